@@ -1,7 +1,7 @@
 """The one way a test may skip: by saying what it needs and is missing.
 
-A skipped test looks like a passed one from afar. So every skip goes through `need`, gives its reason, and where
-everything is meant to be installed (`.ci/run` exports PAGETRAP_NO_SKIP=1) a missing need is a failure.
+From afar a skipped test looks like a passed one. So every skip goes through `need` and gives its reason, and
+where everything is meant to be installed (`.ci/run` exports PAGETRAP_NO_SKIP=1) a missing need is a failure.
 """
 
 import os

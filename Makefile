@@ -1,0 +1,65 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing outside this directory is touched.
+
+PYTHON ?= python3
+CC ?= cc
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The stamps carry the interpreter's version: another PYTHON makes another .venv. Each stands for one set of extras.
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+BASE := $(VENV)/.base-$(VERSION)
+DEMO := $(VENV)/.demo-$(VERSION)
+TEST := $(VENV)/.test-$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test clean python compiler
+.DELETE_ON_ERROR:
+
+help:  ## Show this list
+	@echo "make TARGET [PYTHON=python3.12] [CC=clang]"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: compiler $(DEMO)  ## Run a C network card driver against a card written in Python
+	@CC='$(CC)' $(BIN)/python examples/nic/demo.py
+
+test: compiler $(TEST)  ## Lint, check the types, run every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	CC='$(CC)' $(BIN)/pytest -n auto
+
+clean:  ## Remove .venv and everything built
+	rm -rf $(VENV) build dist *.egg-info examples/nic/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "pagetrap needs Python 3.11 or later and there is no $(PYTHON): apt-get install python3 python3-venv," \
+	    "or name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "pagetrap needs Python 3.11 or later, $(PYTHON) is $(VERSION): name another one:" \
+	    "make PYTHON=/path/to/python3" >&2; exit 1; }
+
+compiler:
+	@printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | $(CC) -x c -o /dev/null - || { \
+	  echo "make $(MAKECMDGOALS) needs a C compiler with its library's headers ('$(CC)' did not compile a first" \
+	    "program): apt-get install gcc libc6-dev, or name another one: make CC=clang" >&2; exit 1; }
+
+# A .venv of the right version is kept, whoever made it. Debian keeps ensurepip, which venv needs, in python3-venv.
+$(BASE): | python
+	@$(BIN)/python -c 'import pip, sys; sys.exit("%d.%d.%d" % sys.version_info[:3] != "$(VERSION)")' 2>/dev/null || { \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) lacks the venv module: apt-get install python3-venv" >&2; exit 1; }; \
+	  echo "Making $(VENV) with Python $(VERSION)"; \
+	  $(PYTHON) -m venv --clear $(VENV); }
+	@touch $@
+
+$(DEMO): $(BASE) setup.cfg pyproject.toml
+	@echo 'Installing what make demo needs into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,plot]'
+	@touch $@
+
+$(TEST): $(BASE) setup.cfg pyproject.toml
+	@echo 'Installing what make test needs into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,48 @@
+"""Bytes to instructions: operands, widths, directions. The only package that knows iced-x86."""
+
+from decode.decoder import decode
+from decode.errors import DecodeError, InvalidInstruction, TruncatedInstruction
+from decode.instruction import Instruction, MemoryAccess, PortAccess
+from decode.operands import (
+    NONE,
+    READ,
+    READ_WRITE,
+    WRITE,
+    BranchOperand,
+    Direction,
+    FarPointerOperand,
+    ImmediateOperand,
+    MemoryOperand,
+    PortOperand,
+    RegisterOperand,
+)
+from decode.registers import REGISTERS, Register, merge
+from decode.resolve import MemoryTouch, PortTouch, accesses, iter_accesses
+
+__all__ = [
+    "NONE",
+    "READ",
+    "READ_WRITE",
+    "REGISTERS",
+    "WRITE",
+    "BranchOperand",
+    "DecodeError",
+    "Direction",
+    "FarPointerOperand",
+    "ImmediateOperand",
+    "Instruction",
+    "InvalidInstruction",
+    "MemoryAccess",
+    "MemoryOperand",
+    "MemoryTouch",
+    "PortAccess",
+    "PortOperand",
+    "PortTouch",
+    "Register",
+    "RegisterOperand",
+    "TruncatedInstruction",
+    "accesses",
+    "decode",
+    "iter_accesses",
+    "merge",
+]

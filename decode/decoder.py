@@ -1,0 +1,355 @@
+"""Bytes to `Instruction`.
+
+iced-x86's answers are taken as they are, except where they are unknown or depend on the address: REP accesses have no
+size there, masked accesses are given at full width, RIP-relative displacements come out absolute. Those are put right
+here, once, so that nothing downstream needs to know.
+"""
+
+from typing import Final
+
+from iced_x86 import (
+    Code,
+    CodeSize,
+    Decoder,
+    DecoderError,
+    EncodingKind,
+    InstructionInfo,
+    InstructionInfoFactory,
+    MemorySizeExt,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    UsedMemory,
+)
+from iced_x86 import Instruction as IcedInstruction
+from iced_x86 import Register as IcedRegister
+
+from decode.errors import InvalidInstruction, TruncatedInstruction
+from decode.instruction import Access, Instruction, MemoryAccess, PortAccess, Selection
+from decode.operands import (
+    NONE,
+    READ,
+    READ_WRITE,
+    WRITE,
+    BranchOperand,
+    Direction,
+    FarPointerOperand,
+    ImmediateOperand,
+    MemoryOperand,
+    Operand,
+    PortOperand,
+    RegisterOperand,
+)
+from decode.registers import REGISTERS, Register
+
+MAX_LENGTH: Final = 15
+"""Longest instruction in bytes; the CPU raises #GP beyond (SDM vol. 2A, 2.3.11)."""
+
+CACHE_SIZE: Final = 1 << 16
+"""Distinct byte strings remembered before the cache starts afresh."""
+
+
+def _names(enumeration: object) -> dict[int, str]:
+    """Map the bare ints of an iced-x86 enumeration back to their names."""
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+_FORMS: Final = _names(Code)
+_MNEMONICS: Final = {value: name.lower() for value, name in _names(Mnemonic).items()}
+_REGISTERS: Final = {
+    value: REGISTERS[name.lower()] for value, name in _names(IcedRegister).items() if name.lower() in REGISTERS
+}
+_ENCODINGS: Final = {
+    EncodingKind.LEGACY: "legacy",
+    EncodingKind.VEX: "vex",
+    EncodingKind.EVEX: "evex",
+    EncodingKind.XOP: "xop",
+    EncodingKind.D3NOW: "3dnow",
+}
+_ADDRESS_WIDTHS: Final = {CodeSize.CODE16: 2, CodeSize.CODE32: 4, CodeSize.CODE64: 8}
+_DIRECTIONS: Final = {
+    OpAccess.NONE: NONE,
+    OpAccess.NO_MEM_ACCESS: NONE,
+    OpAccess.READ: READ,
+    OpAccess.COND_READ: READ,
+    OpAccess.WRITE: WRITE,
+    OpAccess.COND_WRITE: WRITE,
+    OpAccess.READ_WRITE: READ_WRITE,
+    OpAccess.READ_COND_WRITE: READ_WRITE,
+}
+_IMMEDIATE_WIDTHS: Final = {
+    OpKind.IMMEDIATE8: 1,
+    OpKind.IMMEDIATE8_2ND: 1,
+    OpKind.IMMEDIATE16: 2,
+    OpKind.IMMEDIATE32: 4,
+    OpKind.IMMEDIATE64: 8,
+    OpKind.IMMEDIATE8TO16: 2,
+    OpKind.IMMEDIATE8TO32: 4,
+    OpKind.IMMEDIATE8TO64: 8,
+    OpKind.IMMEDIATE32TO64: 8,
+}
+_BRANCH_WIDTHS: Final = {OpKind.NEAR_BRANCH16: 2, OpKind.NEAR_BRANCH32: 4, OpKind.NEAR_BRANCH64: 8}
+# The implicit operands of string instructions and MASKMOV, by iced-x86's kind: base register and address width.
+_IMPLICIT_BASES: Final = {
+    OpKind.MEMORY_SEG_SI: ("si", 2),
+    OpKind.MEMORY_SEG_ESI: ("esi", 4),
+    OpKind.MEMORY_SEG_RSI: ("rsi", 8),
+    OpKind.MEMORY_SEG_DI: ("di", 2),
+    OpKind.MEMORY_SEG_EDI: ("edi", 4),
+    OpKind.MEMORY_SEG_RDI: ("rdi", 8),
+    OpKind.MEMORY_ESDI: ("di", 2),
+    OpKind.MEMORY_ESEDI: ("edi", 4),
+    OpKind.MEMORY_ESRDI: ("rdi", 8),
+}
+_ES_KINDS: Final = (OpKind.MEMORY_ESDI, OpKind.MEMORY_ESEDI, OpKind.MEMORY_ESRDI)
+_STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
+
+_info = InstructionInfoFactory().info
+_cache: dict[tuple[int, bytes], Instruction] = {}
+
+
+def decode(code: bytes, bits: int = 64) -> Instruction:
+    """Decode the instruction at the start of `code`.
+
+    Equal bytes in the same mode give the same `Instruction` object, from a cache.
+
+    Args:
+        code: at least the instruction's bytes; more may follow and are ignored.
+        bits: the mode: 16, 32 or 64.
+
+    Raises:
+        TruncatedInstruction: the bytes end before the instruction does.
+        InvalidInstruction: no instruction has this encoding.
+        ValueError: `bits` is not a mode.
+        TypeError: `code` is not bytes-like.
+    """
+    try:
+        return _cache[bits, code]
+    except (KeyError, TypeError):
+        pass
+    if bits not in (16, 32, 64):
+        raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
+    if not isinstance(code, bytes | bytearray | memoryview):
+        raise TypeError(f"code is bytes, not {type(code).__name__}")
+    window = bytes(code[:MAX_LENGTH])
+    decoder = Decoder(bits, window)
+    raw = decoder.decode()
+    if decoder.last_error != DecoderError.NONE:
+        if decoder.last_error == DecoderError.NO_MORE_BYTES and len(window) < MAX_LENGTH:
+            raise TruncatedInstruction("more bytes are needed to end this instruction", window, bits)
+        reason = "no instruction has this encoding"
+        if decoder.last_error == DecoderError.NO_MORE_BYTES:
+            reason = f"an instruction is at most {MAX_LENGTH} bytes"
+        raise InvalidInstruction(reason, window, bits)
+    exact = window[: raw.len]
+    if len(_cache) >= CACHE_SIZE:
+        _cache.clear()
+    instruction = _cache.get((bits, exact))
+    if instruction is None:
+        instruction = _cache[bits, exact] = _build(raw, exact, bits)
+    _cache[bits, window] = instruction
+    return instruction
+
+
+def _build(raw: IcedInstruction, code: bytes, bits: int) -> Instruction:
+    """Turn iced-x86's instruction into ours."""
+    info = _info(raw)
+    mnemonic = _MNEMONICS[raw.mnemonic]
+    string = _string_operation(raw, mnemonic)
+    operands = tuple(_operand(raw, info, index, mnemonic) for index in range(raw.op_count))
+    rep = ""
+    if string and (raw.has_rep_prefix or raw.has_repne_prefix):
+        rep = "rep"
+        if string in ("cmps", "scas"):
+            rep = "repne" if raw.has_repne_prefix else "repe"
+    opmask = _REGISTERS[raw.op_mask] if raw.has_op_mask else None
+    return Instruction(
+        code=code,
+        bits=bits,
+        mnemonic=mnemonic,
+        form=_FORMS[raw.code],
+        encoding=_ENCODINGS[raw.encoding],
+        operands=operands,
+        accesses=_accesses(raw, info, mnemonic, operands, opmask, string, bool(rep)),
+        lock=raw.has_lock_prefix,
+        rep=rep,
+        string=string,
+        opmask=opmask,
+        zeroing=raw.zeroing_masking,
+    )
+
+
+def _string_operation(raw: IcedInstruction, mnemonic: str) -> str:
+    """Return "movs" for MOVSB … MOVSQ and so on, "" for anything else (the SSE2 MOVSD and CMPSD among it)."""
+    return mnemonic[:-1] if raw.is_string_instruction else ""
+
+
+def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: str) -> Operand:
+    """Return operand `index`."""
+    kind = raw.op_kind(index)
+    direction = _DIRECTIONS[info.op_access(index)]
+    if kind == OpKind.REGISTER:
+        register = _REGISTERS[raw.op_register(index)]
+        if mnemonic in ("in", "out") and register.name == "dx":
+            return PortOperand(register, 0, _port_width(raw, mnemonic), WRITE if mnemonic == "out" else READ)
+        if mnemonic.startswith(("ins", "outs")) and raw.is_string_instruction:
+            out = mnemonic.startswith("outs")
+            return PortOperand(register, 0, _STRING_WIDTHS[mnemonic[-1]], WRITE if out else READ)
+        return RegisterOperand(register, direction)
+    if kind in _IMMEDIATE_WIDTHS:
+        width = _IMMEDIATE_WIDTHS[kind]
+        value = raw.immediate(index) & (1 << 8 * width) - 1
+        if mnemonic in ("in", "out"):
+            return PortOperand(None, value, _port_width(raw, mnemonic), WRITE if mnemonic == "out" else READ)
+        return ImmediateOperand(value, width)
+    if kind in _BRANCH_WIDTHS:
+        # Decoded at address 0, so the target less the length is the displacement from the next instruction.
+        width = _BRANCH_WIDTHS[kind]
+        return BranchOperand(_signed(raw.near_branch_target - raw.len, width), width)
+    if kind in (OpKind.FAR_BRANCH16, OpKind.FAR_BRANCH32):
+        short = kind == OpKind.FAR_BRANCH16
+        offset = raw.far_branch16 if short else raw.far_branch32
+        return FarPointerOperand(raw.far_branch_selector, offset, 4 if short else 6)
+    if kind == OpKind.MEMORY:
+        return _memory_operand(raw, info, direction)
+    base, address_width = _IMPLICIT_BASES[kind]
+    segment = "es" if kind in _ES_KINDS else _REGISTERS[raw.memory_segment].name
+    width = _STRING_WIDTHS[mnemonic[-1]] if raw.is_string_instruction else MemorySizeExt.size(raw.memory_size)
+    return MemoryOperand(REGISTERS[base], None, 1, 0, REGISTERS[segment], address_width, width, direction)
+
+
+def _port_width(raw: IcedInstruction, mnemonic: str) -> int:
+    """Return the bytes an IN or OUT moves: the width of its accumulator."""
+    return _REGISTERS[raw.op_register(0 if mnemonic == "in" else 1)].width
+
+
+def _memory_operand(raw: IcedInstruction, info: InstructionInfo, direction: Direction) -> MemoryOperand:
+    """Return the ModRM, moffs or XLAT memory operand."""
+    base = _REGISTERS.get(raw.memory_base)
+    index = _REGISTERS.get(raw.memory_index)
+    if raw.memory_base in (IcedRegister.RIP, IcedRegister.EIP):
+        address_width = 8 if raw.memory_base == IcedRegister.RIP else 4
+    elif base is not None or (index is not None and index.file == "general" and index.name != "al"):
+        address_width = (base or index).width
+    else:
+        address_width = max(raw.memory_displ_size, 2)
+    displacement = raw.memory_displacement
+    if raw.is_ip_rel_memory_operand:
+        displacement -= raw.len
+    size = MemorySizeExt.info(raw.memory_size)
+    return MemoryOperand(
+        base,
+        index,
+        raw.memory_index_scale,
+        _signed(displacement, address_width),
+        _REGISTERS[raw.memory_segment],
+        address_width,
+        size.element_size if raw.is_broadcast else size.size,
+        direction,
+        raw.is_broadcast,
+    )
+
+
+def _accesses(
+    raw: IcedInstruction,
+    info: InstructionInfo,
+    mnemonic: str,
+    operands: tuple[Operand, ...],
+    opmask: Register | None,
+    string: str,
+    repeats: bool,
+) -> tuple[Access, ...]:
+    """Return what the instruction touches, in architectural order."""
+    explicit = next((o for o in operands if isinstance(o, MemoryOperand) and o.direction), None)
+    found: list[Access] = []
+    if string:
+        memories = [o for o in operands if isinstance(o, MemoryOperand)]
+        # MOVS names its destination first but reads before it writes; CMPS reads DS:rSI first, as it names it.
+        memories.sort(key=lambda memory: memory.direction)
+        found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
+    else:
+        for memory in info.used_memory():
+            operand = _implicit_operand(memory)
+            if explicit and _is_operand(memory, raw):
+                operand, explicit = explicit, None
+                found.append(_explicit_access(raw, mnemonic, operands, opmask, operand))
+            else:
+                found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
+        if len(found) == 2 and found[0].direction == WRITE:  # POP m reads the stack before it writes
+            found.reverse()
+    for port_operand in operands:
+        if isinstance(port_operand, PortOperand):
+            port = PortAccess(port_operand.direction, port_operand.width, port_operand, repeats)
+            if port.direction == READ:
+                found.insert(0, port)
+            else:
+                found.append(port)
+    return tuple(found)
+
+
+def _is_operand(memory: UsedMemory, raw: IcedInstruction) -> bool:
+    """Whether a used memory location is the instruction's explicit operand rather than an implicit one."""
+    if any(raw.op_kind(index) in _IMPLICIT_BASES for index in range(raw.op_count)):
+        return True
+    return (
+        memory.memory_size == raw.memory_size
+        and memory.base == raw.memory_base
+        and memory.index == raw.memory_index
+        and memory.displacement == raw.memory_displacement
+    ) or raw.is_ip_rel_memory_operand
+
+
+def _implicit_operand(memory: UsedMemory) -> MemoryOperand:
+    """Return an operand for memory an instruction touches without naming it, such as the stack."""
+    address_width = _ADDRESS_WIDTHS[memory.address_size]
+    return MemoryOperand(
+        _REGISTERS.get(memory.base),
+        _REGISTERS.get(memory.index),
+        memory.scale,
+        _signed(memory.displacement, address_width),
+        _REGISTERS[memory.segment],
+        address_width,
+        MemorySizeExt.size(memory.memory_size),
+        _DIRECTIONS[memory.access],
+    )
+
+
+def _explicit_access(
+    raw: IcedInstruction,
+    mnemonic: str,
+    operands: tuple[Operand, ...],
+    opmask: Register | None,
+    operand: MemoryOperand,
+) -> MemoryAccess:
+    """Return the access to the operand an instruction names, with the elements it is made of."""
+    size = MemorySizeExt.info(raw.memory_size)
+    element = size.element_size
+    # Sources that every element shares are read whole, whatever the opmask says of the destination.
+    shared = operand.broadcast or mnemonic.startswith("vbroadcast")
+    selection: Selection = "whole"
+    selector: Register | None = None
+    if raw.is_vsib:
+        selection, selector = "gather", opmask or _vector(operands[-1])
+    elif mnemonic in ("maskmovq", "maskmovdqu", "vmaskmovdqu"):
+        selection, selector, element = "signs", _vector(operands[2]), 1
+    elif mnemonic.startswith(("vmaskmov", "vpmaskmov")):
+        selection, selector = "signs", _vector(operands[1])
+    elif opmask and mnemonic.startswith(("vpcompress", "vcompress", "vpexpand", "vexpand")):
+        selection, selector = "packed", opmask
+    elif opmask and not shared and (size.element_count > 1 or mnemonic.endswith(("ss", "sd", "sh"))):
+        selection, selector = "masked", opmask
+    if selection == "whole":
+        element = operand.width
+    return MemoryAccess(operand.direction, operand.width, operand, element, selection, selector)
+
+
+def _vector(operand: Operand) -> Register:
+    """Return the register of a mask operand."""
+    assert isinstance(operand, RegisterOperand)
+    return operand.register
+
+
+def _signed(value: int, width: int) -> int:
+    """Return the low `width` bytes of `value` as a signed int."""
+    half = 1 << 8 * width - 1
+    return (value + half & (half << 1) - 1) - half

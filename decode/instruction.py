@@ -1,0 +1,103 @@
+"""One decoded instruction, as a value.
+
+It does not depend on where it stands or on any register: equal bytes in the same mode are one Instruction, which is
+what lets everything derived from it be made once.
+"""
+
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+from iced_x86 import Decoder, Formatter, FormatterSyntax
+
+from decode.operands import Direction, MemoryOperand, Operand, PortOperand
+from decode.registers import Register
+
+Selection: TypeAlias = Literal["whole", "masked", "packed", "signs", "gather"]
+"""Which parts of a memory operand an access touches.
+
+whole: one access of the full width. masked: each element whose opmask bit is set, one access an element. packed: as
+many elements from the start as opmask bits are set (compress, expand). signs: each element whose mask element's top
+bit is set (VMASKMOV, MASKMOVQ). gather: one address an element, from a vector index.
+"""
+
+
+@frozen(slots=True)
+class MemoryAccess:
+    """One memory access an instruction makes, before registers are known.
+
+    Attributes:
+        direction: READ, WRITE, or READ_WRITE for a read-modify-write (one read, then one write).
+        width: bytes of the whole access.
+        operand: where.
+        element: bytes of one element when `selection` is not "whole", else equal to `width`.
+        selection: which elements are touched.
+        selector: the opmask or vector register that chooses them, if any.
+        repeats: made once for each iteration of a REP string instruction.
+    """
+
+    direction: Direction
+    width: int
+    operand: MemoryOperand
+    element: int
+    selection: Selection = "whole"
+    selector: Register | None = None
+    repeats: bool = False
+
+
+@frozen(slots=True)
+class PortAccess:
+    """One port access an instruction makes."""
+
+    direction: Direction
+    width: int
+    operand: PortOperand
+    repeats: bool = False
+
+
+Access: TypeAlias = MemoryAccess | PortAccess
+
+
+@frozen(slots=True)
+class Instruction:
+    """One x86 instruction.
+
+    Attributes:
+        code: its bytes, exactly.
+        bits: the mode it was decoded in: 16, 32 or 64.
+        mnemonic: lower case, without prefixes: "mov", "movsd".
+        form: the encoding's name in iced-x86's `Code`: "MOV_R32_RM32". Unique to an opcode and operand kinds.
+        encoding: "legacy", "vex", "evex", "xop" or "3dnow".
+        operands: in Intel order, destination first.
+        accesses: what it touches in memory and ports, in architectural order.
+        lock: whether it has a LOCK prefix.
+        rep: "" or the prefix in force on a string instruction: "rep", "repe", "repne".
+        string: "" or the string operation it is: "movs", "stos", "lods", "cmps", "scas", "ins", "outs".
+        opmask: the EVEX opmask register, None when unmasked.
+        zeroing: EVEX zeroing-masking.
+    """
+
+    code: bytes
+    bits: int
+    mnemonic: str
+    form: str
+    encoding: str
+    operands: tuple[Operand, ...]
+    accesses: tuple[Access, ...]
+    lock: bool = False
+    rep: str = ""
+    string: str = ""
+    opmask: Register | None = None
+    zeroing: bool = False
+    length: int = field(init=False)
+
+    @length.default
+    def _length(self) -> int:
+        return len(self.code)
+
+    def format(self, ip: int = 0) -> str:
+        """Return the instruction in Intel syntax, as it reads at address `ip`: 'mov eax,[rdi+10h]'."""
+        instruction = Decoder(self.bits, self.code, ip=ip).decode()
+        return Formatter(FormatterSyntax.INTEL).format(instruction)
+
+    def __str__(self) -> str:
+        return self.format()

@@ -1,0 +1,228 @@
+"""What an instruction would touch, for given registers, executing nothing.
+
+The emulator makes the same accesses for real; the property "the bus log equals `accesses`" ties the two together.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from decode.instruction import Instruction, MemoryAccess
+from decode.operands import READ, WRITE, Direction, MemoryOperand, RegisterOperand
+from decode.registers import FLAGS, GENERAL, POINTER, VECTOR, Register, read
+
+MAX_ELEMENTS = 1 << 20
+"""Most accesses `accesses` will put in one list; `iter_accesses` has no limit."""
+
+_DIRECTION_FLAG = 1 << 10
+
+
+class Registers(Protocol):
+    """The registers an address depends on, as an `emulate.Cpu` has them."""
+
+    @property
+    def bits(self) -> int: ...
+    @property
+    def slots(self) -> Sequence[int]: ...
+    @property
+    def regs(self) -> Sequence[int]: ...
+    @property
+    def bases(self) -> Sequence[int]: ...
+    @property
+    def vector(self) -> Sequence[int]: ...
+    @property
+    def k(self) -> Sequence[int]: ...
+    @property
+    def mmx(self) -> Sequence[int]: ...
+
+
+class MemoryTouch(NamedTuple):
+    """One access to memory: equal to the plain tuple `(direction, address, width)`."""
+
+    direction: Direction
+    address: int
+    width: int
+
+
+class PortTouch(NamedTuple):
+    """One access to an IO port: equal to the plain tuple `(direction, port, width)`."""
+
+    direction: Direction
+    port: int
+    width: int
+
+
+Touch: TypeAlias = MemoryTouch | PortTouch
+
+
+def accesses(instruction: Instruction, cpu: Registers) -> list[Touch]:
+    """Return every access the instruction makes with these registers, in order, as `(direction, address, width)`.
+
+    A read-modify-write is one READ and one WRITE. A REP string instruction is listed for its whole count; REPE and
+    REPNE may stop earlier, which only executing can tell.
+
+    Args:
+        instruction: what `decode` returned.
+        cpu: the registers before the instruction; its `rip` is the instruction's own address.
+
+    Raises:
+        OverflowError: a REP count makes more than `MAX_ELEMENTS` accesses; use `iter_accesses`.
+    """
+    found: list[Touch] = []
+    for touch in iter_accesses(instruction, cpu):
+        if len(found) == MAX_ELEMENTS:
+            raise OverflowError(
+                f"{instruction} makes more than {MAX_ELEMENTS} accesses with this count; use iter_accesses"
+            )
+        found.append(touch)
+    return found
+
+
+def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
+    """Yield what `accesses` returns, one at a time and without limit."""
+    if not instruction.rep:
+        yield from _once(instruction, cpu, 0)
+        return
+    counter = _address_width(instruction)
+    count = _word(cpu, GENERAL, 1) & (1 << 8 * counter) - 1
+    backwards = bool(_word(cpu, FLAGS, 0) & _DIRECTION_FLAG)
+    width = instruction.accesses[0].width
+    for iteration in range(count):
+        yield from _once(instruction, cpu, -iteration * width if backwards else iteration * width)
+
+
+def effective_address(instruction: Instruction, operand: MemoryOperand, cpu: Registers, advance: int = 0) -> int:
+    """Return the linear address of a memory operand without a vector index.
+
+    Args:
+        instruction: whose operand it is.
+        operand: the operand.
+        cpu: the registers.
+        advance: bytes a string instruction has moved on already.
+    """
+    base = operand.displacement + advance
+    if operand.base is not None:
+        base += _value(cpu, operand.base)
+        if operand.is_rip_relative:
+            base += instruction.length
+    if operand.index is not None and operand.index.file != VECTOR:
+        base += _value(cpu, operand.index) * operand.scale
+    return _linear(instruction, operand, cpu, base)
+
+
+def _once(instruction: Instruction, cpu: Registers, advance: int) -> Iterator[Touch]:
+    """Yield the accesses of one iteration."""
+    for access in instruction.accesses:
+        if not isinstance(access, MemoryAccess):
+            port = access.operand
+            number = _value(cpu, port.register) if port.register else port.number
+            yield PortTouch(access.direction, number, access.width)
+            continue
+        places = list(_places(instruction, access, cpu, advance))
+        if access.direction & READ:
+            yield from (MemoryTouch(READ, address, width) for address, width in places)
+        if access.direction & WRITE:
+            yield from (MemoryTouch(WRITE, address, width) for address, width in places)
+
+
+def _places(instruction: Instruction, access: MemoryAccess, cpu: Registers, advance: int) -> Iterator[tuple[int, int]]:
+    """Yield address and width of every element one access touches."""
+    operand = access.operand
+    if access.selection == "gather":
+        yield from _gathered(instruction, access, cpu)
+        return
+    start = effective_address(instruction, operand, cpu, advance) + _moved(instruction, operand, cpu)
+    start &= (1 << (64 if instruction.bits == 64 else 32)) - 1
+    if access.selection == "whole":
+        yield start, access.width
+        return
+    chosen = _chosen(access, cpu)
+    count = access.width // access.element
+    if access.selection == "packed":
+        chosen = (1 << (chosen & (1 << count) - 1).bit_count()) - 1
+    for index in range(count):
+        if chosen >> index & 1:
+            yield start + index * access.element, access.element
+
+
+def _moved(instruction: Instruction, operand: MemoryOperand, cpu: Registers) -> int:
+    """Return how far an operand lies from its effective address.
+
+    BT, BTS, BTR and BTC with a register offset reach the element the signed offset lies in (SDM vol. 2A, BT); POP
+    computes an rSP-based address after the pop (SDM vol. 2B, POP).
+    """
+    source = instruction.operands[-1] if instruction.operands else None
+    if instruction.mnemonic in ("bt", "bts", "btr", "btc") and isinstance(source, RegisterOperand):
+        bits = 8 * source.width
+        offset = _value(cpu, source.register)
+        offset -= (offset >> bits - 1) << bits
+        return (offset >> bits.bit_length() - 1) * source.width
+    if (
+        instruction.mnemonic == "pop"
+        and operand in instruction.operands
+        and operand.base is not None
+        and operand.base.file == GENERAL
+        and operand.base.index == 4
+    ):
+        return operand.width
+    return 0
+
+
+def _chosen(access: MemoryAccess, cpu: Registers) -> int:
+    """Return the mask of elements that are touched, bit 0 for the lowest."""
+    assert access.selector is not None
+    value = _value(cpu, access.selector)
+    if access.selection != "signs":
+        return value
+    bits = 8 * access.element
+    return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(access.width // access.element))
+
+
+def _gathered(instruction: Instruction, access: MemoryAccess, cpu: Registers) -> Iterator[tuple[int, int]]:
+    """Yield the places of a gather or scatter, element by element from the lowest."""
+    operand = access.operand
+    assert operand.index is not None
+    assert access.selector is not None
+    vector = _value(cpu, operand.index)
+    mask = _value(cpu, access.selector)
+    index_width = 8 if "Q" in instruction.form.split("_VM")[1][:5] and "VM64" in instruction.form else 4
+    count = operand.index.width // index_width
+    base = operand.displacement + (_value(cpu, operand.base) if operand.base else 0)
+    for element in range(count):
+        by_sign = access.selector.file == VECTOR
+        bit = (element + 1) * 8 * access.element - 1 if by_sign else element
+        if mask >> bit & 1:
+            offset = vector >> 8 * index_width * element & (1 << 8 * index_width) - 1
+            offset -= (offset >> 8 * index_width - 1) << 8 * index_width
+            yield _linear(instruction, operand, cpu, base + offset * operand.scale), access.element
+
+
+def _linear(instruction: Instruction, operand: MemoryOperand, cpu: Registers, offset: int) -> int:
+    """Add the segment base. Only FS and GS have one in 64-bit code (SDM vol. 1, 3.3.7.1)."""
+    offset &= (1 << 8 * operand.address_width) - 1
+    if instruction.bits == 64:
+        if operand.segment.index >= 4:
+            offset += cpu.bases[operand.segment.index]
+        return offset & (1 << 64) - 1
+    return offset + cpu.bases[operand.segment.index] & 0xFFFFFFFF
+
+
+def _address_width(instruction: Instruction) -> int:
+    """Return the address size of a string instruction in bytes, which is the width of its counter."""
+    return next(a.operand.address_width for a in instruction.accesses if isinstance(a, MemoryAccess))
+
+
+def _word(cpu: Registers, file: str, index: int) -> int:
+    """Return one whole word of a register file."""
+    if file == GENERAL:
+        return cpu.regs[cpu.slots[index]]
+    if file == POINTER:
+        return cpu.regs[cpu.slots[16]]
+    if file == FLAGS:
+        return cpu.regs[cpu.slots[17]]
+    files = {VECTOR: cpu.vector, "mask": cpu.k, "mmx": cpu.mmx}
+    return files[file][index]
+
+
+def _value(cpu: Registers, register: Register) -> int:
+    """Return the value of a register."""
+    return read(_word(cpu, register.file, register.index), register)

@@ -22,9 +22,9 @@ def test_decode_shows_operands_and_accesses(capsys: pytest.CaptureFixture[str]) 
 
 def test_decode_takes_several_instructions(capsys: pytest.CaptureFixture[str]) -> None:
     """Bytes may come in pieces and hold several instructions; they are shown as they follow each other."""
-    assert main(["decode", "90", "e8 00000000"]) == 0
+    assert main(["decode", "90", "0f05 cc"]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
-    assert shown == ["nop    (90)", "call 0000000000000006h    (e8 00 00 00 00)"]
+    assert shown == ["nop    (90)", "syscall    (0f 05)", "int3    (cc)"]
 
 
 def test_decode_takes_a_mode(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,7 @@ def test_decode_takes_a_mode(capsys: pytest.CaptureFixture[str]) -> None:
         ("xy", 2, "expected an even number of hexadecimal digits, got 'xy'"),
         ("90e6", 1, "offset 0x1: more bytes are needed"),
         ("", 1, "no bytes"),
-        ("06", 1, "no instruction has this encoding: 06 (64-bit code)"),
+        ("f0 8b 07", 1, "no instruction has this encoding: f0 8b 07 (64-bit code)"),
     ],
 )
 def test_decode_complains(code: str, status: int, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_module_is_the_command() -> None:
     """`python -m mmio` is `pagetrap`, and its status is the process's."""
-    command = [sys.executable, "-m", "mmio", "decode", "06"]
+    command = [sys.executable, "-m", "mmio", "decode", "f0 8b 07"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pagetrap: ")

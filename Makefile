@@ -26,7 +26,7 @@ test: compiler $(TEST)  ## Lint, check the types, run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	CC='$(CC)' $(BIN)/pytest -n auto
+	CC='$(CC)' $(BIN)/pytest -n auto --dist loadgroup
 
 clean:  ## Remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info examples/nic/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,24 @@
+"""What a record says about an access beyond its value: one bit each, plain ints because every access carries them."""
+
+from typing import Final
+
+SPLIT: Final = 1  # one of several records of one access; the whole is wider than this part
+UNALIGNED: Final = 2  # split because it was not aligned to its own width
+TOO_WIDE: Final = 4  # split because the mapping does not take this width
+UNMAPPED: Final = 8  # at least one byte hit nothing and was answered by the `unmapped` policy
+ATOMIC: Final = 16  # part of a LOCK or XCHG: read and written in one go
+NATIVE: Final = 32  # the instruction was completed by the CPU itself, out of line
+
+NAMES: Final = {
+    SPLIT: "split",
+    UNALIGNED: "unaligned",
+    TOO_WIDE: "too wide",
+    UNMAPPED: "unmapped",
+    ATOMIC: "atomic",
+    NATIVE: "native",
+}
+
+
+def flag_names(flags: int) -> tuple[str, ...]:
+    """Name the bits that are set, lowest first."""
+    return tuple(name for bit, name in NAMES.items() if flags & bit)

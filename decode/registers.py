@@ -15,8 +15,8 @@ FLAGS: Final = "flags"  # rflags
 SEGMENT: Final = "segment"  # 6 selectors: es cs ss ds fs gs
 VECTOR: Final = "vector"  # 32 words of 512 bits
 MASK: Final = "mask"  # 8 words of 64 bits: k0 … k7
-MMX: Final = "mmx"  # 8 words of 64 bits, the low part of the x87 registers
-X87: Final = "x87"  # 8 words of 80 bits, counted from the top of the stack
+MMX: Final = "mmx"  # the low 64 bits of the 8 x87 words
+X87: Final = "x87"  # 8 words of 80 bits; st0 … st7 count from the top of the stack
 SYSTEM: Final = "system"  # control, debug, test, bound and tile registers: named, never modelled
 
 FILE_WIDTH: Final = {
@@ -26,7 +26,7 @@ FILE_WIDTH: Final = {
     SEGMENT: 2,
     VECTOR: 64,
     MASK: 8,
-    MMX: 8,
+    MMX: 10,
     X87: 10,
     SYSTEM: 8,
 }
@@ -45,6 +45,7 @@ class Register:
         shift: where it begins in the word, in bits: 8 for AH, CH, DH and BH, otherwise 0.
         mask: the value of a register of this width with every bit set.
         keep: the bits of the word that survive a write to this register (see `merge`).
+        fill: the bits of the word that a write to this register sets besides its own.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Register:
     shift: int = 0
     mask: int = field(init=False, repr=False, eq=False)
     keep: int = field(init=False, repr=False, eq=False)
+    fill: int = field(init=False, repr=False, eq=False)
 
     @mask.default
     def _mask(self) -> int:
@@ -66,6 +68,11 @@ class Register:
             return 0
         whole: int = (1 << 8 * FILE_WIDTH[self.file]) - 1
         return whole & ~(self.mask << self.shift)
+
+    @fill.default
+    def _fill(self) -> int:
+        # SDM vol. 1, 9.6.2: writing an MMX register sets the exponent and sign of the x87 register it lies in.
+        return 0xFFFF << 64 if self.file == MMX else 0
 
     def __str__(self) -> str:
         return self.name
@@ -84,7 +91,7 @@ def merge(word: int, register: Register, value: int, *, zero_upper: bool = False
         value: unsigned, at most `register.width` bytes.
         zero_upper: clear what the write does not cover.
     """
-    return (0 if zero_upper else word & register.keep) | value << register.shift
+    return (0 if zero_upper else word & register.keep) | register.fill | value << register.shift
 
 
 def read(word: int, register: Register) -> int:

@@ -32,7 +32,7 @@ class Registers(Protocol):
     @property
     def k(self) -> Sequence[int]: ...
     @property
-    def mmx(self) -> Sequence[int]: ...
+    def x87(self) -> Sequence[int]: ...
 
 
 class MemoryTouch(NamedTuple):
@@ -219,7 +219,7 @@ def _word(cpu: Registers, file: str, index: int) -> int:
         return cpu.regs[cpu.slots[16]]
     if file == FLAGS:
         return cpu.regs[cpu.slots[17]]
-    files = {VECTOR: cpu.vector, "mask": cpu.k, "mmx": cpu.mmx}
+    files = {VECTOR: cpu.vector, "mask": cpu.k, "mmx": cpu.x87}
     return files[file][index]
 
 

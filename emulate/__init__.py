@@ -1,0 +1,36 @@
+"""A partial x86 emulator: one instruction's effect on a Cpu and a Bus."""
+
+from emulate.bus import Bus, Ram
+from emulate.compiler import Compiled, is_supported
+from emulate.cpu import Cpu, RegisterFile
+from emulate.emulator import Emulator
+from emulate.faults import (
+    AlignmentCheck,
+    BoundRange,
+    DivideError,
+    Fault,
+    GeneralProtection,
+    InvalidOpcode,
+    PageFault,
+    StackFault,
+    UnsupportedInstruction,
+)
+
+__all__ = [
+    "AlignmentCheck",
+    "BoundRange",
+    "Bus",
+    "Compiled",
+    "Cpu",
+    "DivideError",
+    "Emulator",
+    "Fault",
+    "GeneralProtection",
+    "InvalidOpcode",
+    "PageFault",
+    "Ram",
+    "RegisterFile",
+    "StackFault",
+    "UnsupportedInstruction",
+    "is_supported",
+]

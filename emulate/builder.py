@@ -1,0 +1,298 @@
+"""An instruction written down as Python source, once.
+
+A recipe says what an instruction does in terms of reading and writing operands; the builder turns that into the text of
+one specialised function `run(cpu, bus)`, in which every register index, mask, width and displacement is a constant. For
+`mov eax,[rdi+10h]` it is
+
+    def run(cpu, bus):
+        r = cpu.regs
+        a0 = r[7] + 0x10 & 0xffffffffffffffff
+        if a0 > 0x7ffffffffffc: canonical(a0, 4)
+        m0 = bus.read(a0, 4)
+        r[0] = m0
+        r[16] = r[16] + 3 & 0xffffffffffffffff
+
+The text has three parts in fixed order, which is how "plan, check, act, commit" holds for every instruction without
+anybody having to remember it: addresses and checks, then bus accesses, then register writes. A recipe can put a line in
+any part at any time. Only constants and names made here enter the text, never anything from a caller.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from decode import Instruction, MemoryAccess
+from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
+from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, SEGMENT, VECTOR, Register
+from emulate import masking
+from emulate.bus import locked
+from emulate.cpu import RFLAGS, RIP
+from emulate.faults import GeneralProtection, StackFault, UnsupportedInstruction
+
+CANONICAL_TOP: Final = (1 << 47) - 1
+"""Highest address of the lower canonical half with 48-bit virtual addresses."""
+
+_PRELUDE: Final = {"v": "cpu.vector", "k": "cpu.k", "x": "cpu.x87", "s": "cpu.selectors", "b": "cpu.bases"}
+_LETTERS: Final = {VECTOR: "v", MASK: "k", MMX: "x", SEGMENT: "s"}
+
+
+class Builder:
+    """The source of one instruction, as recipes write it.
+
+    Expressions are strings of Python; a method that returns one may have added lines that it depends on.
+
+    Args:
+        instruction: what to build.
+        slots: where the general registers stand in `cpu.regs`.
+    """
+
+    def __init__(self, instruction: Instruction, slots: tuple[int, ...]) -> None:
+        self.instruction = instruction
+        self.slots = slots
+        self.bits = instruction.bits
+        self._plan: list[str] = []
+        self._act: list[str] = []
+        self._words: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._namespace: dict[str, Any] = {}
+        self._count = 0
+        self._addresses: dict[int, str] = {}
+
+    def unsupported(self, reason: str = "is not emulated") -> UnsupportedInstruction:
+        """Return the error to raise when a recipe cannot do this form of the instruction."""
+        return UnsupportedInstruction(self.instruction, reason)
+
+    def bind(self, value: Any, name: str) -> str:
+        """Make a Python object available to the source under a name like `name`; return that name."""
+        for known, bound in self._namespace.items():
+            if bound is value:
+                return known
+        unique = name if name not in self._namespace else f"{name}_{len(self._namespace)}"
+        self._namespace[unique] = value
+        return unique
+
+    def call(self, function: Callable[..., Any], *arguments: object) -> str:
+        """Return a call of a Python function with the given expressions."""
+        return f"{self.bind(function, function.__name__)}({', '.join(map(str, arguments))})"
+
+    def plan(self, line: str) -> None:
+        """Add a line that computes or checks, before any access."""
+        self._plan.append(line)
+
+    def act(self, line: str) -> None:
+        """Add a line to the accesses."""
+        self._act.append(line)
+
+    def name(self, prefix: str) -> str:
+        """Return a fresh local name."""
+        self._count += 1
+        return f"{prefix}{self._count - 1}"
+
+    def local(self, expression: str, prefix: str = "t") -> str:
+        """Evaluate an expression among the accesses, in order; return the name of its value."""
+        name = self.name(prefix)
+        self.act(f"{name} = {expression}")
+        return name
+
+    def word(self, register: Register) -> str:
+        """Return the expression of the whole file word a register lies in."""
+        if register.file == GENERAL:
+            return f"r[{self.slots[register.index]}]"
+        if register.file == POINTER:
+            return f"r[{self.slots[RIP]}]"
+        if register.file == FLAGS:
+            return f"r[{self.slots[RFLAGS]}]"
+        letter = _LETTERS.get(register.file)
+        if letter is None:
+            raise self.unsupported(f"uses {register}, which is not emulated")
+        self._used.add(letter)
+        return f"{letter}[{register.index}]"
+
+    def register(self, register: Register, width: int | None = None) -> str:
+        """Return the expression of a register's value, or of its low `width` bytes."""
+        word = self.word(register)
+        mask = register.mask if width is None else register.mask & (1 << 8 * width) - 1
+        if register.shift:
+            return f"({word} >> {register.shift} & {mask:#x})"
+        whole = register.width == 8 and register.file != MMX and (width is None or width >= 8)
+        return word if whole or register.file == SEGMENT else f"({word} & {mask:#x})"
+
+    @property
+    def flags(self) -> str:
+        """The expression of rflags before the instruction."""
+        return f"r[{self.slots[RFLAGS]}]"
+
+    def set_flags(self, expression: str) -> None:
+        """Commit a whole new rflags word."""
+        self._words[self.flags] = expression
+
+    def set_register(self, register: Register, expression: str) -> None:
+        """Commit a register, by the one merge rule of `decode.registers`."""
+        word = self.word(register)
+        vector = register.file == VECTOR and self.instruction.encoding != "legacy"
+        keep = 0 if vector else register.keep
+        value = f"({expression}) << {register.shift}" if register.shift else expression
+        if register.fill:
+            value = f"{register.fill:#x} | {value}"
+        self._words[word] = f"{self._words.get(word, word)} & {keep:#x} | {value}" if keep else value
+
+    def commit(self, word: str, expression: str) -> None:
+        """Commit any other piece of state, such as `cpu.fsw`."""
+        self._words[word] = expression
+
+    def effective_address(self, operand: MemoryOperand, extra: str = "") -> str:
+        """Return the expression of an operand's offset in its segment, `extra` (an expression) added in."""
+        terms = []
+        constant = operand.displacement
+        if operand.base is not None:
+            terms.append(self.register(operand.base))
+            if operand.is_rip_relative:
+                constant += self.instruction.length
+        if operand.index is not None:
+            index = self.register(operand.index)
+            terms.append(f"{index} * {operand.scale}" if operand.scale > 1 else index)
+        if extra:
+            terms.append(extra)
+        mask = (1 << 8 * operand.address_width) - 1
+        if not terms:
+            return f"{constant & mask:#x}"
+        text = " + ".join(terms)
+        if constant:
+            text += f" {'-' if constant < 0 else '+'} {abs(constant):#x}"
+        elif len(terms) == 1 and terms[0][0] in "r(" and not extra:
+            return text
+        return f"{text} & {mask:#x}"
+
+    def address(self, operand: MemoryOperand, width: int | None = None, extra: str = "") -> str:
+        """Plan an operand's linear address and check that it is canonical; return its name.
+
+        Args:
+            operand: the operand.
+            width: bytes that will be touched, when not the operand's own; 0 for no check.
+            extra: an expression added to the effective address.
+        """
+        if id(operand) in self._addresses and not extra:
+            return self._addresses[id(operand)]
+        width = operand.width if width is None else width
+        name = self.name("a")
+        self.plan(f"{name} = {self.linear(operand, self.effective_address(operand, extra))}")
+        self.check_canonical(name, operand, width)
+        if not extra:
+            self._addresses[id(operand)] = name
+        return name
+
+    def linear(self, operand: MemoryOperand, offset: str) -> str:
+        """Return the expression of the linear address of an offset: only FS and GS count in 64-bit code."""
+        if self.bits == 64 and operand.segment.index < 4:
+            return offset
+        self._used.add("b")
+        mask = 0xFFFFFFFFFFFFFFFF if self.bits == 64 else 0xFFFFFFFF
+        return f"(({offset}) + b[{operand.segment.index}]) & {mask:#x}"
+
+    def check_canonical(self, name: str, operand: MemoryOperand, width: int) -> None:
+        """Plan the check that `width` bytes at a linear address are canonical, which only 64-bit code can fail."""
+        if self.bits == 64 and width:
+            stack = ", True" if operand.segment.name == "ss" else ""
+            check = self.bind(canonical, "canonical")
+            self.plan(f"if {name} > {CANONICAL_TOP - width + 1:#x}: {check}({name}, {width}{stack})")
+
+    def aligned(self, operand: MemoryOperand, alignment: int) -> None:
+        """Plan the #GP check of an access that must be aligned (SDM vol. 2, exception classes 1 and 2)."""
+        check = self.bind(_misaligned, "misaligned")
+        name = self.address(operand)
+        self.plan(f"if {name} & {alignment - 1:#x}: {check}({name}, {alignment})")
+
+    def read(self, operand: Operand, width: int | None = None) -> str:
+        """Return the expression of an operand's value, unsigned; memory is read here, once.
+
+        Args:
+            operand: a register, immediate or memory operand.
+            width: for registers, how many low bytes.
+        """
+        if isinstance(operand, ImmediateOperand):
+            return f"{operand.value:#x}"
+        if isinstance(operand, RegisterOperand):
+            return self.register(operand.register, width)
+        if not isinstance(operand, MemoryOperand):
+            raise self.unsupported()
+        access = self._access(operand)
+        address = self.address(operand)
+        if access is not None and access.selection != "whole":
+            selected = self.selected(access)
+            return self.local(self.call(masking.load, "bus", address, access.element, selected), "m")
+        return self.local(f"bus.read({address}, {operand.width})", "m")
+
+    def write(self, operand: Operand, expression: str) -> None:
+        """Write an operand: memory among the accesses, a register at the end."""
+        if isinstance(operand, RegisterOperand):
+            self.set_register(operand.register, expression)
+            return
+        if not isinstance(operand, MemoryOperand):
+            raise self.unsupported()
+        access = self._access(operand)
+        address = self.address(operand)
+        if access is not None and access.selection != "whole":
+            selected = self.selected(access)
+            self.act(self.call(masking.store, "bus", address, access.element, selected, expression))
+        else:
+            self.act(f"bus.write({address}, {operand.width}, {expression})")
+
+    def update(self, operand: MemoryOperand, operation: Callable[[str], str]) -> str:
+        """Make an indivisible read-modify-write; return the name of the old value.
+
+        Args:
+            operand: where.
+            operation: given the name of the old value, returns the expression of the new one.
+        """
+        address = self.address(operand)
+        new = f"lambda old: {operation('old')}"
+        return self.local(self.call(locked, "bus", address, operand.width, new), "m")
+
+    def _access(self, operand: MemoryOperand) -> MemoryAccess | None:
+        """Return the access made through an operand."""
+        for access in self.instruction.accesses:
+            if isinstance(access, MemoryAccess) and access.operand is operand:
+                return access
+        return None
+
+    def selected(self, access: MemoryAccess) -> str:
+        """Return the expression of the mask of elements an access touches, bit 0 for the lowest."""
+        assert access.selector is not None
+        count = access.width // access.element
+        if access.selection == "gather":
+            raise self.unsupported()
+        if access.selection == "signs":
+            return self.call(masking.signs, self.register(access.selector), access.element, count)
+        chosen = f"{self.register(access.selector)} & {(1 << count) - 1:#x}"
+        return f"(1 << ({chosen}).bit_count()) - 1" if access.selection == "packed" else chosen
+
+    def finish(self) -> tuple[str, dict[str, Any]]:
+        """Return the source of `run(cpu, bus)` and the names it uses."""
+        rip = f"r[{self.slots[RIP]}]"
+        if rip not in self._words:
+            mask = (1 << self.bits) - 1
+            self._words[rip] = f"{rip} + {self.instruction.length} & {mask:#x}"
+        lines = ["r = cpu.regs"]
+        lines += [f"{letter} = {_PRELUDE[letter]}" for letter in _PRELUDE if letter in self._used]
+        lines += self._plan + self._act + _commit_lines(self._words)
+        return "def run(cpu, bus):\n    " + "\n    ".join(lines) + "\n", self._namespace
+
+
+def _commit_lines(words: dict[str, str]) -> list[str]:
+    """Return the register writes: one by one, or as one tuple where a later value still needs an earlier word."""
+    targets = list(words)
+    for position, expression in enumerate(words.values()):
+        if any(earlier in expression for earlier in targets[:position]):
+            return [f"{', '.join(targets)} = {', '.join(words.values())}"]
+    return [f"{target} = {expression}" for target, expression in words.items()]
+
+
+def canonical(address: int, width: int, stack: bool = False) -> None:
+    """Raise #GP, or #SS through the stack segment, unless all `width` bytes are canonical (SDM vol. 1, 3.3.7.1)."""
+    if CANONICAL_TOP - width + 1 < address < (1 << 64) - CANONICAL_TOP - 1:
+        fault = StackFault if stack else GeneralProtection
+        raise fault(f"the address is not canonical ({width} bytes)", error_code=0, address=address)
+
+
+def _misaligned(address: int, alignment: int) -> None:
+    """Raise #GP for an access that must be aligned."""
+    raise GeneralProtection(f"the address is not a multiple of {alignment}", error_code=0, address=address)

@@ -1,0 +1,89 @@
+"""One step at a time: find the compiled instruction, run it.
+
+An instruction met before costs one dictionary look-up and the work itself; that is the whole of `step`.
+"""
+
+from decode import Instruction, TruncatedInstruction, decode
+from emulate.bus import Bus
+from emulate.compiler import Compiled, compile_instruction
+from emulate.cpu import RIP, SLOTS, RegisterFile
+from emulate.faults import Fault
+
+CACHE_SIZE = 1 << 16
+"""Distinct byte strings remembered before the cache starts afresh."""
+
+_LONGEST = 15
+
+
+class Emulator:
+    """Executes single instructions against a bus.
+
+    Args:
+        bus: where loads, stores and port accesses go.
+        slots: where the general registers stand in the `regs` of the CPUs it will be given; the plain `Cpu`'s order
+            unless said otherwise.
+    """
+
+    def __init__(self, bus: Bus, *, slots: tuple[int, ...] = SLOTS) -> None:
+        self.bus = bus
+        self.slots = slots
+        self._compiled: dict[tuple[int, bytes], Compiled] = {}
+
+    def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
+        """Execute exactly one instruction and return it.
+
+        Args:
+            cpu: the registers; rip, and whatever the instruction writes, are updated in place.
+            code: the bytes at rip; more may follow. Left out, they are fetched from the bus.
+
+        Raises:
+            Fault: what the CPU would raise. The registers are as they were, except for finished REP elements.
+            UnsupportedInstruction: the emulator does not do this instruction.
+            DecodeError: the bytes are not an instruction.
+            Exception: whatever the bus raised, unchanged.
+        """
+        if code is None:
+            code = self._fetch(cpu)
+        try:
+            compiled = self._compiled[cpu.bits, code]
+        except (KeyError, TypeError):
+            compiled = self.compile(cpu.bits, code)
+        try:
+            compiled.run(cpu, self.bus)
+        except Fault as fault:
+            fault.locate(compiled.instruction, cpu.regs[cpu.slots[RIP]])
+            raise
+        return compiled.instruction
+
+    def compile(self, bits: int, code: bytes) -> Compiled:
+        """Return the compiled instruction at the start of `code`, from the cache when it was seen before.
+
+        Raises:
+            UnsupportedInstruction: the emulator does not do this instruction.
+            DecodeError: the bytes are not an instruction.
+        """
+        code = bytes(code)
+        compiled = self._compiled.get((bits, code))
+        if compiled is None:
+            instruction = decode(code, bits)
+            if len(self._compiled) >= CACHE_SIZE:
+                self._compiled.clear()
+            exact = (bits, instruction.code)
+            compiled = self._compiled.get(exact) or compile_instruction(instruction, self.slots)
+            self._compiled[exact] = self._compiled[bits, code] = compiled
+        return compiled
+
+    def _fetch(self, cpu: RegisterFile) -> bytes:
+        """Read the instruction at cs:rip from the bus, never more bytes than it has."""
+        ip = cpu.regs[cpu.slots[RIP]]
+        address = ip if cpu.bits == 64 else ip + cpu.bases[1] & 0xFFFFFFFF
+        fetch = getattr(self.bus, "fetch", None)
+        if fetch is not None:
+            return bytes(fetch(address, _LONGEST))
+        code = b""
+        while True:
+            code += bytes([self.bus.read(address + len(code), 1)])
+            try:
+                return decode(code, cpu.bits).code
+            except TruncatedInstruction:
+                continue

@@ -1,0 +1,217 @@
+"""MOVS STOS LODS CMPS SCAS INS OUTS, with REP.
+
+One small state machine serves them all: take the count, do one element, commit what it moved, go on. Every finished
+element is committed, so a fault or an interruption restarts at the right one (SDM vol. 2B, REP). Where the bus has
+plain memory, MOVS and STOS move whole blocks; everywhere else each element is one access of its width.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from decode.operands import MemoryOperand, PortOperand
+from decode.registers import REGISTERS, Register, merge, read
+from emulate.builder import Builder, canonical
+from emulate.cpu import RFLAGS, RIP
+from emulate.families.arithmetic import sub
+from emulate.faults import Fault
+from emulate.flags import DF, ZF
+from emulate.recipes import Run, recipe
+
+PAGE = 4096
+
+Element: TypeAlias = Callable[["String", Any, Any, int, int], None]
+"""Does one element: `(string, cpu, bus, source address, destination address)`."""
+
+
+@frozen(slots=True)
+class String:
+    """What a string instruction needs to know at run time.
+
+    Attributes:
+        width: bytes an element.
+        address_width: bytes of the index and count registers.
+        source, destination: the memory operands, None where there is none.
+        slots: where the general registers stand.
+        bits: the mode.
+    """
+
+    width: int
+    address_width: int
+    source: MemoryOperand | None
+    destination: MemoryOperand | None
+    slots: tuple[int, ...]
+    bits: int
+
+    def linear(self, cpu: Any, operand: MemoryOperand | None, word: int) -> int:
+        """Return the linear address an index register word points to; raises when it is not canonical."""
+        if operand is None:
+            return 0
+        offset = word & (1 << 8 * self.address_width) - 1
+        base: int = cpu.bases[operand.segment.index]
+        if self.bits == 64:
+            address = offset + base & (1 << 64) - 1 if operand.segment.index >= 4 else offset
+            canonical(address, self.width, operand.segment.name == "ss")
+            return address
+        return offset + base & 0xFFFFFFFF
+
+    def accumulator(self, cpu: Any) -> int:
+        """Return AL, AX, EAX or RAX."""
+        word: int = cpu.regs[self.slots[0]]
+        return read(word, _ACCUMULATORS[self.width])
+
+    def load_accumulator(self, cpu: Any, value: int) -> None:
+        """Write AL, AX, EAX or RAX."""
+        slot = self.slots[0]
+        cpu.regs[slot] = merge(cpu.regs[slot], _ACCUMULATORS[self.width], value)
+
+    def compare(self, cpu: Any, first: int, second: int) -> None:
+        """Set the flags of first - second."""
+        slot = self.slots[RFLAGS]
+        cpu.regs[slot] = sub(first, second, cpu.regs[slot], self.width)[1]
+
+
+_ACCUMULATORS: dict[int, Register] = {REGISTERS[name].width: REGISTERS[name] for name in ("al", "ax", "eax", "rax")}
+_INDEXES = {width: (f"{p}cx", f"{p}si", f"{p}di") for width, p in ((2, ""), (4, "e"), (8, "r"))}
+
+
+def _movs(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    bus.write(destination, string.width, bus.read(source, string.width))
+
+
+def _stos(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    bus.write(destination, string.width, string.accumulator(cpu))
+
+
+def _lods(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    string.load_accumulator(cpu, bus.read(source, string.width))
+
+
+def _cmps(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    first = bus.read(source, string.width)
+    string.compare(cpu, first, bus.read(destination, string.width))
+
+
+def _scas(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    string.compare(cpu, string.accumulator(cpu), bus.read(destination, string.width))
+
+
+def _ins(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    bus.write(destination, string.width, bus.port_read(cpu.regs[string.slots[2]] & 0xFFFF, string.width))
+
+
+def _outs(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
+    bus.port_write(cpu.regs[string.slots[2]] & 0xFFFF, string.width, bus.read(source, string.width))
+
+
+_ELEMENTS: dict[str, Element] = {
+    "movs": _movs,
+    "stos": _stos,
+    "lods": _lods,
+    "cmps": _cmps,
+    "scas": _scas,
+    "ins": _ins,
+    "outs": _outs,
+}
+
+
+@recipe(*_ELEMENTS)
+def string_instruction(b: Builder) -> Run:
+    """Return the state machine for one string instruction."""
+    instruction = b.instruction
+    memories = [o for o in instruction.operands if isinstance(o, MemoryOperand)]
+    source = next((o for o in memories if o.base is not None and o.base.index == 6), None)
+    destination = next((o for o in memories if o.base is not None and o.base.index == 7), None)
+    width = next(o.width for o in instruction.operands if isinstance(o, MemoryOperand | PortOperand))
+    string = String(width, memories[0].address_width, source, destination, b.slots, b.bits)
+    element = _ELEMENTS[instruction.string]
+    counter, source_index, destination_index = (REGISTERS[name] for name in _INDEXES[string.address_width])
+    si, di, cx, flags, ip = (b.slots[i] for i in (6, 7, 1, RFLAGS, RIP))
+    moved_registers = [(si, source_index)] * (source is not None) + [(di, destination_index)] * (
+        destination is not None
+    )
+    next_ip_mask = (1 << b.bits) - 1
+    length = instruction.length
+    address_mask = counter.mask
+    # REPE goes on while ZF is set, REPNE while it is clear; the others never look at it.
+    stop = {"repe": 0, "repne": ZF}.get(instruction.rep)
+    block = {"movs": _move_block, "stos": _store_block}.get(instruction.string)
+
+    def advance(r: Any, elements: int) -> None:
+        distance = -elements * width if r[flags] & DF else elements * width
+        for slot, register in moved_registers:
+            r[slot] = merge(r[slot], register, r[slot] + distance & address_mask)
+
+    def once(cpu: Any, bus: Any) -> None:
+        r = cpu.regs
+        element(string, cpu, bus, string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di]))
+        advance(r, 1)
+        r[ip] = r[ip] + length & next_ip_mask
+
+    def repeat(cpu: Any, bus: Any) -> None:
+        r = cpu.regs
+        while count := r[cx] & address_mask:
+            from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
+            done = block(string, cpu, bus, from_, to, count) if block is not None and count > 1 else 0
+            if not done:
+                element(string, cpu, bus, from_, to)
+                done = 1
+            advance(r, done)
+            r[cx] = merge(r[cx], counter, count - done)
+            if stop is not None and r[flags] & ZF == stop:
+                break
+        r[ip] = r[ip] + length & next_ip_mask
+
+    return repeat if instruction.rep else once
+
+
+def _move_block(string: String, cpu: Any, bus: Any, source: int, destination: int, count: int) -> int:
+    """Move as many elements as lie in plain memory at both ends; return how many, 0 to go element by element."""
+    read_block = getattr(bus, "read_block", None)
+    if read_block is None:
+        return 0
+    for elements in _block_sizes(string, cpu, source, destination, count):
+        length = elements * string.width
+        back = length - string.width if cpu.regs[string.slots[RFLAGS]] & DF else 0
+        if abs(source - destination) < length:
+            continue  # overlapping: each element may read what an earlier one wrote
+        try:
+            data = read_block(source - back, length)
+            if data is not None and bus.write_block(destination - back, data):
+                return elements
+        except Fault:
+            continue  # some of it is missing: the element loop gets as far as the CPU would
+    return 0
+
+
+def _store_block(string: String, cpu: Any, bus: Any, source: int, destination: int, count: int) -> int:
+    """Fill as many elements as lie in plain memory; return how many, 0 to go element by element."""
+    write_block = getattr(bus, "write_block", None)
+    if write_block is None:
+        return 0
+    pattern = string.accumulator(cpu).to_bytes(string.width, "little")
+    for elements in _block_sizes(string, cpu, destination, destination, count):
+        back = (elements - 1) * string.width if cpu.regs[string.slots[RFLAGS]] & DF else 0
+        try:
+            if write_block(destination - back, pattern * elements):
+                return elements
+        except Fault:
+            continue
+    return 0
+
+
+def _block_sizes(string: String, cpu: Any, source: int, destination: int, count: int) -> list[int]:
+    """Return how many elements to try at once: as many as do not wrap, then as many as lie in the present pages."""
+    width = string.width
+    limit = 1 << 8 * string.address_width
+    r = cpu.regs
+    indexes = [r[string.slots[i]] & limit - 1 for i, o in ((6, string.source), (7, string.destination)) if o]
+    if r[string.slots[RFLAGS]] & DF:
+        unwrapped = min(index // width + 1 for index in indexes)
+        paged = min((address % PAGE + width) // width for address in (source, destination))
+    else:
+        unwrapped = min((limit - index) // width for index in indexes)
+        paged = min((PAGE - address % PAGE) // width for address in (source, destination))
+    sizes = [min(count, unwrapped), min(count, unwrapped, paged)]
+    return [size for size in dict.fromkeys(sizes) if size > 1]

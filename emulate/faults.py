@@ -1,0 +1,115 @@
+"""How an instruction can fail, typed.
+
+A `Fault` is what the CPU itself would raise, with its vector and error code; a virtual machine hands it to its guest.
+`UnsupportedInstruction` is ours: the CPU could do it, this emulator does not.
+"""
+
+from typing import ClassVar
+
+from decode import Instruction
+
+
+class Fault(Exception):
+    """An architectural exception (SDM vol. 3A, chapter 6).
+
+    Attributes:
+        vector: its number, 0 for #DE … 17 for #AC.
+        error_code: what the CPU pushes, None for vectors without one.
+        address: the linear address for #PF and #AC and wherever one is known, else None.
+        instruction: the instruction that faulted, once known.
+        ip: its address, once known.
+    """
+
+    vector: ClassVar[int]
+    mnemonic: ClassVar[str]
+
+    def __init__(self, reason: str, *, error_code: int | None = None, address: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error_code = error_code
+        self.address = address
+        self.instruction: Instruction | None = None
+        self.ip: int | None = None
+
+    def locate(self, instruction: Instruction, ip: int) -> None:
+        """Note which instruction faulted, for the message."""
+        self.instruction = instruction
+        self.ip = ip
+
+    def __str__(self) -> str:
+        text = f"{self.mnemonic} {self.reason}"
+        if self.address is not None:
+            text += f", address {self.address:#x}"
+        if self.instruction is not None and self.ip is not None:
+            text += f", in '{self.instruction.format(self.ip)}' at ip {self.ip:#x}"
+        return text
+
+
+class DivideError(Fault):
+    """#DE: division by zero, or a quotient too large for its register."""
+
+    vector = 0
+    mnemonic = "#DE"
+
+
+class BoundRange(Fault):
+    """#BR: BOUND found its index outside the bounds."""
+
+    vector = 5
+    mnemonic = "#BR"
+
+
+class InvalidOpcode(Fault):
+    """#UD: an encoding the CPU refuses when it executes it."""
+
+    vector = 6
+    mnemonic = "#UD"
+
+
+class StackFault(Fault):
+    """#SS: a non-canonical or out-of-limit address through the stack segment."""
+
+    vector = 12
+    mnemonic = "#SS"
+
+
+class GeneralProtection(Fault):
+    """#GP: a non-canonical or misaligned address, a limit, a privilege."""
+
+    vector = 13
+    mnemonic = "#GP"
+
+
+class PageFault(Fault):
+    """#PF: nothing is mapped there, or not for this access. Raised by a bus.
+
+    The error code has bit 0 set when the page is present, bit 1 on a write, bit 2 in user mode (SDM vol. 3A, 4.7).
+    """
+
+    vector = 14
+    mnemonic = "#PF"
+
+    def __init__(self, address: int, *, write: bool = False, reason: str = "nothing is mapped there") -> None:
+        super().__init__(reason, error_code=6 if write else 4, address=address)
+
+
+class AlignmentCheck(Fault):
+    """#AC: a misaligned access while alignment checking is on."""
+
+    vector = 17
+    mnemonic = "#AC"
+
+
+class UnsupportedInstruction(Exception):
+    """The emulator does not do this instruction.
+
+    Attributes:
+        instruction: which one; its `code` and `bits` are the bytes and the mode.
+        reason: why, in a few words.
+    """
+
+    def __init__(self, instruction: Instruction, reason: str = "is not emulated") -> None:
+        code = instruction.code.hex(" ")
+        super().__init__(f"'{instruction}' {reason} (bytes {code}, {instruction.bits}-bit code)")
+        self.instruction = instruction
+        self.reason = reason

@@ -27,7 +27,7 @@ class Emulator:
     def __init__(self, bus: Bus, *, slots: tuple[int, ...] = SLOTS) -> None:
         self.bus = bus
         self.slots = slots
-        self._compiled: dict[tuple[int, bytes], Compiled] = {}
+        self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
     def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
         """Execute exactly one instruction and return it.
@@ -42,12 +42,10 @@ class Emulator:
             DecodeError: the bytes are not an instruction.
             Exception: whatever the bus raised, unchanged.
         """
-        if code is None:
-            code = self._fetch(cpu)
         try:
-            compiled = self._compiled[cpu.bits, code]
+            compiled = self._compiled[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
-            compiled = self.compile(cpu.bits, code)
+            compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
         try:
             compiled.run(cpu, self.bus)
         except Fault as fault:
@@ -63,14 +61,14 @@ class Emulator:
             DecodeError: the bytes are not an instruction.
         """
         code = bytes(code)
-        compiled = self._compiled.get((bits, code))
+        known = self._compiled.get(bits, {})
+        compiled = known.get(code)
         if compiled is None:
             instruction = decode(code, bits)
-            if len(self._compiled) >= CACHE_SIZE:
-                self._compiled.clear()
-            exact = (bits, instruction.code)
-            compiled = self._compiled.get(exact) or compile_instruction(instruction, self.slots)
-            self._compiled[exact] = self._compiled[bits, code] = compiled
+            if len(known) >= CACHE_SIZE:
+                known.clear()
+            compiled = known.get(instruction.code) or compile_instruction(instruction, self.slots)
+            known[instruction.code] = known[code] = compiled
         return compiled
 
     def _fetch(self, cpu: RegisterFile) -> bytes:

@@ -20,19 +20,41 @@ any part at any time. Only constants and names made here enter the text, never a
 from collections.abc import Callable
 from typing import Any, Final
 
+from attrs import frozen
+
 from decode import Instruction, MemoryAccess
 from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, SEGMENT, VECTOR, Register
-from emulate import masking
+from emulate import address, masking
 from emulate.bus import locked
-from emulate.cpu import RFLAGS, RIP
-from emulate.faults import GeneralProtection, StackFault, UnsupportedInstruction
+from emulate.cpu import RFLAGS, RIP, SLOTS
+from emulate.faults import UnsupportedInstruction
+from emulate.flags import AC
 
-CANONICAL_TOP: Final = (1 << 47) - 1
-"""Highest address of the lower canonical half with 48-bit virtual addresses."""
-
-_PRELUDE: Final = {"v": "cpu.vector", "k": "cpu.k", "x": "cpu.x87", "s": "cpu.selectors", "b": "cpu.bases"}
+_PRELUDE: Final = {
+    "v": "cpu.vector",
+    "k": "cpu.k",
+    "x": "cpu.x87",
+    "s": "cpu.selectors",
+    "b": "cpu.bases",
+    "l": "cpu.limits",
+}
 _LETTERS: Final = {VECTOR: "v", MASK: "k", MMX: "x", SEGMENT: "s"}
+
+
+@frozen(slots=True)
+class Settings:
+    """What compiled instructions depend on besides their bytes.
+
+    Attributes:
+        slots: where rax … r15, rip, rflags stand in `cpu.regs`.
+        alignment_check: CR0.AM is set and the code runs in ring 3: with EFLAGS.AC, misaligned accesses raise #AC.
+        max_iterations: most iterations of a REP string instruction in one run, None for no bound.
+    """
+
+    slots: tuple[int, ...] = SLOTS
+    alignment_check: bool = False
+    max_iterations: int | None = None
 
 
 class Builder:
@@ -42,12 +64,13 @@ class Builder:
 
     Args:
         instruction: what to build.
-        slots: where the general registers stand in `cpu.regs`.
+        settings: for whom.
     """
 
-    def __init__(self, instruction: Instruction, slots: tuple[int, ...]) -> None:
+    def __init__(self, instruction: Instruction, settings: Settings) -> None:
         self.instruction = instruction
-        self.slots = slots
+        self.settings = settings
+        self.slots = settings.slots
         self.bits = instruction.bits
         self._plan: list[str] = []
         self._act: list[str] = []
@@ -173,33 +196,42 @@ class Builder:
         if id(operand) in self._addresses and not extra:
             return self._addresses[id(operand)]
         width = operand.width if width is None else width
-        name = self.name("a")
-        self.plan(f"{name} = {self.linear(operand, self.effective_address(operand, extra))}")
-        self.check_canonical(name, operand, width)
+        name = self.place(operand.segment, self.effective_address(operand, extra), width)
         if not extra:
             self._addresses[id(operand)] = name
         return name
 
-    def linear(self, operand: MemoryOperand, offset: str) -> str:
-        """Return the expression of the linear address of an offset: only FS and GS count in 64-bit code."""
-        if self.bits == 64 and operand.segment.index < 4:
-            return offset
-        self._used.add("b")
-        mask = 0xFFFFFFFFFFFFFFFF if self.bits == 64 else 0xFFFFFFFF
-        return f"(({offset}) + b[{operand.segment.index}]) & {mask:#x}"
+    def place(self, segment: Register, offset: str, width: int) -> str:
+        """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
 
-    def check_canonical(self, name: str, operand: MemoryOperand, width: int) -> None:
-        """Plan the check that `width` bytes at a linear address are canonical, which only 64-bit code can fail."""
-        if self.bits == 64 and width:
-            stack = ", True" if operand.segment.name == "ss" else ""
-            check = self.bind(canonical, "canonical")
-            self.plan(f"if {name} > {CANONICAL_TOP - width + 1:#x}: {check}({name}, {width}{stack})")
+        64-bit code: only FS and GS have a base, and the address must be canonical. Elsewhere every segment has a base,
+        and a limit when the CPU was given one.
+        """
+        name = self.name("a")
+        stack = (True,) if segment.name == "ss" else ()
+        if self.bits == 64:
+            if segment.index >= 4:
+                self._used.add("b")
+                offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
+            self.plan(f"{name} = {offset}")
+            if width:
+                check = self.call(address.canonical, name, width, *stack)
+                self.plan(f"if {name} > {address.CANONICAL_TOP - width + 1:#x}: {check}")
+        else:
+            self._used |= {"b", "l"}
+            self.plan(f"{name} = {offset}")
+            if width:
+                named = self.bind(segment, segment.name)
+                self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
+            self.plan(f"{name} = {name} + b[{segment.index}] & 0xffffffff")
+        if self.settings.alignment_check and width:
+            self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, width)}")
+        return name
 
     def aligned(self, operand: MemoryOperand, alignment: int) -> None:
         """Plan the #GP check of an access that must be aligned (SDM vol. 2, exception classes 1 and 2)."""
-        check = self.bind(_misaligned, "misaligned")
         name = self.address(operand)
-        self.plan(f"if {name} & {alignment - 1:#x}: {check}({name}, {alignment})")
+        self.plan(f"if {name} & {alignment - 1:#x}: {self.call(address.misaligned, name, alignment)}")
 
     def read(self, operand: Operand, width: int | None = None) -> str:
         """Return the expression of an operand's value, unsigned; memory is read here, once.
@@ -215,11 +247,11 @@ class Builder:
         if not isinstance(operand, MemoryOperand):
             raise self.unsupported()
         access = self._access(operand)
-        address = self.address(operand)
+        place = self.address(operand)
         if access is not None and access.selection != "whole":
             selected = self.selected(access)
-            return self.local(self.call(masking.load, "bus", address, access.element, selected), "m")
-        return self.local(f"bus.read({address}, {operand.width})", "m")
+            return self.local(self.call(masking.load, "bus", place, access.element, selected), "m")
+        return self.local(f"bus.read({place}, {operand.width})", "m")
 
     def write(self, operand: Operand, expression: str) -> None:
         """Write an operand: memory among the accesses, a register at the end."""
@@ -229,12 +261,12 @@ class Builder:
         if not isinstance(operand, MemoryOperand):
             raise self.unsupported()
         access = self._access(operand)
-        address = self.address(operand)
+        place = self.address(operand)
         if access is not None and access.selection != "whole":
             selected = self.selected(access)
-            self.act(self.call(masking.store, "bus", address, access.element, selected, expression))
+            self.act(self.call(masking.store, "bus", place, access.element, selected, expression))
         else:
-            self.act(f"bus.write({address}, {operand.width}, {expression})")
+            self.act(f"bus.write({place}, {operand.width}, {expression})")
 
     def update(self, operand: MemoryOperand, operation: Callable[[str], str]) -> str:
         """Make an indivisible read-modify-write; return the name of the old value.
@@ -243,9 +275,9 @@ class Builder:
             operand: where.
             operation: given the name of the old value, returns the expression of the new one.
         """
-        address = self.address(operand)
+        place = self.address(operand)
         new = f"lambda old: {operation('old')}"
-        return self.local(self.call(locked, "bus", address, operand.width, new), "m")
+        return self.local(self.call(locked, "bus", place, operand.width, new), "m")
 
     def _access(self, operand: MemoryOperand) -> MemoryAccess | None:
         """Return the access made through an operand."""
@@ -284,15 +316,3 @@ def _commit_lines(words: dict[str, str]) -> list[str]:
         if any(earlier in expression for earlier in targets[:position]):
             return [f"{', '.join(targets)} = {', '.join(words.values())}"]
     return [f"{target} = {expression}" for target, expression in words.items()]
-
-
-def canonical(address: int, width: int, stack: bool = False) -> None:
-    """Raise #GP, or #SS through the stack segment, unless all `width` bytes are canonical (SDM vol. 1, 3.3.7.1)."""
-    if CANONICAL_TOP - width + 1 < address < (1 << 64) - CANONICAL_TOP - 1:
-        fault = StackFault if stack else GeneralProtection
-        raise fault(f"the address is not canonical ({width} bytes)", error_code=0, address=address)
-
-
-def _misaligned(address: int, alignment: int) -> None:
-    """Raise #GP for an access that must be aligned."""
-    raise GeneralProtection(f"the address is not a multiple of {alignment}", error_code=0, address=address)

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from decode import Instruction
 from emulate import families  # noqa: F401  # fills RECIPES
-from emulate.builder import Builder
+from emulate.builder import Builder, Settings
 from emulate.faults import UnsupportedInstruction
 from emulate.recipes import RECIPES
 
@@ -32,8 +32,8 @@ class Compiled:
     source: str
 
 
-def compile_instruction(instruction: Instruction, slots: tuple[int, ...]) -> Compiled:
-    """Compile an instruction for registers laid out as `slots` says.
+def compile_instruction(instruction: Instruction, settings: Settings) -> Compiled:
+    """Compile an instruction.
 
     Raises:
         UnsupportedInstruction: no recipe does this instruction or this form of it.
@@ -41,7 +41,7 @@ def compile_instruction(instruction: Instruction, slots: tuple[int, ...]) -> Com
     recipe = RECIPES.get(instruction.string or instruction.mnemonic)
     if recipe is None:
         raise UnsupportedInstruction(instruction)
-    builder = Builder(instruction, slots)
+    builder = Builder(instruction, settings)
     ready = recipe(builder)
     if ready is not None:
         return Compiled(instruction, ready, "")
@@ -53,7 +53,7 @@ def compile_instruction(instruction: Instruction, slots: tuple[int, ...]) -> Com
 def is_supported(instruction: Instruction) -> bool:
     """Return whether the emulator does this instruction."""
     try:
-        compile_instruction(instruction, tuple(range(18)))
+        compile_instruction(instruction, Settings())
     except UnsupportedInstruction:
         return False
     return True

@@ -31,10 +31,12 @@ class RegisterFile:
         slots: where rax … r15, rip, rflags stand in `regs`.
         regs: 18 unsigned 64-bit words.
         selectors, bases: six each, es cs ss ds fs gs.
+        limits: the six segments' highest offsets, or None not to check any. Unused in 64-bit code.
         vector: 32 unsigned 512-bit ints.
         k: eight 64-bit opmask registers.
         x87: eight 80-bit registers in physical order, with `fcw`, `fsw` and `ftw` (bit i: register i is valid).
         mxcsr: SSE control and status.
+        pending: why the last step of a bounded REP instruction stopped: "" (it finished) or "iterations".
     """
 
     bits: int
@@ -43,6 +45,7 @@ class RegisterFile:
     regs: MutableSequence[int]
     selectors: MutableSequence[int]
     bases: MutableSequence[int]
+    limits: MutableSequence[int] | None = None
     vector: MutableSequence[int]
     k: MutableSequence[int]
     x87: MutableSequence[int]
@@ -50,6 +53,7 @@ class RegisterFile:
     fsw: int
     ftw: int
     mxcsr: int
+    pending: str = ""
 
     if TYPE_CHECKING:  # the names below are generated: eax, xmm3, fs_base, zf …
 
@@ -114,6 +118,7 @@ class Cpu(RegisterFile):
             setattr(twin, name, list(getattr(self, name)))
         for name in _SYSTEM_WORDS:
             setattr(twin, name, getattr(self, name))
+        twin.limits = None if self.limits is None else list(self.limits)
         return twin
 
     def __eq__(self, other: object) -> bool:

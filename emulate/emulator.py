@@ -4,6 +4,7 @@ An instruction met before costs one dictionary look-up and the work itself; that
 """
 
 from decode import Instruction, TruncatedInstruction, decode
+from emulate.builder import Settings
 from emulate.bus import Bus
 from emulate.compiler import Compiled, compile_instruction
 from emulate.cpu import RIP, SLOTS, RegisterFile
@@ -22,11 +23,23 @@ class Emulator:
         bus: where loads, stores and port accesses go.
         slots: where the general registers stand in the `regs` of the CPUs it will be given; the plain `Cpu`'s order
             unless said otherwise.
+        alignment_check: raise #AC for misaligned accesses while EFLAGS.AC is set, as ring 3 under CR0.AM does.
+        max_iterations: most iterations of a REP string instruction in one step; then `step` returns with rip still at
+            the instruction, every finished element committed, and `cpu.pending` saying "iterations".
     """
 
-    def __init__(self, bus: Bus, *, slots: tuple[int, ...] = SLOTS) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        slots: tuple[int, ...] = SLOTS,
+        alignment_check: bool = False,
+        max_iterations: int | None = None,
+    ) -> None:
+        if max_iterations is not None and max_iterations < 1:
+            raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self.slots = slots
+        self.settings = Settings(slots, alignment_check, max_iterations)
         self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
     def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
@@ -67,7 +80,7 @@ class Emulator:
             instruction = decode(code, bits)
             if len(known) >= CACHE_SIZE:
                 known.clear()
-            compiled = known.get(instruction.code) or compile_instruction(instruction, self.slots)
+            compiled = known.get(instruction.code) or compile_instruction(instruction, self.settings)
             known[instruction.code] = known[code] = compiled
         return compiled
 

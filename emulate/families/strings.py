@@ -12,11 +12,12 @@ from attrs import frozen
 
 from decode.operands import MemoryOperand, PortOperand
 from decode.registers import REGISTERS, Register, merge, read
-from emulate.builder import Builder, canonical
+from emulate.address import canonical, check_alignment, check_limit
+from emulate.builder import Builder
 from emulate.cpu import RFLAGS, RIP
 from emulate.families.arithmetic import sub
 from emulate.faults import Fault
-from emulate.flags import DF, ZF
+from emulate.flags import AC, DF, ZF
 from emulate.recipes import Run, recipe
 
 PAGE = 4096
@@ -35,6 +36,7 @@ class String:
         source, destination: the memory operands, None where there is none.
         slots: where the general registers stand.
         bits: the mode.
+        alignment_check: whether EFLAGS.AC counts.
     """
 
     width: int
@@ -43,6 +45,7 @@ class String:
     destination: MemoryOperand | None
     slots: tuple[int, ...]
     bits: int
+    alignment_check: bool
 
     def linear(self, cpu: Any, operand: MemoryOperand | None, word: int) -> int:
         """Return the linear address an index register word points to; raises when it is not canonical."""
@@ -53,8 +56,12 @@ class String:
         if self.bits == 64:
             address = offset + base & (1 << 64) - 1 if operand.segment.index >= 4 else offset
             canonical(address, self.width, operand.segment.name == "ss")
-            return address
-        return offset + base & 0xFFFFFFFF
+        else:
+            check_limit(cpu.limits, operand.segment, offset, self.width)
+            address = offset + base & 0xFFFFFFFF
+        if self.alignment_check and cpu.regs[self.slots[RFLAGS]] & AC:
+            check_alignment(address, self.width)
+        return address
 
     def accumulator(self, cpu: Any) -> int:
         """Return AL, AX, EAX or RAX."""
@@ -124,7 +131,7 @@ def string_instruction(b: Builder) -> Run:
     source = next((o for o in memories if o.base is not None and o.base.index == 6), None)
     destination = next((o for o in memories if o.base is not None and o.base.index == 7), None)
     width = next(o.width for o in instruction.operands if isinstance(o, MemoryOperand | PortOperand))
-    string = String(width, memories[0].address_width, source, destination, b.slots, b.bits)
+    string = String(width, memories[0].address_width, source, destination, b.slots, b.bits, b.settings.alignment_check)
     element = _ELEMENTS[instruction.string]
     counter, source_index, destination_index = (REGISTERS[name] for name in _INDEXES[string.address_width])
     si, di, cx, flags, ip = (b.slots[i] for i in (6, 7, 1, RFLAGS, RIP))
@@ -137,6 +144,8 @@ def string_instruction(b: Builder) -> Run:
     # REPE goes on while ZF is set, REPNE while it is clear; the others never look at it.
     stop = {"repe": 0, "repne": ZF}.get(instruction.rep)
     block = {"movs": _move_block, "stos": _store_block}.get(instruction.string)
+
+    bound = b.settings.max_iterations
 
     def advance(r: Any, elements: int) -> None:
         distance = -elements * width if r[flags] & DF else elements * width
@@ -151,14 +160,23 @@ def string_instruction(b: Builder) -> Run:
 
     def repeat(cpu: Any, bus: Any) -> None:
         r = cpu.regs
+        budget = bound
+        cpu.pending = ""
         while count := r[cx] & address_mask:
+            if budget is not None:
+                if not budget:
+                    cpu.pending = "iterations"
+                    return
+                count = min(count, budget)
             from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
             done = block(string, cpu, bus, from_, to, count) if block is not None and count > 1 else 0
             if not done:
                 element(string, cpu, bus, from_, to)
                 done = 1
             advance(r, done)
-            r[cx] = merge(r[cx], counter, count - done)
+            r[cx] = merge(r[cx], counter, (r[cx] & address_mask) - done)
+            if budget is not None:
+                budget -= done
             if stop is not None and r[flags] & ZF == stop:
                 break
         r[ip] = r[ip] + length & next_ip_mask

@@ -1,0 +1,44 @@
+"""The checks an address must pass before anything is accessed: canonical, within its segment, aligned."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from decode.registers import Register
+from emulate.faults import AlignmentCheck, GeneralProtection, StackFault
+
+CANONICAL_TOP: Final = (1 << 47) - 1
+"""Highest address of the lower canonical half with 48-bit virtual addresses."""
+
+
+def canonical(address: int, width: int, stack: bool = False) -> None:
+    """Raise #GP, or #SS through the stack segment, unless all `width` bytes are canonical (SDM vol. 1, 3.3.7.1)."""
+    if CANONICAL_TOP - width + 1 < address < (1 << 64) - CANONICAL_TOP - 1:
+        fault = StackFault if stack else GeneralProtection
+        raise fault(f"the address is not canonical ({width} bytes)", error_code=0, address=address)
+
+
+def check_limit(limits: Sequence[int] | None, segment: Register, offset: int, width: int) -> None:
+    """Raise #GP, or #SS through the stack segment, for bytes beyond the segment's limit (SDM vol. 3A, 5.3).
+
+    Args:
+        limits: the highest offset of each segment, None not to check.
+        segment: through which one.
+        offset: of the first byte.
+        width: bytes.
+    """
+    if limits is not None and offset + width - 1 > limits[segment.index]:
+        fault = StackFault if segment.name == "ss" else GeneralProtection
+        limit = limits[segment.index]
+        raise fault(f"{width} bytes at {segment}:{offset:#x} lie beyond the limit {limit:#x}", error_code=0)
+
+
+def check_alignment(address: int, width: int) -> None:
+    """Raise #AC for an access that is not naturally aligned, up to eight bytes (SDM vol. 3A, table 6-7)."""
+    alignment = 8 if width == 10 else min(width & -width, 8)
+    if address & alignment - 1:
+        raise AlignmentCheck(f"the address is not a multiple of {alignment}", error_code=0, address=address)
+
+
+def misaligned(address: int, alignment: int) -> None:
+    """Raise #GP for an access that must be aligned, whatever EFLAGS.AC says (SDM vol. 2A, 2.4)."""
+    raise GeneralProtection(f"the address is not a multiple of {alignment}", error_code=0, address=address)

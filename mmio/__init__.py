@@ -1,5 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
+from mmio.access import Access
 from mmio.errors import (
     AccessError,
     DeviceError,
@@ -11,21 +12,24 @@ from mmio.errors import (
 )
 from mmio.initiator import Initiator
 from mmio.policy import Policy
-from mmio.ram import Memory
 from mmio.region import Region
 from mmio.space import AddressSpace
+from mmio.trace import Trace
+from mmio.view import TraceView
 
 __all__ = [
+    "Access",
     "AccessError",
     "AddressSpace",
     "DeviceError",
     "Initiator",
     "MappingError",
-    "Memory",
     "MmioError",
     "NoRegister",
     "Policy",
     "PolicyError",
     "Region",
+    "Trace",
+    "TraceView",
     "UnmappedAccess",
 ]

@@ -2,6 +2,7 @@
 
 from decode.decoder import decode
 from decode.errors import DecodeError, InvalidInstruction, TruncatedInstruction
+from decode.forms import Form, forms
 from decode.instruction import Instruction, MemoryAccess, PortAccess
 from decode.operands import (
     NONE,
@@ -29,6 +30,7 @@ __all__ = [
     "DecodeError",
     "Direction",
     "FarPointerOperand",
+    "Form",
     "ImmediateOperand",
     "Instruction",
     "InvalidInstruction",
@@ -43,6 +45,7 @@ __all__ = [
     "TruncatedInstruction",
     "accesses",
     "decode",
+    "forms",
     "iter_accesses",
     "merge",
 ]

@@ -49,22 +49,23 @@ CACHE_SIZE: Final = 1 << 16
 """Distinct byte strings remembered before the cache starts afresh."""
 
 
-def _names(enumeration: object) -> dict[int, str]:
+def names(enumeration: object) -> dict[int, str]:
     """Map the bare ints of an iced-x86 enumeration back to their names."""
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
-_FORMS: Final = _names(Code)
-_MNEMONICS: Final = {value: name.lower() for value, name in _names(Mnemonic).items()}
+_FORMS: Final = names(Code)
+MNEMONICS: Final = {value: name.lower() for value, name in names(Mnemonic).items()}
 _REGISTERS: Final = {
-    value: REGISTERS[name.lower()] for value, name in _names(IcedRegister).items() if name.lower() in REGISTERS
+    value: REGISTERS[name.lower()] for value, name in names(IcedRegister).items() if name.lower() in REGISTERS
 }
-_ENCODINGS: Final = {
+ENCODINGS: Final = {
     EncodingKind.LEGACY: "legacy",
     EncodingKind.VEX: "vex",
     EncodingKind.EVEX: "evex",
     EncodingKind.XOP: "xop",
     EncodingKind.D3NOW: "3dnow",
+    EncodingKind.MVEX: "mvex",  # Knights Corner: in the list of forms, never decoded
 }
 _ADDRESS_WIDTHS: Final = {CodeSize.CODE16: 2, CodeSize.CODE32: 4, CodeSize.CODE64: 8}
 _DIRECTIONS: Final = {
@@ -154,7 +155,7 @@ def decode(code: bytes, bits: int = 64) -> Instruction:
 def _build(raw: IcedInstruction, code: bytes, bits: int) -> Instruction:
     """Turn iced-x86's instruction into ours."""
     info = _info(raw)
-    mnemonic = _MNEMONICS[raw.mnemonic]
+    mnemonic = MNEMONICS[raw.mnemonic]
     string = _string_operation(raw, mnemonic)
     operands = tuple(_operand(raw, info, index, mnemonic) for index in range(raw.op_count))
     rep = ""
@@ -168,7 +169,7 @@ def _build(raw: IcedInstruction, code: bytes, bits: int) -> Instruction:
         bits=bits,
         mnemonic=mnemonic,
         form=_FORMS[raw.code],
-        encoding=_ENCODINGS[raw.encoding],
+        encoding=ENCODINGS[raw.encoding],
         operands=operands,
         accesses=_accesses(raw, info, mnemonic, operands, opmask, string, bool(rep)),
         lock=raw.has_lock_prefix,

@@ -1,8 +1,11 @@
 """Buses, devices, records, and the sources of faults."""
 
 from mmio.access import Access
+from mmio.block import block
+from mmio.device import Device
 from mmio.errors import (
     AccessError,
+    DefinitionError,
     DeviceError,
     MappingError,
     MmioError,
@@ -10,9 +13,12 @@ from mmio.errors import (
     PolicyError,
     UnmappedAccess,
 )
+from mmio.field import bit, field
 from mmio.initiator import Initiator
+from mmio.line import Line, line
 from mmio.policy import Policy
-from mmio.region import Region
+from mmio.region import DeviceLike, Region
+from mmio.register import array, register
 from mmio.space import AddressSpace
 from mmio.trace import Trace
 from mmio.view import TraceView
@@ -21,8 +27,12 @@ __all__ = [
     "Access",
     "AccessError",
     "AddressSpace",
+    "DefinitionError",
+    "Device",
     "DeviceError",
+    "DeviceLike",
     "Initiator",
+    "Line",
     "MappingError",
     "MmioError",
     "NoRegister",
@@ -32,4 +42,10 @@ __all__ = [
     "Trace",
     "TraceView",
     "UnmappedAccess",
+    "array",
+    "bit",
+    "block",
+    "field",
+    "line",
+    "register",
 ]

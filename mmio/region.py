@@ -75,36 +75,41 @@ class Region:
         name_at: Callable[[int, int], str | None] | None = getattr(self.device, "name_at", None)
         return None if name_at is None else name_at(offset, width)
 
-    @property
-    def absence(self) -> str:
-        """What to say when an access finds nothing here."""
-        return "nothing is mapped there" if self.is_ground else "the device has no register at some of these bytes"
-
     def __str__(self) -> str:
         return f"{self.start:#x}..{self.end:#x} {self.name!r}"
+
+
+class Limits(dict[int, int]):
+    """The last plain address by width; a width that is not there is plain nowhere."""
+
+    def __missing__(self, width: int) -> int:
+        return -1
 
 
 @define(eq=False)
 class Segment:
     """A stretch of addresses where one region is on top.
 
-    `limits` says for each width the last address at which an access of that width needs no thought: it ends
-    inside the segment and the region's policy has nothing to say. Every other access takes the long way.
+    `limits` says for each width the last address at which an access of that width needs no thought: it ends inside the
+    segment and the region's policy has nothing to say. Every other access takes the long way.
+    `label` is the region as records have it, None for the ground.
     """
 
     start: int
     end: int
     region: Region
-    limits: dict[int, int] = field(init=False)
+    limits: Limits = field(init=False)
     base: int = field(init=False)
     recorded: bool = field(init=False)
+    label: Region | None = field(init=False)
     read: Callable[[int, int], int] = field(init=False)
     write: Callable[[int, int, int], None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.limits = {width: self.end - width for width in self.region.policy.plain_widths}
+        self.limits = Limits((width, self.end - width) for width in self.region.policy.plain_widths)
         self.base = self.region.start
         self.recorded = self.region.recorded
+        self.label = None if self.region.is_ground else self.region
         self.read = self.region.device.read
         self.write = self.region.device.write
 
@@ -188,7 +193,7 @@ class RangeMap:
             segments[:first] + fresh + segments[last:],
         )
         for segment in replaced:
-            segment.limits = {}
+            segment.limits = Limits()
 
     def _from_above(self, address: int, end: int) -> Iterator[Segment]:
         layers = [self._layers[priority] for priority in sorted(self._layers, reverse=True)]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Any, Final
 
+from emulate import Ram
 from mmio.errors import MappingError
-from mmio.initiator import Initiator, Operation, Recorder
+from mmio.initiator import Initiator, Recorder
 from mmio.policy import ANYTHING, Misfit, Policy, Unmapped
-from mmio.ram import Memory
 from mmio.region import DeviceLike, RangeMap, Region, Void
+from mmio.route import Operation
 
 MEMORY_END: Final = 1 << 64
 PORTS_END: Final = 1 << 16
@@ -98,11 +99,11 @@ class AddressSpace:
         return self._add(self.ports, Region(port, count, device, _name(device, name), policy, priority))
 
     def ram(self, start: int, size: int, name: str | None = None) -> Region:
-        """Map `size` bytes of zeroed plain memory, `region.device.data`. It takes any access and is not recorded.
+        """Map `size` bytes of zeroed plain memory: an `emulate.Ram`, its bytes in `region.device.data`.
 
-        For memory whose accesses are to be recorded, map a `Memory(size)` like any device.
+        It takes any access and is not recorded. To have its accesses recorded, map a `Ram(size)` like any device.
         """
-        region = Region(start, size, Memory(max(size, 0)), name or "ram", ANYTHING, recorded=False)
+        region = Region(start, size, Ram(max(size, 0)), name or "ram", ANYTHING, recorded=False)
         return self._add(self.memory, region)
 
     def unmap(self, region: Region | int) -> None:

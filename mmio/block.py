@@ -1,0 +1,47 @@
+"""Devices made of devices: a block of registers at an offset."""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from mmio.errors import DefinitionError
+from mmio.layout import Place
+from mmio.member import Member
+
+if TYPE_CHECKING:
+    from mmio.device import Device
+
+D = TypeVar("D", bound="Device", covariant=True)
+
+
+class Block(Member[D]):
+    """The declaration of a device inside a device; made by `block`."""
+
+    instead = "write to the registers of {}"
+
+    def __init__(self, offset: int, device: type[D], name: str | None) -> None:
+        super().__init__(name)
+        self.offset = offset
+        self.device = device
+
+    def places(self, where: str) -> list[Place]:
+        """The block's registers where they are in the outer device, names dotted. Raises DefinitionError."""
+        from mmio.device import Device
+
+        if not (isinstance(self.device, type) and issubclass(self.device, Device)):
+            raise DefinitionError(f"{where}: a block is made of a Device class, not {self.device!r}")
+        if self.offset < 0:
+            raise DefinitionError(f"{where}: offset {self.offset}, expected 0 or more")
+        if self.device.read is not Device.read or self.device.write is not Device.write:
+            # The outer device would call the inner one's registers and pass its methods by.
+            raise DefinitionError(f"{where}: {self.device.__name__} answers by itself; map it as a device of its own")
+        return [
+            Place(self.offset + place.offset, place.width, f"{self.name}.{place.name}", place.fields)
+            for place in self.device.layout.places
+        ]
+
+
+def block(offset: int, device: type[D], name: str | None = None) -> Block[D]:
+    """Declare a device inside this one, made with it: `dma = block(0x100, Dma)`, then `self.dma.ctrl`.
+
+    Its registers appear from `offset` on, under dotted names ("dma.CTRL"). The class must need no arguments.
+    """
+    return Block(offset, device, name)

@@ -1,0 +1,83 @@
+"""Reading a class body: which members and handlers it declares, and whether they make sense together.
+
+Run once, when the class is made, so that everything that can be wrong with a declaration is an error then, with the
+class and the register in its message.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from mmio.block import Block
+from mmio.errors import DefinitionError
+from mmio.layout import Layout, Place
+from mmio.member import Member
+from mmio.register import Declared, Kind
+
+Members: TypeAlias = Mapping[str, Member[Any]]
+Handlers: TypeAlias = Mapping[tuple[str, Kind], str]  # (register's attribute, kind) -> name of the method
+
+
+def read_members(cls: type, api: Iterable[str]) -> Members:
+    """Return the members of a class by attribute, inherited ones first. `api`: names that are not free."""
+    members: dict[str, Member[Any]] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, member in vars(base).items():
+            if not isinstance(member, Member):
+                members.pop(attribute, None)  # a subclass may put something else in its place
+                continue
+            where = f"{cls.__name__}.{attribute}"
+            if member.attribute != attribute:
+                raise DefinitionError(f"{where}: already declared as {member.attribute}; make another")
+            if attribute in api:
+                raise DefinitionError(f"{where}: every Device has an attribute of this name; use another, and name=")
+            members[attribute] = member
+    return members
+
+
+def read_layout(cls: type, members: Members) -> Layout:
+    """Check each register and lay them out."""
+    places: list[Place] = []
+    for attribute, member in members.items():
+        where = f"{cls.__name__}.{attribute}"
+        if isinstance(member, Declared):
+            member.check(where)
+            places += [Place(offset, member.width, name, member.fields) for name, offset in member.elements]
+        elif isinstance(member, Block):
+            places += member.places(where)
+    return Layout(cls.__name__, places)
+
+
+def read_handlers(cls: type, members: Members, inherited: Handlers) -> Handlers:
+    """Return the handlers of a class: those it inherits, and those its body noted on registers."""
+    handlers = dict(inherited)
+    for attribute, member in members.items():
+        if not isinstance(member, Declared):
+            continue
+        noted, member.noted = member.noted, []
+        mine: set[Kind] = set()
+        for kind, function in noted:
+            where = f"{cls.__name__}.{attribute}: {kind} handler {function.__name__}"
+            if kind in mine:
+                raise DefinitionError(f"{where} is the second one")
+            mine.add(kind)
+            _check_signature(where, function, member.arguments[kind])
+            if kind == "written" and not member.effects.writable:
+                raise DefinitionError(f"{where} would never be called: no bit of the register can be written")
+            if kind == "reads" and not member.effects.readable:
+                raise DefinitionError(f"{where} would never be called: no bit of the register can be read")
+            # By its attribute, so that a subclass can override it. Found by identity: the attribute may be mangled.
+            method = next((name for name, value in vars(cls).items() if value is function), None)
+            if method is None:
+                raise DefinitionError(f"{where} was replaced by a later definition of the same name")
+            handlers[attribute, kind] = method
+    return {key: method for key, method in handlers.items() if key[0] in members}
+
+
+def _check_signature(where: str, function: Any, arguments: tuple[str, ...]) -> None:
+    signature = inspect.signature(function)
+    expected = ", ".join(("self", *arguments))
+    try:
+        signature.bind(None, *arguments)
+    except TypeError:
+        raise DefinitionError(f"{where}{signature} must take ({expected})") from None

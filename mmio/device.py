@@ -1,0 +1,223 @@
+"""Device models: the declarative form.
+
+A device needs no base class: `read(offset, width)` and `write(offset, width, value)` will do (`DeviceLike`). `Device`
+is for models with registers. What a class declares in its body is checked when the class is made; each device then has
+a table from offset to register, and an access of a whole register is one look-up.
+
+Accesses that are not of one whole register are done as hardware with byte enables does them: register by register,
+ascending, and not before it is certain that every byte has a register. A write of a part reaches the bits of that
+part only: the others keep their value and suffer no effect, a woclr's included. A read of a part is a read of the
+register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import groupby
+from typing import Any, ClassVar, Self
+
+from mmio.block import Block
+from mmio.bound import BoundArray, BoundRegister, Cell
+from mmio.declaration import Handlers, Members, read_handlers, read_layout, read_members
+from mmio.errors import NoRegister
+from mmio.field import describe
+from mmio.layout import Layout
+from mmio.line import Line
+from mmio.register import Register, RegisterArray
+
+
+class Device:
+    """A device model with registers, declared in the body of a subclass.
+
+        class Timer(Device):
+            ctrl = register(0x00, fields=[bit("EN", 0), field("PSC", 15, 8)])
+            fifo = array(0x40, count=8)
+            irq = line()
+
+            @ctrl.written
+            def _start(self, old: int, new: int) -> None:
+                self.irq.set(bool(self.ctrl.EN))
+
+    `Timer.layout` says which register is where. A subclass inherits registers and handlers, and may replace both. It
+    need not call `super().__init__()`: registers are there before `__init__` runs.
+    """
+
+    layout: ClassVar[Layout] = Layout("Device", ())
+    _device_members: ClassVar[Members] = {}
+    _device_handlers: ClassVar[Handlers] = {}
+    _device_bound: dict[str, Any]
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        inherited: dict[Any, str] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited.update(vars(base).get("_device_handlers", {}))
+        members = read_members(cls, _API)
+        cls.layout = read_layout(cls, members)
+        cls._device_handlers = read_handlers(cls, members, inherited)
+        cls._device_members = members
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls.__init__ is object.__init__ and (args or kwargs):
+            raise TypeError(f"{cls.__name__}() takes no arguments")
+        device = super().__new__(cls)
+        device.__build()
+        return device
+
+    def __build(self) -> None:
+        self._device_bound = {}
+        cells: list[tuple[int, Cell]] = []
+        for attribute, member in self._device_members.items():
+            bound: Any
+            if isinstance(member, Register | RegisterArray):
+                own = [
+                    Cell(member, name, self.__handler(attribute, "reads", i), self.__handler(attribute, "written", i))
+                    for i, (name, _) in enumerate(member.elements)
+                ]
+                cells += zip((offset for _, offset in member.elements), own, strict=True)
+                views = [BoundRegister(cell) for cell in own]
+                bound = views[0] if isinstance(member, Register) else BoundArray(views)
+            elif isinstance(member, Block):
+                bound = member.device()
+                cells += [(member.offset + offset, cell) for offset, cell in bound.__at.items()]
+            else:
+                bound = Line(member.name)
+            self._device_bound[attribute] = bound
+        cells.sort(key=lambda placed: placed[0])
+        self.__at = dict(cells)
+        self.__cells = [cell for _, cell in cells]  # in the order of layout.places
+
+    def __handler(self, attribute: str, kind: Any, index: int) -> Any:
+        method = self._device_handlers.get((attribute, kind))
+        if method is None:
+            return None
+        handler = getattr(self, method)
+        return handler if isinstance(self._device_members[attribute], Register) else partial(handler, index)
+
+    def read(self, offset: int, width: int) -> int:
+        """Answer a read from the bus. Raises NoRegister when a byte of it has no register."""
+        cell = self.__at.get(offset)
+        if cell is None or cell.width != width:
+            return self.__read_parts(offset, width)
+        return cell.value if cell.is_quiet else cell.load()
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Take a write from the bus. Raises NoRegister when a byte of it has no register."""
+        if value >> (width << 3):
+            raise ValueError(f"value {value:#x} does not fit in {width} bytes")
+        cell = self.__at.get(offset)
+        if cell is None or cell.width != width:
+            self.__write_parts(offset, width, value)
+        elif cell.is_quiet:
+            cell.value = value
+        else:
+            cell.store(value, cell.mask)
+
+    def __read_parts(self, offset: int, width: int) -> int:
+        parts, holes = self.layout.cut(offset, width)
+        if holes:
+            raise NoRegister(self, offset, width)
+        value = 0
+        for index, first, length, at in parts:
+            value |= (self.__cells[index].load() >> 8 * first & (1 << 8 * length) - 1) << 8 * at
+        return value
+
+    def __write_parts(self, offset: int, width: int, value: int) -> None:
+        parts, holes = self.layout.cut(offset, width)
+        if holes:
+            raise NoRegister(self, offset, width)
+        for index, first, length, at in parts:
+            lanes = (1 << 8 * length) - 1 << 8 * first
+            self.__cells[index].store(value >> 8 * at << 8 * first & lanes, lanes)
+
+    def holes(self, offset: int, width: int) -> int:
+        """Return the mask of those bytes of an access that have no register."""
+        return self.layout.cut(offset, width)[1]
+
+    def name_at(self, offset: int, width: int) -> str | None:
+        """Name what an access touches: "CTRL", "FIFO[3]", "CTRL+2"; None where nothing is."""
+        return self.layout.name_at(offset, width)
+
+    def describe(self, offset: int, width: int, value: int) -> str:
+        """Print the fields of a value that an access moved: "EN=1 PSC=0x03"."""
+        return self.layout.describe(offset, width, value)
+
+    def reset(self) -> None:
+        """Put every register to its reset value and every line low, in blocks too. Calls no handlers."""
+        for cell in self.__cells:
+            cell.reset()
+        for bound in self._device_bound.values():
+            if isinstance(bound, Device):
+                bound.reset()
+            elif isinstance(bound, Line):
+                bound.set(False)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain dicts, lists and ints, fit for JSON.
+
+        A model with state beyond its registers adds keys of its own here and takes them back in `restore`.
+        """
+        state: dict[str, Any] = {"registers": {}, "locked": {}, "lines": {}, "blocks": {}}
+        for attribute, bound in self._device_bound.items():
+            if isinstance(bound, Line):
+                state["lines"][attribute] = bound.level
+            elif isinstance(bound, Device):
+                state["blocks"][attribute] = bound.snapshot()
+            else:
+                state["registers"][attribute] = (
+                    [r.value for r in bound] if isinstance(bound, BoundArray) else bound.value
+                )
+                state["locked"] |= {cell.name: cell.locked for cell in _cells(bound) if cell.locked}
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the state of a snapshot of the same class, quietly: no handler and no subscriber is called.
+
+        Raises:
+            ValueError: the state is of another device; nothing has changed.
+        """
+        before = Device.snapshot(self)
+        try:
+            self.__take(state)
+        except Exception:
+            self.__take(before)
+            raise
+
+    def __take(self, state: Mapping[str, Any]) -> None:
+        name = type(self).__name__
+        for attribute, bound in self._device_bound.items():
+            kind = "lines" if isinstance(bound, Line) else "blocks" if isinstance(bound, Device) else "registers"
+            if attribute not in state[kind]:
+                raise ValueError(f"{name} has {attribute!r}, which is not among the {kind} of the state")
+            value = state[kind][attribute]
+            if isinstance(bound, Line | Device):
+                bound.restore(value)
+                continue
+            values = value if isinstance(value, list) else [value]
+            cells = _cells(bound)
+            if len(values) != len(cells):
+                raise ValueError(f"{name}.{attribute} takes {len(cells)} values, the state has {len(values)}")
+            for cell, number in zip(cells, values, strict=True):
+                cell.put(number)
+                cell.lock(state["locked"].get(cell.name, 0))
+        if unknown := state["registers"].keys() - self._device_bound.keys():
+            raise ValueError(f"the state has registers that {name} has not: {', '.join(sorted(unknown))}")
+
+    def dump(self) -> str:
+        """Print all registers, a line each; equal neighbours in an array share one."""
+        digits = len(f"{self.layout.extent:x}")
+        rows: list[tuple[str, str, str]] = []
+        placed = zip(self.layout.places, self.__cells, strict=True)
+        for _, group in groupby(placed, key=lambda row: (row[0].family, row[1].value)):
+            (place, cell), *more = group
+            name = f"{place.name[:-1]}..{more[-1][0].name.rpartition('[')[2]}" if more else place.name
+            fields = describe(place.fields, cell.value)
+            rows.append((f"0x{place.offset:0{digits}x}", name, f"0x{cell.value:0{2 * cell.width}x} {fields}".rstrip()))
+        longest = max((len(name) for _, name, _ in rows), default=0)
+        return "\n".join(f"{offset}  {name:{longest}}  {value}" for offset, name, value in rows)
+
+
+def _cells(bound: BoundRegister | BoundArray) -> list[Cell]:
+    return [register._cell for register in (bound if isinstance(bound, BoundArray) else [bound])]
+
+
+_API = frozenset(name for name in dir(Device) if not name.startswith("__"))

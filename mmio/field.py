@@ -1,0 +1,107 @@
+"""Names for the bits of a register.
+
+A field names bits; it does not fence the others in: what no field covers behaves as the register does. Whether
+fields and register agree is checked when the device class is made, by the register they belong to.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import TypeAlias
+
+from attrs import field as attribute
+from attrs import frozen
+
+from mmio.effects import Access, OnRead, OnWrite
+
+Names: TypeAlias = Mapping[int, str] | type[IntEnum]
+
+
+def _names(enum: Names | None) -> dict[int, str]:
+    if enum is None:
+        return {}
+    if isinstance(enum, Mapping):
+        return dict(enum)
+    return {member.value: member.name for member in enum}
+
+
+@frozen
+class Field:
+    """Bits msb..lsb of a register, both included. What is None is as the register has it."""
+
+    name: str
+    msb: int
+    lsb: int
+    enum: dict[int, str] = attribute(factory=dict)
+    reset: int | None = None
+    access: Access | None = None
+    on_read: OnRead | None = None
+    on_write: OnWrite | None = None
+    singlepulse: bool = False
+
+    @property
+    def width(self) -> int:
+        """Bits, not bytes."""
+        return self.msb - self.lsb + 1
+
+    @property
+    def mask(self) -> int:
+        """The field's bits, in place."""
+        return (1 << self.width) - 1 << self.lsb
+
+    @property
+    def place(self) -> str:
+        """The bits as a datasheet has them: "15:8", or "0" for one."""
+        return str(self.lsb) if self.width == 1 else f"{self.msb}:{self.lsb}"
+
+    def of(self, value: int) -> int:
+        """Take this field out of a register's value."""
+        return (value & self.mask) >> self.lsb
+
+    def format(self, value: int) -> str:
+        """Print the field of a register's value: 'EN=1', 'PSC=0x03', 'MODE=FAST'."""
+        number = self.of(value)
+        if number in self.enum:
+            return f"{self.name}={self.enum[number]}"
+        if self.width <= 3:
+            return f"{self.name}={number}"
+        return f"{self.name}=0x{number:0{(self.width + 3) // 4}x}"
+
+
+def field(
+    name: str,
+    msb: int,
+    lsb: int,
+    *,
+    enum: Names | None = None,
+    reset: int | None = None,
+    access: Access | None = None,
+    on_read: OnRead | None = None,
+    on_write: OnWrite | None = None,
+    singlepulse: bool = False,
+) -> Field:
+    """Name bits msb..lsb, both included.
+
+    `enum` names values, as a dict or an IntEnum. `singlepulse`: a one that is written is seen by the register's
+    `written` handler and is gone afterwards. The other words are in `register`, whose own they replace for these bits.
+    """
+    return Field(name, msb, lsb, _names(enum), reset, access, on_read, on_write, singlepulse)
+
+
+def bit(
+    name: str,
+    index: int,
+    *,
+    enum: Names | None = None,
+    reset: int | None = None,
+    access: Access | None = None,
+    on_read: OnRead | None = None,
+    on_write: OnWrite | None = None,
+    singlepulse: bool = False,
+) -> Field:
+    """Name one bit; otherwise like `field`."""
+    return Field(name, index, index, _names(enum), reset, access, on_read, on_write, singlepulse)
+
+
+def describe(fields: Iterable[Field], value: int, lanes: int = -1) -> str:
+    """Print those fields of a value that lie in `lanes` entirely: 'EN=1 PSC=0x03'."""
+    return " ".join(field.format(value) for field in fields if not field.mask & ~lanes)

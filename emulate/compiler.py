@@ -2,10 +2,18 @@
 
 The source a `Builder` wrote is compiled here; this is the only place that does so. It holds nothing but constants and
 names the builder made, as in the classes that attrs and dataclasses generate. `Compiled.source` keeps it to be read.
+
+Python's compiler takes several times as long as decoding and building together, and most instructions a program brings
+differ from one seen before only in registers, widths and displacements, which are all integer literals in the source.
+So each *shape*, the text with its literals taken out, is compiled once, and every further instruction of that shape is
+a copy of its code object with other constants.
 """
 
+import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -46,8 +54,40 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     if ready is not None:
         return Compiled(instruction, ready, "")
     source, namespace = builder.finish()
-    exec(compile(source, f"<{instruction}>", "exec"), namespace)  # noqa: S102  # our own text, see above
-    return Compiled(instruction, namespace["run"], source)
+    return Compiled(instruction, FunctionType(_code(source), namespace), source)
+
+
+_LITERAL: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
+_PLACEHOLDER: Final = 0x5EED_0000_0000_0000  # stands for literal number i as this + i: no small int, equal to no other
+
+
+def _code(source: str) -> CodeType:
+    """Return the code object of `run` in a source."""
+    values: list[int] = []
+
+    def lift(literal: re.Match[str]) -> str:
+        values.append(int(literal[0], 0))
+        return str(_PLACEHOLDER + len(values) - 1)
+
+    shape = _shape(_LITERAL.sub(lift, source))
+    places = [c - _PLACEHOLDER if isinstance(c, int) and c >= _PLACEHOLDER else None for c in shape.co_consts]
+    if sorted(place for place in places if place is not None) != list(range(len(values))):
+        return _function(source)  # Python folded two literals into one, or some stand in a lambda
+    return shape.replace(
+        co_consts=tuple(c if place is None else values[place] for c, place in zip(shape.co_consts, places, strict=True))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _shape(source: str) -> CodeType:
+    """Compile a source whose literals are placeholders."""
+    return _function(source)
+
+
+def _function(source: str) -> CodeType:
+    """Compile a source and return the code object of the one function in it."""
+    module = compile(source, "<pagetrap instruction>", "exec")
+    return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 
 def is_supported(instruction: Instruction) -> bool:

@@ -1,0 +1,54 @@
+"""Time alternatives side by side: interleaved rounds, medians, ratios.
+
+Absolute times on a shared machine mean little. Each round runs every alternative once, one after the other, so that a
+slow moment hits them all; what is reported is the median of the rounds and, against the first alternative, the median
+of the ratios round by round.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+
+@frozen
+class Timing:
+    """One alternative: its name, nanoseconds a call, and times the first alternative."""
+
+    name: str
+    nanoseconds: float
+    ratio: float
+
+
+def compare(alternatives: Mapping[str, Callable[[int], None]], calls: int = 20_000, rounds: int = 15) -> list[Timing]:
+    """Run every alternative in every round.
+
+    Args:
+        alternatives: by name, functions that do their work as many times as they are told.
+        calls: times a round.
+        rounds: how many rounds, after one that is not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in alternatives}
+    for round_ in range(rounds + 1):
+        for name, run in alternatives.items():
+            start = time.perf_counter_ns()
+            run(calls)
+            if round_:
+                times[name].append((time.perf_counter_ns() - start) / calls)
+    first = next(iter(times.values()))
+    return [
+        Timing(
+            name,
+            statistics.median(taken),
+            statistics.median(mine / theirs for mine, theirs in zip(taken, first, strict=True)),
+        )
+        for name, taken in times.items()
+    ]
+
+
+def report(title: str, timings: list[Timing]) -> None:
+    """Print a table."""
+    print(title)
+    for timing in timings:
+        print(f"  {timing.name:<44} {timing.nanoseconds:10.0f} ns   {timing.ratio:7.2f} x")

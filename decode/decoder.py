@@ -25,7 +25,7 @@ from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import Register as IcedRegister
 
 from decode.errors import InvalidInstruction, TruncatedInstruction
-from decode.instruction import Access, Instruction, MemoryAccess, PortAccess, Selection
+from decode.instruction import Access, Instruction, MemoryAccess, PortAccess
 from decode.operands import (
     NONE,
     READ,
@@ -41,6 +41,7 @@ from decode.operands import (
     RegisterOperand,
 )
 from decode.registers import REGISTERS, Register
+from decode.selection import explicit_access
 
 MAX_LENGTH: Final = 15
 """Longest instruction in bytes; the CPU raises #GP beyond (SDM vol. 2A, 2.3.11)."""
@@ -212,11 +213,11 @@ def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: 
         offset = raw.far_branch16 if short else raw.far_branch32
         return FarPointerOperand(raw.far_branch_selector, offset, 4 if short else 6)
     if kind == OpKind.MEMORY:
-        return _memory_operand(raw, info, direction)
+        return _memory_operand(raw, direction)
     base, address_width = _IMPLICIT_BASES[kind]
-    segment = "es" if kind in _ES_KINDS else _REGISTERS[raw.memory_segment].name
+    segment = REGISTERS["es"] if kind in _ES_KINDS else _segment(raw, None)
     width = _STRING_WIDTHS[mnemonic[-1]] if raw.is_string_instruction else MemorySizeExt.size(raw.memory_size)
-    return MemoryOperand(REGISTERS[base], None, 1, 0, REGISTERS[segment], address_width, width, direction)
+    return MemoryOperand(REGISTERS[base], None, 1, 0, segment, address_width, width, direction)
 
 
 def _port_width(raw: IcedInstruction, mnemonic: str) -> int:
@@ -224,7 +225,7 @@ def _port_width(raw: IcedInstruction, mnemonic: str) -> int:
     return _REGISTERS[raw.op_register(0 if mnemonic == "in" else 1)].width
 
 
-def _memory_operand(raw: IcedInstruction, info: InstructionInfo, direction: Direction) -> MemoryOperand:
+def _memory_operand(raw: IcedInstruction, direction: Direction) -> MemoryOperand:
     """Return the ModRM, moffs or XLAT memory operand."""
     base = _REGISTERS.get(raw.memory_base)
     index = _REGISTERS.get(raw.memory_index)
@@ -243,12 +244,20 @@ def _memory_operand(raw: IcedInstruction, info: InstructionInfo, direction: Dire
         index,
         raw.memory_index_scale,
         _signed(displacement, address_width),
-        _REGISTERS[raw.memory_segment],
+        _segment(raw, base),
         address_width,
         size.element_size if raw.is_broadcast else size.size,
         direction,
         raw.is_broadcast,
     )
+
+
+def _segment(raw: IcedInstruction, base: Register | None) -> Register:
+    """Return the segment register in force; 64-bit code ignores overrides but FS and GS (SDM vol. 1, 3.3.7.1)."""
+    named = _REGISTERS[raw.memory_segment]
+    if raw.code_size != CodeSize.CODE64 or named.index >= 4:
+        return named
+    return REGISTERS["ss" if base is not None and base.name in ("rsp", "rbp", "esp", "ebp") else "ds"]
 
 
 def _accesses(
@@ -273,7 +282,7 @@ def _accesses(
             operand = _implicit_operand(memory)
             if explicit and _is_operand(memory, raw):
                 operand, explicit = explicit, None
-                found.append(_explicit_access(raw, mnemonic, operands, opmask, operand))
+                found.append(explicit_access(raw, mnemonic, operands, opmask, operand))
             else:
                 found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
         if len(found) == 2 and found[0].direction == WRITE:  # POP m reads the stack before it writes
@@ -313,41 +322,6 @@ def _implicit_operand(memory: UsedMemory) -> MemoryOperand:
         MemorySizeExt.size(memory.memory_size),
         _DIRECTIONS[memory.access],
     )
-
-
-def _explicit_access(
-    raw: IcedInstruction,
-    mnemonic: str,
-    operands: tuple[Operand, ...],
-    opmask: Register | None,
-    operand: MemoryOperand,
-) -> MemoryAccess:
-    """Return the access to the operand an instruction names, with the elements it is made of."""
-    size = MemorySizeExt.info(raw.memory_size)
-    element = size.element_size
-    # Sources that every element shares are read whole, whatever the opmask says of the destination.
-    shared = operand.broadcast or mnemonic.startswith("vbroadcast")
-    selection: Selection = "whole"
-    selector: Register | None = None
-    if raw.is_vsib:
-        selection, selector = "gather", opmask or _vector(operands[-1])
-    elif mnemonic in ("maskmovq", "maskmovdqu", "vmaskmovdqu"):
-        selection, selector, element = "signs", _vector(operands[2]), 1
-    elif mnemonic.startswith(("vmaskmov", "vpmaskmov")):
-        selection, selector = "signs", _vector(operands[1])
-    elif opmask and mnemonic.startswith(("vpcompress", "vcompress", "vpexpand", "vexpand")):
-        selection, selector = "packed", opmask
-    elif opmask and not shared and (size.element_count > 1 or mnemonic.endswith(("ss", "sd", "sh"))):
-        selection, selector = "masked", opmask
-    if selection == "whole":
-        element = operand.width
-    return MemoryAccess(operand.direction, operand.width, operand, element, selection, selector)
-
-
-def _vector(operand: Operand) -> Register:
-    """Return the register of a mask operand."""
-    assert isinstance(operand, RegisterOperand)
-    return operand.register
 
 
 def _signed(value: int, width: int) -> int:

@@ -33,7 +33,7 @@ def _difference(a: int, b: int, borrow: int, flags: int, width: int) -> tuple[in
     result = total & (1 << 8 * width) - 1
     overflow = (a ^ b) & (a ^ result)
     return result, (
-        flags & ~STATUS | total < 0 | (a ^ b ^ result) & AF | overflow >> 8 * width - 1 << 11 | _status(result, width)
+        flags & ~STATUS | (total < 0) | (a ^ b ^ result) & AF | overflow >> 8 * width - 1 << 11 | _status(result, width)
     )
 
 

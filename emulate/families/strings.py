@@ -63,6 +63,11 @@ class String:
             check_alignment(address, self.width)
         return address
 
+    def top(self, cpu: Any, operand: MemoryOperand) -> int:
+        """Return the highest offset an index register may reach: it wraps there, or the segment ends."""
+        limit: int = (1 << 8 * self.address_width) - 1
+        return limit if self.bits == 64 or cpu.limits is None else min(limit, cpu.limits[operand.segment.index])
+
     def accumulator(self, cpu: Any) -> int:
         """Return AL, AX, EAX or RAX."""
         word: int = cpu.regs[self.slots[0]]
@@ -161,18 +166,28 @@ def string_instruction(b: Builder) -> Run:
     def repeat(cpu: Any, bus: Any) -> None:
         r = cpu.regs
         budget = bound
+        before = r[flags]
         cpu.pending = ""
+        if not r[cx] & address_mask:
+            # Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk).
+            r[cx] = merge(r[cx], counter, 0)
+            if block is not None:
+                advance(r, 0)
         while count := r[cx] & address_mask:
             if budget is not None:
                 if not budget:
                     cpu.pending = "iterations"
                     return
                 count = min(count, budget)
-            from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
-            done = block(string, cpu, bus, from_, to, count) if block is not None and count > 1 else 0
-            if not done:
-                element(string, cpu, bus, from_, to)
-                done = 1
+            try:
+                from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
+                done = block(string, cpu, bus, from_, to, count) if block is not None and count > 1 else 0
+                if not done:
+                    element(string, cpu, bus, from_, to)
+                    done = 1
+            except BaseException:
+                r[flags] = before  # CMPS and SCAS: as they were before the instruction (SDM vol. 2B, REP)
+                raise
             advance(r, done)
             r[cx] = merge(r[cx], counter, (r[cx] & address_mask) - done)
             if budget is not None:
@@ -222,14 +237,17 @@ def _store_block(string: String, cpu: Any, bus: Any, source: int, destination: i
 def _block_sizes(string: String, cpu: Any, source: int, destination: int, count: int) -> list[int]:
     """Return how many elements to try at once: as many as do not wrap, then as many as lie in the present pages."""
     width = string.width
-    limit = 1 << 8 * string.address_width
-    r = cpu.regs
-    indexes = [r[string.slots[i]] & limit - 1 for i, o in ((6, string.source), (7, string.destination)) if o]
-    if r[string.slots[RFLAGS]] & DF:
-        unwrapped = min(index // width + 1 for index in indexes)
-        paged = min((address % PAGE + width) // width for address in (source, destination))
-    else:
-        unwrapped = min((limit - index) // width for index in indexes)
-        paged = min((PAGE - address % PAGE) // width for address in (source, destination))
-    sizes = [min(count, unwrapped), min(count, unwrapped, paged)]
-    return [size for size in dict.fromkeys(sizes) if size > 1]
+    backwards = cpu.regs[string.slots[RFLAGS]] & DF
+    space = 1 << max(string.bits, 32)  # linear addresses wrap there
+    whole = paged = count
+    for operand, address, index in ((string.source, source, 6), (string.destination, destination, 7)):
+        if operand is None:
+            continue
+        offset = cpu.regs[string.slots[index]] & (1 << 8 * string.address_width) - 1
+        if backwards:
+            whole = min(whole, offset // width + 1, address // width + 1)
+            paged = min(paged, (address % PAGE + width) // width)
+        else:
+            whole = min(whole, (string.top(cpu, operand) + 1 - offset) // width, (space - address) // width)
+            paged = min(paged, (PAGE - address % PAGE) // width)
+    return [size for size in dict.fromkeys((whole, min(whole, paged))) if size > 1]

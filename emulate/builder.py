@@ -24,7 +24,7 @@ from attrs import frozen
 
 from decode import Instruction, MemoryAccess
 from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
-from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, SEGMENT, VECTOR, Register
+from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, Register
 from emulate import address, masking
 from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
@@ -156,7 +156,33 @@ class Builder:
         value = f"({expression}) << {register.shift}" if register.shift else expression
         if register.fill:
             value = f"{register.fill:#x} | {value}"
-        self._words[word] = f"{self._words.get(word, word)} & {keep:#x} | {value}" if keep else value
+        # Both AL and AH may be written by one instruction: the second write keeps what the first made of the word.
+        before = f"({self._words[word]})" if word in self._words else word
+        self._words[word] = f"{before} & {keep:#x} | {value}" if keep else value
+
+    def unchanged(self, register: Register) -> str:
+        """Return what to write to a register for it to stay as it is: of a 32-bit one, the upper half too."""
+        return self.register(register) if register.keep else self.word(register)
+
+    @property
+    def next_ip(self) -> str:
+        """The expression of the next instruction's address."""
+        return f"r[{self.slots[RIP]}] + {self.instruction.length} & {(1 << self.bits) - 1:#x}"
+
+    def set_rip(self, target: str) -> None:
+        """Commit a branch target, checked here: canonical in 64-bit code, within the limit of CS elsewhere.
+
+        What is written to memory after this is written only if the target is good: CALL checks before it pushes
+        (SDM vol. 2A, CALL).
+        """
+        name = self.local(target, "ip")
+        if self.bits == 64:
+            self.act(f"if {name} > {address.CANONICAL_TOP:#x}: {self.call(address.canonical, name, 1)}")
+        else:
+            self._used.add("l")
+            segment = self.bind(REGISTERS["cs"], "cs")
+            self.act(f"if l: {self.call(address.check_limit, 'l', segment, name, 1)}")
+        self._words[f"r[{self.slots[RIP]}]"] = name
 
     def commit(self, word: str, expression: str) -> None:
         """Commit any other piece of state, such as `cpu.fsw`."""
@@ -186,20 +212,17 @@ class Builder:
         return f"{text} & {mask:#x}"
 
     def address(self, operand: MemoryOperand, width: int | None = None, extra: str = "") -> str:
-        """Plan an operand's linear address and check that it is canonical; return its name.
+        """Plan an operand's linear address and its checks, once; return its name.
 
         Args:
             operand: the operand.
             width: bytes that will be touched, when not the operand's own; 0 for no check.
-            extra: an expression added to the effective address.
+            extra: an expression added to the effective address, for good: later reads and writes go there.
         """
-        if id(operand) in self._addresses and not extra:
-            return self._addresses[id(operand)]
-        width = operand.width if width is None else width
-        name = self.place(operand.segment, self.effective_address(operand, extra), width)
-        if not extra:
-            self._addresses[id(operand)] = name
-        return name
+        if id(operand) not in self._addresses:
+            width = operand.width if width is None else width
+            self._addresses[id(operand)] = self.place(operand.segment, self.effective_address(operand, extra), width)
+        return self._addresses[id(operand)]
 
     def place(self, segment: Register, offset: str, width: int) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
@@ -301,8 +324,7 @@ class Builder:
         """Return the source of `run(cpu, bus)` and the names it uses."""
         rip = f"r[{self.slots[RIP]}]"
         if rip not in self._words:
-            mask = (1 << self.bits) - 1
-            self._words[rip] = f"{rip} + {self.instruction.length} & {mask:#x}"
+            self._words[rip] = self.next_ip
         lines = ["r = cpu.regs"]
         lines += [f"{letter} = {_PRELUDE[letter]}" for letter in _PRELUDE if letter in self._used]
         lines += self._plan + self._act + _commit_lines(self._words)

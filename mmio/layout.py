@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeAlias
 
 from attrs import frozen
@@ -51,7 +52,7 @@ class Layout:
             other = names.setdefault(place.name, place)
             if other is not place:
                 raise DefinitionError(f"{device}: {place} has the same name as {other}")
-        for place, following in zip(self.places, self.places[1:], strict=False):
+        for place, following in pairwise(self.places):
             if following.offset < place.end:
                 raise DefinitionError(f"{device}: {following} overlaps {place}")
         # Drivers make few different accesses many times over.

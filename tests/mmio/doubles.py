@@ -1,0 +1,80 @@
+"""Stand-ins: a device that notes what it sees, a trace that keeps what it is told."""
+
+from typing import NamedTuple
+
+from decode import Direction, Instruction
+from mmio import Region
+
+
+class Spy:
+    """A device that notes every call and answers from bytes, 0x10, 0x11, 0x12 … at offsets 0, 1, 2 … at first."""
+
+    def __init__(self, size: int = 0x100) -> None:
+        self.data = bytearray((0x10 + i) & 0xFF for i in range(size))
+        self.seen: list[tuple[str, int, int]] = []
+
+    def read(self, offset: int, width: int) -> int:
+        self.seen.append(("read", offset, width))
+        return int.from_bytes(self.data[offset : offset + width], "little")
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        self.seen.append(("write", offset, width))
+        self.data[offset : offset + width] = value.to_bytes(width, "little")
+
+
+class Answering:
+    """A device that answers everything with the same object, of whatever type."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def read(self, offset: int, width: int) -> int:
+        return self.answer  # type: ignore[return-value]  # that it may be no int is the point
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        pass
+
+
+class Recorded(NamedTuple):
+    """The arguments of one `record` call."""
+
+    direction: Direction
+    space: str
+    address: int
+    width: int
+    value: int
+    ip: int
+    instruction: Instruction | None
+    region: Region | None
+    offset: int
+    flags: int
+    thread: int
+    old: int | None = None
+
+
+class Log(list[Recorded]):
+    """A trace that keeps its calls."""
+
+    def record(
+        self,
+        direction: Direction,
+        space: str,
+        address: int,
+        width: int,
+        value: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: Region | None,
+        offset: int,
+        flags: int,
+        thread: int,
+        old: int | None = None,
+    ) -> None:
+        self.append(
+            Recorded(direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old)
+        )
+
+    @property
+    def brief(self) -> list[tuple[Direction, int, int, int, int]]:
+        """Direction, address, width, value and flags of each record."""
+        return [(r.direction, r.address, r.width, r.value, r.flags) for r in self]

@@ -14,12 +14,14 @@ from mmio.errors import (
     UnmappedAccess,
 )
 from mmio.field import bit, field
+from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
 from mmio.initiator import Initiator
 from mmio.line import Line, line
 from mmio.policy import Policy
 from mmio.region import DeviceLike, Region
 from mmio.register import array, register
 from mmio.space import AddressSpace
+from mmio.summary import Summary
 from mmio.trace import Trace
 from mmio.view import TraceView
 
@@ -39,7 +41,10 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Region",
+    "Summary",
     "Trace",
+    "TraceFileError",
+    "TraceFormatError",
     "TraceView",
     "UnmappedAccess",
     "array",
@@ -47,5 +52,8 @@ __all__ = [
     "block",
     "field",
     "line",
+    "open_trace",
     "register",
+    "save",
+    "writer",
 ]

@@ -26,7 +26,7 @@ COLUMNS: Final = (
     Column("address", right=True),
     Column("register"),
     Column("times"),
-    Column("value", right=True),
+    Column("value"),
     Column("fields"),
     Column("notes"),
     Column("ip"),

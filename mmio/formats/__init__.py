@@ -1,0 +1,21 @@
+"""Trace files: one format a module, all of them listed in `registry`."""
+
+from mmio.formats.errors import TraceFileError, TraceFormatError
+from mmio.formats.jsonlines import JsonLinesReader, JsonLinesWriter
+from mmio.formats.mmiotrace import MmiotraceReader, MmiotraceWriter, nvidia_card
+from mmio.formats.registry import FORMATS, Format, open_trace, save, writer
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "JsonLinesReader",
+    "JsonLinesWriter",
+    "MmiotraceReader",
+    "MmiotraceWriter",
+    "TraceFileError",
+    "TraceFormatError",
+    "nvidia_card",
+    "open_trace",
+    "save",
+    "writer",
+]

@@ -1,0 +1,104 @@
+"""Reading trace files line by line, whatever is in them.
+
+A trace file may come from a crashed machine, a full disk, another tool or an editor. So every line that does
+not hold a record is an error with its number and a reason, and the caller says whether reading goes on after
+it. Nothing here trusts a line to be short, to be text, or to end.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from os import PathLike, fspath
+from typing import BinaryIO, Final, Literal
+
+from mmio.access import Access
+from mmio.events import Record
+from mmio.formats.errors import TraceFormatError
+from mmio.view import TraceView
+
+OnError = Literal["raise", "skip"] | Callable[[TraceFormatError], None]
+
+MAX_LINE: Final = 1 << 20
+
+
+class LineReader(ABC):
+    """Base of the readers of line formats: iterating gives the accesses, each time from the start.
+
+    A format says what the `records` of one line are.
+
+    `on_error`: what a bad line does: "raise", "skip", or a function that is called with the error and may raise
+    it. After reading, `skipped` says how many lines were passed over.
+
+    Raises:
+        TraceFormatError: while iterating, at a bad line.
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, on_error: OnError = "raise") -> None:
+        self.path = fspath(path)
+        self.on_error = on_error
+        self.skipped = 0
+
+    @abstractmethod
+    def parser(self) -> Callable[[int, str], list[Record]]:
+        """Return a function from line number and line to records, for reading the file once.
+
+        It raises `WrongVersion` at a line that makes the rest meaningless, ValueError with a reason at any
+        other bad one.
+        """
+
+    def __iter__(self) -> Iterator[Access]:
+        return (record for record in self.records() if isinstance(record, Access))
+
+    def records(self) -> Iterator[Record]:
+        """Iterate over accesses and events."""
+        self.skipped = 0
+        parse = self.parser()
+        number = 0
+        with open(self.path, "rb") as file:
+            for number, line in enumerate(_lines(file), 1):
+                try:
+                    yield from parse(number, _text(line))
+                except WrongVersion as error:
+                    raise TraceFormatError(self.path, number, str(error)) from None
+                except ValueError as error:
+                    self._bad(TraceFormatError(self.path, number, str(error)))
+        if not number:
+            raise TraceFormatError(self.path, 1, "the file is empty")
+
+    def load(self) -> TraceView:
+        """Read everything, to filter, summarise and compare."""
+        return TraceView.of(self.records())
+
+    def _bad(self, error: TraceFormatError) -> None:
+        if self.on_error == "raise":
+            raise error from None
+        self.skipped += 1
+        if callable(self.on_error):
+            self.on_error(error)
+
+
+class WrongVersion(ValueError):
+    """The file is of a version of the format that this reader does not know."""
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Iterate over lines with their newlines; of a line that is too long only the start."""
+    while line := file.readline(MAX_LINE + 1):
+        yield line
+        while len(line) > MAX_LINE and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE + 1)
+
+
+def _text(line: bytes) -> str:
+    """Return a line without its newline. Raises ValueError if it is none."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"the line is longer than {MAX_LINE} bytes")
+    if not line.endswith(b"\n"):
+        raise ValueError("the file ends within this line: its writer did not finish it")
+    try:
+        text = line[:-1].decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not text: byte {line[error.start]:#04x} at column {error.start + 1}") from None
+    if "\0" in text:
+        raise ValueError(f"not text: byte 0x00 at column {text.index(chr(0)) + 1}")
+    return text

@@ -1,0 +1,101 @@
+"""The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
+
+A writer is a `mmio.trace.Sink` that takes a path, with `close` and the context manager's methods. A reader
+takes a path and `on_error`, and has `records()` and `load()`. A format may have no reader.
+"""
+
+from collections.abc import Callable, Iterable
+from os import PathLike, fspath
+from typing import Any, Final, Protocol, Self
+
+from attrs import frozen
+
+from mmio.events import Record
+from mmio.formats import jsonlines, mmiotrace
+from mmio.formats.errors import TraceFormatError
+from mmio.formats.reader import LineReader, OnError
+from mmio.view import TraceView
+
+
+class Writer(Protocol):
+    """What writes a trace file."""
+
+    def write(self, record: Record) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: Any) -> None: ...
+
+
+@frozen(slots=True)
+class Format:
+    """A trace format.
+
+    `suffixes` choose it for a file to be written; `recognises` says whether a file is of it, by its first
+    bytes.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    writer: Callable[..., Writer]
+    reader: Callable[..., LineReader] | None = None
+    recognises: Callable[[bytes], bool] = lambda start: False
+
+
+FORMATS: Final = (
+    Format(
+        "jsonlines", (".jsonl",), jsonlines.JsonLinesWriter, jsonlines.JsonLinesReader, recognises=jsonlines.recognises
+    ),
+    Format(
+        "mmiotrace",
+        (".mmiotrace", ".txt"),
+        mmiotrace.MmiotraceWriter,
+        mmiotrace.MmiotraceReader,
+        recognises=mmiotrace.recognises,
+    ),
+)
+
+_START: Final = 4096
+
+
+def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> LineReader:
+    """Return the reader for a trace file, chosen by what the file holds.
+
+    `on_error` says what becomes of a bad line: "raise", "skip", or a function to call with the error.
+
+    Raises:
+        TraceFormatError: the file is of no format that can be read.
+        OSError: it cannot be opened.
+    """
+    with open(path, "rb") as file:
+        start = file.read(_START)
+    for form in FORMATS:
+        if form.reader is not None and form.recognises(start):
+            return form.reader(path, on_error=on_error)
+    if not start:
+        raise TraceFormatError(path, 1, "the file is empty")
+    readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
+    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}")
+
+
+def writer(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Writer:
+    """Return a writer for a trace file, chosen by the name of a format or else by the file's suffix.
+
+    `options` go to the writer.
+
+    Raises:
+        ValueError: no format has this name or suffix.
+    """
+    for form in FORMATS:
+        if form.name == format or (format is None and fspath(path).endswith(form.suffixes)):
+            return form.writer(path, **options)
+    if format is not None:
+        raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
+    known = ", ".join(f"{'/'.join(form.suffixes)} ({form.name})" for form in FORMATS)
+    raise ValueError(f"{fspath(path)}: its suffix is of no trace format; there are {known}; or name the format")
+
+
+def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **options: Any) -> None:
+    """Write a trace, or what a reader's `records()` gives, to a file; `options` as for `writer`."""
+    with writer(path, **options) as file:
+        for record in trace.records() if isinstance(trace, TraceView) else trace:
+            file.write(record)

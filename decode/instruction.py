@@ -10,14 +10,14 @@ from attrs import field, frozen
 from iced_x86 import Decoder, Formatter, FormatterSyntax
 
 from decode.operands import Direction, MemoryOperand, Operand, PortOperand
-from decode.registers import Register
+from decode.registers import MMX, VECTOR, Register
 
-Selection: TypeAlias = Literal["whole", "masked", "packed", "signs", "gather"]
+Selection: TypeAlias = Literal["whole", "masked", "packed", "gather"]
 """Which parts of a memory operand an access touches.
 
-whole: one access of the full width. masked: each element whose opmask bit is set, one access an element. packed: as
-many elements from the start as opmask bits are set (compress, expand). signs: each element whose mask element's top
-bit is set (VMASKMOV, MASKMOVQ). gather: one address an element, from a vector index.
+whole: one access of the full width. masked: each element that is selected, one access an element. packed: as many
+elements from the start as are selected (compress, expand). gather: each element that is selected, at an address of
+its own from a vector index (gather, scatter).
 """
 
 
@@ -31,7 +31,9 @@ class MemoryAccess:
         operand: where.
         element: bytes of one element when `selection` is not "whole", else equal to `width`.
         selection: which elements are touched.
-        selector: the opmask or vector register that chooses them, if any.
+        selector: the register that selects them, if any: an opmask by its bits, a vector by its elements' top bits.
+        count: how many elements the selector speaks of; a multiple of `width // element` where a broadcast uses each
+            element of memory several times.
         repeats: made once for each iteration of a REP string instruction.
     """
 
@@ -41,7 +43,23 @@ class MemoryAccess:
     element: int
     selection: Selection = "whole"
     selector: Register | None = None
+    count: int = 1
     repeats: bool = False
+
+    def selected(self, value: int) -> int:
+        """Return the elements touched when the selector holds `value`: a mask, bit 0 for the lowest element."""
+        assert self.selector is not None
+        if self.selector.file in (VECTOR, MMX):
+            bits = 8 * self.element
+            return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(self.count))
+        chosen = value & (1 << self.count) - 1
+        if self.selection == "packed":
+            return (1 << chosen.bit_count()) - 1
+        if self.selection == "masked":
+            places = self.width // self.element
+            while chosen >> places:
+                chosen = chosen >> places | chosen & (1 << places) - 1
+        return chosen
 
 
 @frozen(slots=True)

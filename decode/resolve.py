@@ -97,7 +97,7 @@ def effective_address(instruction: Instruction, operand: MemoryOperand, cpu: Reg
         instruction: whose operand it is.
         operand: the operand.
         cpu: the registers.
-        advance: bytes a string instruction has moved on already.
+        advance: bytes the operand lies from where its registers say; the address wraps with them.
     """
     base = operand.displacement + advance
     if operand.base is not None:
@@ -130,18 +130,12 @@ def _places(instruction: Instruction, access: MemoryAccess, cpu: Registers, adva
     if access.selection == "gather":
         yield from _gathered(instruction, access, cpu)
         return
-    start = effective_address(instruction, operand, cpu, advance) + _moved(instruction, operand, cpu)
-    start &= (1 << (64 if instruction.bits == 64 else 32)) - 1
+    start = effective_address(instruction, operand, cpu, advance + _moved(instruction, operand, cpu))
     if access.selection == "whole":
         yield start, access.width
         return
-    chosen = _chosen(access, cpu)
-    count = access.width // access.element
-    if access.selection == "packed":
-        chosen = (1 << (chosen & (1 << count) - 1).bit_count()) - 1
-    for index in range(count):
-        if chosen >> index & 1:
-            yield start + index * access.element, access.element
+    for index in _selected(access, cpu):
+        yield start + index * access.element, access.element
 
 
 def _moved(instruction: Instruction, operand: MemoryOperand, cpu: Registers) -> int:
@@ -167,33 +161,29 @@ def _moved(instruction: Instruction, operand: MemoryOperand, cpu: Registers) -> 
     return 0
 
 
-def _chosen(access: MemoryAccess, cpu: Registers) -> int:
-    """Return the mask of elements that are touched, bit 0 for the lowest."""
+def _selected(access: MemoryAccess, cpu: Registers) -> Iterator[int]:
+    """Yield the indexes of the elements an access touches, lowest first."""
     assert access.selector is not None
-    value = _value(cpu, access.selector)
-    if access.selection != "signs":
-        return value
-    bits = 8 * access.element
-    return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(access.width // access.element))
+    elements = access.selected(_value(cpu, access.selector))
+    return (index for index in range(access.count) if elements >> index & 1)
 
 
 def _gathered(instruction: Instruction, access: MemoryAccess, cpu: Registers) -> Iterator[tuple[int, int]]:
-    """Yield the places of a gather or scatter, element by element from the lowest."""
+    """Yield the places of a gather or scatter."""
     operand = access.operand
     assert operand.index is not None
-    assert access.selector is not None
     vector = _value(cpu, operand.index)
-    mask = _value(cpu, access.selector)
-    index_width = 8 if "Q" in instruction.form.split("_VM")[1][:5] and "VM64" in instruction.form else 4
-    count = operand.index.width // index_width
+    bits = 8 * index_width(instruction)
     base = operand.displacement + (_value(cpu, operand.base) if operand.base else 0)
-    for element in range(count):
-        by_sign = access.selector.file == VECTOR
-        bit = (element + 1) * 8 * access.element - 1 if by_sign else element
-        if mask >> bit & 1:
-            offset = vector >> 8 * index_width * element & (1 << 8 * index_width) - 1
-            offset -= (offset >> 8 * index_width - 1) << 8 * index_width
-            yield _linear(instruction, operand, cpu, base + offset * operand.scale), access.element
+    for element in _selected(access, cpu):
+        offset = vector >> bits * element & (1 << bits) - 1
+        offset -= (offset >> bits - 1) << bits
+        yield _linear(instruction, operand, cpu, base + offset * operand.scale), access.element
+
+
+def index_width(instruction: Instruction) -> int:
+    """Return the bytes of one index of a gather or scatter, as its form has it: VM32X, VM64Y."""
+    return 8 if "_VM64" in instruction.form else 4
 
 
 def _linear(instruction: Instruction, operand: MemoryOperand, cpu: Registers, offset: int) -> int:

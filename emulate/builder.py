@@ -25,7 +25,7 @@ from attrs import frozen
 from decode import Instruction, MemoryAccess
 from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, Register
-from emulate import address, masking
+from emulate import address
 from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
 from emulate.faults import UnsupportedInstruction
@@ -267,29 +267,14 @@ class Builder:
             return f"{operand.value:#x}"
         if isinstance(operand, RegisterOperand):
             return self.register(operand.register, width)
-        if not isinstance(operand, MemoryOperand):
-            raise self.unsupported()
-        access = self._access(operand)
-        place = self.address(operand)
-        if access is not None and access.selection != "whole":
-            selected = self.selected(access)
-            return self.local(self.call(masking.load, "bus", place, access.element, selected), "m")
-        return self.local(f"bus.read({place}, {operand.width})", "m")
+        return self.local(f"bus.read({self._whole(operand)}, {operand.width})", "m")
 
     def write(self, operand: Operand, expression: str) -> None:
         """Write an operand: memory among the accesses, a register at the end."""
         if isinstance(operand, RegisterOperand):
             self.set_register(operand.register, expression)
             return
-        if not isinstance(operand, MemoryOperand):
-            raise self.unsupported()
-        access = self._access(operand)
-        place = self.address(operand)
-        if access is not None and access.selection != "whole":
-            selected = self.selected(access)
-            self.act(self.call(masking.store, "bus", place, access.element, selected, expression))
-        else:
-            self.act(f"bus.write({place}, {operand.width}, {expression})")
+        self.act(f"bus.write({self._whole(operand)}, {operand.width}, {expression})")
 
     def update(self, operand: MemoryOperand, operation: Callable[[str], str]) -> str:
         """Make an indivisible read-modify-write; return the name of the old value.
@@ -302,23 +287,19 @@ class Builder:
         new = f"lambda old: {operation('old')}"
         return self.local(self.call(locked, "bus", place, operand.width, new), "m")
 
-    def _access(self, operand: MemoryOperand) -> MemoryAccess | None:
-        """Return the access made through an operand."""
+    def access(self, operand: Operand) -> MemoryAccess | None:
+        """Return the memory access made through an operand, None when there is none."""
         for access in self.instruction.accesses:
             if isinstance(access, MemoryAccess) and access.operand is operand:
                 return access
         return None
 
-    def selected(self, access: MemoryAccess) -> str:
-        """Return the expression of the mask of elements an access touches, bit 0 for the lowest."""
-        assert access.selector is not None
-        count = access.width // access.element
-        if access.selection == "gather":
+    def _whole(self, operand: Operand) -> str:
+        """Plan the address of an operand accessed in one piece; masked ones are the business of `emulate.masking`."""
+        access = self.access(operand)
+        if not isinstance(operand, MemoryOperand) or (access is not None and access.selection != "whole"):
             raise self.unsupported()
-        if access.selection == "signs":
-            return self.call(masking.signs, self.register(access.selector), access.element, count)
-        chosen = f"{self.register(access.selector)} & {(1 << count) - 1:#x}"
-        return f"(1 << ({chosen}).bit_count()) - 1" if access.selection == "packed" else chosen
+        return self.address(operand)
 
     def finish(self) -> tuple[str, dict[str, Any]]:
         """Return the source of `run(cpu, bus)` and the names it uses."""

@@ -1,55 +1,146 @@
-"""Element-wise memory access and blending, for masked vector moves.
+"""Vector operands under a mask: which elements of memory are touched, and how results merge into registers.
 
-A masked-off element is never touched (SDM vol. 2A, 2.7.4 and 15.6.1): each element whose bit is set is one access.
+A masked-off element is never touched (SDM vol. 2A, 2.8), not even by the checks of its address: each selected element
+is one access, and with none selected the address may be anything.
 """
 
+from decode import MemoryAccess
+from decode.operands import MemoryOperand, Operand, RegisterOperand
+from decode.registers import Register
+from emulate.address import canonical, check_alignment, check_limit, misaligned
+from emulate.builder import Builder
 from emulate.bus import Bus
+from emulate.cpu import RegisterFile
+from emulate.flags import AC
+
+_CHECKED_ALIGNMENT = 8
+"""Widest operand EFLAGS.AC applies to: longer vectors may lie anywhere (SDM vol. 3A, table 6-7)."""
 
 
-def load(bus: Bus, address: int, element: int, selected: int) -> int:
+def read(b: Builder, operand: Operand, width: int | None = None, *, aligned: bool = False) -> str:
+    """Return the expression of a source, as `Builder.read` does; elements of memory not selected are zero in it.
+
+    Args:
+        b: the instruction.
+        operand: a register or memory operand.
+        width: for registers, how many low bytes.
+        aligned: memory must be aligned to its width.
+    """
+    access = b.access(operand)
+    if access is None or access.selection == "whole":
+        _require_alignment(b, operand, aligned)
+        return b.read(operand, width)
+    address, elements = _place(b, access, aligned)
+    return b.local(b.call(load, "bus", address, access.element, elements), "m")
+
+
+def write(b: Builder, destination: Operand, value: str, element: int, *, aligned: bool = False) -> None:
+    """Write a destination under the instruction's opmask, which has a bit for each of its elements.
+
+    Memory keeps the masked-off elements, a register keeps or zeroes them.
+
+    Args:
+        b: the instruction.
+        destination: a register or memory operand.
+        value: the expression of all elements.
+        element: bytes of one element of a register.
+        aligned: memory must be aligned to its width.
+    """
+    access = b.access(destination)
+    if access is not None and access.selection != "whole":
+        address, elements = _place(b, access, aligned)
+        b.act(b.call(store, "bus", address, access.element, elements, value))
+    elif isinstance(destination, RegisterOperand):
+        merge(b, destination, value, element, opmask_bits(b, destination.width // element))
+    else:
+        _require_alignment(b, destination, aligned)
+        b.write(destination, value)
+
+
+def merge(b: Builder, destination: RegisterOperand, value: str, element: int, elements: str) -> None:
+    """Write the elements of a register for which `elements` has a bit; the others are kept or, with {z}, zeroed.
+
+    Without an opmask all are written.
+    """
+    if b.instruction.opmask is None:
+        b.write(destination, value)
+    elif b.instruction.zeroing:
+        b.write(destination, f"({value}) & {b.call(spread, elements, element)}")
+    else:
+        b.write(destination, b.call(blend, b.read(destination), value, b.call(spread, elements, element)))
+
+
+def opmask_bits(b: Builder, count: int) -> str:
+    """Return the expression of the low `count` bits of the instruction's opmask, all of them set if it has none."""
+    bits = f"{(1 << count) - 1:#x}"
+    return bits if b.instruction.opmask is None else f"({b.register(b.instruction.opmask)} & {bits})"
+
+
+def _require_alignment(b: Builder, operand: Operand, aligned: bool) -> None:
+    """Plan the alignment check of an operand in memory."""
+    if aligned and isinstance(operand, MemoryOperand):
+        b.aligned(operand, operand.width)
+
+
+def _place(b: Builder, access: MemoryAccess, aligned: bool) -> tuple[str, str]:
+    """Plan the address of a masked access and the elements it touches, with their checks; return both names."""
+    operand = access.operand
+    assert access.selector is not None
+    address, elements = b.address(operand, 0), b.name("e")
+    b.plan(f"{elements} = {b.call(access.selected, b.register(access.selector))}")
+    segment = b.bind(operand.segment, operand.segment.name)
+    offset = address if b.bits == 64 else b.effective_address(operand)
+    b.plan(f"if {elements}: {b.call(check_span, 'cpu', segment, f'({offset})', access.element, elements)}")
+    if aligned:
+        b.plan(f"if {elements} and {address} & {operand.width - 1:#x}: {b.call(misaligned, address, operand.width)}")
+    if b.settings.alignment_check and operand.width <= _CHECKED_ALIGNMENT:
+        check = b.call(check_alignment, address, operand.width)
+        b.plan(f"if {elements} and {b.flags} & {AC:#x}: {check}")
+    return address, elements
+
+
+def check_span(cpu: RegisterFile, segment: Register, offset: int, element: int, elements: int) -> None:
+    """Raise #GP or #SS unless everything from the first to the last selected element may be addressed."""
+    first = ((elements & -elements).bit_length() - 1) * element
+    length = elements.bit_length() * element - first
+    if cpu.bits == 64:
+        canonical(offset + first, length, segment.name == "ss")
+    else:
+        check_limit(cpu.limits, segment, offset + first, length)
+
+
+def load(bus: Bus, address: int, element: int, elements: int) -> int:
     """Read the selected elements of `element` bytes from `address` on; the others are zero in the result."""
     value = 0
-    while selected:
-        lowest = selected & -selected
+    while elements:
+        lowest = elements & -elements
         offset = (lowest.bit_length() - 1) * element
         value |= bus.read(address + offset, element) << 8 * offset
-        selected ^= lowest
+        elements ^= lowest
     return value
 
 
-def store(bus: Bus, address: int, element: int, selected: int, value: int) -> None:
+def store(bus: Bus, address: int, element: int, elements: int, value: int) -> None:
     """Write the selected elements of `value`, lowest first."""
     mask = (1 << 8 * element) - 1
-    while selected:
-        lowest = selected & -selected
+    while elements:
+        lowest = elements & -elements
         offset = (lowest.bit_length() - 1) * element
         bus.write(address + offset, element, value >> 8 * offset & mask)
-        selected ^= lowest
+        elements ^= lowest
 
 
-def signs(value: int, element: int, count: int) -> int:
-    """Return the top bits of `count` elements as a mask, bit 0 for the lowest element."""
-    bits = 8 * element
-    return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(count))
-
-
-def spread(selected: int, element: int) -> int:
-    """Return the bits of the selected elements: all ones in each of them."""
+def spread(elements: int, element: int) -> int:
+    """Return all ones in each selected element of `element` bytes."""
     ones = (1 << 8 * element) - 1
     bits = 0
-    while selected:
-        lowest = selected & -selected
+    while elements:
+        lowest = elements & -elements
         bits |= ones << 8 * element * (lowest.bit_length() - 1)
-        selected ^= lowest
+        elements ^= lowest
     return bits
 
 
-def blend(old: int, new: int, selected: int, element: int) -> int:
-    """Return `new` in the selected elements and `old` in the others (merging-masking)."""
-    bits = spread(selected, element)
+def blend(old: int, new: int, bits: int) -> int:
+    """Return the given bits of `new` and the others of `old`."""
     return old & ~bits | new & bits
-
-
-def zero(new: int, selected: int, element: int) -> int:
-    """Return `new` in the selected elements and zero in the others (zeroing-masking)."""
-    return new & spread(selected, element)

@@ -4,18 +4,21 @@ Legacy SSE keeps the vector bits above the operand, VEX and EVEX clear them; the
 part of a register moves, which forms must be aligned, and how an opmask blends.
 """
 
-from decode.operands import MemoryOperand, Operand, RegisterOperand
+from typing import Final
+
+from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import MMX
 from emulate import masking
 from emulate.builder import Builder
 from emulate.recipes import recipe
 
-_ALIGNED = ("movaps", "movapd", "movdqa", "movntdq", "movntps", "movntpd", "movntdqa")
-_FULL = (
+_ALIGNED: Final = ("movaps", "movapd", "movdqa", "movntdq", "movntps", "movntpd", "movntdqa")
+_FULL: Final = (
     *(f"{v}{name}" for v in ("", "v") for name in (*_ALIGNED, "movups", "movupd", "movdqu", "lddqu")),
     *("vmovdqa32", "vmovdqa64", "vmovdqu8", "vmovdqu16", "vmovdqu32", "vmovdqu64"),
 )
-_TOP_OF_STACK = 7 << 11
+_ENDINGS: Final = {"8": 1, "16": 2, "32": 4, "64": 8, "ps": 4, "pd": 8}
+_TOP_OF_STACK: Final = 7 << 11
 
 
 @recipe(*_FULL)
@@ -23,33 +26,13 @@ def full_move(b: Builder) -> None:
     """Move a whole register, under an opmask if there is one."""
     destination, source = b.instruction.operands
     aligned = b.instruction.mnemonic.removeprefix("v").startswith(_ALIGNED)
-    for operand in (destination, source):
-        if aligned and isinstance(operand, MemoryOperand):
-            b.aligned(operand, operand.width)
-    _masked_write(b, destination, b.read(source))
+    element = element_width(b.instruction.mnemonic) if b.instruction.opmask else destination.width
+    masking.write(b, destination, masking.read(b, source, aligned=aligned), element, aligned=aligned)
 
 
-def _masked_write(b: Builder, destination: Operand, value: str) -> None:
-    """Write a destination under the instruction's opmask: memory skips elements, a register blends or zeroes them."""
-    opmask = b.instruction.opmask
-    if opmask is None or isinstance(destination, MemoryOperand):
-        b.write(destination, value)
-        return
-    assert isinstance(destination, RegisterOperand)
-    element = _element_width(b.instruction.mnemonic)
-    selected = f"{b.register(opmask)} & {(1 << destination.width // element) - 1:#x}"
-    if b.instruction.zeroing:
-        b.write(destination, b.call(masking.zero, value, selected, element))
-    else:
-        b.write(destination, b.call(masking.blend, b.read(destination), value, selected, element))
-
-
-def _element_width(mnemonic: str) -> int:
-    """Return the bytes of the elements an opmask chooses among, which the mnemonic's ending tells."""
-    for ending, width in (("8", 1), ("16", 2), ("32", 4), ("64", 8), ("ps", 4), ("pd", 8)):
-        if mnemonic.endswith(ending):
-            return width
-    raise AssertionError(mnemonic)
+def element_width(mnemonic: str) -> int:
+    """Return the bytes of the elements an opmask has bits for, which the mnemonic's ending tells."""
+    return next(width for ending, width in _ENDINGS.items() if mnemonic.endswith(ending))
 
 
 @recipe("movd", "movq", "vmovd", "vmovq", "movntq", "movnti", "vmovw", "movq2dq", "movdq2q")
@@ -58,10 +41,10 @@ def low_move(b: Builder) -> None:
     destination, source = b.instruction.operands
     width = min(source.width, destination.width, 8)
     b.write(destination, b.read(source, width))
-    _enter_mmx(b)
+    enter_mmx(b)
 
 
-def _enter_mmx(b: Builder) -> None:
+def enter_mmx(b: Builder) -> None:
     """Commit what any MMX instruction does to the x87 state: top of stack zero, all registers valid (SDM 1, 9.5.1)."""
     if any(isinstance(o, RegisterOperand) and o.register.file == MMX for o in b.instruction.operands):
         b.commit("cpu.fsw", f"cpu.fsw & {0xFFFF ^ _TOP_OF_STACK:#x}")
@@ -82,11 +65,15 @@ def scalar_move(b: Builder) -> None:
     operands = b.instruction.operands
     width = {"s": 4, "d": 8, "h": 2}[b.instruction.mnemonic[-1]]
     destination, source = operands[0], operands[-1]
-    value = b.read(source, width)
-    if b.instruction.opmask is not None and isinstance(destination, RegisterOperand):
+    value = masking.read(b, source, width)
+    if isinstance(destination, MemoryOperand):
+        masking.write(b, destination, value, width)
+        return
+    assert isinstance(destination, RegisterOperand)
+    if b.instruction.opmask is not None:
         old = "0" if b.instruction.zeroing else b.register(destination.register, width)
-        value = f"({value} if {b.register(b.instruction.opmask)} & 1 else {old})"
-    if isinstance(destination, RegisterOperand) and isinstance(source, RegisterOperand):
+        value = f"({value} if {masking.opmask_bits(b, 1)} else {old})"
+    if isinstance(source, RegisterOperand):
         rest = b.read(operands[-2])  # the destination itself in the two-operand form
         value = f"{rest} & {(1 << 128) - (1 << 8 * width):#x} | {value}"
     b.write(destination, value)

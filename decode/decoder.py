@@ -104,6 +104,8 @@ _IMPLICIT_BASES: Final = {
     OpKind.MEMORY_ESRDI: ("rdi", 8),
 }
 _ES_KINDS: Final = (OpKind.MEMORY_ESDI, OpKind.MEMORY_ESEDI, OpKind.MEMORY_ESRDI)
+UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
+"""They take a line by its address and move no data, which iced-x86 calls a read."""
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 _info = InstructionInfoFactory().info
@@ -137,12 +139,9 @@ def decode(code: bytes, bits: int = 64) -> Instruction:
     decoder = Decoder(bits, window)
     raw = decoder.decode()
     if decoder.last_error != DecoderError.NONE:
-        if decoder.last_error == DecoderError.NO_MORE_BYTES and len(window) < MAX_LENGTH:
-            raise TruncatedInstruction("more bytes are needed to end this instruction", window, bits)
-        reason = "no instruction has this encoding"
         if decoder.last_error == DecoderError.NO_MORE_BYTES:
-            reason = f"an instruction is at most {MAX_LENGTH} bytes"
-        raise InvalidInstruction(reason, window, bits)
+            raise TruncatedInstruction("more bytes are needed to end this instruction", window, bits)
+        raise InvalidInstruction("no instruction has this encoding", window, bits)
     exact = window[: raw.len]
     if len(_cache) >= CACHE_SIZE:
         _cache.clear()
@@ -189,7 +188,7 @@ def _string_operation(raw: IcedInstruction, mnemonic: str) -> str:
 def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: str) -> Operand:
     """Return operand `index`."""
     kind = raw.op_kind(index)
-    direction = _DIRECTIONS[info.op_access(index)]
+    direction = NONE if mnemonic in UNTOUCHED else _DIRECTIONS[info.op_access(index)]
     if kind == OpKind.REGISTER:
         register = _REGISTERS[raw.op_register(index)]
         if mnemonic in ("in", "out") and register.name == "dx":
@@ -277,15 +276,15 @@ def _accesses(
         # MOVS names its destination first but reads before it writes; CMPS reads DS:rSI first, as it names it.
         memories.sort(key=lambda memory: memory.direction)
         found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
-    else:
+    elif mnemonic not in UNTOUCHED:
         for memory in info.used_memory():
-            operand = _implicit_operand(memory)
-            if explicit and _is_operand(memory, raw):
-                operand, explicit = explicit, None
-                found.append(explicit_access(raw, mnemonic, operands, opmask, operand))
+            # No instruction touches its operand and other memory in the same direction.
+            if explicit and _DIRECTIONS[memory.access] == explicit.direction:
+                found.append(explicit_access(raw, mnemonic, operands, opmask, explicit))
             else:
+                operand = _implicit_operand(memory)
                 found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
-        if len(found) == 2 and found[0].direction == WRITE:  # POP m reads the stack before it writes
+        if mnemonic == "pop":  # it reads the stack before it writes its operand
             found.reverse()
     for port_operand in operands:
         if isinstance(port_operand, PortOperand):
@@ -295,18 +294,6 @@ def _accesses(
             else:
                 found.append(port)
     return tuple(found)
-
-
-def _is_operand(memory: UsedMemory, raw: IcedInstruction) -> bool:
-    """Whether a used memory location is the instruction's explicit operand rather than an implicit one."""
-    if any(raw.op_kind(index) in _IMPLICIT_BASES for index in range(raw.op_count)):
-        return True
-    return (
-        memory.memory_size == raw.memory_size
-        and memory.base == raw.memory_base
-        and memory.index == raw.memory_index
-        and memory.displacement == raw.memory_displacement
-    ) or raw.is_ip_rel_memory_operand
 
 
 def _implicit_operand(memory: UsedMemory) -> MemoryOperand:

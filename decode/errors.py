@@ -21,7 +21,7 @@ class DecodeError(ValueError):
 
 
 class TruncatedInstruction(DecodeError):
-    """The bytes end before the instruction does; more of them are needed."""
+    """The bytes end before the instruction does; with more of them it may become one, or turn out to be invalid."""
 
 
 class InvalidInstruction(DecodeError):

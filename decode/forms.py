@@ -15,7 +15,7 @@ from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import OpCodeOperandKind as Kind
 from iced_x86 import Register as IcedRegister
 
-from decode.decoder import ENCODINGS, MNEMONICS, decode, names
+from decode.decoder import ENCODINGS, MNEMONICS, UNTOUCHED, decode, names
 
 
 @frozen(slots=True)
@@ -154,7 +154,7 @@ def _touches(name: str, code: OpCodeInfo) -> bool:
         return False
     if code.is_input_output or any(_is_memory(kind) for kind in code.op_kinds()):
         return True
-    return bool(_info(example(name, _modes(code)[-1])).used_memory())
+    return MNEMONICS[code.mnemonic] not in UNTOUCHED and bool(_info(example(name, _modes(code)[-1])).used_memory())
 
 
 def _is_memory(kind: int) -> bool:

@@ -5,6 +5,7 @@ size there, masked accesses are given at full width, RIP-relative displacements 
 here, once, so that nothing downstream needs to know.
 """
 
+import re
 from typing import Final
 
 from iced_x86 import (
@@ -58,7 +59,10 @@ def names(enumeration: object) -> dict[int, str]:
 _FORMS: Final = names(Code)
 MNEMONICS: Final = {value: name.lower() for value, name in names(Mnemonic).items()}
 _REGISTERS: Final = {
-    value: REGISTERS[name.lower()] for value, name in names(IcedRegister).items() if name.lower() in REGISTERS
+    # iced-x86 writes r8l for the low byte of r8, the manual r8b.
+    value: REGISTERS[re.sub(r"^(r\d+)l$", r"\1b", name.lower())]
+    for value, name in names(IcedRegister).items()
+    if value != IcedRegister.NONE
 }
 ENCODINGS: Final = {
     EncodingKind.LEGACY: "legacy",
@@ -112,7 +116,7 @@ _info = InstructionInfoFactory().info
 _cache: dict[tuple[int, bytes], Instruction] = {}
 
 
-def decode(code: bytes, bits: int = 64) -> Instruction:
+def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
     """Decode the instruction at the start of `code`.
 
     Equal bytes in the same mode give the same `Instruction` object, from a cache.
@@ -128,7 +132,7 @@ def decode(code: bytes, bits: int = 64) -> Instruction:
         TypeError: `code` is not bytes-like.
     """
     try:
-        return _cache[bits, code]
+        return _cache[bits, code]  # type: ignore[index]  # bytes that cannot be a key are looked up below
     except (KeyError, TypeError):
         pass
     if bits not in (16, 32, 64):

@@ -47,6 +47,8 @@ class CannotRun(Exception):
 
 def _paste(value: object) -> str:
     if isinstance(value, bytes):
+        if len(value) > 16 and len(set(value)) == 1:
+            return f'bytes.fromhex("{value[:1].hex()}") * {len(value):#x}'
         return f'bytes.fromhex("{value.hex()}")'
     if isinstance(value, int) and not isinstance(value, bool):
         return hex(value) if value > 9 else str(value)
@@ -121,6 +123,11 @@ class VectorState(_Pasteable):
     fcw: int = 0x37F
     fsw: int = 0
     ftw: int = 0
+
+    def __repr__(self) -> str:
+        default = VectorState()
+        changed = [f"{name}={new:#x}" for name, new, old in _registers(self, default) if new != old]
+        return f"VectorState().replaced({', '.join(changed)})" if changed else "VectorState()"
 
     def replaced(self, **named: int) -> VectorState:
         """Return a copy with registers such as `zmm3`, `k1`, `r7` (x87, physical) or `mxcsr` replaced."""
@@ -235,7 +242,7 @@ def compare(case: Case, a: Outcome, b: Outcome, undefined_flags: int = 0) -> lis
     for name, left, right in zip(SEGMENTS, a.bases, b.bases, strict=True):
         differ(f"{name} base", left, right)
     if a.vectors is not None and b.vectors is not None:
-        for name, left_value, right_value in _vector_registers(a.vectors, b.vectors):
+        for name, left_value, right_value in _registers(a.vectors, b.vectors):
             differ(name, left_value, right_value)
     for offset, length in _runs(a.memory, b.memory):
         span = slice(offset, offset + length)
@@ -247,11 +254,12 @@ def _shown(value: object) -> str:
     return f"{value:#x}" if isinstance(value, int) else str(value)
 
 
-def _vector_registers(a: VectorState, b: VectorState) -> Iterator[tuple[str, int, int]]:
+def _registers(a: VectorState, b: VectorState) -> Iterator[tuple[str, int, int]]:
+    """All registers of two states side by side, with the names that `replaced` takes."""
     files: tuple[tuple[str, Sequence[int], Sequence[int]], ...] = (
         ("zmm", a.vector, b.vector),
         ("k", a.k, b.k),
-        ("x87 physical ", a.x87, b.x87),
+        ("r", a.x87, b.x87),
     )
     for prefix, left, right in files:
         for index, pair in enumerate(zip(left, right, strict=True)):

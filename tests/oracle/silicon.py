@@ -52,7 +52,7 @@ _FS_BASE, _GS_BASE = REGISTER_INDEX["fs_base"], REGISTER_INDEX["gs_base"]
 
 
 @functools.lru_cache(maxsize=4096)
-def _falls_through(code: bytes, bits: int) -> bool:
+def falls_through(code: bytes, bits: int) -> bool:
     """Whether execution goes on after the instruction, or, for invalid bytes, would if they were valid."""
     instruction = Decoder(bits, code).decode()
     if instruction.flow_control == FlowControl.XBEGIN_XABORT_XEND:
@@ -122,7 +122,7 @@ class SiliconEngine:
                 or the child was lost over it.
         """
         _check(case)
-        straight = _falls_through(case.code, case.bits)
+        straight = falls_through(case.code, case.bits)
         if case.vectors is not None and self._layout is None:
             self._layout = Layout.of_host(self.cpuid)
         try:

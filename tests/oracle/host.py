@@ -1,0 +1,76 @@
+"""What this machine's CPU can do, found out by having it do it.
+
+The flags in /proc/cpuinfo have names of their own and say nothing of single instructions. A form the CPU lacks is one
+that raises #UD whatever its operands are, so a handful of cases decides.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import random
+import signal
+
+from iced_x86 import Code_, CpuidFeature, Decoder
+
+from tests.cases.build import random_case
+from tests.cases.forms import all_codes
+from tests.needs import need
+from tests.oracle.case import CannotRun, Case
+from tests.oracle.silicon import SiliconEngine
+
+_TRIES = 8
+_FEATURES = {value: name for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
+
+
+@functools.cache
+def silicon() -> SiliconEngine:
+    """Return this process's engine, for all to share."""
+    engine = SiliconEngine()
+    atexit.register(engine.close)
+    return engine
+
+
+def need_silicon() -> SiliconEngine:
+    """Return the engine to a test that needs it; where a child may not be traced the test is skipped, or fails."""
+    try:
+        silicon().run(Case(b"\x90"))
+    except CannotRun as error:
+        need(False, f"permission to ptrace a child process ({error})")
+    return silicon()
+
+
+@functools.cache
+def host_has(code: Code_, bits: int = 64) -> bool:
+    """Tell whether this CPU has an instruction form, by its iced-x86 `Code`.
+
+    Raises:
+        CannotRun: A child process may not be traced here.
+    """
+    silicon().run(Case(b"\x90"))
+    source = random.Random(code)
+    return any(_runs(random_case(source, code, bits)) for _ in range(_TRIES))
+
+
+def _runs(case: Case) -> bool:
+    try:
+        fault = silicon().run(case).fault
+    except CannotRun:  # it got as far as making a system call
+        return True
+    return fault is None or fault.number != signal.SIGILL
+
+
+@functools.cache
+def features() -> frozenset[str]:
+    """Return the CPU's features, by their names in iced-x86's `CpuidFeature`; raises as `host_has` does.
+
+    A feature counts as present when an instruction of it runs; those whose instructions are NOPs on older CPUs
+    (CLDEMOTE, CET) thus always do.
+    """
+    source = random.Random(0)
+    found: set[str] = set()
+    for code in all_codes(64):
+        needed = {_FEATURES[f] for f in Decoder(64, random_case(source, code).code).decode().cpuid_features()}
+        if not needed <= found and host_has(code):
+            found |= needed
+    return frozenset(found)

@@ -1,5 +1,5 @@
 """The instructions, by family. Importing this package fills `emulate.recipes.RECIPES`."""
 
-from emulate.families import arithmetic, moves, ports, strings, vector
+from emulate.families import arithmetic, moves, ports, shifts, strings, vector
 
-__all__ = ["arithmetic", "moves", "ports", "strings", "vector"]
+__all__ = ["arithmetic", "moves", "ports", "shifts", "strings", "vector"]

@@ -4,13 +4,8 @@ Each takes unsigned operands of `width` bytes and the whole rflags word, and ret
 (SDM vol. 2, the "Flags Affected" of each instruction).
 """
 
-from emulate.flags import AF, CF, PARITY, STATUS, ZF
+from emulate.flags import AF, CF, STATUS, status
 from emulate.recipes import binary, comparison, unary
-
-
-def _status(result: int, width: int) -> int:
-    """Return SF, ZF and PF of a result."""
-    return PARITY[result & 0xFF] | (0 if result else ZF) | result >> 8 * width - 8 & 0x80
 
 
 def _sum(a: int, b: int, carry: int, flags: int, width: int) -> tuple[int, int]:
@@ -23,7 +18,7 @@ def _sum(a: int, b: int, carry: int, flags: int, width: int) -> tuple[int, int]:
         | total >> 8 * width
         | (a ^ b ^ result) & AF
         | overflow >> 8 * width - 1 << 11
-        | _status(result, width)
+        | status(result, width)
     )
 
 
@@ -33,7 +28,7 @@ def _difference(a: int, b: int, borrow: int, flags: int, width: int) -> tuple[in
     result = total & (1 << 8 * width) - 1
     overflow = (a ^ b) & (a ^ result)
     return result, (
-        flags & ~STATUS | (total < 0) | (a ^ b ^ result) & AF | overflow >> 8 * width - 1 << 11 | _status(result, width)
+        flags & ~STATUS | (total < 0) | (a ^ b ^ result) & AF | overflow >> 8 * width - 1 << 11 | status(result, width)
     )
 
 
@@ -63,7 +58,7 @@ def sbb(a: int, b: int, flags: int, width: int) -> tuple[int, int]:
 
 def _logic(result: int, flags: int, width: int) -> tuple[int, int]:
     """Return a bitwise result: CF and OF are cleared, AF is undefined (cleared here, as current CPUs do)."""
-    return result, flags & ~STATUS | _status(result, width)
+    return result, flags & ~STATUS | status(result, width)
 
 
 @binary("and")
@@ -91,15 +86,15 @@ comparison("test", and_)
 @unary("inc")
 def inc(a: int, flags: int, width: int) -> tuple[int, int]:
     """Return a + 1, leaving CF."""
-    result, status = _sum(a, 1, 0, flags, width)
-    return result, status & ~CF | flags & CF
+    result, changed = _sum(a, 1, 0, flags, width)
+    return result, changed & ~CF | flags & CF
 
 
 @unary("dec")
 def dec(a: int, flags: int, width: int) -> tuple[int, int]:
     """Return a - 1, leaving CF."""
-    result, status = _difference(a, 1, 0, flags, width)
-    return result, status & ~CF | flags & CF
+    result, changed = _difference(a, 1, 0, flags, width)
+    return result, changed & ~CF | flags & CF
 
 
 @unary("neg")

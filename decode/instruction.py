@@ -21,6 +21,12 @@ its own from a vector index (gather, scatter).
 """
 
 
+def top_bits(value: int, element: int, count: int) -> int:
+    """Return the top bits of the lowest `count` elements of `element` bytes as a mask, bit 0 for the lowest."""
+    bits = 8 * element
+    return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(count))
+
+
 @frozen(slots=True)
 class MemoryAccess:
     """One memory access an instruction makes, before registers are known.
@@ -50,8 +56,7 @@ class MemoryAccess:
         """Return the elements touched when the selector holds `value`: a mask, bit 0 for the lowest element."""
         assert self.selector is not None
         if self.selector.file in (VECTOR, MMX):
-            bits = 8 * self.element
-            return sum((value >> bits * (i + 1) - 1 & 1) << i for i in range(self.count))
+            return top_bits(value, self.element, self.count)
         chosen = value & (1 << self.count) - 1
         if self.selection == "packed":
             return (1 << chosen.bit_count()) - 1

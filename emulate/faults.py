@@ -93,6 +93,13 @@ class PageFault(Fault):
         super().__init__(reason, error_code=6 if write else 4, address=address)
 
 
+class MathFault(Fault):
+    """#MF: an x87 exception that is not masked, raised by the next x87 or MMX instruction that waits for it."""
+
+    vector = 16
+    mnemonic = "#MF"
+
+
 class AlignmentCheck(Fault):
     """#AC: a misaligned access while alignment checking is on."""
 

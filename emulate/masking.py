@@ -34,7 +34,7 @@ def read(b: Builder, operand: Operand, width: int | None = None, *, aligned: boo
     return b.local(b.call(load, "bus", address, access.element, elements), "m")
 
 
-def write(b: Builder, destination: Operand, value: str, element: int, *, aligned: bool = False) -> None:
+def write(b: Builder, destination: Operand, value: str, element: int, *, count: int = 0, aligned: bool = False) -> None:
     """Write a destination under the instruction's opmask, which has a bit for each of its elements.
 
     Memory keeps the masked-off elements, a register keeps or zeroes them.
@@ -44,6 +44,7 @@ def write(b: Builder, destination: Operand, value: str, element: int, *, aligned
         destination: a register or memory operand.
         value: the expression of all elements.
         element: bytes of one element of a register.
+        count: how many elements a register gets, when they do not fill it; the rest is zeroed.
         aligned: memory must be aligned to its width.
     """
     access = b.access(destination)
@@ -51,14 +52,15 @@ def write(b: Builder, destination: Operand, value: str, element: int, *, aligned
         address, elements = _place(b, access, aligned)
         b.act(b.call(store, "bus", address, access.element, elements, value))
     elif isinstance(destination, RegisterOperand):
-        merge(b, destination, value, element, opmask_bits(b, destination.width // element))
+        count = count or destination.width // element
+        merge(b, destination, value, element, count, opmask_bits(b, count))
     else:
         _require_alignment(b, destination, aligned)
         b.write(destination, value)
 
 
-def merge(b: Builder, destination: RegisterOperand, value: str, element: int, elements: str) -> None:
-    """Write the elements of a register for which `elements` has a bit; the others are kept or, with {z}, zeroed.
+def merge(b: Builder, destination: RegisterOperand, value: str, element: int, count: int, elements: str) -> None:
+    """Write those of `count` elements of a register that `elements` selects; the others are kept or, with {z}, zeroed.
 
     Without an opmask all are written.
     """
@@ -67,7 +69,8 @@ def merge(b: Builder, destination: RegisterOperand, value: str, element: int, el
     elif b.instruction.zeroing:
         b.write(destination, f"({value}) & {b.call(spread, elements, element)}")
     else:
-        b.write(destination, b.call(blend, b.read(destination), value, b.call(spread, elements, element)))
+        old = b.read(destination, count * element)
+        b.write(destination, b.call(blend, old, value, b.call(spread, elements, element)))
 
 
 def opmask_bits(b: Builder, count: int) -> str:

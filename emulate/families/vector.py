@@ -7,9 +7,9 @@ part of a register moves, which forms must be aligned, and how an opmask blends.
 from typing import Final
 
 from decode.operands import MemoryOperand, RegisterOperand
-from decode.registers import MMX
 from emulate import masking
 from emulate.builder import Builder
+from emulate.families.x87_state import enter_mmx
 from emulate.recipes import recipe
 
 _ALIGNED: Final = ("movaps", "movapd", "movdqa", "movntdq", "movntps", "movntpd", "movntdqa")
@@ -18,7 +18,6 @@ _FULL: Final = (
     *("vmovdqa32", "vmovdqa64", "vmovdqu8", "vmovdqu16", "vmovdqu32", "vmovdqu64"),
 )
 _ENDINGS: Final = {"8": 1, "16": 2, "32": 4, "64": 8, "ps": 4, "pd": 8}
-_TOP_OF_STACK: Final = 7 << 11
 
 
 @recipe(*_FULL)
@@ -38,17 +37,10 @@ def element_width(mnemonic: str) -> int:
 @recipe("movd", "movq", "vmovd", "vmovq", "movntq", "movnti", "vmovw", "movq2dq", "movdq2q")
 def low_move(b: Builder) -> None:
     """Move the low part of a register; a register destination is zero-extended to 128 bits."""
-    destination, source = b.instruction.operands
-    width = min(source.width, destination.width, 8)
-    b.write(destination, b.read(source, width))
     enter_mmx(b)
-
-
-def enter_mmx(b: Builder) -> None:
-    """Commit what any MMX instruction does to the x87 state: top of stack zero, all registers valid (SDM 1, 9.5.1)."""
-    if any(isinstance(o, RegisterOperand) and o.register.file == MMX for o in b.instruction.operands):
-        b.commit("cpu.fsw", f"cpu.fsw & {0xFFFF ^ _TOP_OF_STACK:#x}")
-        b.commit("cpu.ftw", "0xff")
+    destination, source = b.instruction.operands
+    width = 2 if b.instruction.mnemonic == "vmovw" else min(source.width, destination.width, 8)
+    b.write(destination, b.read(source, width))
 
 
 @recipe("kmovb", "kmovw", "kmovd", "kmovq")
@@ -59,7 +51,7 @@ def opmask_move(b: Builder) -> None:
     b.write(destination, b.read(source, width))
 
 
-@recipe("movss", "movsd", "vmovss", "vmovsd", "vmovsh")
+@recipe("movss", "movsd", "vmovss", "vmovsd", "vmovsh", "movntss", "movntsd")
 def scalar_move(b: Builder) -> None:
     """Move the lowest element; between registers the other elements come from the first source."""
     operands = b.instruction.operands

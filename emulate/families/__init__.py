@@ -1,5 +1,29 @@
 """The instructions, by family. Importing this package fills `emulate.recipes.RECIPES`."""
 
-from emulate.families import arithmetic, moves, ports, shifts, strings, vector
+from emulate.families import (
+    arithmetic,
+    moves,
+    ports,
+    shifts,
+    strings,
+    vector,
+    vector_broadcast,
+    vector_lanes,
+    vector_masked,
+    vector_state,
+    vector_width,
+)
 
-__all__ = ["arithmetic", "moves", "ports", "shifts", "strings", "vector"]
+__all__ = [
+    "arithmetic",
+    "moves",
+    "ports",
+    "shifts",
+    "strings",
+    "vector",
+    "vector_broadcast",
+    "vector_lanes",
+    "vector_masked",
+    "vector_state",
+    "vector_width",
+]

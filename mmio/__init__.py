@@ -3,6 +3,7 @@
 from mmio.access import Access
 from mmio.block import block
 from mmio.device import Device
+from mmio.diff import TraceDiff
 from mmio.errors import (
     AccessError,
     DefinitionError,
@@ -20,8 +21,10 @@ from mmio.line import Line, line
 from mmio.policy import Policy
 from mmio.region import DeviceLike, Region
 from mmio.register import array, register
+from mmio.replay import Replay
 from mmio.space import AddressSpace
 from mmio.summary import Summary
+from mmio.symbols import Symbols
 from mmio.trace import Trace
 from mmio.view import TraceView
 
@@ -41,8 +44,11 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Region",
+    "Replay",
     "Summary",
+    "Symbols",
     "Trace",
+    "TraceDiff",
     "TraceFileError",
     "TraceFormatError",
     "TraceView",

@@ -102,14 +102,15 @@ class Access:
         """The flags in words, such as "split, unaligned"."""
         return ", ".join(flag_names(self.flags))
 
-    def hex(self, value: int) -> str:
-        """Return a value of this access with all the digits of its width."""
-        return f"{value:#0{2 * self.width + 2}x}"
+    @property
+    def shown(self) -> str:
+        """The value with all the digits of its width; for an atomic "0x00000001 -> 0x00000003"."""
+        values = (self.value,) if self.old is None else (self.old, self.value)
+        return " -> ".join(f"{value:#0{2 * self.width + 2}x}" for value in values)
 
     def __str__(self) -> str:
         """Return the access on one line: "R 4 timer.STATUS 0x00000003 (EN=1) at 0x401000: mov eax,[rdi+10h]"."""
-        value = self.hex(self.value) if self.old is None else f"{self.hex(self.old)} -> {self.hex(self.value)}"
-        parts = [self.letter, str(self.width), self.place, value]
+        parts = [self.letter, str(self.width), self.place, self.shown]
         if self.decoded:
             parts.append(f"({self.decoded})")
         if self.ip:

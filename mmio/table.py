@@ -44,9 +44,6 @@ def seconds(time: int) -> str:
 
 def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, times: str = "") -> tuple[str, ...]:
     """Return one access as the cells of `COLUMNS`."""
-    value = access.hex(access.value)
-    if access.old is not None:
-        value = f"{access.hex(access.old)} -> {value}"
     return (
         seconds(access.time),
         str(access.thread) if thread else "",
@@ -55,7 +52,7 @@ def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, time
         f"{'port ' * (access.space == 'port')}{access.address:#x}",
         access.place if access.region is not None else "",
         times,
-        value,
+        access.shown,
         access.decoded,
         access.notes,
         resolve(access.ip) if access.ip else "",

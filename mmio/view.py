@@ -6,13 +6,16 @@ records costs eight bytes a record, and no `Access` exists until somebody looks 
 
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from os import PathLike
 from typing import Any, overload
 
 from decode import Direction
 from mmio.access import Access
+from mmio.diff import TraceDiff
 from mmio.events import Event, Record
 from mmio.summary import Summary
 from mmio.table import Resolver, table
+from mmio.timeline import draw
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -145,6 +148,19 @@ class TraceView(Sequence[Access]):
         instruction pointers, see `mmio.Symbols`.
         """
         return table(self, limit=limit, fold=fold, resolve=resolve)
+
+    def timeline(self, path: str | PathLike[str]) -> None:
+        """Draw the accesses to a PNG, SVG or PDF file: a lane for each register, time from left to right.
+
+        Raises:
+            ImportError: matplotlib is missing; the message says how to get it.
+            ValueError: there are no accesses.
+        """
+        draw(self, path)
+
+    def diff(self, other: Sequence[Access]) -> TraceDiff:
+        """Compare with another trace, by what was done to which register; print the result."""
+        return TraceDiff(self, other)
 
     def __str__(self) -> str:
         return table(self, limit=PRINTED_ROWS)

@@ -1,0 +1,71 @@
+"""Faults of the program's own, delivered as the kernel would have.
+
+The emulator may find that the instruction faults for a reason that has nothing to do with a device: the other side of a
+copy is not mapped, a divisor is zero. The program's own signal handler must hear of that, in the context of the
+faulting instruction. So the signal is queued to this very thread while it is blocked: when our handler returns, the
+kernel restores the mask and, before a single instruction runs, delivers it.
+"""
+
+import ctypes
+import os
+from ctypes import c_int, c_ulong, c_void_p
+from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals, pthread_sigmask
+from threading import get_native_id
+from typing import Final
+
+from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, PageFault, StackFault
+from mmio.inprocess.frame import RIP, Frame
+from mmio.inprocess.libc import LIBC, check
+
+_RT_TGSIGQUEUEINFO: Final = 297
+
+_MAPERR: Final = 1  # SEGV_MAPERR
+_INTDIV: Final = 1  # FPE_INTDIV
+_ILLOPN: Final = 2  # ILL_ILLOPN
+_ADRALN: Final = 1  # BUS_ADRALN
+_KERNEL: Final = 0x80  # SI_KERNEL
+
+
+class SignalInfo(ctypes.Structure):
+    """siginfo_t as faults fill it."""
+
+    _fields_ = (
+        ("number", c_int),
+        ("errno", c_int),
+        ("code", c_int),
+        ("_padding", c_int),
+        ("address", c_ulong),
+        ("_rest", ctypes.c_char * 104),
+    )
+
+
+LIBC.syscall.argtypes = (c_ulong, c_ulong, c_ulong, c_ulong, c_void_p)
+
+
+def deliver(frame: Frame, fault: Fault) -> None:
+    """Let the signal of a fault arrive at the interrupted instruction when our handler returns."""
+    number, code, address = _signal(frame, fault)
+    info = SignalInfo(number=number, code=code, address=address)
+    pthread_sigmask(SIG_BLOCK, (number,))
+    frame.signal_mask.value &= ~(1 << number - 1)
+    thread = get_native_id()
+    check(LIBC.syscall(_RT_TGSIGQUEUEINFO, os.getpid(), thread, number, ctypes.addressof(info)), "rt_tgsigqueueinfo")
+
+
+def _signal(frame: Frame, fault: Fault) -> tuple[Signals, int, int]:
+    """Return the signal, si_code and si_addr that Linux makes of a fault (arch/x86/kernel/traps.c)."""
+    ip = frame.regs[RIP]
+    match fault:
+        case PageFault():
+            assert fault.address is not None
+            return SIGSEGV, _MAPERR, fault.address
+        case DivideError():
+            return SIGFPE, _INTDIV, ip
+        case InvalidOpcode():
+            return SIGILL, _ILLOPN, ip
+        case AlignmentCheck():
+            return SIGBUS, _ADRALN, 0
+        case StackFault():
+            return SIGBUS, _KERNEL, 0
+        case _:
+            return SIGSEGV, _KERNEL, 0

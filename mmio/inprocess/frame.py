@@ -1,0 +1,115 @@
+"""The registers of an interrupted thread, where the kernel saved them.
+
+A `Frame` lies over a ucontext: its `regs` are the very words that the kernel restores when the signal handler returns,
+so nothing is copied in or out, and committing a register is one store. *Where the registers are* is all that this
+module knows; that a signal brought us here is the business of `trap.py`.
+"""
+
+import ctypes
+from ctypes import c_int, c_uint64, c_ulong
+from typing import Any, Final
+
+from emulate import RegisterFile
+from mmio.inprocess.libc import LIBC, check
+from mmio.inprocess.xstate import XSave
+
+SLOTS: Final = (13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17)
+"""Where rax rcx rdx rbx rsp rbp rsi rdi r8 … r15 rip rflags stand in `Frame.regs` (struct sigcontext_64)."""
+
+RAX: Final = 13
+RSP: Final = 15
+RIP: Final = 16
+RFLAGS: Final = 17
+FAULT_ADDRESS: Final = 22
+"""Where `regs` has cr2: the address a page fault was about."""
+
+_SEGMENTS: Final = 18
+_XSAVE: Final = 23
+_WORDS: Final = 32  # among them eight reserved ones, of which `entry.py` uses two
+_MCONTEXT: Final = 40  # where in the ucontext the registers start
+_SIGNAL_MASK: Final = _MCONTEXT + 8 * _WORDS
+
+_BASES: Final = {4: 0x1003, 5: 0x1004}  # ARCH_GET_FS and ARCH_GET_GS, by the segment's index
+
+LIBC.arch_prctl.argtypes = (c_int, c_ulong)
+
+
+class _Saved:
+    """An attribute of the frame's XSAVE area."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else getattr(frame.xsave, self._name)
+
+    def __set__(self, frame: Any, value: Any) -> None:
+        setattr(frame.xsave, self._name, value)
+
+
+class _Selectors:
+    """es cs ss ds fs gs. The kernel saves no es and ds, which mean nothing in 64-bit code."""
+
+    def __get__(self, frame: Any, owner: type) -> Any:
+        if frame is None:
+            return self
+        cs, gs, fs, ss = (frame.regs[_SEGMENTS] >> shift & 0xFFFF for shift in (0, 16, 32, 48))
+        return 0, cs, ss, 0, fs, gs
+
+
+class _Bases:
+    """The segment bases of the running thread, which is the interrupted one. Only FS and GS have any in 64-bit code."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> int:
+        if index not in _BASES:
+            return 0
+        base = c_uint64()
+        check(LIBC.arch_prctl(_BASES[index], ctypes.addressof(base)), "arch_prctl")
+        return base.value
+
+
+class Frame(RegisterFile):
+    """The registers in the ucontext at an address.
+
+    It serves every signal whose ucontext lies there: all words are read when they are used, none before. Vector state
+    is looked for only when an instruction asks for it.
+
+    Attributes:
+        address: of the ucontext.
+        signal_mask: one word, the signals blocked once the handler returns.
+    """
+
+    bits = 64
+    protected = True
+    slots = SLOTS
+
+    vector: Any = _Saved()
+    k: Any = _Saved()
+    x87: Any = _Saved()
+    fcw: Any = _Saved()
+    fsw: Any = _Saved()
+    ftw: Any = _Saved()
+    mxcsr: Any = _Saved()
+    bases: Any = _Bases()
+    selectors: Any = _Selectors()
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+        self.regs: Any = (c_uint64 * _WORDS).from_address(address + _MCONTEXT)
+        self.signal_mask = signal_mask_of(address)
+        self._xsave: XSave | None = None
+
+    @property
+    def xsave(self) -> XSave:
+        """Where everything but the general registers is."""
+        if self._xsave is None or self._xsave.address != self.regs[_XSAVE]:
+            self._xsave = XSave(self.regs[_XSAVE])
+        return self._xsave
+
+
+def signal_mask_of(address: int) -> c_uint64:
+    """Return the signal mask in the ucontext at an address."""
+    return c_uint64.from_address(address + _SIGNAL_MASK)

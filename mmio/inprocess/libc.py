@@ -1,0 +1,69 @@
+"""The C library calls of this package, each with its types, its errors turned into `OSError`.
+
+Function objects of the C library are shared by everybody who asks the same `CDLL` object for them, prototype and all;
+this module's own object keeps its prototypes to itself.
+"""
+
+import ctypes
+import os
+from ctypes import c_int, c_long, c_size_t, c_void_p
+from typing import Any, Final
+
+PAGE: Final = 4096
+"""Bytes in a page. x86-64 has no other base size."""
+
+PROT_NONE: Final = 0
+PROT_READ: Final = 1
+PROT_WRITE: Final = 2
+PROT_EXEC: Final = 4
+
+_MAP_PRIVATE: Final = 0x02
+_MAP_ANONYMOUS: Final = 0x20
+_MAP_NORESERVE: Final = 0x4000
+_FAILED: Final = (1 << 64) - 1
+
+LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+LIBC.mmap.restype = c_void_p
+LIBC.mmap.argtypes = (c_void_p, c_size_t, c_int, c_int, c_int, c_long)
+LIBC.mprotect.argtypes = (c_void_p, c_size_t, c_int)
+LIBC.munmap.argtypes = (c_void_p, c_size_t)
+
+
+def pages(length: int) -> int:
+    """Round a length up to whole pages."""
+    return -(-length // PAGE) * PAGE
+
+
+def check(result: int, what: str) -> int:
+    """Return the result of a C library call, or raise what errno says when it is negative."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def map_pages(length: int, protection: int = PROT_NONE) -> int:
+    """Map fresh zeroed pages of this process's own; return their address.
+
+    Inaccessible pages cost address space only, no memory.
+
+    Raises:
+        OSError: the kernel refuses, for want of memory or address space.
+    """
+    address = LIBC.mmap(None, length, protection, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE, -1, 0)
+    if address is None or address == _FAILED:
+        check(-1, f"mmap of {length:#x} bytes")
+    return int(address)
+
+
+def protect(address: int, length: int, protection: int) -> None:
+    """Change what may be done with pages."""
+    check(LIBC.mprotect(address, length, protection), f"mprotect of {length:#x} bytes at {address:#x}")
+
+
+def address_of(function: Any) -> int:
+    """Return the address of a foreign function or a callback."""
+    address = ctypes.cast(function, c_void_p).value
+    assert address is not None
+    return address

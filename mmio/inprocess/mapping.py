@@ -1,0 +1,222 @@
+"""Device memory and ports of this process: `ioremap` and `map_ports`, named as drivers name them.
+
+A mapping's pages are inaccessible, and stay so for ever: when it is closed, its addresses are not given back. A driver
+that still has the pointer then gets the SIGSEGV it deserves, and does not write into whatever the next mmap put there.
+That costs address space, of which there are 128 TiB.
+"""
+
+import atexit
+from collections.abc import Iterable
+from ctypes import POINTER, c_void_p, cast
+from functools import cache
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from mmio.errors import UnmappedAccess
+from mmio.inprocess import libc
+from mmio.inprocess.territory import Territory
+from mmio.inprocess.trap import Trap
+from mmio.policy import Misfit, Unmapped
+from mmio.region import DeviceLike, Region, Void
+from mmio.space import AddressSpace
+from mmio.trace import Trace
+
+
+class Policies(TypedDict, total=False):
+    """What a mapping does with accesses its device was not made for; see `Policy`."""
+
+    widths: Iterable[int]
+    unaligned: Misfit
+    too_wide: Misfit
+    unmapped: Unmapped
+
+
+class Ports:
+    """IO ports at which a device answers, until closed. Use it in a `with` statement.
+
+    Attributes:
+        trace: the accesses.
+        failures: exceptions of the device in threads where nobody waits for them; `close` raises the first.
+    """
+
+    def __init__(self, trace: Trace | None) -> None:
+        self.trace = Trace() if trace is None else trace
+        self.failures: list[BaseException] = []
+        self._regions: list[Region] = []
+
+    @property
+    def space(self) -> AddressSpace:
+        """The address space of this process, in which the device has been mapped, among others."""
+        return _territory().space
+
+    @property
+    def closed(self) -> bool:
+        """Whether the device has been taken away."""
+        return not self._regions
+
+    def close(self) -> None:
+        """Take the device away. Closing twice is closing once.
+
+        Raises:
+            BaseException: what the device raised in a thread the driver made itself, where it could come out of no
+            call.
+        """
+        while self._regions:
+            _territory().release(self._regions.pop())
+        if self.failures:
+            failure = self.failures[0]
+            self.failures.clear()
+            raise failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _claim(self, region: Region) -> Region:
+        try:
+            _territory().claim(region, self)
+        except BaseException:
+            self.space.unmap(region)
+            raise
+        self._regions.append(region)
+        return region
+
+
+class Mapping(Ports):
+    """A device mapped into this process. It passes to a C function as the pointer, and is an int.
+
+    Attributes:
+        address: of the device's first byte.
+        length: of the device in bytes.
+        region: the device's place in `space`.
+    """
+
+    def __init__(
+        self, device: DeviceLike, length: int, name: str | None, trace: Trace | None, policies: Policies
+    ) -> None:
+        super().__init__(trace)
+        self.length = length
+        self.address = libc.map_pages(libc.pages(length))
+        self.region = self._claim(self.space.map(self.address, length, device, name, **policies))
+        if length % libc.PAGE:
+            rest = _Beyond(self.region) if self.region.policy.unmapped == "error" else Void()
+            whole = self.space.map(
+                self.address, libc.pages(length), rest, self.region.name, **policies, priority=_UNDER_DEVICES
+            )
+            self._claim(whole)
+
+    def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:
+        """Let the device (or another) also answer at `count` IO ports from `port`, until the mapping is closed.
+
+        Their accesses go to the mapping's trace.
+        """
+        return self._claim(self.space.map_ports(port, count, device or self.region.device, **policies))
+
+    def pointer(self, kind: Any, offset: int = 0) -> Any:
+        """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`."""
+        return cast(self.address + offset, POINTER(kind))
+
+    @property
+    def _as_parameter_(self) -> c_void_p:
+        return c_void_p(self.address)
+
+    def __index__(self) -> int:
+        return self.address
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self.trace)} accesses"
+        return f"<Mapping {self.region.name!r} {self.address:#x}..{self.address + self.length:#x}, {state}>"
+
+
+def ioremap(
+    device: DeviceLike,
+    length: int | None = None,
+    *,
+    name: str | None = None,
+    trace: Trace | None = None,
+    **policies: Unpack[Policies],
+) -> Mapping:
+    """Map a device into this process: every access native code makes there goes to it.
+
+        with mmio.ioremap(Timer(), length=0x1000) as mapping:
+            driver.timer_start(mapping)
+        print(mapping.trace)
+
+    Args:
+        device: anything with `read(offset, width)` and `write(offset, width, value)`. length: in bytes; a device's own
+        `length`, or the extent of its registers, when left out. name: of the region in records and errors; the device's
+        class when left out. trace: where accesses are recorded, such as another mapping's; a new one when left out.
+        policies: what becomes of accesses the device was not made for: `widths`, `unaligned`, `too_wide`, `unmapped`,
+        see `Policy`.
+
+    Raises:
+        ValueError: the length is not a positive int, or there is none.
+        RuntimeError: somebody has put a SIGSEGV handler in front of ours since the first mapping was made.
+        OSError: there is not that much address space.
+    """
+    return Mapping(device, _length(device, length), name, trace, policies)
+
+
+def map_ports(
+    port: int,
+    count: int,
+    device: DeviceLike,
+    *,
+    name: str | None = None,
+    trace: Trace | None = None,
+    **policies: Unpack[Policies],
+) -> Ports:
+    """Let a device answer at `count` IO ports from `port`: IN, OUT, INS and OUTS of native code in this process.
+
+    The process must not have access to the ports itself (`ioperm`, `iopl`), for then nothing traps. Arguments otherwise
+    as for `ioremap`.
+    """
+    ports = Ports(trace)
+    ports._claim(ports.space.map_ports(port, count, device, name, **policies))
+    return ports
+
+
+def _length(device: DeviceLike, length: int | None) -> int:
+    """Return the length asked for, or the device's own."""
+    if length is None:
+        length = getattr(device, "length", None)
+    if length is None:
+        length = getattr(getattr(device, "layout", None), "extent", None)
+    if length is None:
+        raise ValueError(f"{type(device).__name__} has no length of its own; say ioremap(device, length=…)")
+    if isinstance(length, bool) or not isinstance(length, int) or length <= 0:
+        raise ValueError(f"length is a positive int, in bytes, not {length!r}")
+    return length
+
+
+_UNDER_DEVICES = -1  # a region's priority
+
+
+class _Beyond(Void):
+    """The rest of a device's last page, which is trapped because pages are."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+
+    def holes(self, offset: int, width: int) -> int:
+        """Raise `UnmappedAccess`."""
+        region = self._region
+        raise UnmappedAccess(
+            f"touches {region.start + offset:#x}, beyond the device ({region.name!r}, 0x0..{region.length:#x})"
+        )
+
+
+@cache
+def _trap() -> Trap:
+    """Return the trap of this process, which stays."""
+    trap = Trap(Territory())
+    atexit.register(trap.territory.close)  # what crashes later than this crashes without Python
+    return trap
+
+
+def _territory() -> Territory:
+    return _trap().territory

@@ -1,0 +1,109 @@
+"""What traps in this process, and whose it is.
+
+There is one address space for the process, with every mapping's regions in it and ordinary memory around them, so that
+a copy from one device to another, or to a buffer, is nothing special. The mappings differ in who gets the records.
+"""
+
+import threading
+from typing import Protocol
+
+from decode import Direction, Instruction
+from mmio.initiator import Recorder
+from mmio.inprocess import escape, signals, unwind
+from mmio.inprocess.entry import PORTS, TRAPS_START, entry
+from mmio.inprocess.libc import pages
+from mmio.inprocess.memory import ProcessMemory
+from mmio.region import Region
+from mmio.route import Space
+from mmio.space import AddressSpace
+
+
+class Owner(Protocol):
+    """Whose a region is.
+
+    Attributes:
+        trace: where accesses to it are recorded.
+        failures: exceptions that could not come out of any call.
+    """
+
+    @property
+    def trace(self) -> Recorder: ...
+    @property
+    def failures(self) -> list[BaseException]: ...
+
+
+class Territory:
+    """The regions that trap, each with its owner; the recorder of their address space.
+
+    Attributes:
+        space: where they lie.
+    """
+
+    def __init__(self) -> None:
+        self.space = AddressSpace(self, background=ProcessMemory())
+        self._lock = threading.RLock()
+        self._owners: dict[Region, Owner] = {}
+
+    def claim(self, region: Region, owner: Owner) -> None:
+        """Let a region of the space belong to somebody. The first claim puts our handlers in place.
+
+        Raises:
+            RuntimeError: they were in place, and somebody has put others in front of them.
+        """
+        with self._lock:
+            signals.install()
+            escape.install()
+            unwind.prepared()
+            self._owners[region] = owner
+            self._tell_entry()
+
+    def release(self, region: Region) -> None:
+        """Take a region out of the space. With the last one our handlers go."""
+        with self._lock:
+            self.space.unmap(region)
+            del self._owners[region]
+            self._tell_entry()
+            if not self._owners:
+                self.close()
+
+    def close(self) -> None:
+        """Take our handlers away, whatever is still mapped."""
+        signals.restore()
+        escape.restore()
+
+    def owner_at(self, space: Space, address: int) -> Owner | None:
+        """Return whose a place is, None when it is nobody's."""
+        ranges = self.space.memory if space == "memory" else self.space.ports
+        return self._owners.get(ranges.find(address).region)
+
+    def _tell_entry(self) -> None:
+        """Tell the entry which faults to bring to us."""
+        memory = [region for region in self._owners if region in self.space.memory]
+        start = min((region.start for region in memory), default=0)
+        end = max((region.start + pages(region.length) for region in memory), default=0)
+        words = entry().words
+        words[TRAPS_START] = start
+        words[TRAPS_START + 1] = end - start
+        words[PORTS] = len(self._owners) - len(memory)
+
+    def record(
+        self,
+        direction: Direction,
+        space: Space,
+        address: int,
+        width: int,
+        value: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: Region | None,
+        offset: int,
+        flags: int,
+        thread: int,
+        old: int | None = None,
+    ) -> None:
+        """Record an access in its owner's trace."""
+        owner = self._owners.get(region)  # type: ignore[arg-type]  # only regions with a label are recorded
+        if owner is not None:  # else it has been released meanwhile
+            owner.trace.record(
+                direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
+            )

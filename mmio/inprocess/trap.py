@@ -1,0 +1,228 @@
+"""A signal has brought us here: what happens between the entry's call and its return.
+
+The ordinary way through a handler is short: the frame by the address of its ucontext, the instruction's bytes from the
+page they stand in, what to do about it by those bytes, and done. Each step is one look-up in a dictionary that fills
+itself, and nothing is made anew. The page's handler is spelt out for that reason: a call costs a twentieth of what an
+access may.
+
+Whatever is raised on that way ends in `_settle`: a fault of the program's own is delivered to it; anything else comes
+out of the call that entered the driver, or is kept when there is no such call.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from ctypes import CFUNCTYPE, c_void_p
+from signal import SIGFPE
+from typing import Any, Final, NamedTuple, TypeGuard
+
+from emulate import Fault
+from mmio import route
+from mmio.initiator import Initiator
+from mmio.inprocess import escape, native, unwind
+from mmio.inprocess.deliver import SignalInfo, deliver
+from mmio.inprocess.entry import COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
+from mmio.inprocess.libc import PAGE, address_of
+from mmio.inprocess.memory import FloatingMemory, Unreachable
+from mmio.inprocess.sites import WINDOW, CodePages, Sites
+from mmio.inprocess.territory import Owner, Territory
+from mmio.space import AddressSpace
+
+_MOST_FRAMES: Final = 1024  # remembered per thread
+_RDX: Final = 2  # in SLOTS
+
+
+class _Trapped(NamedTuple):
+    """What belongs to the ucontext at one address, in one thread."""
+
+    frame: Frame
+    regs: Any
+    bus: Initiator
+
+
+class _Frames(dict[int, _Trapped]):
+    """What one thread has trapped, by the address of the ucontext.
+
+    Each frame has an initiator of its own: a device model may enter a driver, while the access around it goes on.
+    """
+
+    def __init__(self, space: AddressSpace) -> None:
+        super().__init__()
+        self._space = space
+
+    def __missing__(self, address: int) -> _Trapped:
+        if len(self) >= _MOST_FRAMES:
+            self.clear()
+        frame = Frame(address)
+        trapped = self[address] = _Trapped(frame, frame.regs, self._space.initiator(threading.get_native_id()))
+        return trapped
+
+
+class _Here(threading.local):
+    """What belongs to each thread."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.frames = _Frames(space)
+
+
+class Trap:
+    """The three handlers of a territory."""
+
+    def __init__(self, territory: Territory) -> None:
+        self.territory = territory
+        self._here = _Here(territory.space)
+        self._code = CodePages()
+        self._sites = Sites(self._code)
+        self._floating: Any = FloatingMemory()
+        self._callbacks = [
+            _install(PAGE_HANDLER, self._page_handler(), 1),
+            _install(PORT_HANDLER, self._port_handler(), 1),
+            _install(COPY_HANDLER, self._copy_handler(), 2),
+        ]
+        os.register_at_fork(after_in_child=lambda: self._here.frames.clear())  # its thread has another number
+
+    def _page_handler(self) -> Callable[..., None]:
+        here, code, sites, pending = self._here, self._code, self._sites, escape.pending
+
+        def on_page(context: int) -> None:
+            try:
+                if pending:
+                    escape.check()
+                frame, regs, bus = here.frames[context]
+                ip = regs[RIP]
+                at = ip % PAGE
+                site = sites[code[ip // PAGE][at : at + WINDOW]]
+                bus.ip = ip
+                bus.instruction = site.instruction
+                site.run(frame, bus)
+                return
+            except BaseException as error:
+                trapped = here.frames[context]
+                owner = self.territory.owner_at("memory", trapped.regs[FAULT_ADDRESS])
+                self._settle(trapped, error, owner, lambda: self._float(trapped))
+            escape.lend()
+
+        return on_page
+
+    def _port_handler(self) -> Callable[..., None]:
+        def on_port(context: int) -> None:
+            trapped = frame, regs, bus = self._here.frames[context]
+            try:
+                escape.check()
+                bus.ip = regs[RIP]
+                site = self._sites.at(bus.ip)
+                bus.instruction = site.instruction
+                if site.port is None:  # another instruction that user code may not execute
+                    regs[VERDICT] = PASS_ON
+                else:
+                    site.run(frame, bus)
+                return
+            except BaseException as error:
+                self._settle(trapped, error, self._port_owner(regs), lambda: self._float(trapped))
+            escape.lend()
+
+        return on_port
+
+    def _copy_handler(self) -> Callable[..., None]:
+        def on_copy(context: int, siginfo: int) -> None:
+            trapped = frame, regs, bus = self._here.frames[context]
+            info = SignalInfo.from_address(siginfo)
+            copy = native.copy_around(regs[RIP])
+            stopped = regs[RIP]
+            if info.code <= 0 or stopped not in (copy.start, copy.end):  # somebody sent a signal
+                regs[VERDICT] = PASS_ON
+                return
+            regs[RIP] = copy.ip  # it is the original that was interrupted, for whoever looks from here on
+            try:
+                escape.check()
+                if stopped == copy.end:
+                    native.finish(copy, frame, bus)
+                else:  # the instruction itself faults, as the original would
+                    if info.number == SIGFPE:
+                        info.address = copy.ip
+                    regs[VERDICT] = PASS_ON
+                return
+            except BaseException as error:
+                owner = self.territory.owner_at("memory", copy.address)
+                self._settle(trapped, error, owner, lambda: copy.skip(frame))
+            finally:
+                copy.release()
+            escape.lend()
+
+        return on_copy
+
+    def _settle(self, trapped: _Trapped, error: BaseException, owner: Owner | None, finish: Callable[[], None]) -> None:
+        """Find the right place for what was raised on the way.
+
+        Args:
+            trapped: where.
+            error: what.
+            owner: whose access it was.
+            finish: completes the instruction as if nothing had answered.
+        """
+        frame, regs, _ = trapped
+        if _is_the_programs(error):
+            deliver(frame, error)
+            return
+        landing = unwind.find_call(frame)
+        if landing is not None:
+            unwind.leave(frame, landing, error)
+            return
+        called = sys._getframe(1).f_back is not None  # Python waits further out, though in no call we can return to
+        if called:
+            escape.raise_on_return(regs, error)
+        try:
+            finish()
+        except Exception:  # the program cannot go on from here
+            escape.withdraw()
+            _report(error)
+            regs[VERDICT] = PASS_ON
+            return
+        if not called:
+            _report(error)
+            if owner is not None:
+                owner.failures.append(error)
+
+    def _float(self, trapped: _Trapped) -> None:
+        """Execute the trapped instruction with no device there."""
+        frame, regs, _ = trapped
+        self._sites.at(regs[RIP]).run(frame, self._floating)
+
+    def _port_owner(self, regs: Any) -> Owner | None:
+        """Return whose port the trapped instruction names."""
+        port = self._sites.at(regs[RIP]).port
+        if port is None:
+            return None
+        number = regs[SLOTS[_RDX]] & 0xFFFF if port.register else port.number
+        return self.territory.owner_at("port", number)
+
+
+def _install(index: int, function: Any, arguments: int) -> Any:
+    """Make a handler known to the entry; return what must be kept for it to live."""
+    escape.guard(function)
+    callback = CFUNCTYPE(None, *[c_void_p] * arguments)(function)
+    entry().words[index] = address_of(callback)
+    return callback
+
+
+def _is_the_programs(error: BaseException) -> TypeGuard[Fault]:
+    """Return whether an error is a fault the program would have had anyway, rather than one a device model raised.
+
+    Faults of the emulator are the program's, and memory that is not there is; a fault that came through a route to a
+    device is that device's (it may run an emulator of its own).
+    """
+    if isinstance(error, Unreachable):
+        return True
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == route.__file__:
+            return False
+        traceback = traceback.tb_next
+    return isinstance(error, Fault)
+
+
+def _report(error: BaseException) -> None:
+    """Report an exception as that of a thread nobody waits for."""
+    threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))

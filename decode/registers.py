@@ -28,7 +28,7 @@ FILE_WIDTH: Final = {
     MASK: 8,
     MMX: 10,
     X87: 10,
-    SYSTEM: 8,
+    SYSTEM: 16,
 }
 """Bytes in one word of each register file."""
 

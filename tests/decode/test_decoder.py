@@ -474,32 +474,7 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert insn("b000") == first
 
 
-# --- masked accesses ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("code", "selection", "selector", "element", "count"),
-    [
-        ("62f17c481007", "whole", None, 64, 1),
-        ("62f17c491007", "masked", "k1", 4, 16),
-        ("62f1fd4a2807", "masked", "k2", 8, 8),
-        ("62f17f4b6f07", "masked", "k3", 1, 64),
-        ("62f27d498a07", "packed", "k1", 4, 16),
-        ("62f2fd496207", "packed", "k1", 2, 32),
-        ("c4e2712c07", "masked", "xmm1", 4, 4),
-        ("0ff7c1", "masked", "mm1", 1, 8),
-        ("660ff7c1", "masked", "xmm1", 1, 16),
-        ("62f27d49900497", "gather", "k1", 4, 16),
-        ("c4e2699004a7", "gather", "xmm2", 4, 4),
-        ("62f17c585807", "whole", None, 4, 1),
-        ("62f17c595807", "masked", "k1", 4, 16),
-    ],
-)
-def test_masked_accesses(code: str, selection: str, selector: str | None, element: int, count: int) -> None:
-    """An access says which register selects its elements, how wide they are, and how many the selector speaks of."""
-    access = next(a for a in insn(code).accesses if isinstance(a, MemoryAccess))
-    assert (access.selection, access.selector and access.selector.name) == (selection, selector)
-    assert (access.element, access.count) == (element, count)
+# --- EVEX ------------------------------------------------------------------------------------------------------------
 
 
 def test_masking_is_told() -> None:

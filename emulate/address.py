@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from decode.registers import Register
+from emulate.cpu import RegisterFile
 from emulate.faults import AlignmentCheck, GeneralProtection, StackFault
 
 CANONICAL_TOP: Final = (1 << 47) - 1
@@ -42,3 +43,16 @@ def check_alignment(address: int, width: int) -> None:
 def misaligned(address: int, alignment: int) -> None:
     """Raise #GP for an access that must be aligned, whatever EFLAGS.AC says (SDM vol. 2A, 2.4)."""
     raise GeneralProtection(f"the address is not a multiple of {alignment}", error_code=0, address=address)
+
+
+def linear(cpu: RegisterFile, segment: Register, offset: int, width: int) -> int:
+    """Return the checked linear address of `width` bytes at an offset in a segment.
+
+    This is for addresses a loop computes; for all others `Builder.place` writes the same down ahead.
+    """
+    if cpu.bits == 64:
+        address = offset + cpu.bases[segment.index] & 0xFFFFFFFFFFFFFFFF if segment.index >= 4 else offset
+        canonical(address, width, segment.name == "ss")
+        return address
+    check_limit(cpu.limits, segment, offset, width)
+    return offset + cpu.bases[segment.index] & 0xFFFFFFFF

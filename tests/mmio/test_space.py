@@ -217,6 +217,8 @@ class SpaceAndBytes(RuleBasedStateMachine):
         self.space = AddressSpace(self.log, unmapped="zeros")
         self.initiators = [Initiator(self.space, self.log), self.space.initiator()]
         self.regions: list[tuple[Region, dict[int, int]]] = []
+        self.last_read = [(0, 1), (0, 1)]  # where each initiator was last, and may have kept what it found
+        self.last_write = [0, 0]
 
     def _top(self, address: int) -> dict[int, int] | None:
         above = [(region.priority, data) for region, data in self.regions if address in data]
@@ -276,6 +278,7 @@ class SpaceAndBytes(RuleBasedStateMachine):
     def read(self, address: int, width: int, who: int) -> None:
         """Read any width anywhere, through either initiator; the records tile what is not plain memory."""
         self.log.clear()
+        self.last_read[who] = address, width
         value = self.initiators[who].read(address, width)
         assert value.to_bytes(width, "little") == self._bytes(address, width)
         self._check_records(address, width)
@@ -283,10 +286,16 @@ class SpaceAndBytes(RuleBasedStateMachine):
     @rule(address=st.integers(0, END), data=st.binary(min_size=1, max_size=64), who=st.integers(0, 1))
     def write(self, address: int, data: bytes, who: int) -> None:
         """Write any number of bytes anywhere."""
+        self.last_write[who] = address
         self.log.clear()
         self.initiators[who].write(address, len(data), int.from_bytes(data, "little"))
         self._write_naively(address, data)
         self._check_records(address, len(data))
+
+    @rule(data=st.binary(min_size=1, max_size=8), who=st.integers(0, 1))
+    def write_there_again(self, data: bytes, who: int) -> None:
+        """Write where the last write went, whatever has become of the place."""
+        self.write(self.last_write[who], data, who)
 
     @rule(address=st.integers(0, END), width=st.sampled_from([1, 2, 4, 8, 16]), flip=st.integers(0, (1 << 128) - 1))
     def update(self, address: int, width: int, flip: int) -> None:
@@ -327,6 +336,12 @@ class SpaceAndBytes(RuleBasedStateMachine):
         """Byte by byte, the space reads as the dictionary."""
         whole = b"".join(self.space.read(at, 1).to_bytes(1, "little") for at in range(0, END + 64, 5))
         assert whole == b"".join(self._bytes(at, 1) for at in range(0, END + 64, 5))
+
+    @invariant()
+    def what_was_read_last_reads_as_it_is_now(self) -> None:
+        """An initiator that comes back finds what is there now, not what it kept."""
+        for initiator, (address, width) in zip(self.initiators, self.last_read, strict=True):
+            assert initiator.read(address, width).to_bytes(width, "little") == self._bytes(address, width)
 
 
 TestSpaceAndBytes = SpaceAndBytes.TestCase

@@ -211,50 +211,53 @@ class Builder:
             return text
         return f"{text} & {mask:#x}"
 
-    def address(self, operand: MemoryOperand, width: int | None = None, extra: str = "") -> str:
+    def address(
+        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int | None = None
+    ) -> str:
         """Plan an operand's linear address and its checks, once; return its name.
 
         Args:
             operand: the operand.
             width: bytes that will be touched, when not the operand's own; 0 for no check.
             extra: an expression added to the effective address, for good: later reads and writes go there.
+            alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2).
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
-            self._addresses[id(operand)] = self.place(operand.segment, self.effective_address(operand, extra), width)
+            offset = self.effective_address(operand, extra)
+            self._addresses[id(operand)] = self.place(operand.segment, offset, width, alignment)
         return self._addresses[id(operand)]
 
-    def place(self, segment: Register, offset: str, width: int) -> str:
+    def place(self, segment: Register, offset: str, width: int, alignment: int | None = None) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
 
         64-bit code: only FS and GS have a base, and the address must be canonical. Elsewhere every segment has a base,
         and a limit when the CPU was given one.
         """
         name = self.name("a")
-        stack = (True,) if segment.name == "ss" else ()
-        if self.bits == 64:
-            if segment.index >= 4:
-                self._used.add("b")
-                offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
-            self.plan(f"{name} = {offset}")
-            if width:
-                check = self.call(address.canonical, name, width, *stack)
-                self.plan(f"if {name} > {address.CANONICAL_TOP - width + 1:#x}: {check}")
-        else:
+        linear = name
+        if self.bits != 64:
             self._used |= {"b", "l"}
-            self.plan(f"{name} = {offset}")
-            if width:
-                named = self.bind(segment, segment.name)
-                self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
-            self.plan(f"{name} = {name} + b[{segment.index}] & 0xffffffff")
-        if self.settings.alignment_check and width:
+            linear = f"{name} + b[{segment.index}] & 0xffffffff"
+        elif segment.index >= 4:
+            self._used.add("b")
+            offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
+        self.plan(f"{name} = {offset}")
+        if alignment:  # comes first, as it does on silicon: #GP rather than the #SS of the other checks
+            misaligned = self.call(address.misaligned, linear, alignment)
+            self.plan(f"if ({linear}) & {alignment - 1:#x}: {misaligned}")
+        if width and self.bits == 64:
+            stack = (True,) if segment.name == "ss" else ()
+            check = self.call(address.canonical, name, width, *stack)
+            self.plan(f"if {name} > {address.CANONICAL_TOP - width + 1:#x}: {check}")
+        elif width:
+            named = self.bind(segment, segment.name)
+            self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
+        if self.bits != 64:
+            self.plan(f"{name} = {linear}")
+        if self.settings.alignment_check and width and not alignment:
             self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, width)}")
         return name
-
-    def aligned(self, operand: MemoryOperand, alignment: int) -> None:
-        """Plan the #GP check of an access that must be aligned (SDM vol. 2, exception classes 1 and 2)."""
-        name = self.address(operand)
-        self.plan(f"if {name} & {alignment - 1:#x}: {self.call(address.misaligned, name, alignment)}")
 
     def read(self, operand: Operand, width: int | None = None) -> str:
         """Return the expression of an operand's value, unsigned; memory is read here, once.

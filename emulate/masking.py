@@ -82,7 +82,7 @@ def opmask_bits(b: Builder, count: int) -> str:
 def _require_alignment(b: Builder, operand: Operand, aligned: bool) -> None:
     """Plan the alignment check of an operand in memory."""
     if aligned and isinstance(operand, MemoryOperand):
-        b.aligned(operand, operand.width)
+        b.address(operand, alignment=operand.width)
 
 
 def _place(b: Builder, access: MemoryAccess, aligned: bool) -> tuple[str, str]:

@@ -6,7 +6,8 @@ process's) inherits the names and brings its own sequences; `slots` says where e
 """
 
 from collections.abc import MutableSequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, X87, Register, merge, read
 from emulate.flags import BITS, RESERVED_ONE
@@ -111,13 +112,11 @@ class Cpu(RegisterFile):
                 raise TypeError(f"no register is called {name!r}")
             setattr(self, name, value)
 
-    def copy(self) -> "Cpu":
-        """Return an independent copy."""
-        twin = Cpu(self.bits, protected=self.protected)
+    def copy(self) -> Self:
+        """Return an independent copy, of the same class."""
+        twin = copy(self)
         for name in ("regs", "selectors", "bases", "vector", "k", "x87"):
             setattr(twin, name, list(getattr(self, name)))
-        for name in _SYSTEM_WORDS:
-            setattr(twin, name, getattr(self, name))
         twin.limits = None if self.limits is None else list(self.limits)
         return twin
 

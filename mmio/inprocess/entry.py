@@ -153,8 +153,8 @@ cpuid: edi leaf, esi sub-leaf, rdx four words to fill.
     5b                       pop rbx
     c3                       ret
 control words: rdi two words to fill with MXCSR and the x87 control word.
-    0fae1f                   stmxcsr dword ptr [rdi]
-    d97f04                   fnstcw word ptr [rdi+4]
+    0fae1f                   stmxcsr [rdi]
+    d97f04                   fnstcw [rdi+4]
     c3                       ret
 """
 

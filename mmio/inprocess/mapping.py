@@ -101,6 +101,8 @@ class Mapping(Ports):
         super().__init__(trace)
         self.length = length
         self.address = libc.map_pages(libc.pages(length))
+        # An attribute, because a property would be bytecode: the first place for a signal's exception to be raised.
+        self._as_parameter_ = c_void_p(self.address)
         self.region = self._claim(self.space.map(self.address, length, device, name, **policies))
         if length % libc.PAGE:
             rest = _Beyond(self.region) if self.region.policy.unmapped == "error" else Void()
@@ -119,10 +121,6 @@ class Mapping(Ports):
     def pointer(self, kind: Any, offset: int = 0) -> Any:
         """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`."""
         return cast(self.address + offset, POINTER(kind))
-
-    @property
-    def _as_parameter_(self) -> c_void_p:
-        return c_void_p(self.address)
 
     def __index__(self) -> int:
         return self.address

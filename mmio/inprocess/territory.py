@@ -43,6 +43,7 @@ class Territory:
         self.space = AddressSpace(self, background=ProcessMemory())
         self._lock = threading.RLock()
         self._owners: dict[Region, Owner] = {}
+        self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
 
     def claim(self, region: Region, owner: Owner) -> None:
         """Let a region of the space belong to somebody. The first claim puts our handlers in place.
@@ -55,6 +56,8 @@ class Territory:
             escape.install()
             unwind.prepared()
             self._owners[region] = owner
+            if region not in self.space.ports:
+                self._memory[region] = None
             self._tell_entry()
 
     def release(self, region: Region) -> None:
@@ -62,6 +65,7 @@ class Territory:
         with self._lock:
             self.space.unmap(region)
             del self._owners[region]
+            self._memory.pop(region, None)
             self._tell_entry()
             if not self._owners:
                 self.close()
@@ -78,13 +82,12 @@ class Territory:
 
     def _tell_entry(self) -> None:
         """Tell the entry which faults to bring to us."""
-        memory = [region for region in self._owners if region in self.space.memory]
-        start = min((region.start for region in memory), default=0)
-        end = max((region.start + pages(region.length) for region in memory), default=0)
+        start = min((region.start for region in self._memory), default=0)
+        end = max((region.start + pages(region.length) for region in self._memory), default=0)
         words = entry().words
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start
-        words[PORTS] = len(self._owners) - len(memory)
+        words[PORTS] = len(self._owners) - len(self._memory)
 
     def record(
         self,

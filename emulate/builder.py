@@ -78,7 +78,7 @@ class Builder:
         self._used: set[str] = set()
         self._namespace: dict[str, Any] = {}
         self._count = 0
-        self._addresses: dict[int, str] = {}
+        self._addresses: dict[int, tuple[MemoryOperand, str]] = {}  # by id, which lasts as long as the operand is kept
 
     def unsupported(self, reason: str = "is not emulated") -> UnsupportedInstruction:
         """Return the error to raise when a recipe cannot do this form of the instruction."""
@@ -207,7 +207,7 @@ class Builder:
         text = " + ".join(terms)
         if constant:
             text += f" {'-' if constant < 0 else '+'} {abs(constant):#x}"
-        elif len(terms) == 1 and terms[0][0] in "r(" and not extra:
+        elif operand.index is None and not extra:
             return text
         return f"{text} & {mask:#x}"
 
@@ -225,8 +225,8 @@ class Builder:
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
             offset = self.effective_address(operand, extra)
-            self._addresses[id(operand)] = self.place(operand.segment, offset, width, alignment)
-        return self._addresses[id(operand)]
+            self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment)
+        return self._addresses[id(operand)][1]
 
     def place(self, segment: Register, offset: str, width: int, alignment: int | None = None) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.

@@ -21,6 +21,8 @@ from emulate.flags import AC, DF, ZF
 from emulate.recipes import Run, recipe
 
 PAGE = 4096
+LARGEST_BLOCK = 1 << 20
+"""Most bytes moved in one piece, so that a wild count does not take all the memory there is."""
 
 Element: TypeAlias = Callable[["String", Any, Any, int, int], None]
 """Does one element: `(string, cpu, bus, source address, destination address)`."""
@@ -239,7 +241,7 @@ def _block_sizes(string: String, cpu: Any, source: int, destination: int, count:
     width = string.width
     backwards = cpu.regs[string.slots[RFLAGS]] & DF
     space = 1 << max(string.bits, 32)  # linear addresses wrap there
-    whole = paged = count
+    whole = paged = min(count, LARGEST_BLOCK // width)
     for operand, address, index in ((string.source, source, 6), (string.destination, destination, 7)):
         if operand is None:
             continue

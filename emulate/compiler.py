@@ -22,6 +22,7 @@ from emulate import families  # noqa: F401  # fills RECIPES
 from emulate.builder import Builder, Settings
 from emulate.faults import UnsupportedInstruction
 from emulate.recipes import RECIPES
+from emulate.unsupported import REASONS
 
 
 @frozen(slots=True)
@@ -48,7 +49,7 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     """
     recipe = RECIPES.get(instruction.string or instruction.mnemonic)
     if recipe is None:
-        raise UnsupportedInstruction(instruction)
+        raise UnsupportedInstruction(instruction, REASONS.get(instruction.mnemonic, "is not emulated"))
     builder = Builder(instruction, settings)
     ready = recipe(builder)
     if ready is not None:

@@ -17,10 +17,18 @@ TF: Final = 1 << 8
 IF: Final = 1 << 9
 DF: Final = 1 << 10
 OF: Final = 1 << 11
+IOPL: Final = 3 << 12
+NT: Final = 1 << 14
+RF: Final = 1 << 16
+VM: Final = 1 << 17
 AC: Final = 1 << 18
+ID: Final = 1 << 21
 
 STATUS: Final = CF | PF | AF | ZF | SF | OF
 """The six flags that arithmetic sets (SDM vol. 1, 3.4.3.1)."""
+
+WORD: Final = (1 << 64) - 1
+"""Every bit of rflags: `WORD ^ CF` is what an instruction that clears CF keeps."""
 
 RESERVED_ONE: Final = 1 << 1
 """Bit 1 of EFLAGS, which always reads as one."""

@@ -10,10 +10,12 @@ from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import REGISTERS
 from emulate.builder import Builder
 from emulate.families.arithmetic import add, sub
-from emulate.flags import ZF
+from emulate.flags import WORD, ZF
 from emulate.recipes import modify, recipe
 
 _ACCUMULATORS: Final = {1: "al", 2: "ax", 4: "eax", 8: "rax"}
+_PAIRED: Final = {4: ("eax", "ecx", "edx", "ebx"), 8: ("rax", "rcx", "rdx", "rbx")}
+"""What CMPXCHG8B and CMPXCHG16B use, by the width of one."""
 
 
 @recipe("xadd")
@@ -53,16 +55,13 @@ def cmpxchg_pair(b: Builder) -> None:
     half = destination.width // 2
     if half == 8:
         b.address(destination, alignment=16)
-    a, c, d, base = (REGISTERS[name] for name in (("rax", "rcx", "rdx", "rbx") if half == 8 else _HALVES))
+    a, c, d, base = (REGISTERS[name] for name in _PAIRED[half])
     expected = b.local(f"{b.register(d)} << {8 * half} | {b.register(a)}")
     old = _compare_and_store(b, destination, expected, f"{b.register(c)} << {8 * half} | {b.register(base)}")
     equal = b.local(f"{old} == {expected}", "e")
     b.set_register(a, f"({b.unchanged(a)} if {equal} else {old} & {a.mask:#x})")
     b.set_register(d, f"({b.unchanged(d)} if {equal} else {old} >> {8 * half})")
-    b.set_flags(f"({b.flags} | {ZF:#x} if {equal} else {b.flags} & {~ZF})")
-
-
-_HALVES: Final = ("eax", "ecx", "edx", "ebx")
+    b.set_flags(f"({b.flags} | {ZF:#x} if {equal} else {b.flags} & {WORD ^ ZF:#x})")
 
 
 def _compare_and_store(b: Builder, destination: MemoryOperand, expected: str, new: str) -> str:

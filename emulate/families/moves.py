@@ -6,7 +6,8 @@ A load reads once at the width of its source, a store writes once and never read
 from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import SEGMENT
 from emulate.builder import Builder
-from emulate.faults import InvalidOpcode, UnsupportedInstruction
+from emulate.families.segments import load_segment
+from emulate.faults import InvalidOpcode
 from emulate.recipes import recipe
 
 _CS = 1
@@ -17,29 +18,12 @@ def mov(b: Builder) -> None:
     """Copy the source; a segment selector is zero-extended into a wider register."""
     destination, source = b.instruction.operands
     if isinstance(destination, RegisterOperand) and destination.register.file == SEGMENT:
-        _load_segment(b, destination, source_value=b.read(source, 2))
+        if destination.register.index == _CS:
+            b.plan(b.call(_refuse_cs))
+        else:
+            load_segment(b, destination.register, b.read(source, 2))
     else:
         b.write(destination, b.read(source))
-
-
-def _load_segment(b: Builder, destination: RegisterOperand, source_value: str) -> None:
-    """Load a segment register: the base comes from the CPU object, which may refuse."""
-    index = destination.register.index
-    if index == _CS:
-        b.plan(b.call(_refuse_cs))
-        return
-    selector = b.local(source_value, "s")
-    base = b.local(b.call(_segment_base, "cpu", index, selector, b.bind(b.instruction, "instruction")), "base")
-    b.set_register(destination.register, selector)
-    b.commit(f"cpu.bases[{index}]", base)
-
-
-def _segment_base(cpu: object, index: int, selector: int, instruction: object) -> int:
-    """Ask the CPU object for the base of a selector."""
-    try:
-        return cpu.segment_base(index, selector)  # type: ignore[attr-defined, no-any-return]
-    except NotImplementedError as error:
-        raise UnsupportedInstruction(instruction, f"cannot be done: {error}") from error  # type: ignore[arg-type]
 
 
 def _refuse_cs() -> None:

@@ -99,24 +99,26 @@ struct nic {
 
 /* ---- Register access ------------------------------------------------------------------------------------------ */
 
-static inline uint8_t readb(const volatile void *reg) { return *(const volatile uint8_t *)reg; }
-static inline uint16_t readw(const volatile void *reg) { return *(const volatile uint16_t *)reg; }
-static inline uint32_t readl(const volatile void *reg) { return *(const volatile uint32_t *)reg; }
-static inline uint64_t readq(const volatile void *reg) { return *(const volatile uint64_t *)reg; }
+#define readb(reg) (*(const volatile uint8_t *)(reg))
+#define readw(reg) (*(const volatile uint16_t *)(reg))
+#define readl(reg) (*(const volatile uint32_t *)(reg))
+#define readq(reg) (*(const volatile uint64_t *)(reg))
 
-static inline void writeb(uint8_t value, volatile void *reg) { *(volatile uint8_t *)reg = value; }
-static inline void writew(uint16_t value, volatile void *reg) { *(volatile uint16_t *)reg = value; }
-static inline void writel(uint32_t value, volatile void *reg) { *(volatile uint32_t *)reg = value; }
-static inline void writeq(uint64_t value, volatile void *reg) { *(volatile uint64_t *)reg = value; }
+#define writeb(value, reg) ((void)(*(volatile uint8_t *)(reg) = (value)))
+#define writew(value, reg) ((void)(*(volatile uint16_t *)(reg) = (value)))
+#define writel(value, reg) ((void)(*(volatile uint32_t *)(reg) = (value)))
+#define writeq(value, reg) ((void)(*(volatile uint64_t *)(reg) = (value)))
 
 /* Orders what the card sees: descriptors before the doorbell, ownership before contents. */
 static inline void barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-/* Set bits of the control register in place: a plain pointer lets the compiler use one instruction. */
+/* Set bits of the control register in place. A plain pointer lets the compiler use one instruction, and would let it
+ * move that past other accesses. */
 static void nic_ctrl_set(struct nic *nic, uint32_t bits)
 {
 	uint32_t *ctrl = (uint32_t *)(nic->bar + NIC_CTRL);
 
+	barrier();
 	*ctrl |= bits;
 	barrier();
 }
@@ -259,7 +261,7 @@ void nic_mac(const struct nic *nic, uint8_t mac[6])
 
 int nic_up(struct nic *nic)
 {
-	static const int speeds[] = {10, 100, 1000, 0};
+	static const int speeds[] = {0, 10, 100, 1000};
 	int error;
 
 	nic_ctrl_set(nic, NIC_CTRL_LINK_UP);

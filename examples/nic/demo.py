@@ -1,0 +1,102 @@
+"""A C driver brings up a network card. The card is Python, and every access the driver makes is on your screen.
+
+    python demo.py [--out DIRECTORY]
+
+The driver is an ordinary shared library that knows nothing of this. It gets a pointer whose pages are absent; each load
+and store it makes there is decoded, performed on the model in card.py, and recorded: which register, how wide, which
+value, which instruction. Exit status 0 when every frame arrived as it was sent.
+"""
+
+import argparse
+import ctypes
+import sys
+from pathlib import Path
+
+from card import Card
+from driver import Driver, build, load
+from screen import Screen
+
+import mmio
+from mmio.timeline import draw
+
+BROADCAST = b"\xff" * 6
+EXPERIMENT = b"\x88\xb5"  # an EtherType for local experiments (IEEE 802)
+SHORT = b"Hello, card!"
+LONG = bytes(range(256)) * 4
+MIN_FRAME = 60  # Ethernet pads shorter ones with zeros
+
+
+def main() -> int:
+    """Run the demo and return its exit status."""
+    parser = argparse.ArgumentParser(description="Run a C network card driver against a card written in Python.")
+    parser.add_argument(
+        "--out",
+        metavar="DIRECTORY",
+        type=Path,
+        default=Path(__file__).parent / "build",
+        help="for the compiled driver, the traces and the picture (default: %(default)s)",
+    )
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    path = build(out)
+    library = load(path)
+    screen = Screen(library.nic_open, ctypes.CDLL(None).memcpy)
+
+    card = Card()
+    files = [mmio.writer(out / name) for name in ("demo.mmiotrace", "demo.jsonl")]
+    with mmio.ioremap(card, length=0x2000, name="nic") as mapping, files[0], files[1]:
+        for sink in (screen, *files):
+            mapping.trace.attach(sink)
+        screen.text(f"{path.name}, ordinary C, is given a pointer: {mapping.address:#x}. No card is there.", "bold")
+        sent, received, stats = drive(library, mapping, card)
+
+    screen.heading("what the driver did to each register")
+    screen.text(mapping.trace.summary().table(resolve=screen.line))
+    screen.heading("what came of it")
+    screen.text(", ".join(f"{name} {count}" for name, count in stats.items()))
+    draw(mapping.trace, out / "demo.png")
+    written = ", ".join(str(out / name) for name in ("demo.mmiotrace", "demo.jsonl", "demo.png"))
+    screen.text(f"{len(mapping.trace)} accesses: {written}")
+    if not arrived(sent, card.sent, received):
+        screen.text("FAILED: a frame did not arrive as it was sent", "bold red")
+        return 1
+    screen.text(f"{len(sent)} frames sent, {len(received)} received, every byte as it should be", "bold green")
+    return 0
+
+
+def drive(library: ctypes.CDLL, mapping: mmio.Mapping, card: Card) -> tuple[list[bytes], list[bytes], dict[str, int]]:
+    """Do with the card what a network stack would; return the frames sent, those received, and the statistics."""
+    step = mapping.trace.mark
+    step("open: identify and reset the card, read its EEPROM, hand over the rings")
+    driver = Driver(library, mapping)
+    sent = [BROADCAST + driver.mac + EXPERIMENT + text for text in (SHORT, LONG)]
+    step("up: set bits of a register in place, wait for the link")
+    driver.up()
+    step("send a short frame: memcpy into the card's packet buffer")
+    driver.send(sent[0])
+    step("send a long frame: ring the doorbell, the card fetches it from memory")
+    driver.send(sent[1])
+    step("receive the echoes")
+    for frame in card.sent:
+        card.receive(echo(frame))
+    received = [driver.poll() for _ in card.sent]
+    step("statistics: counters that clear when they are read")
+    stats = driver.stats()
+    step("close")
+    driver.close()
+    return sent, received, stats
+
+
+def echo(frame: bytes) -> bytes:
+    """Answer a frame: what the host at the other end of the cable does."""
+    return frame[6:12] + bytes.fromhex("025450aabbcc") + frame[12:]
+
+
+def arrived(sent: list[bytes], on_the_wire: list[bytes], received: list[bytes]) -> bool:
+    """Whether the wire saw every frame as it was sent, and the driver got the echo of each."""
+    padded = [frame.ljust(MIN_FRAME, b"\0") for frame in sent]
+    return on_the_wire == padded and received == [echo(frame) for frame in padded]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

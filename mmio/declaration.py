@@ -54,9 +54,11 @@ def read_handlers(cls: type, members: Members, inherited: Handlers) -> Handlers:
     for attribute, member in members.items():
         if not isinstance(member, Declared):
             continue
-        noted, member.noted = member.noted, []
+        # Of one name the last counts: a body that failed and is tried again (in a notebook) leaves its notes behind.
+        noted = {(kind, function.__name__): function for kind, function in member.noted}
+        member.noted.clear()
         mine: set[Kind] = set()
-        for kind, function in noted:
+        for (kind, _), function in noted.items():
             where = f"{cls.__name__}.{attribute}: {kind} handler {function.__name__}"
             if kind in mine:
                 raise DefinitionError(f"{where} is the second one")

@@ -4,7 +4,7 @@ On the class such a name gives the declaration; on a device it gives the thing i
 descriptors, so that type checkers know the difference too.
 """
 
-from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+from typing import Any, Generic, Never, NoReturn, Self, TypeVar, overload
 
 T = TypeVar("T", covariant=True)
 
@@ -37,6 +37,6 @@ class Member(Generic[T]):
         bound: T = device._device_bound[self.attribute]
         return bound
 
-    def __set__(self, device: object, value: object) -> NoReturn:
+    def __set__(self, device: object, value: Never) -> NoReturn:
         what = f"{type(device).__name__}.{self.attribute}"
         raise AttributeError(f"{what} cannot be assigned: {self.instead.format(self.attribute)}")

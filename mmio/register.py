@@ -86,14 +86,7 @@ class Declared(Member[T]):
         groups: list[tuple[str, Bits]] = []
         for index, field in enumerate(self.fields):
             self._check_place(where, field, self.fields[:index])
-            bits = Bits(
-                field.mask,
-                field.access or self.access,
-                field.on_read or self.on_read,
-                field.on_write or self.on_write,
-                field.singlepulse,
-            )
-            groups.append((f"{where}: field {field.name!r}: ", bits))
+            groups.append((f"{where}: field {field.name!r}: ", self._bits(field)))
             covered |= field.mask
             if field.reset is not None:
                 if not 0 <= field.reset < 1 << field.width:
@@ -115,6 +108,13 @@ class Declared(Member[T]):
                 raise DefinitionError(label + problem)
         self.reset_value = reset
         self.effects = Effects.of([bits for _, bits in groups] + [own] * bool(own.mask))
+
+    def _bits(self, field: Field) -> Bits:
+        """What happens to a field: its own words, else the register's as far as the field can be accessed that way."""
+        access = field.access or self.access
+        on_read = field.on_read or (self.on_read if "r" in access else None)
+        on_write = field.on_write or (self.on_write if "w" in access else None)
+        return Bits(field.mask, access, on_read, on_write, field.singlepulse)
 
     def _check_place(self, where: str, field: Field, before: Sequence[Field]) -> None:
         what = f"{where}: field {field.name!r} (bits {field.place})"

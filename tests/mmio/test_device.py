@@ -406,5 +406,5 @@ def test_plain_registers_are_bytes(writes: list[tuple[int, int, bytes]]) -> None
         naive[offset : offset + width] = data[:width]
         assert device.read(offset, width) == value
     assert device.read(0, 64).to_bytes(64, "little") == naive
-    top = naive[63]
-    assert device.z.TOP == top
+    last = naive[63]
+    assert last == device.z.TOP

@@ -206,11 +206,13 @@ def _move_block(string: String, cpu: Any, bus: Any, source: int, destination: in
     read_block = getattr(bus, "read_block", None)
     if read_block is None:
         return 0
+    backwards = cpu.regs[string.slots[RFLAGS]] & DF
+    ahead = source - destination if backwards else destination - source
+    if ahead > 0:
+        count = min(count, ahead // string.width)  # elements further on read what the first ones wrote
     for elements in _block_sizes(string, cpu, source, destination, count):
         length = elements * string.width
-        back = length - string.width if cpu.regs[string.slots[RFLAGS]] & DF else 0
-        if abs(source - destination) < length:
-            continue  # overlapping: each element may read what an earlier one wrote
+        back = length - string.width if backwards else 0
         try:
             data = read_block(source - back, length)
             if data is not None and bus.write_block(destination - back, data):

@@ -77,6 +77,11 @@ class Card(Device):
         self.sent: list[bytes] = []
         self._power_on()
 
+    def _power_on(self) -> None:
+        self._polls_left = READY_POLLS
+        self._fetching = False
+        self._tx_head = self._rx_head = 0
+
     def name_at(self, offset: int, width: int) -> str | None:
         """Name what an access touches. The packet buffer is one thing, whatever it is cut into above."""
         return "BUFFER" if offset >= BUFFER else super().name_at(offset, width)
@@ -106,13 +111,10 @@ class Card(Device):
         if self.ctrl.RESET:
             self.reset()
             self._power_on()
-        elif self.ctrl.UP and not self.status.LINK:
+        elif not self.ctrl.UP:
+            self.status.LINK = self.status.SPEED = 0
+        elif not self.status.LINK:
             self._polls_left = READY_POLLS
-
-    def _power_on(self) -> None:
-        self._polls_left = READY_POLLS
-        self._fetching = False
-        self._tx_head = self._rx_head = 0
 
     @status.reads
     def _settle(self) -> int:

@@ -29,7 +29,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(out: Path) -> "subprocess.CompletedProcess[str]":
     """The finished demo; what it wrote is in `out`."""
-    command = [sys.executable, NIC / "demo.py", "--out", out]
+    command: list[str | Path] = [sys.executable, NIC / "demo.py", "--out", out]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -212,7 +212,7 @@ class Builder:
         return f"{text} & {mask:#x}"
 
     def address(
-        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int | None = None
+        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0
     ) -> str:
         """Plan an operand's linear address and its checks, once; return its name.
 
@@ -220,7 +220,8 @@ class Builder:
             operand: the operand.
             width: bytes that will be touched, when not the operand's own; 0 for no check.
             extra: an expression added to the effective address, for good: later reads and writes go there.
-            alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2).
+            alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2), 1
+                for none; 0 where EFLAGS.AC decides, as it mostly does.
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
@@ -228,7 +229,7 @@ class Builder:
             self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment)
         return self._addresses[id(operand)][1]
 
-    def place(self, segment: Register, offset: str, width: int, alignment: int | None = None) -> str:
+    def place(self, segment: Register, offset: str, width: int, alignment: int = 0) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
 
         64-bit code: only FS and GS have a base, and the address must be canonical. Elsewhere every segment has a base,
@@ -243,7 +244,7 @@ class Builder:
             self._used.add("b")
             offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
         self.plan(f"{name} = {offset}")
-        if alignment:  # comes first, as it does on silicon: #GP rather than the #SS of the other checks
+        if alignment > 1:  # comes first, as on silicon: #GP rather than the #SS of the checks below
             misaligned = self.call(address.misaligned, linear, alignment)
             self.plan(f"if ({linear}) & {alignment - 1:#x}: {misaligned}")
         if width and self.bits == 64:

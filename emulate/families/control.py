@@ -1,6 +1,6 @@
 """JMP CALL RET, near and far, Jcc, JCXZ, LOOP.
 
-A target is cut to the operand size and checked before anything is pushed (SDM vol. 2A, CALL). Intel's 64-bit code has
+A target is cut to the operand size and checked before anything is pushed (SDM vol. 2A, CALL; Intel's CPUs push first). Intel's 64-bit code has
 64-bit near branches only; decode knows. Far branches load CS, which a plain `Cpu` does in real mode only.
 """
 
@@ -48,9 +48,7 @@ def _far_target(b: Builder) -> tuple[str, str, int]:
 
 
 def _go_far(b: Builder, selector: str, offset: str) -> None:
-    """Commit CS and the instruction pointer."""
-    if b.bits == 64:
-        raise b.unsupported("is a far branch, which may leave 64-bit mode: not emulated")
+    """Commit CS and the instruction pointer. A CPU object that loads CS in 64-bit code says that it stays such."""
     load_segment(b, REGISTERS["cs"], selector)
     b.set_rip(offset)
 

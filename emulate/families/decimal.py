@@ -1,4 +1,7 @@
-"""AAA AAS AAM AAD DAA DAS: decimal arithmetic in AL and AX; flags the manual leaves undefined are as on Intel's CPUs."""
+"""AAA AAS AAM AAD DAA DAS: decimal arithmetic in AL and AX.
+
+Flags the manual leaves undefined are as Intel's CPUs have them: those of the result, and AAD's those of its addition.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,8 +9,9 @@ from typing import Final
 from decode.operands import ImmediateOperand
 from decode.registers import REGISTERS
 from emulate.builder import Builder
+from emulate.families.arithmetic import add
 from emulate.faults import DivideError
-from emulate.flags import AF, CF, STATUS, WORD, status
+from emulate.flags import AF, CF, STATUS, status
 from emulate.recipes import recipe
 
 
@@ -55,27 +59,33 @@ _ADJUSTMENTS: Final[dict[str, Callable[[int, int], tuple[int, int]]]] = {"aaa": 
 @recipe(*_ADJUSTMENTS)
 def adjust(b: Builder) -> None:
     """Correct AL, and AH of unpacked numbers, after an addition or subtraction."""
+    _convert(b, _ADJUSTMENTS[b.instruction.mnemonic])
+
+
+def _convert(b: Builder, function: Callable[..., tuple[int, int]], *arguments: str) -> None:
+    """Build AX and the flags from AX and the flags."""
     ax = REGISTERS["ax"]
     value, flags = b.name("t"), b.name("f")
-    b.act(f"{value}, {flags} = {b.call(_ADJUSTMENTS[b.instruction.mnemonic], b.register(ax), b.flags)}")
+    b.act(f"{value}, {flags} = {b.call(function, b.register(ax), *arguments, b.flags)}")
     b.set_register(ax, value)
     b.set_flags(flags)
 
 
-def aam(al: int, base: int) -> int:
-    """Return AX with the two digits of AL; any base will do.
+def aam(ax: int, base: int, flags: int) -> tuple[int, int]:
+    """Return AX with the two digits of AL, and the flags; any base will do.
 
     Raises:
         DivideError: the base is zero.
     """
     if not base:
         raise DivideError("AAM by zero")
-    return al // base << 8 | al % base
+    high, low = divmod(ax & 0xFF, base)
+    return high << 8 | low, flags & ~STATUS | status(low, 1)
 
 
-def aad(ax: int, base: int) -> int:
-    """Return AX with the number that its two digits make in AL."""
-    return (ax >> 8) * base + ax & 0xFF
+def aad(ax: int, base: int, flags: int) -> tuple[int, int]:
+    """Return AX with the number that its two digits make in AL, and the flags."""
+    return add(ax & 0xFF, (ax >> 8) * base & 0xFF, flags, 1)
 
 
 @recipe("aam", "aad")
@@ -83,8 +93,4 @@ def convert_digits(b: Builder) -> None:
     """Split AL into digits, or join them."""
     (base,) = b.instruction.operands
     assert isinstance(base, ImmediateOperand)
-    split = b.instruction.mnemonic == "aam"
-    source = b.register(REGISTERS["al" if split else "ax"])
-    value = b.local(b.call(aam if split else aad, source, base.value))
-    b.set_register(REGISTERS["ax"], value)
-    b.set_flags(f"{b.flags} & {WORD ^ STATUS:#x} | {b.call(status, f'{value} & 0xff', 1)}")
+    _convert(b, aam if b.instruction.mnemonic == "aam" else aad, str(base.value))

@@ -167,7 +167,8 @@ def popped_flags(image: int, flags: int, width: int, protected: bool) -> int:
 def enter(b: Builder) -> None:
     """Make a stack frame: push rBP, copy the frame pointers of the levels outside, push the new one, make room.
 
-    The CPU also probes the new top of the stack for writing, which no bus can be asked to do (SDM vol. 2A, ENTER).
+    The new top must be within the stack segment. The CPU also probes its page for writing, which no bus can be asked
+    to do (SDM vol. 2A, ENTER).
     """
     size, level = (o.value for o in b.instruction.operands if isinstance(o, ImmediateOperand))
     stack, width = Stack(b), operand_size(b)
@@ -181,7 +182,7 @@ def enter(b: Builder) -> None:
     if level:
         stack.push(f"{new_frame} & {(1 << 8 * width) - 1:#x}", width)
     stack.skip(-size)
-    b.place(REGISTERS["ss"], stack.top, width)
+    b.place(REGISTERS["ss"], stack.top, width, alignment=1)
     part = REGISTERS[_FRAMES[8 * width]]
     b.set_register(part, f"{new_frame} & {part.mask:#x}")
     stack.settle()

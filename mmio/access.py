@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
 from mmio.flags import flag_names
+from mmio.route import Space
 
 Describe = Callable[[int, int, int], str]
 """`describe(offset, width, value)`: what a device says a value means, such as "EN=1 PSC=0x3"."""
@@ -45,7 +46,7 @@ class Access:
     time: int
     thread: int
     direction: Direction
-    space: str
+    space: Space
     address: int
     width: int
     value: int

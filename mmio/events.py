@@ -11,6 +11,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from mmio.access import Access
+from mmio.route import Space
 
 
 @frozen(slots=True)
@@ -29,7 +30,7 @@ class Mapped:
     sequence: int
     time: int
     number: int
-    space: str
+    space: Space
     name: str
     start: int
     length: int

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from mmio.access import Access
-from mmio.errors import DeviceError, NoRegister
+from mmio.errors import DeviceError
 
 
 @frozen(slots=True)
@@ -37,13 +37,11 @@ class Replay:
 
     `strict`: demand the recorded accesses in the recorded order, with their widths and written values, and
     nothing after the last. Otherwise take any write, and answer a read with the next value recorded for its
-    offset and width, at the end with the last one again and again; a register that was never read is no
-    register.
+    offset and width, at the end with the last one again and again.
 
     Raises:
         ValueError: the accesses are not of exactly one region.
-        DeviceError: at an access that is not the recorded one, when strict.
-        NoRegister: at a read of what was never read, when not.
+        DeviceError: at an access that is not the recorded one, or, when not strict, a read of what was never read.
     """
 
     def __init__(self, accesses: Iterable[Access], *, strict: bool = True) -> None:
@@ -71,7 +69,7 @@ class Replay:
             return self._next("read", offset, width, None).value
         answers = self._answers.get((offset, width))
         if answers is None:
-            raise NoRegister(self, offset, width)
+            raise DeviceError(f"the recording has no read of width {width} at offset {offset:#x}")
         return answers.popleft() if len(answers) > 1 else answers[0]
 
     def write(self, offset: int, width: int, value: int) -> None:

@@ -8,7 +8,7 @@ address in them first turns up.
 
 import ctypes
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from os.path import basename
 from typing import Any, Final, NamedTuple
@@ -124,7 +124,8 @@ class _Module:
     def read(cls, path: str) -> "_Module":
         """Read a file's symbols; nothing is known of one that cannot be read or is no ELF file."""
         try:
-            from elftools.common.exceptions import ELFError
+            from elftools.common.exceptions import DWARFError, ELFError
+            from elftools.construct import ConstructError
             from elftools.elf.elffile import ELFFile
         except ImportError:
             return cls()
@@ -136,8 +137,8 @@ class _Module:
                     for s in elf.iter_segments()
                     if s["p_type"] == "PT_LOAD"
                 ]
-                return cls(tuple(segments), tuple(sorted(_functions(elf))), tuple(sorted(_lines(elf))))
-        except (OSError, ELFError):
+                return cls(tuple(segments), tuple(sorted(_functions(elf))), _in_order(_lines(elf)))
+        except (OSError, ELFError, DWARFError, ConstructError):
             return cls()
 
     def address(self, offset: int) -> int:
@@ -190,6 +191,11 @@ def _lines(elf: Any) -> Iterator[tuple[int, str]]:
             index = state.file - first
             known = not state.end_sequence and 0 <= index < len(files)
             yield state.address, f"{basename(files[index])}:{state.line}" if known else ""
+
+
+def _in_order(lines: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    """Sort lines by address. Where several begin, the last holds, but the end of code yields to what begins there."""
+    return tuple(sorted(lines, key=lambda line: (line[0], line[1] != "")))
 
 
 class _DlInfo(ctypes.Structure):

@@ -17,22 +17,22 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from threading import RLock
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from attrs import frozen
 
 from decode import Direction, Instruction
 from mmio.access import Access
 from mmio.events import Event, Loss, Mapped, Mark, Record, Started
+from mmio.route import Space
 from mmio.table import Live, Resolver
 from mmio.view import TraceView
 
 if TYPE_CHECKING:
     from mmio.region import Region
 
-Space = Literal["memory", "port"]
-
 ROW: Final = struct.Struct("<QQQI")  # time, address, value (or the number of the extra), site
+_pack: Final = ROW.pack
 
 
 class Sink(Protocol):
@@ -60,9 +60,6 @@ class Site:
     thread: int
     ip: int
     extra: bool
-
-
-_UNSEEN: Final[tuple[tuple[object, ...], int]] = ((), 0)
 
 
 class Trace(TraceView):
@@ -116,9 +113,6 @@ class Trace(TraceView):
         flags: int,
         thread: int,
         old: int | None = None,
-        *,
-        _now: Callable[[], int] = monotonic_ns,
-        _pack: Callable[[int, int, int, int], bytes] = ROW.pack,
     ) -> None:
         """Append one access. `offset` is `address` less the region's start; `old` is what an atomic read.
 
@@ -127,7 +121,10 @@ class Trace(TraceView):
         """
         if not self.enabled:
             return
-        known, number = self._last.get(ip, _UNSEEN)
+        try:
+            known, number = self._last[ip]
+        except KeyError:
+            known, number = (), 0
         # Sites are remembered without an old value, so an atomic never looks known.
         if known != (instruction, region, width, direction, space, flags, thread, old):
             atomic = old is not None
@@ -135,10 +132,10 @@ class Trace(TraceView):
             if atomic:
                 value = self._aside(address, width, value, old)
         try:
-            row = _pack(_now(), address, value, number)
+            row = _pack(monotonic_ns(), address, value, number)
         except struct.error:
             number = self._site(instruction, region, width, direction, space, flags, thread, ip, True)
-            row = _pack(_now(), address, self._aside(address, width, value, old), number)
+            row = _pack(monotonic_ns(), address, self._aside(address, width, value, old), number)
         if self._plain:
             self._rows += row
         else:

@@ -18,6 +18,7 @@ from mmio.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, U
 from mmio.flags import NAMES, flag_names
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.formats.writer import LineWriter
+from mmio.route import Space
 
 SCHEMA: Final = "pagetrap-trace"
 VERSION: Final = 1
@@ -28,6 +29,7 @@ _EVENTS: Final[dict[str, type[Event]]] = {
 }
 _END: Final = (1 << 64) + 1  # a region may be as long as the whole space
 _DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()}
+_SPACES: Final[dict[str, Space]] = {"memory": "memory", "port": "port"}
 _FLAGS: Final = {name: bit for bit, name in NAMES.items()}
 
 
@@ -139,7 +141,7 @@ def _to_access(item: dict[str, Any]) -> Access:
         time=_number(item, "time"),
         thread=_number(item, "thread"),
         direction=direction,
-        space=_choice(item, "space", {"memory": "memory", "port": "port"}),
+        space=_choice(item, "space", _SPACES),
         address=_number(item, "address"),
         width=width,
         value=_number(item, "value", 0, values),
@@ -168,7 +170,7 @@ def _to_instruction(item: dict[str, Any]) -> Instruction | None:
 
 
 def _to_flags(names: Any) -> int:
-    if not isinstance(names, list) or not all(name in _FLAGS for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in _FLAGS for name in names):
         raise ValueError(f"flags: expected a list of {', '.join(_FLAGS)}, got {shortened(names)}")
     return sum(_FLAGS[name] for name in set(names))
 
@@ -184,6 +186,8 @@ def _to_event(item: dict[str, Any]) -> Event:
             arguments[name] = bytes.fromhex(str(item.get(name)))
         elif attribute.type is str:
             arguments[name] = _text(item, name, needed=True)
+        elif attribute.type is Space:
+            arguments[name] = _choice(item, name, _SPACES)
         else:
             numbers = item.get(name)
             if not isinstance(numbers, list):

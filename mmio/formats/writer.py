@@ -42,9 +42,13 @@ class LineWriter(ABC):
         self._pending: list[str] = []
         self._written = 0
         self._failure: TraceFileError | None = None
-        self._file = self._open()
         self._flushed_at = monotonic()
-        self._put(self.header())
+        self._file = self._open()
+        try:
+            self._put(self.header())
+        except TraceFileError:
+            self.close()
+            raise
 
     @abstractmethod
     def header(self) -> str:

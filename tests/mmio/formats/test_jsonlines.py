@@ -1,0 +1,178 @@
+"""JSON Lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import READ_WRITE
+from mmio import TraceFormatError
+from mmio.events import Record
+from mmio.flags import ATOMIC, SPLIT
+from mmio.formats import JsonLinesReader, JsonLinesWriter, save
+from mmio.formats.jsonlines import from_json, to_json
+from tests.mmio.traces import ADD, MOV, access, accesses, events
+
+HEADER = '{"schema":"pagetrap-trace","version":1}'
+
+
+@given(accesses() | events())
+def test_round_trip(record: Record) -> None:
+    """Every access and every event comes back equal, from a line of ASCII."""
+    line = to_json(record)
+    assert line.isascii()
+    assert line.isprintable()
+    assert from_json(line) == record
+
+
+@given(st.lists(accesses() | events(), max_size=5))
+def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
+    """A file gives back the records that were written, in order."""
+    path = tmp_path_factory.mktemp("round") / "trace.jsonl"
+    save(records, path)
+    assert list(JsonLinesReader(path).records()) == records
+
+
+def test_schema(tmp_path: Path) -> None:
+    """The file begins with the header, and an access has the keys and values that docs/formats.md promises."""
+    path = tmp_path / "trace.jsonl"
+    atomic = access(
+        7,
+        time=5,
+        thread=2,
+        direction=READ_WRITE,
+        old=1,
+        instruction=ADD,
+        flags=ATOMIC | SPLIT,
+        describe=lambda *_: "EN=1",
+    )
+    with JsonLinesWriter(path) as file:
+        file.write(atomic)
+    header, line = path.read_text().splitlines()
+    assert header == HEADER
+    assert json.loads(line) == {
+        "sequence": 7,
+        "time": 5,
+        "thread": 2,
+        "direction": "RW",
+        "space": "memory",
+        "address": 0xFE000004,
+        "width": 4,
+        "value": 3,
+        "old": 1,
+        "region": "timer",
+        "offset": 4,
+        "register": "STATUS",
+        "fields": "EN=1",
+        "ip": 0x401000,
+        "code": "f0830701",
+        "bits": 64,
+        "text": "lock add dword ptr [rdi],1",
+        "flags": ["split", "atomic"],
+    }
+
+
+def test_absent_is_left_out() -> None:
+    """What an access does not have has no key."""
+    bare = evolve(access(), ip=0, region=None, offset=None, register=None)
+    needed = {"sequence", "time", "thread", "direction", "space", "address", "width", "value"}
+    assert json.loads(to_json(bare)).keys() == needed
+
+
+def test_fields_come_back() -> None:
+    """What the device said of a value is still there when the device is not."""
+    assert from_json(to_json(access(describe=lambda *_: "EN=1"))).decoded == "EN=1"  # type: ignore[union-attr]
+
+
+def test_unknown_keys_are_ignored() -> None:
+    """A later version may add keys without becoming unreadable."""
+    item = json.loads(to_json(access())) | {"temperature": 20}
+    assert from_json(json.dumps(item)) == access()
+
+
+def test_instruction_is_decoded_again() -> None:
+    """Code and mode are enough to have the instruction back."""
+    again = from_json(to_json(access(instruction=MOV)))
+    assert again.instruction is MOV  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"width": None}, "width: expected an integer in 1..0x10000, got None"),
+        ({"width": 0}, "width: expected an integer in 1..0x10000, got 0"),
+        ({"width": 1 << 40}, "width: expected an integer in 1..0x10000, got 1099511627776"),
+        ({"width": True}, "width: expected an integer in 1..0x10000, got True"),
+        ({"value": 1 << 32}, "value: expected an integer in 0..0xffffffff, got 4294967296"),
+        ({"value": -1}, "value: expected an integer in 0..0xffffffff, got -1"),
+        ({"value": 1.5}, "value: expected an integer in 0..0xffffffff, got 1.5"),
+        ({"value": "3"}, "value: expected an integer in 0..0xffffffff, got '3'"),
+        ({"direction": "X"}, "direction: expected one of R, W, RW, got 'X'"),
+        ({"direction": "RW"}, "old: expected an integer in 0..0xffffffff, got nothing"),
+        ({"direction": ["R"]}, "direction: expected one of R, W, RW, got ['R']"),
+        ({"space": "disk"}, "space: expected one of memory, port, got 'disk'"),
+        ({"region": 5}, "region: expected text, got 5"),
+        ({"flags": ["wobbly"]}, "flags: expected a list of split, unaligned, "),
+        ({"flags": 3}, "flags: expected a list of split, unaligned, "),
+        ({"flags": [["split"]]}, "flags: expected a list of split, unaligned, "),
+        ({"code": "8b"}, "code '8b': "),
+        ({"code": "8b4710c3"}, "code '8b4710c3' is longer than its instruction"),
+        ({"code": "xx"}, "non-hexadecimal number"),
+        ({"code": "90", "bits": 8}, "bits is 16, 32 or 64, not 8"),
+        ({"event": "party"}, "event: expected one of started, mapped, "),
+        ({"event": "mark"}, "text: expected text, got None"),
+        ({"event": "mapped", "number": 1, "space": "x"}, "space: expected one of memory, port, got 'x'"),
+        ({"event": "pcidevice"}, "bus: expected an integer"),
+    ],
+    ids=str,
+)
+def test_wrong_values(change: dict[str, object], reason: str, tmp_path: Path) -> None:
+    """A wrong value is an error that names the key, what was expected and what came."""
+    path = tmp_path / "trace.jsonl"
+    path.write_text(f"{HEADER}\n{json.dumps(json.loads(to_json(access())) | change)}\n")
+    with pytest.raises(TraceFormatError) as caught:
+        list(JsonLinesReader(path).records())
+    assert caught.value.line == 2
+    assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "not JSON: Expecting property name"),
+        ("", "not JSON: Expecting value at column 1"),
+        ("[1]", "expected an object, got list"),
+        ("[" * 100_000, "not JSON of ours: nested too deeply"),
+        ('{"sequence":' + "9" * 5000 + "}", "Exceeds the limit"),
+        ("{}", "width: expected an integer in 1..0x10000, got nothing"),
+    ],
+    ids=["cut", "empty", "list", "nested", "digits", "no keys"],
+)
+def test_wrong_lines(line: str, reason: str, tmp_path: Path) -> None:
+    """A line that is no JSON object of ours is an error."""
+    path = tmp_path / "trace.jsonl"
+    path.write_text(f"{HEADER}\n{line}\n")
+    with pytest.raises(TraceFormatError) as caught:
+        list(JsonLinesReader(path))
+    assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ('{"schema":"pagetrap-trace","version":2}', "('pagetrap-trace', 2)"),
+        ('{"schema":"other","version":1}', "('other', 1)"),
+        ("{}", "(None, None)"),
+    ],
+)
+def test_other_versions(header: str, found: str, tmp_path: Path) -> None:
+    """A file of another schema or version is refused, even if bad lines are to be skipped."""
+    path = tmp_path / "trace.jsonl"
+    path.write_text(f"{header}\n{to_json(access())}\n")
+    with pytest.raises(TraceFormatError) as caught:
+        list(JsonLinesReader(path, on_error="skip"))
+    assert caught.value.line == 1
+    assert caught.value.reason == f"expected schema 'pagetrap-trace' version 1, got {found}"

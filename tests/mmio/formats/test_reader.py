@@ -1,0 +1,133 @@
+"""Reading files that are not what they should be."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmio import TraceFormatError, open_trace, save
+from mmio.formats import JsonLinesReader, MmiotraceReader
+from mmio.formats.reader import MAX_LINE, LineReader
+from tests.mmio.traces import access
+
+READERS = pytest.mark.parametrize("reader", [JsonLinesReader, MmiotraceReader])
+
+
+@pytest.fixture(params=[".jsonl", ".mmiotrace"])
+def good(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file with three accesses."""
+    path = tmp_path / f"trace{request.param}"
+    save([access(n, value=n) for n in range(3)], path)
+    return path
+
+
+def damaged(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+def failure(path: Path) -> TraceFormatError:
+    with pytest.raises(TraceFormatError) as caught:
+        list(open_trace(path))
+    assert str(caught.value) == f"{path}:{caught.value.line}: {caught.value.reason}"
+    return caught.value
+
+
+def test_cut_file(good: Path) -> None:
+    """A file that ends within a line is an error there, even if what there is would make sense."""
+    damaged(good, lambda data: data[:-1])
+    error = failure(good)
+    assert error.line == len(good.read_bytes().splitlines())
+    assert error.reason == "the file ends within this line: its writer did not finish it"
+
+
+def test_text_in_another_encoding(good: Path) -> None:
+    """Bytes that are no UTF-8 are an error that says which byte and where."""
+    before = len(good.read_bytes().splitlines())
+    damaged(good, lambda data: data + b"MARK \xff 1\n")
+    error = failure(good)
+    assert (error.line, error.reason) == (before + 1, "not text: byte 0xff at column 6")
+
+
+def test_binary_data(good: Path) -> None:
+    """A zero byte, as a crash of the machine leaves many, is an error."""
+    before = len(good.read_bytes().splitlines())
+    damaged(good, lambda data: data + bytes(4096) + b"\n")
+    error = failure(good)
+    assert (error.line, error.reason) == (before + 1, "not text: byte 0x00 at column 1")
+
+
+def test_huge_line(good: Path) -> None:
+    """A line without end is refused after a bounded part of it, and reading can go on with the next."""
+    before = len(good.read_bytes().splitlines())
+    last = good.read_bytes().splitlines(keepends=True)[-1]
+    damaged(good, lambda data: data + b"x" * (3 * MAX_LINE) + b"\n" + last)
+    error = failure(good)
+    assert (error.line, error.reason) == (before + 1, f"the line is longer than {MAX_LINE} bytes")
+    errors: list[TraceFormatError] = []
+    list(open_trace(good, on_error=errors.append).records())
+    assert errors[0].line == before + 1
+
+
+def test_skip(good: Path) -> None:
+    """With on_error="skip" the bad lines are passed over and counted, the others read."""
+    first, *rest = good.read_bytes().splitlines(keepends=True)
+    good.write_bytes(first + b"nonsense\n" + b"".join(rest) + b"{]\n")
+    reader = open_trace(good, on_error="skip")
+    assert [a.value for a in reader] == [0, 1, 2]
+    assert reader.skipped == 2
+    assert len(list(reader)) == 3
+    assert reader.skipped == 2
+
+
+def test_callback(good: Path) -> None:
+    """A function as on_error gets each error and may end the reading by raising it."""
+    damaged(good, lambda data: data + b"nonsense\n" * 2)
+    errors: list[TraceFormatError] = []
+    assert len(list(open_trace(good, on_error=errors.append))) == 3
+    assert errors[1].line == errors[0].line + 1
+
+    def stop(error: TraceFormatError) -> None:
+        raise error
+
+    with pytest.raises(TraceFormatError):
+        list(open_trace(good, on_error=stop))
+
+
+@READERS
+def test_empty_file(reader: type[LineReader], tmp_path: Path) -> None:
+    """An empty file is an error, not a trace in which nothing happened."""
+    path = tmp_path / "trace"
+    path.touch()
+    with pytest.raises(TraceFormatError, match="the file is empty"):
+        list(reader(path))
+
+
+@READERS
+def test_missing_file(reader: type[LineReader], tmp_path: Path) -> None:
+    """A file that is not there is the usual error."""
+    with pytest.raises(FileNotFoundError):
+        list(reader(tmp_path / "trace"))
+
+
+def test_reads_again_from_the_start(good: Path) -> None:
+    """Each iteration reads the file anew, so what was appended meanwhile is there."""
+    reader = open_trace(good)
+    assert len(list(reader)) == 3
+    damaged(good, lambda data: data + data.splitlines(keepends=True)[-1].replace(b"UNMAP", b"MARK"))
+    assert len(list(reader.records())) > 3
+
+
+@given(junk=st.lists(st.binary(max_size=200) | st.text().map(str.encode), max_size=10))
+@READERS
+def test_any_bytes(reader: type[LineReader], junk: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever a file holds, reading it raises nothing but TraceFormatError, and skipping gets to its end."""
+    path = tmp_path_factory.mktemp("junk") / "trace"
+    starts = {JsonLinesReader: b'{"schema":"pagetrap-trace","version":1}\n', MmiotraceReader: b"VERSION 20070824\n"}
+    path.write_bytes(starts[reader] + b"\n".join(junk))
+    list(reader(path, on_error="skip").records())
+    with suppress(TraceFormatError):
+        list(reader(path).records())

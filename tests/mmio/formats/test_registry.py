@@ -1,0 +1,93 @@
+"""Choosing a trace format."""
+
+from pathlib import Path
+
+import pytest
+
+from mmio import Trace, TraceFormatError, open_trace, save, writer
+from mmio.formats import FORMATS, JsonLinesReader, JsonLinesWriter, MmiotraceReader, MmiotraceWriter
+from tests.mmio.traces import START, machine
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.jsonl", JsonLinesWriter), ("a.mmiotrace", MmiotraceWriter), ("a.txt", MmiotraceWriter)],
+)
+def test_suffix_chooses_the_writer(name: str, kind: type, tmp_path: Path) -> None:
+    """The file's suffix says what to write."""
+    with writer(tmp_path / name) as file:
+        assert type(file) is kind
+
+
+def test_format_may_be_named(tmp_path: Path) -> None:
+    """A named format is written whatever the suffix."""
+    with writer(tmp_path / "a.jsonl", format="mmiotrace") as file:
+        assert type(file) is MmiotraceWriter
+
+
+def test_unknown_suffix(tmp_path: Path) -> None:
+    """A suffix of no format is an error that lists the formats, and makes no file."""
+    path = tmp_path / "a.doc"
+    with pytest.raises(
+        ValueError, match=r"a\.doc: its suffix is of no trace format; there are \.jsonl \(jsonlines\), "
+    ):
+        writer(path)
+    assert not path.exists()
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    """The name of no format is an error that lists the formats."""
+    with pytest.raises(ValueError, match="no trace format 'xml'; there are jsonlines, mmiotrace"):
+        writer(tmp_path / "a.jsonl", format="xml")
+
+
+@pytest.mark.parametrize(("format", "kind"), [("jsonlines", JsonLinesReader), ("mmiotrace", MmiotraceReader)])
+def test_content_chooses_the_reader(format: str, kind: type, tmp_path: Path) -> None:
+    """What is in a file says how to read it, whatever its name."""
+    path = tmp_path / "trace"
+    trace = Trace()
+    machine(trace).write(START, 4, 1)
+    save(trace, path, format=format)
+    reader = open_trace(path)
+    assert type(reader) is kind
+    assert len(reader.load()) == 1
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01", b"hello\n", b'{"name": "x"}\n', b"\n\n"], ids=repr)
+def test_unknown_content(content: bytes, tmp_path: Path) -> None:
+    """A file of no format is an error that shows how it begins."""
+    path = tmp_path / "trace"
+    path.write_bytes(content)
+    with pytest.raises(TraceFormatError) as caught:
+        open_trace(path)
+    assert str(caught.value) == f"{path}:1: not a jsonlines or mmiotrace trace: it begins with {content!r}"
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    """An empty file is of no format."""
+    path = tmp_path / "trace"
+    path.touch()
+    with pytest.raises(TraceFormatError, match="the file is empty"):
+        open_trace(path)
+
+
+def test_names_and_suffixes_are_unique() -> None:
+    """No two formats have the same name or suffix."""
+    names = [form.name for form in FORMATS]
+    suffixes = [suffix for form in FORMATS for suffix in form.suffixes]
+    assert len(set(names)) == len(names)
+    assert len(set(suffixes)) == len(suffixes)
+
+
+def test_save_keeps_events(tmp_path: Path) -> None:
+    """Saving a trace, or a filtered one, keeps its regions and marks."""
+    trace = Trace()
+    timer = machine(trace)
+    timer.write(START, 4, 1)
+    trace.mark("here")
+    timer.write(START + 4, 4, 2)
+    path = tmp_path / "trace.jsonl"
+    save(trace.filter(register="STATUS"), path)
+    again = open_trace(path).load()
+    assert list(again) == [trace[1]]
+    assert again.events == trace.events

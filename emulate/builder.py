@@ -211,9 +211,7 @@ class Builder:
             return text
         return f"{text} & {mask:#x}"
 
-    def address(
-        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0
-    ) -> str:
+    def address(self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0) -> str:
         """Plan an operand's linear address and its checks, once; return its name.
 
         Args:

@@ -1,7 +1,8 @@
 """JMP CALL RET, near and far, Jcc, JCXZ, LOOP.
 
-A target is cut to the operand size and checked before anything is pushed (SDM vol. 2A, CALL; Intel's CPUs push first). Intel's 64-bit code has
-64-bit near branches only; decode knows. Far branches load CS, which a plain `Cpu` does in real mode only.
+A target is cut to the operand size and checked before anything is pushed (SDM vol. 2A, CALL; Intel's CPUs push first).
+Intel's 64-bit code has 64-bit near branches only; decode knows. Far branches load CS, which a plain `Cpu` does in real
+mode only.
 """
 
 from collections.abc import Callable

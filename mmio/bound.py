@@ -24,10 +24,11 @@ class Cell:
         "compute",
         "effects",
         "fields",
-        "is_quiet",
         "locked",
         "mask",
         "name",
+        "plain_read",
+        "plain_write",
         "reset_value",
         "value",
         "width",
@@ -48,8 +49,9 @@ class Cell:
         self.reset_value = declared.reset_value
         self.compute = compute
         self.changed = changed
-        # Read and written as it is: the device takes and sets `value` without asking here.
-        self.is_quiet = compute is None and changed is None and self.effects.is_storage(self.mask)
+        # Read or written as it is: the device takes or sets `value` without asking here.
+        self.plain_read = compute is None and self.effects.reads_plainly(self.mask)
+        self.plain_write = changed is None and self.effects.writes_plainly(self.mask)
         self.reset()
 
     def reset(self) -> None:

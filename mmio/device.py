@@ -98,7 +98,7 @@ class Device:
         cell = self.__at.get(offset)
         if cell is None or cell.width != width:
             return self.__read_parts(offset, width)
-        return cell.value if cell.is_quiet else cell.load()
+        return cell.value if cell.plain_read else cell.load()
 
     def write(self, offset: int, width: int, value: int) -> None:
         """Take a write from the bus. Raises NoRegister when a byte of it has no register."""
@@ -107,7 +107,7 @@ class Device:
         cell = self.__at.get(offset)
         if cell is None or cell.width != width:
             self.__write_parts(offset, width, value)
-        elif cell.is_quiet:
+        elif cell.plain_write:
             cell.value = value
         else:
             cell.store(value, cell.mask)

@@ -106,10 +106,13 @@ class Effects:
             tuple((mask, effect) for effect, mask in writes.items()),
         )
 
-    def is_storage(self, mask: int) -> bool:
-        """Whether these bits read as they are and become what is written."""
-        plain = ((mask, _store),)
-        return self.readable == mask and self.writes == plain and not (self.reads or self.once or self.pulse)
+    def reads_plainly(self, mask: int) -> bool:
+        """Whether these bits read as they are and stay so."""
+        return self.readable == mask and not self.reads
+
+    def writes_plainly(self, mask: int) -> bool:
+        """Whether these bits become what is written, every time."""
+        return self.writes == ((mask, _store),) and not (self.once or self.pulse)
 
     def after_read(self, old: int) -> int:
         """Return the value a read leaves behind."""

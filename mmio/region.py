@@ -138,8 +138,12 @@ class _Layer:
         self.starts.insert(index, region.start)
         self.regions.insert(index, region)
 
+    def __contains__(self, region: Region) -> bool:
+        index = bisect_left(self.starts, region.start)
+        return self.regions[index : index + 1] == [region]
+
     def remove(self, region: Region) -> None:
-        index = self.regions.index(region)
+        index = bisect_left(self.starts, region.start)
         del self.starts[index], self.regions[index]
 
 
@@ -170,11 +174,14 @@ class RangeMap:
 
     def remove(self, region: Region) -> None:
         """Take a region out; what it covered shows again. Raises MappingError when it is not mapped."""
-        layer = self._layers.get(region.priority)
-        if layer is None or region not in layer.regions:
+        if region not in self:
             raise MappingError(f"{region} is not mapped")
-        layer.remove(region)
+        self._layers[region.priority].remove(region)
         self._refresh(region.start, region.end)
+
+    def __contains__(self, region: Region) -> bool:
+        layer = self._layers.get(region.priority)
+        return layer is not None and region in layer
 
     def __iter__(self) -> Iterator[Region]:
         """All regions, highest priority first, then by address."""

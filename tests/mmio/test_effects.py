@@ -55,18 +55,21 @@ def test_each_bit_does_what_its_word_says(kinds: list[Kind], old: int, data: int
         assert effects.once >> i & 1 == (access in ("rw1", "w1"))
 
 
-@given(bit_kinds, bytes_, bytes_)
-def test_storage_is_recognised(kinds: list[Kind], old: int, data: int) -> None:
-    """What is called plain storage reads as it is and becomes what is written; the device takes a short cut there."""
-    effects = Effects.of(Bits(1 << i, *kind, False) for i, kind in enumerate(kinds))
-    plain = all(kind == ("rw", None, None) for kind in kinds)
-    assert effects.is_storage(0xFF) == plain
+@given(bit_kinds)
+def test_plain_storage_is_recognised(kinds: list[Kind]) -> None:
+    """A device takes a short cut where every bit reads as it is, or becomes what is written, and only there."""
+    effects = Effects.of(Bits(1 << i, kind[0], kind[1], kind[2], False) for i, kind in enumerate(kinds))
+    assert effects.reads_plainly(0xFF) == all("r" in kind[0] and kind[1] is None for kind in kinds)
+    assert effects.writes_plainly(0xFF) == all(kind[0] in ("rw", "w") and kind[2] is None for kind in kinds)
 
 
-def test_a_pulse_is_no_storage() -> None:
-    """A single-pulse bit needs the long way, which takes it back."""
-    assert not Effects.of([Bits(0xFF, "rw", None, None, True)]).is_storage(0xFF)
-    assert Effects.of([Bits(0xF0, "rw", None, None, False), Bits(0x0F, "rw", None, None, False)]).is_storage(0xFF)
+def test_plain_bits_may_come_in_groups() -> None:
+    """Fields do not make a register less plain; a single-pulse bit does, because something must take it back."""
+    halves = [Bits(0xF0, "rw", None, None, False), Bits(0x0F, "rw", None, None, False)]
+    assert Effects.of(halves).reads_plainly(0xFF)
+    assert Effects.of(halves).writes_plainly(0xFF)
+    pulse = Effects.of([Bits(0xFF, "rw", None, None, True)])
+    assert (pulse.reads_plainly(0xFF), pulse.writes_plainly(0xFF)) == (True, False)
 
 
 def test_groups_do_not_lose_bits() -> None:

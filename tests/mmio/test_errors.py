@@ -66,6 +66,11 @@ def test_a_device_error_learns_its_place_on_the_way() -> None:
             access()
         assert caught.value is error
         assert str(error) == f"the pump is dry; {verb} of 2 bytes at address 0x1002, 'pump' offset 0x2"
+    for access, verb in ((lambda: space.read(0x1008, 4), "read"), (lambda: space.write(0x1008, 4, 0), "write")):
+        error.where = None
+        with pytest.raises(DeviceError):
+            access()
+        assert str(error) == f"the pump is dry; {verb} of 2 bytes at address 0x1008, 'pump' offset 0x8"
 
 
 def test_a_device_error_keeps_the_place_it_has() -> None:

@@ -193,12 +193,12 @@ def test_a_background_has_ports_too() -> None:
 
 
 def test_thousands_of_regions() -> None:
-    """Each of 5,000 ranges is found, in memory that grows no gaps while they come and go."""
+    """Each of 2,000 ranges is found, and when they have gone the ground is one again."""
     space = AddressSpace(unmapped="zeros")
-    regions = [space.map(0x1000 * i, 0x800, Ram(0x800)) for i in range(5000)]
-    for i in (0, 1, 2500, 4999):
+    regions = [space.map(0x1000 * i, 0x800, Ram(0x800)) for i in range(2000)]
+    for i in (0, 1, 1000, 1999):
         space.write(0x1000 * i, 4, i + 1)
-    assert [space.read(0x1000 * i, 4) for i in (0, 1, 2500, 4999)] == [1, 2, 2501, 5000]
+    assert [space.read(0x1000 * i, 4) for i in (0, 1, 1000, 1999)] == [1, 2, 1001, 2000]
     for region in regions[1:]:
         space.unmap(region)
     assert space.memory.find(0x1000).start == 0x800
@@ -345,4 +345,4 @@ class SpaceAndBytes(RuleBasedStateMachine):
 
 
 TestSpaceAndBytes = SpaceAndBytes.TestCase
-TestSpaceAndBytes.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestSpaceAndBytes.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

@@ -5,9 +5,11 @@ status: 0, 1 when what was asked for cannot be done, 2 when it was asked for wro
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from signal import SIGPIPE
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
 
@@ -21,7 +23,14 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `pagetrap` with the given arguments, the process's own by default, and return its exit status."""
     options = _parser().parse_args(arguments)
-    return int(options.command(options))
+    try:
+        status = int(options.command(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this (`| head`) has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + SIGPIPE
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -38,25 +38,31 @@ def main() -> int:
     )
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    path = build(out)
-    library = load(path)
+    library = load(build(out))
     screen = Screen(library.nic_open, ctypes.CDLL(None).memcpy)
 
     card = Card()
-    files = [mmio.writer(out / name) for name in ("demo.mmiotrace", "demo.jsonl")]
-    with mmio.ioremap(card, length=0x2000, name="nic") as mapping, files[0], files[1]:
-        for sink in (screen, *files):
+    paths = [out / "demo.mmiotrace", out / "demo.jsonl"]
+    with (
+        mmio.writer(paths[0]) as log,
+        mmio.writer(paths[1]) as lines,
+        mmio.ioremap(card, length=0x2000, name="nic") as mapping,
+    ):
+        for sink in (screen, log, lines):
             mapping.trace.attach(sink)
-        screen.text(f"{path.name}, ordinary C, is given a pointer: {mapping.address:#x}. No card is there.", "bold")
+        screen.text(f"The driver, ordinary C, is given a pointer: {mapping.address:#x}. No card is there.", "bold")
         sent, received, stats = drive(library, mapping, card)
 
     screen.heading("what the driver did to each register")
     screen.text(mapping.trace.summary().table(resolve=screen.line))
     screen.heading("what came of it")
     screen.text(", ".join(f"{name} {count}" for name, count in stats.items()))
-    draw(mapping.trace, out / "demo.png")
-    written = ", ".join(str(out / name) for name in ("demo.mmiotrace", "demo.jsonl", "demo.png"))
-    screen.text(f"{len(mapping.trace)} accesses: {written}")
+    try:
+        draw(mapping.trace, out / "demo.png")
+        paths.append(out / "demo.png")
+    except ImportError as error:
+        screen.text(f"no picture: {error}")
+    screen.text(f"{len(mapping.trace)} accesses: {', '.join(map(str, paths))}")
     if not arrived(sent, card.sent, received):
         screen.text("FAILED: a frame did not arrive as it was sent", "bold red")
         return 1

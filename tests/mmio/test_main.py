@@ -67,3 +67,11 @@ def test_module_is_the_command() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pagetrap: ")
+
+
+def test_reader_may_leave_early() -> None:
+    """When nobody reads on (`| head`) the command ends as SIGPIPE would end it, without a word."""
+    script = f"{sys.executable} -m mmio decode {'90' * 10000} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["nop    (90)", "141"]
+    assert done.stderr == ""

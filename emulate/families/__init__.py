@@ -25,6 +25,7 @@ from emulate.families import (
     vector_masked,
     vector_state,
     vector_width,
+    x87,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "vector_masked",
     "vector_state",
     "vector_width",
+    "x87",
 ]

@@ -26,6 +26,8 @@ def byte_masked_store(b: Builder) -> None:
     """Store to DS:rDI the bytes whose mask byte is negative."""
     enter_mmx(b)
     destination, source, _ = b.instruction.operands
+    assert isinstance(destination, MemoryOperand)
+    b.address(destination)  # all of it must be addressable, masked off or not
     masking.write(b, destination, b.read(source), 1)
 
 

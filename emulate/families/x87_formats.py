@@ -17,9 +17,8 @@ Store: TypeAlias = Callable[[int, int, int], tuple[int, int]]
 """To memory: `(register, width in bytes, control word) -> (value, exceptions and C1)`."""
 
 INDEFINITE: Final = 0xFFFF_C000_0000_0000_0000
-"""The quiet NaN that stands for the result of an invalid operation."""
+"""What stands for the result of an invalid operation: a quiet NaN, and the same bits as packed decimal digits."""
 
-_BCD_INDEFINITE: Final = 0xFFFF_C000_0000_0000_0000
 _BCD_LIMIT: Final = 10**18
 _SIGN: Final = 1 << 79
 _INTEGER_BIT: Final = 1 << 63
@@ -138,7 +137,7 @@ def to_bcd(register: int, width: int, control: int) -> tuple[int, int]:
     """Return a register as eighteen packed decimal digits and a sign, rounded."""
     value, flags = _integral(register, control)
     if value is None or abs(value) >= _BCD_LIMIT:
-        return _BCD_INDEFINITE, IE
+        return INDEFINITE, IE
     return int(str(abs(value)), 16) | register & _SIGN, flags
 
 

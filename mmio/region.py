@@ -190,15 +190,13 @@ class RangeMap:
 
     def _refresh(self, low: int, high: int) -> None:
         """Look down on low..high again, and on a neighbour each side, which may have grown together."""
-        starts, segments = self._table
+        starts, segments = self._table[0].copy(), self._table[1].copy()
         first = max(bisect_right(starts, low) - 2, 0)
         last = bisect_left(starts, high) + 1
         replaced = segments[first:last]
-        fresh = list(self._from_above(replaced[0].start, replaced[-1].end))
-        self._table = (
-            starts[:first] + [segment.start for segment in fresh] + starts[last:],
-            segments[:first] + fresh + segments[last:],
-        )
+        segments[first:last] = fresh = list(self._from_above(replaced[0].start, replaced[-1].end))
+        starts[first:last] = [segment.start for segment in fresh]
+        self._table = starts, segments
         for segment in replaced:
             segment.limits = Limits()
 

@@ -17,6 +17,7 @@ from mmio.errors import (
 from mmio.field import bit, field
 from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
 from mmio.initiator import Initiator
+from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.line import Line, line
 from mmio.policy import Policy
 from mmio.region import DeviceLike, Region
@@ -38,6 +39,7 @@ __all__ = [
     "DeviceLike",
     "Initiator",
     "Line",
+    "Mapping",
     "MappingError",
     "MmioError",
     "NoRegister",
@@ -57,7 +59,9 @@ __all__ = [
     "bit",
     "block",
     "field",
+    "ioremap",
     "line",
+    "map_ports",
     "open_trace",
     "register",
     "save",

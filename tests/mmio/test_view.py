@@ -47,7 +47,7 @@ def numbers(view: TraceView) -> list[int]:
         ({"region": "timer", "width": 4, "direction": READ, "predicate": lambda a: a.value != 2}, [3]),
         ({"region": "no such"}, []),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
 def test_filter_passes_what_meets_every_criterion(criteria: dict[str, object], passing: list[int]) -> None:
     """A filter passes the accesses that meet all of its criteria, each a value or a collection of values."""

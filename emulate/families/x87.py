@@ -2,8 +2,8 @@
 
 Exceptions are those of the manual (SDM vol. 1, 8.5 and 8.6). Masked ones have their masked response. An unmasked one
 is noted in the status word, the operation is not done (but for a rounded result, which is stored), and the next waiting
-instruction raises #MF. The Cpu does not hold the last instruction's opcode and pointers, so whatever stores or loads
-them is not done: FNSTENV, FNSAVE, FXSAVE and XSAVE with their counterparts.
+instruction raises #MF. Instructions that store or load the last instruction's opcode and pointers, which the Cpu does
+not hold, are listed in `emulate.unsupported`.
 """
 
 from typing import Final
@@ -136,16 +136,6 @@ def fnstcw(b: Builder) -> None:
 def fnstsw(b: Builder) -> None:
     """Store the status word in memory or AX."""
     b.write(b.instruction.operands[0], "cpu.fsw")
-
-
-@recipe(
-    *("fnstenv", "fldenv", "fnsave", "frstor", "fxsave", "fxsave64", "fxrstor", "fxrstor64", "xsave", "xsave64"),
-    *("xsavec", "xsavec64", "xsaveopt", "xsaveopt64", "xsaves", "xsaves64", "xrstor", "xrstor64", "xrstors"),
-    "xrstors64",
-)
-def image(b: Builder) -> None:
-    """Refuse to make or take an image of the whole state."""
-    raise b.unsupported("moves x87 instruction and data pointers, which the Cpu does not hold")
 
 
 def _index(operand: Operand) -> int:

@@ -8,8 +8,8 @@ one specialised function `run(cpu, bus)`, in which every register index, mask, w
         r = cpu.regs
         a0 = r[7] + 0x10 & 0xffffffffffffffff
         if a0 > 0x7ffffffffffc: canonical(a0, 4)
-        m0 = bus.read(a0, 4)
-        r[0] = m0
+        m1 = bus.read(a0, 4)
+        r[0] = m1
         r[16] = r[16] + 3 & 0xffffffffffffffff
 
 The text has three parts in fixed order, which is how "plan, check, act, commit" holds for every instruction without
@@ -254,7 +254,7 @@ class Builder:
             self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
         if self.bits != 64:
             self.plan(f"{name} = {linear}")
-        if self.settings.alignment_check and width and not alignment:
+        if self.settings.alignment_check and 0 < width < 16 and not alignment:  # vectors of 16 bytes may lie anywhere
             self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, width)}")
         return name
 

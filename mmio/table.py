@@ -39,7 +39,7 @@ MAX_LOOP: Final = 4  # accesses in one turn of a poll loop: select and read of a
 
 def seconds(time: int) -> str:
     """Return nanoseconds as seconds with six digits: "12.000345"."""
-    return f"{time // 10**9}.{time % 10**9 // 1000:06d}"
+    return "{}.{:06d}".format(*divmod(time // 1000, 1_000_000))
 
 
 def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, times: str = "") -> tuple[str, ...]:

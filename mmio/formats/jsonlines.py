@@ -70,8 +70,7 @@ def from_json(text: str) -> Record:
     return _to_event(item) if "event" in item else _to_access(item)
 
 
-def _dumped(item: dict[str, Any]) -> str:
-    return json.dumps(item, separators=(",", ":"))
+_dumped: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each line
 
 
 def _loaded(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ other readers pass over. Map number 0 means that nothing is mapped there.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from reprlib import repr as shortened
 from typing import Final
@@ -31,6 +31,7 @@ VERSION: Final = "20070824"
 OURS: Final = "pagetrap "
 
 _KINDS: Final = ("VERSION", "PCIDEV", "MAP", "UNMAP", "MARK", "UNKNOWN", "R", "W", "LSPCI")
+_WIDTHS: Final = (8, 4, 2, 1)
 _PAGE: Final = 0x1000
 _NEVER: Final = "0.000000"
 _MICROSECOND: Final = 1000
@@ -118,17 +119,20 @@ class MmiotraceWriter(LineWriter):
         return self._maps[key], mapping
 
 
-def _pieces(access: Access) -> Iterator[tuple[str, int, int, int]]:
+def _pieces(access: Access) -> Sequence[tuple[str, int, int, int]]:
     """Cut an access into (letter, width, address, value) of the widths the log has, in address order."""
-    values = [
-        (letter, value) for letter, value in (("R", access.old), (access.letter[-1], access.value)) if value is not None
-    ]
+    letter, width, address = access.letter, access.width, access.address
+    if width in _WIDTHS and access.old is None:  # nearly all
+        return ((letter, width, address, access.value),)
+    values = [(letter, access.value)] if access.old is None else [("R", access.old), ("W", access.value)]
+    pieces = []
     for letter, value in values:
         at = 0
-        while at < access.width:
-            width = next(width for width in (8, 4, 2, 1) if width <= access.width - at)
-            yield letter, width, access.address + at, value >> 8 * at & (1 << 8 * width) - 1
-            at += width
+        while at < width:
+            size = next(size for size in _WIDTHS if size <= width - at)
+            pieces.append((letter, size, address + at, value >> 8 * at & (1 << 8 * size) - 1))
+            at += size
+    return pieces
 
 
 def _mark_line(mark: Mark) -> str:

@@ -383,13 +383,13 @@ def test_a_model_can_add_its_own_state() -> None:
 
 
 class Storage(Device):
-    """Plain registers of every width, side by side."""
+    """Plain registers of every width, side by side, declared in no order."""
 
-    a = register(0, width=8)
     b = register(8, width=1)
     c = register(9, width=1)
     d = register(10, width=2)
     e = array(12, count=5)
+    a = register(0, width=8)
     f = register(32, width=16)
     z = register(48, width=16, name="Z", fields=[field("TOP", 127, 120)])
 

@@ -35,6 +35,12 @@ def test_where_leaves_out_what_is_unknown() -> None:
     )
 
 
+def test_where_at_address_zero() -> None:
+    """With an instruction the ip is known, 0 too."""
+    where = Where("read", "memory", 0xFE000004, 4, 0, decode(bytes.fromhex("8b4704")), _region(Spy()))
+    assert str(where).endswith(", ip 0x0: mov eax,[rdi+4]")
+
+
 def test_where_nothing_is_mapped() -> None:
     """An address without a region has no offset."""
     with pytest.raises(UnmappedAccess) as caught:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final, overload
 
-from attrs import define, frozen
+from attrs import Factory, define, frozen
 
 from mmio.access import Access
 from mmio.columns import Column, aligned, html
@@ -41,46 +42,55 @@ class RegisterSummary:
     ips: tuple[tuple[int, int], ...]
 
 
+Group = tuple[Access, Access, int]
+"""The first and the last of so many accesses that differ only in value and time."""
+
+
 @define
 class _Tally:
     """A register's figures while they are being counted."""
 
     first: Access
     last: Access
-    reads: int
-    writes: int
-    widths: set[int]
-    ips: Counter[int]
+    reads: int = 0
+    writes: int = 0
+    widths: set[int] = Factory(set)
+    ips: Counter[int] = Factory(Counter)
+
+    def add(self, first: Access, last: Access, count: int) -> None:
+        """Count a group."""
+        self.first = min(self.first, first, key=_sequence)
+        self.last = max(self.last, last, key=_sequence)
+        self.reads += first.reads * count
+        self.writes += first.writes * count
+        self.widths.add(first.width)
+        if first.ip:
+            self.ips[first.ip] += count
+
+    def result(self) -> RegisterSummary:
+        """Return what was counted."""
+        ips = sorted(self.ips.items(), key=lambda item: (-item[1], item[0]))
+        widths = tuple(sorted(self.widths))
+        first, last = self.first.value, self.last.value
+        return RegisterSummary(self.first.place, self.reads, self.writes, widths, first, last, tuple(ips))
+
+
+_sequence = attrgetter("sequence")
 
 
 class Summary(Sequence[RegisterSummary]):
-    """One `RegisterSummary` a register, in address order within each region."""
+    """One `RegisterSummary` a register, in address order within each region.
 
-    def __init__(self, accesses: Iterable[Access]) -> None:
+    It is made of groups, so that a trace that knows which of its records are alike need not build them all.
+    """
+
+    def __init__(self, groups: Iterable[Group]) -> None:
         tallies: dict[tuple[str, str], _Tally] = {}
-        for access in accesses:
-            key = access.space, access.place
-            tally = tallies.get(key)
-            if tally is None:
-                tally = tallies[key] = _Tally(access, access, 0, 0, set(), Counter())
-            tally.last = access
-            tally.reads += access.reads
-            tally.writes += access.writes
-            tally.widths.add(access.width)
-            tally.ips[access.ip] += 1
+        for first, last, count in groups:
+            tally = tallies.setdefault((first.space, first.place), _Tally(first, last))
+            tally.add(first, last, count)
         ordered = sorted(tallies.values(), key=lambda t: (t.first.space, t.first.region or "", t.first.address))
-        self._registers = [
-            RegisterSummary(
-                t.first.place,
-                t.reads,
-                t.writes,
-                tuple(sorted(t.widths)),
-                t.first.value,
-                t.last.value,
-                tuple((ip, count) for ip, count in t.ips.most_common() if ip),
-            )
-            for t in ordered
-        ]
+        self._registers = [tally.result() for tally in ordered]
 
     @overload
     def __getitem__(self, index: int) -> RegisterSummary: ...

@@ -13,7 +13,7 @@ does more than keep (a sink to feed, a bound to hold) takes one, and with it the
 
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from threading import RLock
 from time import monotonic_ns, time_ns
@@ -25,6 +25,7 @@ from decode import Direction, Instruction
 from mmio.access import Access
 from mmio.events import Event, Loss, Mapped, Mark, Record, Started
 from mmio.route import Space
+from mmio.summary import Group
 from mmio.table import Live, Resolver
 from mmio.view import TraceView
 
@@ -190,6 +191,17 @@ class Trace(TraceView):
     def __len__(self) -> int:
         kept = len(self._rows) // ROW.size
         return kept if self.keep is None else min(kept, self.keep)
+
+    def _groups(self) -> Iterable[Group]:
+        if self.keep is not None:
+            return super()._groups()
+        # One site and address is one register: of a million polls only the first and the last are built.
+        groups: dict[tuple[int, int], list[int]] = {}
+        for sequence, (_, address, _, site) in enumerate(ROW.iter_unpack(bytes(self._rows))):
+            group = groups.setdefault((site, address), [sequence, sequence, 0])
+            group[1] = sequence
+            group[2] += 1
+        return ((self._access(first), self._access(last), count) for first, last, count in groups.values())
 
     def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
         if self.keep is None:

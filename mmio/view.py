@@ -13,7 +13,7 @@ from decode import Direction
 from mmio.access import Access
 from mmio.diff import TraceDiff
 from mmio.events import Event, Record
-from mmio.summary import Summary
+from mmio.summary import Group, Summary
 from mmio.table import Resolver, table
 from mmio.timeline import draw
 
@@ -36,6 +36,10 @@ class TraceView(Sequence[Access]):
     def events(self) -> Sequence[Event]:
         """What stands between the accesses, in order."""
         return self._events
+
+    def _groups(self) -> Iterable[Group]:
+        """The accesses, those that are alike in groups if that is less work."""
+        return ((access, access, 1) for access in self)
 
     def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
         """What builds the access of a number, and the numbers of this view."""
@@ -139,7 +143,7 @@ class TraceView(Sequence[Access]):
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""
-        return Summary(self)
+        return Summary(self._groups())
 
     def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver = hex) -> str:
         """Return the accesses as aligned text.

@@ -1,9 +1,11 @@
 """One row a register."""
 
+import pytest
+
 from decode import READ_WRITE, WRITE
-from mmio import TraceView
+from mmio import Trace, TraceView
 from mmio.summary import RegisterSummary, Summary
-from tests.mmio.traces import START, access
+from tests.mmio.traces import START, access, machine
 
 SUMMARY = TraceView.of(
     [
@@ -51,8 +53,23 @@ def test_prints_as_a_table() -> None:
 
 def test_only_the_most_frequent_ips_are_printed() -> None:
     """Of many ips three are printed, and that there are more."""
-    row = Summary([access(n, ip=n % 5 + 1) for n in range(11)]).table().splitlines()[1]
+    row = TraceView.of(access(n, ip=n % 5 + 1) for n in range(11)).summary().table().splitlines()[1]
     assert row.endswith("0x1 (3), 0x2 (2), 0x3 (2), …")
+
+
+@pytest.mark.parametrize("keep", [None, 7])
+def test_trace_counts_its_records_in_groups(keep: int | None) -> None:
+    """A trace counts like records together; the summary is that of its accesses one by one."""
+    trace = Trace(keep=keep)
+    timer = machine(trace)
+    for n in range(12):
+        timer.ip = n % 3
+        timer.write(START + n % 2 * 4, 1 + n % 2, n)
+        timer.read(START + 4, 4)
+        timer.update(START, 4, lambda old: old + 1)
+        timer.port_read(0x70, 1)
+    assert list(trace.summary()) == list(TraceView.of(trace).summary())
+    assert sum(row.reads + row.writes for row in trace.summary()) == sum(a.reads + a.writes for a in trace)
 
 
 def test_empty_summary() -> None:

@@ -12,6 +12,7 @@ import argparse
 import collections
 import fnmatch
 import random
+import re
 import signal
 import time
 
@@ -84,8 +85,7 @@ class Campaign:
         try:
             truth = self.silicon.run(case)
         except CannotRun as error:
-            self.count["not run on silicon"] += 1
-            self._report(form, case, [str(error)])
+            self.count[f"not run, because {re.split('[:,]', str(error))[0]}"] += 1
             return
         if truth.fault is not None and truth.fault.number == signal.SIGILL and ours.fault != truth.fault:
             self.absent[form] += 1

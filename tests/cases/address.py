@@ -86,7 +86,8 @@ class Place:
             case "over":
                 offset = end - integer(0, max(size - 1, 0))
             case _:
-                offset = -integer(1, max(size, 1))
+                # In a 16-bit segment, CPUs differ in whether an access that wraps around 4 GiB is within the limit.
+                offset = 0 if (self.bits, self.width) == (16, 32) else -integer(1, max(size, 1))
         return self.window.base + offset
 
     def offset(self, address: int, segment: str) -> int:
@@ -123,12 +124,9 @@ def string_operand(place: Place, instruction: Instruction, operand: int, pointer
     if pointer != "ESDI":
         segment = _override(place, instruction) or "ds"
     register = FILES["R64"][6 if pointer == "SI" else 7]
-    others = [address for name, address in place.spots.items() if name != pointer]
-    near = place.chooser.pick((False, True))
-    if others and near:
-        address = others[0] + place.chooser.integer(-2 * size, 2 * size)
-    else:
-        address = place.spot(size)
+    first = next(iter(place.spots.values()), None)
+    near = first is not None and place.chooser.pick((False, True))
+    address = first + place.chooser.integer(-2 * size, 2 * size) if first is not None and near else place.spot(size)
     place.spots[pointer] = address
     place.set_address_register(register, place.offset(address, segment))
 

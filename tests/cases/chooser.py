@@ -55,7 +55,8 @@ def word(chooser: Chooser, bits: int = 64) -> int:
         return full
     if kind == "border":  # 2**n and its neighbours: the extremes of a signed value of any width
         width = chooser.pick(tuple(n for n in (8, 16, 32, 64) if n <= bits) or (bits,))
-        return (1 << chooser.integer(1, width) - 1) + chooser.integer(-1, 1) & full
+        shift = chooser.pick((width - 1, chooser.integer(0, width - 1)))
+        return (1 << shift) + chooser.integer(-1, 1) & full
     return chooser.integer(0, full)
 
 

@@ -76,6 +76,8 @@ _STRINGS = {"SEG_RSI": "SI", "ES_RDI": "ESDI", "SEG_RDI": "DI"}
 
 # Their bytes are another instruction's unless the decoder is told to be another maker's CPU.
 _SHADOWED = ("UD0", "MONTMUL_64", "MONTMUL_32", "MONTMUL_16", "RESERVEDNOP_RM16_R16_0F0D", "RESERVEDNOP_RM32_R32_0F0D")
+# They load a segment register; descriptors are not part of a case.
+_SELECTOR_LOADS = ("JMP_M16", "CALL_M16", "RETF", "IRET", "LDS_", "LES_", "LSS_", "LFS_", "LGS_")
 
 
 class Unbuildable(Exception):
@@ -150,7 +152,7 @@ def buildable(code: Code_, bits: int) -> bool:
         return False
     if info.decoder_option or info.encoding == EncodingKind.MVEX or info.fwait:
         return False  # other makers' CPUs; Knights Corner; two instructions that iced-x86 takes for one
-    if CODE_NAMES[code] in _SHADOWED:
+    if CODE_NAMES[code] in _SHADOWED or CODE_NAMES[code].startswith(_SELECTOR_LOADS):
         return False
     try:
         slots(code)

@@ -69,8 +69,13 @@ def features() -> frozenset[str]:
     """
     source = random.Random(0)
     found: set[str] = set()
+    lacking: set[str] = set()
     for code in all_codes(64):
         needed = {_FEATURES[f] for f in Decoder(64, random_case(source, code).code).decode().cpuid_features()}
-        if not needed <= found and host_has(code):
+        if needed <= found or needed & lacking:
+            continue
+        if host_has(code):
             found |= needed
+        elif len(needed - found) == 1:
+            lacking |= needed - found
     return frozenset(found)

@@ -44,6 +44,7 @@ _BREAKPOINT = b"\xcc"
 _CODE_32 = 0x23  # __USER32_CS
 _RESUME_FLAG = 1 << 16  # set by the CPU in the flags image of a fault: it tells of the fault, not of the instruction
 _TRAP_FLAG = 1 << 8
+_ID_FLAG = 1 << 21  # ptrace cannot change it, so a child in which POPF has set it is of no further use
 _FAULTS = (signal.SIGTRAP, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _STRAIGHT = (FlowControl.NEXT, FlowControl.INTERRUPT, FlowControl.EXCEPTION)
 _AFTER = tuple(REGISTER_INDEX[name] for name in GENERAL)
@@ -57,6 +58,8 @@ def falls_through(code: bytes, bits: int) -> bool:
     instruction = Decoder(bits, code).decode()
     if instruction.flow_control == FlowControl.XBEGIN_XABORT_XEND:
         raise CannotRun(f"a transaction does not survive being traced: {code.hex()}")
+    if instruction.op_code().is_input_output:
+        raise CannotRun(f"ports are closed to user programs: {code.hex()}")
     return instruction.code == Code.INVALID or instruction.flow_control in _STRAIGHT
 
 
@@ -155,6 +158,8 @@ class SiliconEngine:
         if buffer is not None and case.vectors is not None and self._layout is not None:
             tracee.load_xstate(buffer)
             vectors = self._layout.unpack(buffer, case.vectors)
+        if words[_RFLAGS] & _ID_FLAG:
+            self._drop_child()
         bases = case.segment_bases()
         if case.bits == 64:
             bases[4:] = words[_FS_BASE], words[_GS_BASE]

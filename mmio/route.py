@@ -55,12 +55,13 @@ class Route:
             value = hit.read(offset, width)
         except NoRegister as hole:
             if hole.device is not hit.region.device:
+                self._place(hole, "read", address, width)
                 raise
             return self._read_parts(address, width)
-        except DeviceError as error:
+        except AccessError as error:
             self._place(error, "read", address, width)
             raise
-        if value.__class__ is not int or value >> (width << 3):
+        if value.__class__ is not int or value >> (width << 3):  # a negative one, shifted, is never 0
             value = self._checked(value, address, width)
         if hit.recorded:
             initiator = self._initiator
@@ -93,9 +94,10 @@ class Route:
             hit.write(offset, width, value)
         except NoRegister as hole:
             if hole.device is not hit.region.device:
+                self._place(hole, "write", address, width)
                 raise
             return self._write_parts(address, width, value)
-        except DeviceError as error:
+        except AccessError as error:
             self._place(error, "write", address, width)
             raise
         if hit.recorded:
@@ -182,7 +184,7 @@ class Route:
         for first, width in part.runs:
             try:
                 answer = part.segment.read(part.offset + first, width)
-            except DeviceError as error:
+            except AccessError as error:
                 self._place(error, verb, part.address, part.width)
                 raise
             value |= self._checked(answer, part.address + first, width, verb) << 8 * first
@@ -192,7 +194,7 @@ class Route:
         for first, width in part.runs:
             try:
                 part.segment.write(part.offset + first, width, value >> 8 * first & (1 << 8 * width) - 1)
-            except DeviceError as error:
+            except AccessError as error:
                 self._place(error, verb, part.address, part.width)
                 raise
 

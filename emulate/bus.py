@@ -23,6 +23,7 @@ class Bus(Protocol):
     - `read_block(address, length) -> bytes | None` and `write_block(address, data) -> bool`: whole blocks, for REP
       string instructions on plain memory. None and False say "not plain memory here"; then each element is accessed
       on its own.
+    - `begin(instruction, ip)`: told before each step which instruction is about to run, and where it stands.
     - `fetch(address, length) -> bytes`: up to `length` code bytes, for `Emulator.step` without code.
     """
 

@@ -3,6 +3,8 @@
 An instruction met before costs one dictionary look-up and the work itself; that is the whole of `step`.
 """
 
+from collections.abc import Callable
+
 from decode import Instruction, TruncatedInstruction, decode
 from emulate.builder import Settings
 from emulate.bus import Bus
@@ -39,6 +41,7 @@ class Emulator:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
+        self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
         self.settings = Settings(slots, alignment_check, max_iterations)
         self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
@@ -59,6 +62,8 @@ class Emulator:
             compiled = self._compiled[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
+        if self._begin is not None:
+            self._begin(compiled.instruction, cpu.regs[cpu.slots[RIP]])
         try:
             compiled.run(cpu, self.bus)
         except Fault as fault:

@@ -9,16 +9,11 @@ Memory and ports work alike, so each is a `Route` over its own range map.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 from decode import Direction, Instruction
-from emulate import Emulator, RegisterFile
-from emulate.cpu import RIP
 from mmio.region import RangeMap, Region
 from mmio.route import Route, Space
-
-CS: Final = 1  # index of the code segment in `RegisterFile.bases`
-LONGEST: Final = 15  # bytes of an instruction
 
 
 class Recorder(Protocol):
@@ -103,19 +98,10 @@ class Initiator:
         self._trace = trace
         self.record = None if trace is None else trace.record
 
-    def step(self, emulator: Emulator, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
-        """Execute one instruction as `emulator.step` does, with its place and text in every record and error.
-
-        The emulator must be one over this initiator: `emulator = Emulator(initiator)`.
-        """
-        if emulator.bus is not self:
-            raise ValueError("this emulator works on another bus; make it with Emulator(initiator)")
-        self.ip = cpu.regs[cpu.slots[RIP]]
-        if code is None:
-            address = self.ip if cpu.bits == 64 else self.ip + cpu.bases[CS] & 0xFFFFFFFF
-            code = self.fetch(address, LONGEST)
-        self.instruction = emulator.compile(cpu.bits, code).instruction
-        return emulator.step(cpu, code)
+    def begin(self, instruction: Instruction, ip: int) -> None:
+        """Note which instruction is running, for records and errors. `Emulator.step` calls it."""
+        self.instruction = instruction
+        self.ip = ip
 
     def read_block(self, address: int, length: int) -> bytes | None:
         """Read plain memory in one piece; None where it is not plain, lies in several segments or is recorded."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Any, Final
 
+from decode import Instruction
 from emulate import Ram
 from mmio.errors import MappingError
 from mmio.initiator import Initiator, Recorder
@@ -140,6 +141,10 @@ class AddressSpace:
     def update(self, address: int, width: int, operation: Operation) -> int:
         """Read, write `operation(old)`, return old, indivisibly against every other update."""
         return self._own.update(address, width, operation)
+
+    def begin(self, instruction: Instruction, ip: int) -> None:
+        """Note which instruction is running, for records and errors. `Emulator.step` calls it."""
+        self._own.begin(instruction, ip)
 
     def read_block(self, address: int, length: int) -> bytes | None:
         """Read plain memory in one piece; None where it is not plain."""

@@ -24,15 +24,16 @@ def random_bytes(length: int, seed: int) -> bytes:
 
 
 def test_it_is_a_bus() -> None:
-    """A library caller hands the space to an emulator; a store lands in the device."""
+    """A library caller hands the space to an emulator; a store lands in the device, its instruction in the record."""
     spy = Spy()
     space = AddressSpace(log := Log())
     assert isinstance(space, Bus)
     space.map(0xFE000000, 0x100, spy)
-    cpu = Cpu(bits=64, rdi=0xFE000000, eax=0x11223344)
+    cpu = Cpu(bits=64, rip=0x1234, rdi=0xFE000000, eax=0x11223344)
     Emulator(space).step(cpu, bytes.fromhex("894708"))  # mov [rdi+8],eax
     assert spy.seen == [("write", 8, 4)]
     assert log.brief == [(WRITE, 0xFE000008, 4, 0x11223344, 0)]
+    assert [(record.ip, str(record.instruction)) for record in log] == [(0x1234, "mov [rdi+8],eax")]
 
 
 def test_the_bus_methods_all_work() -> None:

@@ -11,8 +11,10 @@ BASE := $(VENV)/.base-$(VERSION)
 DEMO := $(VENV)/.demo-$(VERSION)
 TEST := $(VENV)/.test-$(VERSION)
 
+BENCHMARKS := $(filter-out __init__ measure,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test clean python compiler
+.PHONY: help demo test bench clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -27,6 +29,9 @@ test: compiler $(TEST)  ## Lint, check the types, run every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	CC='$(CC)' $(BIN)/pytest -n auto --dist loadgroup
+
+bench: compiler $(TEST)  ## Measure: every figure that is published
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 clean:  ## Remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info examples/nic/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from mmio.access import Access
+from mmio import Access, Symbols
 from mmio.events import Mark, Record
-from mmio.symbols import Symbols
 
 Piece: TypeAlias = tuple[str, str]  # text, and its style where there is colour
 

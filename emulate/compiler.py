@@ -21,8 +21,8 @@ from decode import Instruction
 from emulate import families  # noqa: F401  # fills RECIPES
 from emulate.builder import Builder, Settings
 from emulate.faults import UnsupportedInstruction
-from emulate.recipes import RECIPES
-from emulate.unsupported import REASONS
+from emulate.recipes import RECIPES, Recipe
+from emulate.unsupported import reason
 
 
 @frozen(slots=True)
@@ -47,9 +47,9 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     Raises:
         UnsupportedInstruction: no recipe does this instruction or this form of it.
     """
-    recipe = RECIPES.get(instruction.string or instruction.mnemonic)
+    recipe = _recipe(instruction)
     if recipe is None:
-        raise UnsupportedInstruction(instruction, REASONS.get(instruction.mnemonic, "is not emulated"))
+        raise UnsupportedInstruction(instruction, reason(instruction.mnemonic))
     builder = Builder(instruction, settings)
     ready = recipe(builder)
     if ready is not None:
@@ -93,8 +93,16 @@ def _function(source: str) -> CodeType:
 
 def is_supported(instruction: Instruction) -> bool:
     """Return whether the emulator does this instruction."""
+    recipe = _recipe(instruction)
+    if recipe is None:
+        return False
     try:
-        compile_instruction(instruction, Settings())
+        recipe(Builder(instruction, Settings()))
     except UnsupportedInstruction:
         return False
     return True
+
+
+def _recipe(instruction: Instruction) -> Recipe | None:
+    """Return what writes an instruction, None when nothing does."""
+    return RECIPES.get(instruction.string or instruction.mnemonic)

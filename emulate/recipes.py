@@ -5,6 +5,7 @@ under one of the drivers below) into the family module it belongs to; nothing el
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
 from decode.operands import MemoryOperand
@@ -50,6 +51,7 @@ def _driver(build: Callable[[Builder, Operation], object], mnemonics: tuple[str,
     """Register pure functions under their mnemonics, to be built by `build`."""
 
     def register(function: _F) -> _F:
+        @wraps(function)  # so that the table of coverage names the pure function
         def write(b: Builder) -> None:
             build(b, function)
 

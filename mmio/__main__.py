@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from signal import SIGPIPE
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
+from mmio.coverage import page, table
 
 _EXAMPLES = """\
 examples:
@@ -54,6 +55,17 @@ def _parser() -> argparse.ArgumentParser:
         "--bits", type=int, choices=(16, 32, 64), default=64, help="the mode the code runs in (default: 64)"
     )
     command.set_defaults(command=_decode)
+
+    command = commands.add_parser(
+        "coverage",
+        help="show what is emulated, and why the rest is not",
+        description="List every instruction form that touches memory or a port by what becomes of it: emulated, native "
+        "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
+    )
+    command.add_argument("--by", choices=("feature", "mnemonic"), default="feature", help="what a line stands for")
+    command.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
+    command.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
+    command.set_defaults(command=_coverage)
     return parser
 
 
@@ -104,6 +116,12 @@ def _describe_access(access: MemoryAccess | PortAccess) -> str:
 
 def _verb(direction: str) -> str:
     return {"NONE": "address only", "READ_WRITE": "read, write"}.get(direction, direction.lower())
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    """Print the table of what is emulated."""
+    print(page() if options.markdown else "\n".join(table(options.by, options.missing)))
+    return 0
 
 
 def _complain(problem: str, status: int) -> int:

@@ -1,0 +1,234 @@
+"""An instruction written down: what the text contains, in which order, and what it never contains."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from decode import READ, REGISTERS, MemoryOperand, decode, forms
+from emulate import Cpu, Emulator, Fault, GeneralProtection, UnsupportedInstruction, is_supported
+from emulate.builder import Builder, Settings
+from emulate.compiler import compile_instruction
+from emulate.recipes import RECIPES
+from tests.emulate.everywhere import Everywhere
+
+
+def builder(code: str, bits: int = 64) -> Builder:
+    """A builder that nothing was written into yet."""
+    return Builder(decode(bytes.fromhex(code), bits), Settings())
+
+
+def written(code: str, bits: int = 64) -> tuple[str, dict[str, object]]:
+    """The finished source of an instruction, and the names it uses."""
+    b = builder(code, bits)
+    RECIPES[b.instruction.mnemonic](b)
+    return b.finish()
+
+
+def sources() -> Iterator[tuple[str, dict[str, object]]]:
+    """The source of every form that has one."""
+    for form in forms():
+        for bits, code in form.examples.items():
+            b = Builder(decode(code, bits), Settings())
+            if not b.instruction.string and is_supported(b.instruction):
+                RECIPES[form.mnemonic](b)
+                yield b.finish()
+
+
+def test_a_load() -> None:
+    """The example of the module's docstring: every index, mask, width and displacement is a constant."""
+    assert written("8b4710")[0] == (
+        "def run(cpu, bus):\n"
+        "    r = cpu.regs\n"
+        "    a0 = r[7] + 0x10 & 0xffffffffffffffff\n"
+        "    if a0 > 0x7ffffffffffc: canonical(a0, 4)\n"
+        "    m1 = bus.read(a0, 4)\n"
+        "    r[0] = m1\n"
+        "    r[16] = r[16] + 3 & 0xffffffffffffffff\n"
+    )
+
+
+def test_only_names_made_here_enter_the_text() -> None:
+    """A source is one function without imports or attributes with underscores; its names are its own or were bound."""
+    for source, namespace in sources():
+        tree = ast.parse(source)
+        assert [type(node) for node in tree.body] == [ast.FunctionDef]
+        nodes = list(ast.walk(tree))
+        own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own |= {argument.arg for node in nodes if isinstance(node, ast.arguments) for argument in node.args}
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        assert used <= own | set(namespace) | {"cpu", "bus", "max", "min"}, source
+        assert not own & set(namespace), source
+        assert not any(isinstance(node, ast.Import | ast.ImportFrom | ast.Global) for node in nodes)
+        assert not any(isinstance(node, ast.Attribute) and node.attr.startswith("_") for node in nodes)
+
+
+def is_commit(statement: ast.stmt) -> bool:
+    """Whether a statement writes a register or other state of the CPU."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    places = [place for target in targets for place in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return any(isinstance(place, ast.Subscript | ast.Attribute) for place in places)
+
+
+def test_registers_are_written_last() -> None:
+    """Whatever recipes do, once a register is written nothing is accessed and nothing can be refused any more."""
+    for source, _ in sources():
+        function = ast.parse(source).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        first = next(index for index, statement in enumerate(function.body) if is_commit(statement))
+        for statement in function.body[first:]:
+            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            assert "bus" not in names, source
+            assert not isinstance(statement, ast.If), source
+        assert is_commit(function.body[-1]), source
+
+
+def test_checks_come_before_accesses() -> None:
+    """Every address is computed and checked before the first access."""
+    source, _ = written("ff30")  # push [rax]: a load and a store
+    lines = source.splitlines()
+    checks = [index for index, line in enumerate(lines) if "canonical(" in line]
+    accesses = [index for index, line in enumerate(lines) if "bus." in line]
+    assert len(checks) == len(accesses) == 2
+    assert max(checks) < min(accesses)
+
+
+def test_an_object_is_bound_once() -> None:
+    """The same object keeps its name, another one of the same name gets a new one."""
+    b = builder("90")
+    first, second = object(), object()
+    assert b.bind(first, "thing") == b.bind(first, "other") == "thing"
+    assert b.bind(second, "thing") == "thing_1"
+    assert b.call(len, 1, "x") == "len(1, x)"
+
+
+def test_an_address_is_planned_once() -> None:
+    """Reading and writing one operand computes and checks its address once."""
+    source, _ = written("0107")
+    assert source.count("canonical(") == 1
+    assert source.count("r[7]") == 1
+
+
+@pytest.mark.parametrize(
+    ("operand", "expected"),
+    [
+        (("rdi", None, 1, 0, 8), "r[7]"),
+        (("rdi", None, 1, -8, 8), "r[7] - 0x8 & 0xffffffffffffffff"),
+        (("edi", None, 1, 0, 4), "(r[7] & 0xffffffff)"),
+        ((None, "rcx", 4, 0, 8), "r[1] * 4 & 0xffffffffffffffff"),
+        (("rdi", "rcx", 1, 0, 8), "r[7] + r[1] & 0xffffffffffffffff"),
+        (("bx", "si", 1, 2, 2), "(r[3] & 0xffff) + (r[6] & 0xffff) + 0x2 & 0xffff"),
+        ((None, None, 1, -0x2000000, 4), "0xfe000000"),
+        (("rip", None, 1, 0x10, 8), "r[16] + 0x12 & 0xffffffffffffffff"),
+    ],
+)
+def test_effective_addresses(operand: tuple[str | None, str | None, int, int, int], expected: str) -> None:
+    """Base, index, scale and displacement, wrapped only where they can leave the address size."""
+    base, index, scale, displacement, width = operand
+    named = MemoryOperand(
+        REGISTERS[base] if base else None,
+        REGISTERS[index] if index else None,
+        scale,
+        displacement,
+        REGISTERS["ds"],
+        width,
+        4,
+        READ,
+    )
+    assert builder("8b07").effective_address(named) == expected
+
+
+def test_what_has_no_register_file_is_unsupported() -> None:
+    """Control and debug registers are named but not modelled."""
+    b = builder("8b07")
+    with pytest.raises(UnsupportedInstruction, match="uses cr0, which is not emulated"):
+        b.word(REGISTERS["cr0"])
+
+
+@pytest.mark.parametrize(
+    ("registers", "expected"),
+    [
+        (("al", "ah"), 0x1122334455662211),
+        (("ah", "al"), 0x1122334455661122),
+        (("eax",), 0x11),
+        (("ax",), 0x1122334455660011),
+    ],
+)
+def test_register_writes_merge(registers: tuple[str, ...], expected: int) -> None:
+    """Two parts of one register can be written by one instruction; the second keeps what the first wrote."""
+    b = builder("90")
+    for value, name in zip((0x11, 0x22), registers, strict=False):
+        b.set_register(REGISTERS[name], f"{value:#x}")
+    source, namespace = b.finish()
+    assert "r[0]" in source
+    cpu = Cpu(rax=0x1122334455667788)
+    run(source, namespace, cpu)
+    assert cpu.rax == expected
+
+
+def run(source: str, namespace: dict[str, object], cpu: Cpu) -> None:
+    """Execute a finished source."""
+    exec(source, namespace)  # noqa: S102  # the builder's own text
+    namespace["run"](cpu, Everywhere())  # type: ignore[operator]
+
+
+def test_unchanged_keeps_the_whole_register() -> None:
+    """What is written back to leave a register alone has the upper half of a 32-bit one too."""
+    assert builder("90").unchanged(REGISTERS["eax"]) == "r[0]"
+    assert builder("90").unchanged(REGISTERS["ax"]) == "(r[0] & 0xffff)"
+
+
+def test_later_values_may_need_earlier_registers() -> None:
+    """When a commit reads a register that another one writes, they happen at once."""
+    b = builder("90")
+    b.set_register(REGISTERS["rax"], "r[3]")
+    b.set_register(REGISTERS["rbx"], "r[0]")
+    source, namespace = b.finish()
+    cpu = Cpu(rax=1, rbx=2)
+    run(source, namespace, cpu)
+    assert (cpu.rax, cpu.rbx) == (2, 1)
+
+
+def test_a_branch_target_is_checked_before_anything_is_pushed() -> None:
+    """CALL to a place that is not canonical, or beyond the limit of CS, faults and pushes nothing."""
+    bus, cpu = Everywhere(), Cpu(rax=1 << 63, rsp=0x1000)
+    with pytest.raises(GeneralProtection):
+        Emulator(bus).step(cpu, b"\xff\xd0")
+    cpu = Cpu(32, eax=0x10000, esp=0x1000)
+    cpu.limits = [0xFFFF] * 6
+    with pytest.raises(GeneralProtection, match="lie beyond the limit 0xffff"):
+        Emulator(bus).step(cpu, b"\xff\xd0")
+    assert bus.log == []
+
+
+@pytest.mark.parametrize(
+    ("bits", "ip", "code", "after"),
+    [(64, 2**64 - 2, "8b07", 0), (32, 0xFFFFFFFE, "8b07", 0), (16, 0xFFFE, "8b07", 0), (32, 0x1000, "8b4710", 0x1003)],
+)
+def test_the_instruction_pointer_wraps_with_the_mode(bits: int, ip: int, code: str, after: int) -> None:
+    """IP, EIP or RIP goes on behind the instruction."""
+    cpu = Cpu(bits, rip=ip)
+    Emulator(Everywhere()).step(cpu, bytes.fromhex(code))
+    assert cpu.rip == after
+
+
+@pytest.mark.parametrize(
+    ("code", "aligned", "misaligned"),
+    [("8b07", 0x1004, 0x1002), ("668b07", 0x1002, 0x1001), ("488b07", 0x1008, 0x1004), ("8a07", 0x1001, None)],
+)
+def test_alignment_check_is_a_setting(code: str, aligned: int, misaligned: int | None) -> None:
+    """With it, and EFLAGS.AC, a misaligned access raises #AC; without either, nothing does."""
+    strict, lax = Emulator(Everywhere(), alignment_check=True), Emulator(Everywhere())
+    strict.step(Cpu(rdi=aligned, ac=1), bytes.fromhex(code))
+    if misaligned is not None:
+        with pytest.raises(Fault, match="#AC"):
+            strict.step(Cpu(rdi=misaligned, ac=1), bytes.fromhex(code))
+        strict.step(Cpu(rdi=misaligned), bytes.fromhex(code))
+        lax.step(Cpu(rdi=misaligned, ac=1), bytes.fromhex(code))
+
+
+def test_settings_are_a_value() -> None:
+    """What is compiled for equal settings is interchangeable."""
+    assert Settings() == Settings(slots=tuple(range(18)), alignment_check=False, max_iterations=None)
+    instruction = decode(b"\x8b\x07")
+    assert compile_instruction(instruction, Settings()).source == compile_instruction(instruction, Settings()).source

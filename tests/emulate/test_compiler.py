@@ -1,0 +1,75 @@
+"""From an instruction to a callable."""
+
+from types import FunctionType
+
+import pytest
+
+from decode import decode, forms
+from emulate import Compiled, Cpu, UnsupportedInstruction, compiler, is_supported
+from emulate.builder import Builder, Settings
+from emulate.compiler import compile_instruction
+from emulate.recipes import RECIPES
+from tests.emulate.everywhere import Everywhere
+
+
+def compiled(code: str, bits: int = 64) -> Compiled:
+    """Compile for the plain `Cpu`."""
+    return compile_instruction(decode(bytes.fromhex(code), bits), Settings())
+
+
+def test_a_compiled_instruction_runs() -> None:
+    """`run(cpu, bus)` is the whole instruction; `source` says what it does."""
+    load = compiled("8b4710")
+    bus, cpu = Everywhere(), Cpu(rdi=0x1000, rip=0x400000)
+    load.run(cpu, bus)
+    assert (bus.log, cpu.rax, cpu.rip) == ([(1, 0x1010, 4)], bus.values[0], 0x400003)
+    assert "bus.read(a0, 4)" in load.source
+    assert load.instruction.format() == "mov eax,[rdi+10h]"
+
+
+def test_string_instructions_have_no_source() -> None:
+    """They share one state machine."""
+    assert compiled("f3a4").source == ""
+
+
+def test_what_has_no_recipe_is_unsupported() -> None:
+    """The error names the instruction, its bytes and the mode."""
+    with pytest.raises(UnsupportedInstruction, match=r"'vmfunc' is not emulated \(bytes 0f 01 d4, 64-bit code\)"):
+        compiled("0f01d4")
+    with pytest.raises(UnsupportedInstruction, match=r"'lgdt .*' needs descriptor tables, which are not modelled"):
+        compiled("0f0117")
+    assert not is_supported(decode(b"\x0f\xa2"))
+    assert is_supported(decode(b"\x8b\x07"))
+
+
+def test_instructions_of_one_shape_share_code() -> None:
+    """Registers, widths and displacements are constants: the bytecode is the same object, the results are not."""
+    first, second = compiled("8b4710"), compiled("488b5908")
+    assert first.run.__code__.co_code == second.run.__code__.co_code
+    assert first.run.__code__.co_consts != second.run.__code__.co_consts
+    bus, cpu = Everywhere(), Cpu(rcx=0x2000)
+    second.run(cpu, bus)
+    assert (bus.log, cpu.rbx) == ([(1, 0x2008, 8)], bus.values[0])
+
+
+def test_a_shape_with_constants_equals_the_text_compiled() -> None:
+    """Putting constants into a shape gives, for every form, what compiling its own text gives."""
+    for form in forms():
+        for bits, code in form.examples.items():
+            instruction = decode(code, bits)
+            if instruction.string or not is_supported(instruction):
+                continue
+            builder = Builder(instruction, Settings())
+            RECIPES[form.mnemonic](builder)
+            source, namespace = builder.finish()
+            outcomes = []
+            for function in (compiler._code(source), compiler._function(source)):
+                bus = Everywhere()
+                cpu = Cpu(bits, protected=False, esi=0x1000, ebx=0x20, esp=0x4000, edx=3, ecx=5, k1=5, xmm3=1 << 127)
+                try:
+                    FunctionType(function, namespace)(cpu, bus)
+                    raised = None
+                except Exception as error:
+                    raised = type(error), str(error)
+                outcomes.append((cpu, bus.log, bus.values, raised))
+            assert outcomes[0] == outcomes[1], source

@@ -1,0 +1,129 @@
+"""One step at a time."""
+
+import pytest
+
+from decode import InvalidInstruction, TruncatedInstruction
+from emulate import Cpu, Emulator, PageFault, Ram, UnsupportedInstruction, emulator
+from tests.emulate.everywhere import Everywhere
+
+
+class Plain:
+    """A bus with the four methods and nothing else, over one piece of code."""
+
+    def __init__(self, code: str, base: int) -> None:
+        self.code, self.base = bytes.fromhex(code), base
+        self.read_at: list[int] = []
+
+    def read(self, address: int, width: int) -> int:
+        """Return a code byte."""
+        self.read_at.append(address)
+        return self.code[address - self.base]
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Refuse."""
+        raise AssertionError
+
+    port_read = read
+    port_write = write
+
+
+def test_a_step() -> None:
+    """It executes one instruction, moves RIP, and returns the instruction; what follows it is not looked at."""
+    cpu = Cpu(rax=1, rip=0x400000)
+    instruction = Emulator(Ram(1)).step(cpu, bytes.fromhex("4883c010 4883c020"))
+    assert instruction.format() == "add rax,10h"
+    assert (cpu.rax, cpu.rip) == (0x11, 0x400004)
+
+
+def test_code_is_fetched_from_the_bus() -> None:
+    """Without code, the bytes at RIP are; in 32- and 16-bit code at CS:IP."""
+    for cpu in (Cpu(rip=0x1002), Cpu(32, eip=2, cs_base=0x1000), Cpu(16, ip=0xFFF2, cs=0xF01)):
+        ram = Ram(bytes.fromhex("f4f4 ffc0 f4"), base=0x1000 if cpu.bits != 16 else 0x1F000)
+        Emulator(ram).step(cpu)
+        assert cpu.eax == 1
+
+
+def test_no_more_code_is_read_than_there_is() -> None:
+    """A bus without `fetch` is read byte by byte, to the end of the instruction and no further."""
+    bus, cpu = Plain("4883c010", 0x1000), Cpu(rip=0x1000)
+    Emulator(bus).step(cpu)
+    assert (cpu.rax, bus.read_at) == (0x10, [0x1000, 0x1001, 0x1002, 0x1003])
+    last = Ram(bytes.fromhex("f4ffc0"), base=0x1000)
+    assert Emulator(last).step(Cpu(rip=0x1001)).length == 2
+
+
+@pytest.mark.parametrize("code", [bytearray(b"\xff\xc0"), memoryview(b"\xff\xc0"), b"\xff\xc0"])
+def test_code_is_any_kind_of_bytes(code: bytes) -> None:
+    """A bytearray or a memoryview does as well."""
+    cpu = Cpu()
+    Emulator(Ram(1)).step(cpu, code)
+    assert cpu.eax == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("0fa2", UnsupportedInstruction), ("f08b07", InvalidInstruction), ("8b", TruncatedInstruction)],
+)
+def test_what_cannot_be_done_changes_nothing(code: str, error: type[Exception]) -> None:
+    """An instruction that is not emulated, not one, or not all there leaves every register."""
+    cpu = Cpu(rip=0x1000, rax=5)
+    for _ in range(2):
+        with pytest.raises(error):
+            Emulator(Ram(1)).step(cpu, bytes.fromhex(code))
+    assert cpu == Cpu(rip=0x1000, rax=5)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), PageFault(0x1000)])
+def test_what_the_bus_raises_comes_out_as_itself(error: BaseException) -> None:
+    """The very object; of exceptions that are no faults nothing is added."""
+
+    class Raising(Ram):
+        def read(self, address: int, width: int) -> int:
+            raise error
+
+    cpu = Cpu(rip=0x1000, rax=5)
+    with pytest.raises(type(error)) as caught:
+        Emulator(Raising(1)).step(cpu, b"\x8b\x07")
+    assert caught.value is error
+    assert cpu == Cpu(rip=0x1000, rax=5)
+
+
+def test_compiled_instructions_are_remembered() -> None:
+    """The same bytes are compiled once, with or without others behind them; each mode apart."""
+    machine = Emulator(Ram(1))
+    first = machine.compile(64, b"\x8b\x07")
+    assert machine.compile(64, b"\x8b\x07\x90") is first
+    assert machine.compile(32, b"\x8b\x07") is not first
+
+
+def test_memory_for_compiled_instructions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full cache starts afresh."""
+    monkeypatch.setattr(emulator, "CACHE_SIZE", 4)
+    machine = Emulator(Ram(1))
+    for value in range(20):
+        machine.step(Cpu(), bytes((0xB0, value)))
+        assert len(machine._compiled[64]) <= 5
+
+
+def test_a_mode_nobody_knows_is_refused() -> None:
+    """A register file whose `bits` is no mode cannot be stepped."""
+    cpu = Cpu()
+    cpu.bits = 63
+    with pytest.raises(ValueError, match="bits is 16, 32 or 64, not 63"):
+        Emulator(Ram(1)).step(cpu, b"\x90")
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_a_bound_is_at_least_one(most: int) -> None:
+    """A step that may do nothing would never end."""
+    with pytest.raises(ValueError, match=f"max_iterations is at least 1, not {most}"):
+        Emulator(Ram(1), max_iterations=most)
+
+
+def test_the_bus_may_be_exchanged() -> None:
+    """`bus` is an attribute; what was compiled for one bus runs on another."""
+    machine = Emulator(Everywhere())
+    machine.step(Cpu(rdi=0x1000), b"\x8b\x07")
+    machine.bus = other = Everywhere()
+    machine.step(Cpu(rdi=0x2000), b"\x8b\x07")
+    assert other.log == [(1, 0x2000, 4)]

@@ -41,7 +41,7 @@ from decode.operands import (
     PortOperand,
     RegisterOperand,
 )
-from decode.registers import REGISTERS, Register
+from decode.registers import REGISTERS, SEGMENT, Register
 from decode.selection import explicit_access
 
 MAX_LENGTH: Final = 15
@@ -286,7 +286,7 @@ def _accesses(
             if explicit and _DIRECTIONS[memory.access] == explicit.direction:
                 found.append(explicit_access(raw, mnemonic, operands, opmask, explicit))
             else:
-                operand = _implicit_operand(memory)
+                operand = _implicit_operand(memory, operands)
                 found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
         if mnemonic == "pop":  # it reads the stack before it writes its operand
             found.reverse()
@@ -300,9 +300,14 @@ def _accesses(
     return tuple(found)
 
 
-def _implicit_operand(memory: UsedMemory) -> MemoryOperand:
+def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...]) -> MemoryOperand:
     """Return an operand for memory an instruction touches without naming it, such as the stack."""
     address_width = _ADDRESS_WIDTHS[memory.address_size]
+    width = MemorySizeExt.size(memory.memory_size)
+    if width == 4 and any(
+        isinstance(o, RegisterOperand) and o.register.file == SEGMENT and o.direction == READ for o in operands
+    ):
+        width = 2  # PUSH of a selector leaves the upper half of its slot (SDM vol. 2B, PUSH: recent CPUs)
     return MemoryOperand(
         _REGISTERS.get(memory.base),
         _REGISTERS.get(memory.index),
@@ -310,7 +315,7 @@ def _implicit_operand(memory: UsedMemory) -> MemoryOperand:
         _signed(memory.displacement, address_width),
         _REGISTERS[memory.segment],
         address_width,
-        MemorySizeExt.size(memory.memory_size),
+        width,
         _DIRECTIONS[memory.access],
     )
 

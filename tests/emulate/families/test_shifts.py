@@ -2,10 +2,9 @@
 
 import pytest
 
-from decode import decode
 from emulate import Cpu
 from emulate.families import shifts
-from emulate.flags import AF, CF, OF, PF, SF, STATUS, ZF, undefined
+from emulate.flags import AF, CF, OF, PF, SF, STATUS, ZF
 from emulate.recipes import Binary, Ternary
 from tests.emulate.families.executing import execute, reads, word, writes
 
@@ -116,26 +115,3 @@ def test_a_count_of_zero_clears_the_upper_half_of_a_32_bit_register() -> None:
     cpu = Cpu(rax=0x1122334455667788)
     execute("d3e0", cpu)
     assert cpu.rax == 0x55667788
-
-
-@pytest.mark.parametrize(
-    ("code", "cl", "flags"),
-    [
-        ("d3e0", 0, 0),
-        ("d3e0", 32, 0),
-        ("d3e0", 1, AF),
-        ("d3e0", 2, AF | OF),
-        ("d2e8", 8, AF | OF | CF),
-        ("d2f8", 8, AF | OF),
-        ("d1e0", 9, AF),
-        ("c1e005", 0, AF | OF),
-        ("d3c0", 1, 0),
-        ("d3d8", 2, OF),
-        ("660fa5d8", 16, AF | OF),
-        ("660fa5d8", 17, STATUS),
-        ("480fa5d8", 64, 0),
-    ],
-)
-def test_which_flags_are_undefined_depends_on_the_count(code: str, cl: int, flags: int) -> None:
-    """OF is defined for one step only, AF for none, CF until everything is shifted out; a count of zero defines all."""
-    assert undefined(decode(bytes.fromhex(code)), cl) == flags

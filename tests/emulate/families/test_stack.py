@@ -2,6 +2,7 @@
 
 import pytest
 
+from decode import accesses, decode
 from emulate import Cpu, GeneralProtection, StackFault, UnsupportedInstruction
 from emulate.families.stack import popped_flags
 from emulate.flags import AC, CF, DF, ID, IF, IOPL, NT, RF, STATUS, TF, VM
@@ -232,3 +233,13 @@ def test_a_stack_that_is_not_canonical_is_a_stack_fault(code: str) -> None:
 def test_a_destination_that_is_not_canonical_is_known_before_the_stack_is_read() -> None:
     """POP to memory checks both addresses first."""
     assert refused(GeneralProtection, "8f07", Cpu(rsp=TOP, rdi=1 << 47)).log == []
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+@pytest.mark.parametrize("prefix", ["", "66"])
+@pytest.mark.parametrize("code", ["06", "0e", "16", "1e", "0fa0", "0fa8", "07", "17", "1f", "0fa1", "0fa9"])
+def test_pushed_and_popped_selectors_are_accessed_as_decode_says(bits: int, prefix: str, code: str) -> None:
+    """Width and place of the slot equal `decode.accesses`, in both modes and operand sizes."""
+    cpu = Cpu(bits, rsp=TOP, protected=False)
+    expected = accesses(decode(bytes.fromhex(prefix + code), bits), cpu)
+    assert [touch[:3] for touch in execute(prefix + code, cpu)] == expected

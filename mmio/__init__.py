@@ -1,8 +1,7 @@
 """Buses, devices, records, and the sources of faults."""
 
 from mmio.access import Access
-from mmio.block import block
-from mmio.device import Device
+from mmio.device import Device, Line, array, bit, block, field, line, register
 from mmio.diff import TraceDiff
 from mmio.errors import (
     AccessError,
@@ -14,14 +13,11 @@ from mmio.errors import (
     PolicyError,
     UnmappedAccess,
 )
-from mmio.field import bit, field
 from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
 from mmio.initiator import Initiator
 from mmio.inprocess import Mapping, ioremap, map_ports
-from mmio.line import Line, line
 from mmio.policy import Policy
 from mmio.region import DeviceLike, Region
-from mmio.register import array, register
 from mmio.replay import Replay
 from mmio.space import AddressSpace
 from mmio.summary import Summary

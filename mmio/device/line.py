@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from mmio.member import Member
+from mmio.device.member import Member
 
 Subscriber: TypeAlias = Callable[[bool], object]
 

@@ -15,14 +15,14 @@ from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
 
-from mmio.block import Block
-from mmio.bound import BoundArray, BoundRegister, Cell
-from mmio.declaration import Handlers, Members, read_handlers, read_layout, read_members
+from mmio.device.block import Block
+from mmio.device.bound import BoundArray, BoundRegister, Cell
+from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
+from mmio.device.field import describe
+from mmio.device.layout import Layout
+from mmio.device.line import Line
+from mmio.device.register import Register, RegisterArray
 from mmio.errors import NoRegister
-from mmio.field import describe
-from mmio.layout import Layout
-from mmio.line import Line
-from mmio.register import Register, RegisterArray
 
 
 class Device:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from mmio.device.field import Field, describe
 from mmio.errors import DefinitionError
-from mmio.field import Field, describe
 
 Part: TypeAlias = tuple[int, int, int, int]  # index of a place, first byte in it, bytes, first byte in the access
 Cut: TypeAlias = tuple[tuple[Part, ...], int]  # the parts, ascending, and the mask of bytes where no register is

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
+from mmio.device.layout import Place
+from mmio.device.member import Member
 from mmio.errors import DefinitionError
-from mmio.layout import Place
-from mmio.member import Member
 
 if TYPE_CHECKING:
-    from mmio.device import Device
+    from mmio.device.device import Device
 
 D = TypeVar("D", bound="Device", covariant=True)
 
@@ -24,7 +24,7 @@ class Block(Member[D]):
 
     def places(self, where: str) -> list[Place]:
         """The block's registers where they are in the outer device, names dotted. Raises DefinitionError."""
-        from mmio.device import Device  # which is made of blocks
+        from mmio.device.device import Device  # which is made of blocks
 
         if not (isinstance(self.device, type) and issubclass(self.device, Device)):
             raise DefinitionError(f"{where}: a block is made of a Device class, not {self.device!r}")

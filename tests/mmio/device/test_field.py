@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import bit, field
-from mmio.field import describe
+from mmio.device.field import describe
 
 
 class Mode(IntEnum):

@@ -14,11 +14,11 @@ without touching the base class, and can override one by its method name like an
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
-from mmio.bound import BoundArray, BoundRegister
-from mmio.effects import Access, Bits, Effects, OnRead, OnWrite
+from mmio.device.bound import BoundArray, BoundRegister
+from mmio.device.effects import Access, Bits, Effects, OnRead, OnWrite
+from mmio.device.field import Field
+from mmio.device.member import Member
 from mmio.errors import DefinitionError
-from mmio.field import Field
-from mmio.member import Member
 from mmio.policy import WIDTHS
 
 Kind: TypeAlias = Literal["written", "reads"]

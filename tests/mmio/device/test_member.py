@@ -1,10 +1,10 @@
 """Members: the declaration on the class, the thing itself on a device."""
 
 from mmio import Device, Line, block, line, register
-from mmio.block import Block
-from mmio.bound import BoundRegister
-from mmio.line import LineDeclaration
-from mmio.register import Register
+from mmio.device.block import Block
+from mmio.device.bound import BoundRegister
+from mmio.device.line import LineDeclaration
+from mmio.device.register import Register
 
 
 class Inner(Device):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio.effects import ACCESS, ON_READ, ON_WRITE, Bits, Effects
+from mmio.device.effects import ACCESS, ON_READ, ON_WRITE, Bits, Effects
 
 # SystemRDL 2.0, table 18 and 19: (old bit, written bit) -> new bit, in words
 MEANING = {

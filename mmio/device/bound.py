@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from operator import index
 from typing import TYPE_CHECKING, Any
 
+from mmio.device.field import describe
 from mmio.errors import DeviceError
-from mmio.field import describe
 
 if TYPE_CHECKING:
-    from mmio.register import Declared
+    from mmio.device.register import Declared
 
 
 class Cell:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import DefinitionError, bit, field
-from mmio.layout import Layout, Place
+from mmio.device.layout import Layout, Place
 
 CTRL = Place(0, 4, "CTRL", (bit("EN", 0), field("PSC", 15, 8)))
 STAT = Place(4, 4, "STAT", (bit("BUSY", 31),))

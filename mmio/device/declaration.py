@@ -8,11 +8,11 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from mmio.block import Block
+from mmio.device.block import Block
+from mmio.device.layout import Layout, Place
+from mmio.device.member import Member
+from mmio.device.register import Declared, Kind
 from mmio.errors import DefinitionError
-from mmio.layout import Layout, Place
-from mmio.member import Member
-from mmio.register import Declared, Kind
 
 Members: TypeAlias = Mapping[str, Member[Any]]
 Handlers: TypeAlias = Mapping[tuple[str, Kind], str]  # (register's attribute, kind) -> name of the method

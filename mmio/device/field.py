@@ -11,7 +11,7 @@ from typing import TypeAlias
 from attrs import field as attribute
 from attrs import frozen
 
-from mmio.effects import Access, OnRead, OnWrite
+from mmio.device.effects import Access, OnRead, OnWrite
 
 Names: TypeAlias = Mapping[int, str] | type[IntEnum]
 

@@ -1,0 +1,9 @@
+"""Device models declared as their datasheets have them: registers, fields, side effects, blocks and lines."""
+
+from mmio.device.block import block
+from mmio.device.device import Device
+from mmio.device.field import bit, field
+from mmio.device.line import Line, line
+from mmio.device.register import array, register
+
+__all__ = ["Device", "Line", "array", "bit", "block", "field", "line", "register"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mmio.inprocess import libc
 from mmio.inprocess.entry import entry
 from mmio.inprocess.libc import PAGE
-from mmio.inprocess.xstate import XSave
+from mmio.xstate import XSave
 from tests.native import compile_c
 
 NAMES: Final = ("rax", "rcx", "rdx", "rbx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))

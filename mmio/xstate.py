@@ -1,6 +1,6 @@
-"""Vector, mask and x87 registers in the XSAVE area of a signal's frame.
+"""Vector, mask and x87 registers in an XSAVE area, of a signal's frame or from ptrace.
 
-The kernel saves them there in XSAVE's standard format (SDM vol. 1, 13.4): a 512-byte legacy area as FXSAVE has it, a
+The kernel hands them out in XSAVE's standard format (SDM vol. 1, 13.4): a 512-byte legacy area as FXSAVE has it, a
 header, then one component after another at offsets that CPUID tells and that differ between makers. A component whose
 bit in the header's XSTATE_BV is clear is in its initial state, whatever its bytes say; writing it means clearing those
 first.
@@ -60,14 +60,19 @@ class XSave:
 
     Attributes:
         address: of the area.
+        size: of the area in bytes; left out, the area is a signal frame's, which says itself how long it is.
         vector, k, x87: registers in it, as `emulate.RegisterFile` has them.
     """
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: int, size: int | None = None) -> None:
         self.address = address
-        legacy = _bytes_at(address, _LEGACY_SIZE)
-        self._extended = _read(legacy, _SOFTWARE, 4) == _MAGIC
-        self._bytes = _bytes_at(address, _read(legacy, _SOFTWARE + 4, 4)) if self._extended else legacy
+        if size is None:
+            legacy = _bytes_at(address, _LEGACY_SIZE)
+            extended = _read(legacy, _SOFTWARE, 4) == _MAGIC
+            size = _read(legacy, _SOFTWARE + 4, 4) if extended else _LEGACY_SIZE
+        self.size = size
+        self._extended = size > _LEGACY_SIZE
+        self._bytes = _bytes_at(address, size)
         self.vector: MutableSequence[int] = _Words(32, self._vector, self._set_vector)
         self.k: MutableSequence[int] = _Words(8, self._mask, self._set_mask)
         self.x87: MutableSequence[int] = _Words(8, self._x87, self._set_x87)

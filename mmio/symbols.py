@@ -8,8 +8,9 @@ address in them first turns up.
 
 import ctypes
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from operator import itemgetter
 from os.path import basename
 from typing import Any, Final, NamedTuple
 
@@ -118,7 +119,7 @@ class _Module:
 
     segments: tuple[tuple[int, int, int], ...] = ()
     symbols: tuple[tuple[int, int, str], ...] = ()  # address, size, name
-    lines: tuple[tuple[int, str], ...] = ()  # address from which on, "" for none
+    lines: tuple[tuple[int, str], ...] = ()  # address from which on (the last of equal ones holds), "" for none
 
     @classmethod
     def read(cls, path: str) -> "_Module":
@@ -137,7 +138,9 @@ class _Module:
                     for s in elf.iter_segments()
                     if s["p_type"] == "PT_LOAD"
                 ]
-                return cls(tuple(segments), tuple(sorted(_functions(elf))), _in_order(_lines(elf)))
+                return cls(
+                    tuple(segments), tuple(sorted(_functions(elf))), tuple(sorted(_lines(elf), key=itemgetter(0)))
+                )
         except (OSError, ELFError, DWARFError, ConstructError):
             return cls()
 
@@ -191,11 +194,6 @@ def _lines(elf: Any) -> Iterator[tuple[int, str]]:
             index = state.file - first
             known = not state.end_sequence and 0 <= index < len(files)
             yield state.address, f"{basename(files[index])}:{state.line}" if known else ""
-
-
-def _in_order(lines: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
-    """Sort lines by address. Where several begin, the last holds, but the end of code yields to what begins there."""
-    return tuple(sorted(lines, key=lambda line: (line[0], line[1] != "")))
 
 
 class _DlInfo(ctypes.Structure):

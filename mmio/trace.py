@@ -185,7 +185,7 @@ class Trace(TraceView):
         if not dropped:
             return list(self._events)
         loss = Loss(dropped, self[0].time, dropped)
-        earlier = [event for event in self._events if event.sequence <= dropped]
+        earlier = [event for event in self._events if event.sequence < dropped]
         return [*earlier, loss, *self._events[len(earlier) :]]
 
     def __len__(self) -> int:
@@ -226,7 +226,7 @@ class Trace(TraceView):
         if site.extra:
             value, old = self._extras[value]
         region, offset, name, register, describe = site.region, None, None, None, None
-        if region is not None and not region.is_ground:
+        if region is not None:
             offset = address - region.start
             name = region.name
             register = region.name_at(offset, site.width)
@@ -285,7 +285,7 @@ class Trace(TraceView):
 
     def _see(self, region: "Region | None", space: Space) -> None:
         """Say that a region appears, the first time it does."""
-        if region is None or region.is_ground or id(region) in self._regions:
+        if region is None or id(region) in self._regions:
             return
         self._regions[id(region)] = region
         time = monotonic_ns() - self.began

@@ -19,7 +19,7 @@ static __attribute__((noinline)) uint32_t inner(volatile uint32_t *p)
 {
     return p[1];
 }
-uint32_t driver_read(volatile uint32_t *p)
+__attribute__((aligned(256))) uint32_t driver_read(volatile uint32_t *p)
 {
     p[0] = 7;
     return inner(p) + 1;
@@ -30,13 +30,16 @@ void *inner_address(void) { return inner; }
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A driver with debug information."""
+    """A driver with debug information, whose own addresses are not its offsets in the file."""
     compiler = which("cc") or which("gcc")
     need(compiler, "a C compiler (apt-get install gcc)")
     folder = tmp_path_factory.mktemp("driver")
     source, library = folder / "driver.c", folder / "libdriver.so"
     source.write_text(SOURCE)
-    subprocess.run([str(compiler), "-g", "-O0", "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run(
+        [str(compiler), "-g", "-O0", "-shared", "-fPIC", "-Wl,-Ttext-segment=0x10000", "-o", library, source],
+        check=True,
+    )
     return library
 
 
@@ -56,6 +59,13 @@ def test_function_module_and_line(driver: Path) -> None:
     assert symbols(outer) == "driver_read+0x0 (libdriver.so) driver.c:7"
     assert symbols(inner) == "inner+0x0 (libdriver.so) driver.c:3"
     assert symbols(inner + 1).startswith("inner+0x1 (libdriver.so) driver.c:")
+
+
+def test_address_between_functions(driver: Path) -> None:
+    """What fills the space before an aligned function belongs to no function."""
+    location = Symbols().locate(addresses(driver)[0] - 1)
+    assert location is not None
+    assert (location.module, location.symbol) == ("libdriver.so", "")
 
 
 def test_library_loaded_later(driver: Path) -> None:

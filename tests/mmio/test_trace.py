@@ -214,6 +214,16 @@ def test_bounded_trace_keeps_the_last(made: int) -> None:
     assert [(loss.sequence, loss.count) for loss in losses] == ([(made - 5, made - 5)] if made > 5 else [])
 
 
+def test_what_was_dropped_stands_before_what_is_left() -> None:
+    """The loss in a bounded trace comes after the marks among what was dropped and before all later ones."""
+    trace = Trace(keep=2)
+    for text in "abcd":
+        record(trace)
+        trace.mark(text)
+    order = [r.text if isinstance(r, Mark) else type(r).__name__ for r in trace.records() if not isinstance(r, Started)]
+    assert order == ["a", "Loss", "b", "Access", "c", "Access", "d"]
+
+
 def test_bounded_trace_forgets_side_values() -> None:
     """Values kept aside go with the rows that named them."""
     trace = Trace(keep=5)

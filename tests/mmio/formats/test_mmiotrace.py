@@ -216,6 +216,15 @@ def test_regions_keep_their_names(tmp_path: Path) -> None:
     started = next(event for event in again.events if isinstance(event, Started))
     assert started.wall == trace.started
     assert [event.name for event in again.events if isinstance(event, Mapped)] == ["timer", "cmos"]
+    assert "MARK 0.000000" not in path.read_text()  # the sign of a loss
+
+
+def test_name_belongs_to_one_map(tmp_path: Path) -> None:
+    """The name given to a map number is that of the next MAP only."""
+    path = tmp_path / "log"
+    written([Mapped(0, 1000, 1, "memory", "timer", 0x1000, 0x1000)], path)
+    mapped = read(path.read_text() + "MAP 2.000000 1 0x5000 0x0 0x1000 0x0 0\n", path)
+    assert [event.name for event in mapped if isinstance(event, Mapped)] == ["timer", "map 1"]
 
 
 def test_devices_follow_the_version(tmp_path: Path) -> None:

@@ -149,12 +149,12 @@ def test_full_disk(make: type[LineWriter]) -> None:
 
 
 def test_disk_that_fills_up(tmp_path: Path) -> None:
-    """When the disk fills up, this access and all later ones raise, and the file ends after a whole line."""
+    """When the disk fills up, this access and all later ones raise, even if there is space again; no line is cut."""
     path = tmp_path / "trace.jsonl"
     script = (
         "import sys, resource, mmio\n"
         "from tests.mmio.traces import START, machine\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 50000))\n"
         "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
         "timer = machine(trace)\n"
         "for n in range(1000):\n"
@@ -163,6 +163,7 @@ def test_disk_that_fills_up(tmp_path: Path) -> None:
         "    except mmio.TraceFileError as error:\n"
         "        print(n, type(error).__name__, error.errno)\n"
         "    if n == 40: break\n"
+        "    if n == 35: resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))\n"
         "trace._sinks[0].close()\n"
     )
     with run(script, path) as child:

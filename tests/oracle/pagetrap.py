@@ -109,7 +109,8 @@ def cpu_of(case: Case) -> Cpu:
     cpu = Cpu(case.bits, protected=True)
     cpu.regs[:] = [*case.registers(), case.ip, case.rflags]
     cpu.bases[:] = case.segment_bases()
-    cpu.limits = [0xFFFF if case.bits == 16 else 0xFFFFFFFF] * 6
+    if case.bits == 16:  # a limit of 0xffffffff, in 32-bit code, checks nothing: on silicon an access wraps around it
+        cpu.limits = [0xFFFF] * 6
     if case.vectors is not None:
         cpu.vector[:] = case.vectors.vector
         cpu.k[:] = case.vectors.k

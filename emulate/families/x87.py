@@ -16,8 +16,6 @@ from emulate.families.x87_formats import (
     INDEFINITE,
     Load,
     Store,
-    copy_in,
-    copy_out,
     from_bcd,
     from_integer,
     narrow,
@@ -26,7 +24,7 @@ from emulate.families.x87_formats import (
     to_integer_chopped,
     widen,
 )
-from emulate.families.x87_state import C1, EXCEPTIONS, IE, OE, PENDING, SF, TOP, UE, check_pending, set_status
+from emulate.families.x87_state import C1, EXCEPTIONS, IE, OE, PENDING, SF, TOP, UE, set_status, wait
 from emulate.recipes import recipe
 
 _LOADS: Final[dict[str, Load]] = {"fld": widen, "fild": from_integer, "fbld": from_bcd}
@@ -46,10 +44,10 @@ _CONTROL_ONE: Final = 1 << 6  # always reads as one
 @recipe(*_LOADS)
 def load(b: Builder) -> None:
     """Push a number from memory or a copy of a register."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     (source,) = b.instruction.operands
     if isinstance(source, MemoryOperand):
-        convert = copy_in if b.instruction.form == "FLD_M80FP" else _LOADS[b.instruction.mnemonic]
+        convert = _LOADS[b.instruction.mnemonic]
         b.act(b.call(push, "cpu", f"*{b.call(convert, b.read(source), source.width)}"))
     else:
         b.act(b.call(push_register, "cpu", _index(source)))
@@ -58,20 +56,19 @@ def load(b: Builder) -> None:
 @recipe(*_CONSTANTS)
 def load_constant(b: Builder) -> None:
     """Push a constant."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     b.act(b.call(push, "cpu", f"{_CONSTANTS[b.instruction.mnemonic]:#x}", 0))
 
 
 @recipe(*_STORES)
 def store(b: Builder) -> None:
     """Store the top of the stack in memory or another register, and pop it in the forms that end in P."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     (destination,) = b.instruction.operands
     pops = b.instruction.mnemonic.endswith("p")
     if isinstance(destination, MemoryOperand):
-        convert = copy_out if destination.width == 10 and b.instruction.mnemonic == "fstp" else None
-        chosen = b.bind(convert or _STORES[b.instruction.mnemonic], "convert")
-        b.act(b.call(store_memory, "cpu", "bus", b.address(destination), destination.width, chosen, pops))
+        convert = b.bind(_STORES[b.instruction.mnemonic], "convert")
+        b.act(b.call(store_memory, "cpu", "bus", b.address(destination), destination.width, convert, pops))
     else:
         b.act(b.call(store_register, "cpu", _index(destination), pops))
 
@@ -79,29 +76,29 @@ def store(b: Builder) -> None:
 @recipe("fxch")
 def exchange(b: Builder) -> None:
     """Exchange the top of the stack with another register."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     b.act(b.call(exchange_registers, "cpu", _index(b.instruction.operands[-1])))
 
 
 @recipe("ffree")
 def ffree(b: Builder) -> None:
     """Mark a register empty."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     b.act(b.call(free, "cpu", _index(b.instruction.operands[0])))
 
 
 @recipe("fincstp", "fdecstp")
 def rotate(b: Builder) -> None:
     """Move TOP, and nothing else."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     step = 1 if b.instruction.mnemonic == "fincstp" else 7
     b.commit("cpu.fsw", f"cpu.fsw & {0xFFFF ^ TOP ^ C1 ^ PENDING:#x} | cpu.fsw + {step << 11:#x} & {TOP:#x}")
 
 
 @recipe("fnop", "wait")
-def wait(b: Builder) -> None:
+def nothing(b: Builder) -> None:
     """Raise a pending exception."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
 
 
 @recipe("fninit")
@@ -121,7 +118,7 @@ def fnclex(b: Builder) -> None:
 @recipe("fldcw")
 def fldcw(b: Builder) -> None:
     """Load the control word; an exception it unmasks becomes pending."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     b.act(f"cpu.fcw = {b.read(b.instruction.operands[0])} & {_CONTROL_BITS:#x} | {_CONTROL_ONE:#x}")
     b.act(b.call(set_status, "cpu", "cpu.fsw"))
 

@@ -30,7 +30,9 @@ _FRACTIONS: Final = {4: 23, 8: 52}  # bits of the fraction in single and double 
 
 
 def widen(value: int, width: int) -> tuple[int, int]:
-    """Return a single or double as a register; a signaling NaN becomes quiet."""
+    """Return a single, double or double extended as a register; a signaling NaN of the shorter ones becomes quiet."""
+    if width == 10:
+        return value, 0
     fraction_bits = _FRACTIONS[width]
     exponent_bits = 8 * width - 1 - fraction_bits
     special = (1 << exponent_bits) - 1
@@ -55,11 +57,6 @@ def widen(value: int, width: int) -> tuple[int, int]:
     return sign | exponent << 64 | significand, flags
 
 
-def copy_in(value: int, width: int) -> tuple[int, int]:
-    """Return a double extended, which is what a register holds."""
-    return value, 0
-
-
 def from_integer(value: int, width: int) -> tuple[int, int]:
     """Return a signed integer as a register."""
     value -= value >> 8 * width - 1 << 8 * width
@@ -80,44 +77,48 @@ def _from_magnitude(magnitude: int, negative: bool) -> int:
 
 
 def narrow(register: int, width: int, control: int) -> tuple[int, int]:
-    """Return a register as a single or double."""
+    """Return a register as a single, double or double extended."""
+    if width == 10:
+        return register, 0
     fraction_bits = _FRACTIONS[width]
     special = (1 << 8 * width - 1 - fraction_bits) - 1
     sign = register >> 79 << 8 * width - 1
-    significand = register & 2 * _INTEGER_BIT - 1
     if _is_unsupported(register):
-        register, flags = INDEFINITE, IE
-        return narrow(register, width, control)[0], flags
-    if register >> 64 & _SPECIAL == _SPECIAL:
-        if significand == _INTEGER_BIT:
-            return sign | special << fraction_bits, 0
-        flags = 0 if significand & _QUIET_BIT else IE
-        fraction = (significand | _QUIET_BIT) - _INTEGER_BIT >> 63 - fraction_bits
-        return sign | special << fraction_bits | fraction, flags
+        value, _ = narrow(INDEFINITE, width, control)
+        return value, IE
+    if register >> 64 & _SPECIAL != _SPECIAL:
+        magnitude, flags = _narrow_number(register, fraction_bits, special, control)
+        return sign | magnitude, flags
+    payload = register & _INTEGER_BIT - 1
+    flags = IE if payload and not payload & _QUIET_BIT else 0
+    fraction = (payload | _QUIET_BIT) >> 63 - fraction_bits if payload else 0
+    return sign | special << fraction_bits | fraction, flags
+
+
+def _narrow_number(register: int, fraction_bits: int, special: int, control: int) -> tuple[int, int]:
+    """Return the magnitude of a finite register in a format of so many bits; overflow and underflow are as masked."""
     bias = special >> 1
+    least = 1 - bias  # exponent of the least normal number
     negative = bool(register & _SIGN)
-    scale = _scale(register)
+    significand, scale = register & 2 * _INTEGER_BIT - 1, _scale(register)
     top = significand.bit_length() - 1 + scale  # exponent of the leading bit
-    quantum = max(top, 1 - bias) - fraction_bits  # exponent of the last bit of the result
+    quantum = max(top, least) - fraction_bits  # exponent of the last bit of the result
     rounded, flags = _round(significand, scale - quantum, negative, control)
-    if significand and top < 1 - bias and _is_tiny(significand, scale, top, fraction_bits, negative, control, 1 - bias):
-        if not control & UE:
-            return 0, UE
-        flags |= UE if flags & PE else 0
+    if significand and top < least:
+        # Tiny, unless it rounds up to a normal number when exponents have no bounds (SDM vol. 1, 4.9.1.5).
+        unbounded, _ = _round(significand, scale - top + fraction_bits, negative, control)
+        if unbounded.bit_length() - 1 + top - fraction_bits < least:
+            if not control & UE:
+                return 0, UE
+            flags |= UE if flags & PE else 0
     if rounded.bit_length() - 1 + quantum > bias:
         if not control & OE:
             return 0, OE
         grows = control >> 10 & 3 in (_NEAREST, _DOWN if negative else _UP)
-        result = special << fraction_bits
-        return sign | (result if grows else result - 1), OE | PE | (C1 if grows else 0)
-    # With the integer bit added to the exponent field, rounding up to the next power of two needs no special case.
-    exponent = quantum + fraction_bits + bias - 1
-    return sign | (exponent << fraction_bits) + rounded, flags
-
-
-def copy_out(register: int, width: int, control: int) -> tuple[int, int]:
-    """Return a register as a double extended, which it is."""
-    return register, 0
+        infinity = special << fraction_bits
+        return (infinity, OE | PE | C1) if grows else (infinity - 1, OE | PE)
+    # The integer bit adds one to the exponent, or two when it was rounded up to the next power of two.
+    return (quantum + fraction_bits + bias - 1 << fraction_bits) + rounded, flags
 
 
 def to_integer(register: int, width: int, control: int) -> tuple[int, int]:
@@ -172,12 +173,3 @@ def _round(significand: int, shift: int, negative: bool, control: int) -> tuple[
     away = _DOWN if negative else _UP
     grows = 2 * rest + (kept & 1) > 1 << -shift if mode == _NEAREST else mode == away
     return kept + grows, PE | (C1 if grows else 0)
-
-
-def _is_tiny(
-    significand: int, scale: int, top: int, fraction_bits: int, negative: bool, control: int, least: int
-) -> bool:
-    """Whether a number below the normal ones is still below them when rounded as if exponents had no bounds."""
-    quantum = top - fraction_bits
-    rounded, _ = _round(significand, scale - quantum, negative, control)
-    return rounded.bit_length() - 1 + quantum < least

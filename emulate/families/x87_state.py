@@ -24,8 +24,13 @@ EXCEPTIONS: Final = 0x3F
 PENDING: Final = 0x8080  # ES and B: an exception that is not masked waits to be raised
 
 
+def wait(b: Builder) -> None:
+    """Build what every waiting instruction begins with: a pending exception is raised."""
+    b.plan(b.call(check_pending, "cpu"))
+
+
 def check_pending(cpu: RegisterFile) -> None:
-    """Raise #MF when an earlier instruction left an unmasked exception; every waiting instruction begins with this."""
+    """Raise #MF when an earlier instruction left an exception that is not masked."""
     unmasked = cpu.fsw & ~cpu.fcw & EXCEPTIONS
     if unmasked:
         raise MathFault(f"an x87 exception is pending (status {cpu.fsw:#x}, control {cpu.fcw:#x})")
@@ -45,6 +50,6 @@ def enter_mmx(b: Builder) -> None:
 
 def leave_stack(b: Builder, tags: str) -> None:
     """Build the state in which there is no stack: TOP is zero, and the tags are given."""
-    b.plan(b.call(check_pending, "cpu"))
+    wait(b)
     b.commit("cpu.fsw", f"cpu.fsw & {0xFFFF ^ TOP ^ PENDING:#x}")
     b.commit("cpu.ftw", tags)

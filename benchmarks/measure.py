@@ -47,8 +47,12 @@ def compare(alternatives: Mapping[str, Callable[[int], None]], calls: int = 20_0
     ]
 
 
-def report(title: str, timings: list[Timing]) -> None:
-    """Print a table."""
-    print(title)
-    for timing in timings:
-        print(f"  {timing.name:<44} {timing.nanoseconds:10.0f} ns   {timing.ratio:7.2f} x")
+def table(title: str, timings: list[Timing]) -> str:
+    """Return one comparison as a Markdown table."""
+    rows = [f"| {t.name} | {t.nanoseconds / 1000:.2f} | {t.ratio:.2f} |" for t in timings]
+    return "\n".join([f"| {title} | µs | times the first |", "|---|---:|---:|", *rows])
+
+
+def report(measured: list[tuple[str, list[Timing]]]) -> None:
+    """Print comparisons."""
+    print("\n\n".join(table(title, timings) for title, timings in measured))

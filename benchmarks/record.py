@@ -9,7 +9,7 @@ nothing, and with recording that also writes each access to a file as it happens
 import tracemalloc
 from collections.abc import Callable
 
-from benchmarks.measure import compare, report
+from benchmarks.measure import Timing, compare, report
 from decode import READ, decode
 from mmio import AddressSpace, Trace, writer
 
@@ -57,8 +57,8 @@ def repeated(record: Callable[..., None]) -> Callable[[int], None]:
     return run
 
 
-def main() -> None:
-    """Print the comparison, and the memory of a record."""
+def measure() -> list[tuple[str, list[Timing]]]:
+    """Time the ways to record an access."""
     with writer("/dev/null", format="jsonlines") as json, writer("/dev/null", format="mmiotrace") as text:
         alternatives: dict[str, Callable[..., None]] = {
             "a call that does nothing": nothing,
@@ -68,15 +68,20 @@ def main() -> None:
             "Trace.record and a line of JSON": Trace(sinks=[json]).record,
         }
         timings = compare({name: repeated(record) for name, record in alternatives.items()}, calls=5000)
-    report("one record", timings)
+    return [("one record", timings)]
 
+
+def memory() -> float:
+    """Return the bytes of memory a record takes."""
     trace = Trace()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     repeated(trace.record)(RECORDS)
     used = tracemalloc.get_traced_memory()[0] - before
-    print(f"memory: {used / RECORDS:.1f} bytes a record, of {RECORDS:,} records")
+    tracemalloc.stop()
+    return used / RECORDS
 
 
 if __name__ == "__main__":
-    main()
+    report(measure())
+    print(f"memory: {memory():.1f} bytes a record, of {RECORDS:,} records")

@@ -1,0 +1,78 @@
+"""What a trapped access in this process costs, all included, against a C handler that only skips the instruction.
+
+    python -m benchmarks.inprocess
+
+All alternatives execute the same `mov eax,[rdi+10h]` on a page that nobody may touch. The floor is a SIGSEGV handler in
+C that adds the length of the instruction to rip. Ours decodes, finds the device, calls it, records, and resumes.
+"""
+
+import ctypes
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import mmio
+from benchmarks.measure import Timing, compare, report
+
+_SOURCE = Path(__file__).with_name("skip.c")
+
+
+class Bare:
+    """A duck-typed device that answers at once."""
+
+    def read(self, offset: int, width: int) -> int:
+        """Return a constant."""
+        return 0x12345678
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Take anything."""
+
+
+class Declared(mmio.Device):
+    """The same as a declared device: a register with fields and a handler."""
+
+    status = mmio.register(0x10, width=4, reset=0x12345678, fields=[mmio.bit("READY", 0), mmio.field("CODE", 15, 8)])
+
+    @status.reads
+    def _status(self) -> int:
+        return 0x12345678
+
+
+def library() -> ctypes.CDLL:
+    """Compile and load the C side."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / "skip.so"
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", target, _SOURCE], check=True)
+        loaded = ctypes.CDLL(str(target))
+    loaded.skip_loads.argtypes = (ctypes.c_long,)
+    loaded.load.argtypes = (ctypes.c_void_p, ctypes.c_long)
+    return loaded
+
+
+def measure() -> list[tuple[str, list[Timing]]]:
+    """Time all alternatives in one run."""
+    native = library()
+
+    def loads(device: mmio.DeviceLike, recorded: bool) -> Callable[[int], None]:
+        def run(calls: int) -> None:
+            with mmio.ioremap(device, length=0x1000) as mapping:
+                mapping.trace.enabled = recorded
+                native.load(mapping.address, calls)
+
+        return run
+
+    timings = compare(
+        {
+            "C handler that skips the instruction": lambda calls: native.skip_loads(calls),
+            "pagetrap, bare device, trace off": loads(Bare(), False),
+            "pagetrap, bare device, recorded": loads(Bare(), True),
+            "pagetrap, declared device, recorded": loads(Declared(), True),
+        }
+    )
+    return [("one load from a trapped page, all included", timings)]
+
+
+if __name__ == "__main__":
+    report(measure())

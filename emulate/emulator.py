@@ -41,9 +41,18 @@ class Emulator:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
         self.settings = Settings(slots, alignment_check, max_iterations)
         self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
+
+    @property
+    def bus(self) -> Bus:
+        """Where accesses go; another one may take its place between two steps."""
+        return self._bus
+
+    @bus.setter
+    def bus(self, bus: Bus) -> None:
+        self._bus = bus
+        self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
 
     def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
         """Execute exactly one instruction and return it.
@@ -58,14 +67,17 @@ class Emulator:
             DecodeError: the bytes are not an instruction.
             Exception: whatever the bus raised, unchanged.
         """
+        compiled: Compiled | None
         try:
             compiled = self._compiled[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
+            compiled = None  # and not compiled here, where what it raises would have this exception as its context
+        if compiled is None:
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
         if self._begin is not None:
             self._begin(compiled.instruction, cpu.regs[cpu.slots[RIP]])
         try:
-            compiled.run(cpu, self.bus)
+            compiled.run(cpu, self._bus)
         except Fault as fault:
             fault.locate(compiled.instruction, cpu.regs[cpu.slots[RIP]])
             raise
@@ -93,12 +105,12 @@ class Emulator:
         """Read the instruction at cs:rip from the bus, never more bytes than it has."""
         ip = cpu.regs[cpu.slots[RIP]]
         address = ip if cpu.bits == 64 else ip + cpu.bases[1] & 0xFFFFFFFF
-        fetch = getattr(self.bus, "fetch", None)
+        fetch = getattr(self._bus, "fetch", None)
         if fetch is not None:
             return bytes(fetch(address, _LONGEST))
         code = b""
         while True:
-            code += bytes([self.bus.read(address + len(code), 1)])
+            code += bytes([self._bus.read(address + len(code), 1)])
             try:
                 return decode(code, cpu.bits).code
             except TruncatedInstruction:

@@ -7,10 +7,7 @@ from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import SEGMENT
 from emulate.builder import Builder
 from emulate.families.segments import load_segment
-from emulate.faults import InvalidOpcode
 from emulate.recipes import recipe
-
-_CS = 1
 
 
 @recipe("mov")
@@ -18,17 +15,9 @@ def mov(b: Builder) -> None:
     """Copy the source; a segment selector is zero-extended into a wider register."""
     destination, source = b.instruction.operands
     if isinstance(destination, RegisterOperand) and destination.register.file == SEGMENT:
-        if destination.register.index == _CS:
-            b.plan(b.call(_refuse_cs))
-        else:
-            load_segment(b, destination.register, b.read(source, 2))
+        load_segment(b, destination.register, b.read(source, 2))
     else:
         b.write(destination, b.read(source))
-
-
-def _refuse_cs() -> None:
-    """Raise #UD: MOV cannot load CS (SDM vol. 2B, MOV)."""
-    raise InvalidOpcode("MOV cannot load CS")
 
 
 @recipe("movzx")
@@ -50,9 +39,7 @@ def movsx(b: Builder) -> None:
 @recipe("xchg")
 def xchg(b: Builder) -> None:
     """Exchange; with memory it is indivisible, LOCK prefix or not (SDM vol. 2D, XCHG)."""
-    first, second = b.instruction.operands
-    if isinstance(second, MemoryOperand):
-        first, second = second, first
+    first, second = b.instruction.operands  # memory comes first
     if isinstance(first, MemoryOperand):
         new = b.read(second)
         b.write(second, b.update(first, lambda old: new))

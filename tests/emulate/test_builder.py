@@ -145,6 +145,13 @@ def test_what_has_no_register_file_is_unsupported() -> None:
         b.word(REGISTERS["cr0"])
 
 
+def test_only_whole_operands_are_accessed_here() -> None:
+    """Elements under a mask are the business of `emulate.masking`; a recipe that forgets is refused, not wrong."""
+    b = builder("62f17c491007")
+    with pytest.raises(UnsupportedInstruction, match="is not emulated"):
+        b.read(b.instruction.operands[1])
+
+
 @pytest.mark.parametrize(
     ("registers", "expected"),
     [

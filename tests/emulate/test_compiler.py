@@ -42,6 +42,13 @@ def test_what_has_no_recipe_is_unsupported() -> None:
     assert is_supported(decode(b"\x8b\x07"))
 
 
+def test_a_recipe_may_refuse_a_form() -> None:
+    """MOV is done, but not with control registers."""
+    with pytest.raises(UnsupportedInstruction, match="'mov rax,cr0' uses cr0, which is not emulated"):
+        compiled("0f20c0")
+    assert not is_supported(decode(bytes.fromhex("0f20c0")))
+
+
 def test_instructions_of_one_shape_share_code() -> None:
     """Registers, widths and displacements are constants: the bytecode is the same object, the results are not."""
     first, second = compiled("8b4710"), compiled("488b5908")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decode import InvalidInstruction, TruncatedInstruction
+from decode import Instruction, InvalidInstruction, TruncatedInstruction
 from emulate import Cpu, Emulator, PageFault, Ram, UnsupportedInstruction, emulator
 from tests.emulate.everywhere import Everywhere
 
@@ -68,8 +68,9 @@ def test_what_cannot_be_done_changes_nothing(code: str, error: type[Exception]) 
     """An instruction that is not emulated, not one, or not all there leaves every register."""
     cpu = Cpu(rip=0x1000, rax=5)
     for _ in range(2):
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             Emulator(Ram(1)).step(cpu, bytes.fromhex(code))
+        assert caught.value.__context__ is None
     assert cpu == Cpu(rip=0x1000, rax=5)
 
 
@@ -120,10 +121,31 @@ def test_a_bound_is_at_least_one(most: int) -> None:
         Emulator(Ram(1), max_iterations=most)
 
 
+class Told(Everywhere):
+    """A bus that wants to know which instruction runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, int]] = []
+
+    def begin(self, instruction: Instruction, ip: int) -> None:
+        """Take note."""
+        self.told.append((str(instruction), ip))
+
+
+def test_a_bus_is_told_what_runs() -> None:
+    """A bus that has `begin` is told the instruction and its address before each step."""
+    bus = Told()
+    Emulator(bus).step(Cpu(rdi=0x1000, rip=0x400000), b"\x8b\x07")
+    assert bus.told == [("mov eax,[rdi]", 0x400000)]
+
+
 def test_the_bus_may_be_exchanged() -> None:
-    """`bus` is an attribute; what was compiled for one bus runs on another."""
-    machine = Emulator(Everywhere())
+    """What was compiled for one bus runs on another, and the other one is told."""
+    machine = Emulator(first := Told())
     machine.step(Cpu(rdi=0x1000), b"\x8b\x07")
-    machine.bus = other = Everywhere()
+    machine.bus = other = Told()
     machine.step(Cpu(rdi=0x2000), b"\x8b\x07")
+    assert machine.bus is other
     assert other.log == [(1, 0x2000, 4)]
+    assert (len(first.told), len(other.told)) == (1, 1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulate import Bus, Cpu, Emulator, GeneralProtection, PageFault, Ram, StackFault
+from emulate import AlignmentCheck, Bus, Cpu, Emulator, GeneralProtection, PageFault, Ram, StackFault
 from tests.emulate.everywhere import Everywhere
 
 
@@ -218,6 +218,15 @@ def test_addresses_are_checked_element_by_element() -> None:
     cpu.esi = 0x100
     with pytest.raises(StackFault):
         step(Ram(0x200), cpu, "36ac")
+
+
+def test_alignment_is_checked_when_asked_for() -> None:
+    """With EFLAGS.AC and an emulator that heeds it, each element must be aligned."""
+    strict = Emulator(Everywhere(), alignment_check=True)
+    strict.step(Cpu(rdi=0x1002, ac=1), b"\x66\xab")
+    with pytest.raises(AlignmentCheck):
+        strict.step(Cpu(rdi=0x1002, ac=1), b"\xab")
+    strict.step(Cpu(rdi=0x1002), b"\xab")
 
 
 def test_a_bounded_step_says_that_it_is_not_done() -> None:

@@ -21,8 +21,8 @@ _SEGV_MAPERR = 1
 # Page faults of elements that are masked off: told by some CPUs, say the manual's pages of MASKMOV; always told, since
 # they are of an exception class without fault suppression, by VEXTRACT. pagetrap touches only what is chosen.
 _UNSUPPRESSED = ("maskmovq", "maskmovdqu", "vmaskmovdqu", "vextract")
-# Instructions of several steps (80-bit values are moved in two): when one of them faults, Intel CPUs keep some of what the others did, in memory and
-# even in registers. pagetrap checks what it can before the first step, and changes no register.
+# Instructions of several steps, as moves of 80 bits are, too: when one step faults, Intel CPUs keep some of what the
+# others did, in memory and even in registers. pagetrap checks what it can before the first, and changes no register.
 _IN_STEPS = ("bound", "call", "enter", "popa", "pusha")
 _POINTERS_AND_COUNT = (1, 6, 7)  # rcx, rsi, rdi
 

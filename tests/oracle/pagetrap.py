@@ -109,8 +109,10 @@ def cpu_of(case: Case) -> Cpu:
     cpu = Cpu(case.bits, protected=True)
     cpu.regs[:] = [*case.registers(), case.ip, case.rflags]
     cpu.bases[:] = case.segment_bases()
-    if case.bits == 16:  # a limit of 0xffffffff, in 32-bit code, checks nothing: on silicon an access wraps around it
+    if case.bits == 16:
         cpu.limits = [0xFFFF] * 6
+    elif any(cpu.bases[:4]):  # where all segments are flat, silicon lets an access wrap around 4 GiB unchecked
+        cpu.limits = [0xFFFFFFFF] * 6
     if case.vectors is not None:
         cpu.vector[:] = case.vectors.vector
         cpu.k[:] = case.vectors.k

@@ -1,10 +1,10 @@
 """The record store: what every trapped access pays for.
 
-Most records are never looked at, so recording does as little as it can. A record becomes one packed row of 28
-bytes in one growing bytearray: time, address, value and the number of its *site*. A site is everything that
-repeats when an instruction runs again: the instruction, its address, the region, the width, the direction, the
-flags, the thread. The last site seen at each instruction pointer is compared by identity, which costs a tenth
-of what packing its fields would, and a trace of millions stays small. What fits no row (a value over 8 bytes,
+Most records are never looked at, so recording does as little as it can. A record becomes one packed row of 28 bytes in
+one growing bytearray: time, address, value and the number of its *site*. A site is everything that repeats when an
+instruction runs again: the instruction, its address, the region, the width, the direction, the flags, the thread. Only
+the last site at each instruction pointer is compared, by identity where it can be; other sites take a look-up more.
+What fits no row (a value over 8 bytes,
 the old value of an atomic) goes into a table at the side, and the row keeps its number there.
 
 Appending to a bytearray is one operation under the GIL, so threads need no lock here. Only a trace that

@@ -44,7 +44,7 @@ LIBC.syscall.argtypes = (c_ulong, c_ulong, c_ulong, c_ulong, c_void_p)
 
 def deliver(frame: Frame, fault: Fault) -> None:
     """Let the signal of a fault arrive at the interrupted instruction when our handler returns."""
-    number, code, address = _signal(frame, fault)
+    number, code, address = signal_of(fault, frame.regs[RIP])
     info = SignalInfo(number=number, code=code, address=address)
     pthread_sigmask(SIG_BLOCK, (number,))
     frame.signal_mask.value &= ~(1 << number - 1)
@@ -52,9 +52,8 @@ def deliver(frame: Frame, fault: Fault) -> None:
     check(LIBC.syscall(_RT_TGSIGQUEUEINFO, os.getpid(), thread, number, ctypes.addressof(info)), "rt_tgsigqueueinfo")
 
 
-def _signal(frame: Frame, fault: Fault) -> tuple[Signals, int, int]:
-    """Return the signal, si_code and si_addr that Linux makes of a fault (arch/x86/kernel/traps.c)."""
-    ip = frame.regs[RIP]
+def signal_of(fault: Fault, ip: int) -> tuple[Signals, int, int]:
+    """Return the signal, si_code and si_addr that Linux makes of a fault at `ip` (arch/x86/kernel/traps.c)."""
     match fault:
         case PageFault():
             assert fault.address is not None

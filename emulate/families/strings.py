@@ -171,7 +171,8 @@ def string_instruction(b: Builder) -> Run:
         before = r[flags]
         cpu.pending = ""
         if not r[cx] & address_mask:
-            # Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk).
+            # Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk). They do at a fault
+            # of the first element, too, where registers stay as they were here, as with every other fault.
             r[cx] = merge(r[cx], counter, 0)
             if block is not None:
                 advance(r, 0)

@@ -1,9 +1,13 @@
 """One step at a time."""
 
-import pytest
+import random
 
-from decode import Instruction, InvalidInstruction, TruncatedInstruction
-from emulate import Cpu, Emulator, PageFault, Ram, UnsupportedInstruction, emulator
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import DecodeError, Instruction, InvalidInstruction, TruncatedInstruction
+from emulate import Cpu, Emulator, Fault, PageFault, Ram, UnsupportedInstruction, emulator
 from tests.emulate.everywhere import Everywhere
 
 
@@ -119,6 +123,31 @@ def test_a_bound_is_at_least_one(most: int) -> None:
     """A step that may do nothing would never end."""
     with pytest.raises(ValueError, match=f"max_iterations is at least 1, not {most}"):
         Emulator(Ram(1), max_iterations=most)
+
+
+# Openings that lead to every map of opcodes; arbitrary bytes alone would rarely get past the first.
+openings = st.sampled_from(
+    ["", "66", "67", "f0", "f2", "f3", "65", "48", "0f", "0f38", "c5", "c4e2", "62f1", "62f2", "dd"]
+)
+
+
+@given(openings, st.binary(min_size=15, max_size=15), st.sampled_from([16, 32, 64]), st.integers(0, 2**64 - 1))
+def test_arbitrary_bytes_raise_documented_errors_only(opening: str, code: bytes, bits: int, seed: int) -> None:
+    """Whatever the bytes and the registers are: it is done, faults, or is refused; registers stay in range."""
+    source = random.Random(seed)
+    cpu = Cpu(bits, protected=source.random() < 0.5, fsw=source.getrandbits(16), ftw=source.getrandbits(8))
+    cpu.regs[:16] = [source.getrandbits(source.choice((3, 16, 32, 47, 64))) for _ in range(16)]
+    cpu.rflags = source.getrandbits(12) & 0xCD5 | 2
+    cpu.k[:] = [source.getrandbits(64) for _ in range(8)]
+    cpu.limits = [0xFFFF] * 6 if source.random() < 0.3 else None
+    bus = Everywhere()
+    try:
+        Emulator(bus, max_iterations=8).step(cpu, bytes.fromhex(opening) + code)
+    except (DecodeError, Fault, UnsupportedInstruction):
+        pass
+    for words, width in ((cpu.regs, 64), (cpu.vector, 512), (cpu.k, 64), (cpu.x87, 80), (cpu.bases, 64)):
+        assert all(0 <= word < 1 << width for word in words)
+    assert all(0 <= place < 1 << (64 if bits == 64 else 33) for _, place, _ in bus.log)
 
 
 class Told(Everywhere):

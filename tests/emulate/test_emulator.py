@@ -1,6 +1,7 @@
 """One step at a time."""
 
 import random
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -141,10 +142,8 @@ def test_arbitrary_bytes_raise_documented_errors_only(opening: str, code: bytes,
     cpu.k[:] = [source.getrandbits(64) for _ in range(8)]
     cpu.limits = [0xFFFF] * 6 if source.random() < 0.3 else None
     bus = Everywhere()
-    try:
+    with suppress(DecodeError, Fault, UnsupportedInstruction):
         Emulator(bus, max_iterations=8).step(cpu, bytes.fromhex(opening) + code)
-    except (DecodeError, Fault, UnsupportedInstruction):
-        pass
     for words, width in ((cpu.regs, 64), (cpu.vector, 512), (cpu.k, 64), (cpu.x87, 80), (cpu.bases, 64)):
         assert all(0 <= word < 1 << width for word in words)
     assert all(0 <= place < 1 << (64 if bits == 64 else 33) for _, place, _ in bus.log)

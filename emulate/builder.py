@@ -218,8 +218,8 @@ class Builder:
             operand: the operand.
             width: bytes that will be touched, when not the operand's own; 0 for no check.
             extra: an expression added to the effective address, for good: later reads and writes go there.
-            alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2), 1
-                for none; 0 where EFLAGS.AC decides, as it mostly does.
+            alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2); 0
+                where EFLAGS.AC decides, as it mostly does.
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
@@ -242,7 +242,7 @@ class Builder:
             self._used.add("b")
             offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
         self.plan(f"{name} = {offset}")
-        if alignment > 1:  # comes first, as on silicon: #GP rather than the #SS of the checks below
+        if alignment:  # comes first, as on silicon: #GP rather than the #SS of the checks below
             misaligned = self.call(address.misaligned, linear, alignment)
             self.plan(f"if ({linear}) & {alignment - 1:#x}: {misaligned}")
         if width and self.bits == 64:

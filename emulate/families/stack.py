@@ -167,24 +167,25 @@ def popped_flags(image: int, flags: int, width: int, protected: bool) -> int:
 def enter(b: Builder) -> None:
     """Make a stack frame: push rBP, copy the frame pointers of the levels outside, push the new one, make room.
 
-    The new top must be within the stack segment. The CPU also probes its page for writing, which no bus can be asked
+    The new top has the checks of a write of the operand size. The CPU also probes its page, which no bus can be asked
     to do (SDM vol. 2A, ENTER).
     """
     size, level = (o.value for o in b.instruction.operands if isinstance(o, ImmediateOperand))
     stack, width = Stack(b), operand_size(b)
-    frame = REGISTERS[_FRAMES[b.bits]]
-    frame_part = b.register(frame, width)
-    stack.push(frame_part, width)
-    new_frame = stack.top
+    frame = REGISTERS[_FRAMES[8 * width]]
+    stack.push(b.register(frame), width)
+    # The frame pointer gets all of rSP: with 32-bit operands on a 16-bit stack, the half above SP, too.
+    whole = REGISTERS[_POINTERS[8 * width]]
+    kept = whole.mask & ~stack.pointer.mask
+    new_frame = b.local(f"({b.register(whole)} & {kept:#x} | {stack.top}) & {whole.mask:#x}")
     level &= 31
     for outer in range(1, level):
-        stack.push(b.read(stack.at(-outer * width, width, frame)), width)
+        stack.push(b.read(stack.at(-outer * width, width, REGISTERS[_FRAMES[b.bits]])), width)
     if level:
-        stack.push(f"{new_frame} & {(1 << 8 * width) - 1:#x}", width)
+        stack.push(new_frame, width)
     stack.skip(-size)
-    b.place(REGISTERS["ss"], stack.top, width, alignment=1)
-    part = REGISTERS[_FRAMES[8 * width]]
-    b.set_register(part, f"{new_frame} & {part.mask:#x}")
+    b.place(REGISTERS["ss"], stack.top, width)
+    b.set_register(frame, new_frame)
     stack.settle()
 
 

@@ -197,6 +197,13 @@ def test_enter_with_16_bit_operands_moves_bp_alone() -> None:
     assert (cpu.ebp, cpu.esp) == (0x90007FFE, 0x17FF8)
 
 
+def test_enter_with_32_bit_operands_on_a_16_bit_stack_moves_all_of_ebp() -> None:
+    """SP is decremented alone; EBP is pushed whole, and becomes ESP, the half above SP included."""
+    cpu = Cpu(16, rsp=0x12348000, rbp=0x9000A000)
+    assert execute("66c8040001", cpu) == [writes(0x7FFC, 4, 0x9000A000), writes(0x7FF8, 4, 0x12347FFC)]
+    assert (cpu.ebp, cpu.esp) == (0x12347FFC, 0x12347FF4)
+
+
 def test_enter_must_end_within_the_stack_segment() -> None:
     """#SS comes before the first write."""
     cpu = Cpu(16, rsp=0x10)

@@ -6,7 +6,8 @@ instructions that need no interpreter: what is not ours goes to the handler that
 it. What is ours goes to one of three Python handlers, by *how we got here*: a page that traps, an IO port, or a copy of
 an instruction that runs out of line (`native.py`). errno is kept over the call, as a signal handler must.
 
-A Python handler answers through two words of the ucontext that the kernel leaves alone:
+A Python handler finds the first bytes of the instruction in `CODE`, one of several words of the ucontext that the
+kernel leaves alone. It answers through two others:
 
 - `VERDICT`: `RESUME` (continue with the registers in the ucontext), `PASS_ON` (to the earlier handler after all), or
 the address of an
@@ -33,6 +34,8 @@ VERDICT: Final = 24
 """Index of the verdict in `Frame.regs`."""
 THREAD: Final = 25
 """Index in `Frame.regs` of the thread an exception is for."""
+CODE: Final = 26
+"""Index in `Frame.regs` of the eight bytes at rip, zero when the page ends before them."""
 
 # Words of the data page.
 PAGE_HANDLER: Final = 0
@@ -59,63 +62,76 @@ entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: t
     488b83a8000000           mov rax,[rbx+0A8h]                rip
     482b053e100000           sub rax,[1060h]                   COPIES_START
     483b053f100000           cmp rax,[1068h]                   its size
-    7257                     jb short 0000000000000082h        ours
+    725f                     jb short 000000000000008Ah        ours
     83ff0b                   cmp edi,0Bh                       SIGSEGV
-    0f85ac000000             jne 00000000000000E0h             pass on
+    0f85e3000000             jne 0000000000000117h             pass on
     f683c000000010           test byte ptr [rbx+0C0h],10h      error code: instruction fetch
-    0f859f000000             jne 00000000000000E0h             pass on
+    0f85d6000000             jne 0000000000000117h             pass on
     8b4608                   mov eax,[rsi+8]                   si_code
     83f802                   cmp eax,2                         SEGV_ACCERR
-    741e                     je short 0000000000000067h        page
+    7422                     je short 000000000000006Bh        page
     4c8d3db80f0000           lea r15,[1008h]                   PORT_HANDLER
     3d80000000               cmp eax,80h                       SI_KERNEL
-    0f8585000000             jne 00000000000000E0h             pass on
+    0f85bc000000             jne 0000000000000117h             pass on
     48833d0d10000000         cmp qword ptr [1070h],0           PORTS
-    747b                     je short 00000000000000E0h        pass on
-    eb1b                     jmp short 0000000000000082h       ours
+    0f84ae000000             je 0000000000000117h              pass on
+    eb1f                     jmp short 000000000000008Ah       ours
 page:
-    4c8d3d920f0000           lea r15,[1000h]                   PAGE_HANDLER
+    4c8d3d8e0f0000           lea r15,[1000h]                   PAGE_HANDLER
     488b4610                 mov rax,[rsi+10h]                 si_addr
-    482b05d70f0000           sub rax,[1050h]                   TRAPS_START
-    483b05d80f0000           cmp rax,[1058h]                   its size
-    735e                     jae short 00000000000000E0h       pass on
+    482b05d30f0000           sub rax,[1050h]                   TRAPS_START
+    483b05d40f0000           cmp rax,[1058h]                   its size
+    0f838d000000             jae 0000000000000117h             pass on
 ours:
-    ff15900f0000             call qword ptr [1018h]            __errno_location
+    488b8ba8000000           mov rcx,[rbx+0A8h]
+    4889ca                   mov rdx,rcx
+    48c1ea2f                 shr rdx,2Fh                       not an address of the program's
+    757d                     jne short 0000000000000117h       pass on
+    ff15780f0000             call qword ptr [1018h]            __errno_location
     448b30                   mov r14d,[rax]
-    48c783e800000000000000   mov qword ptr [rbx+0E8h],0        VERDICT = RESUME
+    31c0                     xor eax,eax
+    488983e8000000           mov [rbx+0E8h],rax                VERDICT = RESUME
+    488b8ba8000000           mov rcx,[rbx+0A8h]
+    89ca                     mov edx,ecx
+    81e2ff0f0000             and edx,0FFFh                     where in its page
+    81faf80f0000             cmp edx,0FF8h                     the last place for eight bytes
+    7703                     ja short 00000000000000C6h        unread
+    488b01                   mov rax,[rcx]                     the code there
+unread:
+    488983f8000000           mov [rbx+0F8h],rax                CODE
     4889df                   mov rdi,rbx
     4c89e6                   mov rsi,r12
     41ff17                   call qword ptr [r15]              handler(ucontext, siginfo)
     4c8bbbe8000000           mov r15,[rbx+0E8h]                VERDICT
     4983ff01                 cmp r15,1
-    7620                     jbe short 00000000000000CCh       settle
-    ff156e0f0000             call qword ptr [1020h]            PyGILState_Ensure
+    7620                     jbe short 0000000000000103h       settle
+    ff15370f0000             call qword ptr [1020h]            PyGILState_Ensure
     89c5                     mov ebp,eax
     488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
     4c89fe                   mov rsi,r15
-    ff156c0f0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
+    ff15350f0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
     89ef                     mov edi,ebp
-    ff155c0f0000             call qword ptr [1028h]            PyGILState_Release
+    ff15250f0000             call qword ptr [1028h]            PyGILState_Release
 settle:
-    ff15460f0000             call qword ptr [1018h]            __errno_location
+    ff150f0f0000             call qword ptr [1018h]            __errno_location
     448930                   mov [rax],r14d
     4983ff01                 cmp r15,1                         PASS_ON
-    7405                     je short 00000000000000E0h        pass on
+    7405                     je short 0000000000000117h        pass on
 done:
     4883c408                 add rsp,8
     c3                       ret
 pass on:
-    488d2d19100000           lea rbp,[1100h]                   OLD_SIGFPE
-    488d0512110000           lea rax,[1200h]                   OLD_SIGSEGV
+    488d2de20f0000           lea rbp,[1100h]                   OLD_SIGFPE
+    488d05db100000           lea rax,[1200h]                   OLD_SIGSEGV
     4183fd0b                 cmp r13d,0Bh
     480f44e8                 cmove rbp,rax
     4c8b7d00                 mov r15,[rbp]
     4983ff01                 cmp r15,1
-    761e                     jbe short 000000000000011Eh       SIG_DFL or SIG_IGN
+    761e                     jbe short 0000000000000155h       SIG_DFL or SIG_IGN
     31ff                     xor edi,edi                       SIG_BLOCK
     488d7508                 lea rsi,[rbp+8]                   what it wants blocked
     31d2                     xor edx,edx
-    ff15320f0000             call qword ptr [1040h]            pthread_sigmask
+    ff15fb0e0000             call qword ptr [1040h]            pthread_sigmask
     4489ef                   mov edi,r13d
     4c89e6                   mov rsi,r12
     4889da                   mov rdx,rbx
@@ -124,19 +140,19 @@ pass on:
 SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
     458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
     4585f6                   test r14d,r14d
-    7f05                     jg short 000000000000012Dh        reinstall
+    7f05                     jg short 0000000000000164h        reinstall
     4d85ff                   test r15,r15                      SIG_IGN
-    75ae                     jne short 00000000000000DBh       done
+    75ae                     jne short 0000000000000112h       done
 reinstall:
     4489ef                   mov edi,r13d
     4889ee                   mov rsi,rbp
     31d2                     xor edx,edx
-    ff15fd0e0000             call qword ptr [1038h]            sigaction
+    ff15c60e0000             call qword ptr [1038h]            sigaction
     4585f6                   test r14d,r14d
-    7f9b                     jg short 00000000000000DBh        done
+    7f9b                     jg short 0000000000000112h        done
     4489ef                   mov edi,r13d
-    ff15ff0e0000             call qword ptr [1048h]            raise
-    eb90                     jmp short 00000000000000DBh       done
+    ff15c80e0000             call qword ptr [1048h]            raise
+    eb90                     jmp short 0000000000000112h       done
 return address: where a function that libffi calls returns to.
     488b0424                 mov rax,[rsp]
     c3                       ret

@@ -1,86 +1,102 @@
 """What instruction stands at an address, and what to do about it.
 
-Code is read where it stands, through an array laid over its page. A slice of that array ends where the page does, so
-the bytes of a short instruction at the end of the last mapped page are had without touching the next one; an
-instruction that does go on there says so when it is decoded. Nothing is remembered by address: code may be replaced,
-and the same bytes mean the same everywhere.
+Nearly all are found by the eight bytes the entry has read already, taken as one number: they hold the instruction, and
+whatever follows it does no harm. Longer instructions are read where they stand, up to the end of their page and past it
+only when they go on there: the next page may not be mapped. Nothing is remembered by address. Code may be replaced, and
+the same bytes mean the same everywhere.
 """
 
-from ctypes import c_char
-from typing import Any, Final, NamedTuple
+from contextlib import suppress
+from ctypes import string_at
+from functools import partial
+from itertools import islice
+from typing import Final, NamedTuple
 
-from decode import Instruction, PortAccess, PortOperand, TruncatedInstruction
+from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
 from emulate import Emulator, UnsupportedInstruction
+from mmio.errors import AccessError
 from mmio.initiator import Initiator
 from mmio.inprocess import native
-from mmio.inprocess.frame import RIP, SLOTS, Frame
+from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.inprocess.libc import PAGE
 from mmio.inprocess.memory import FloatingMemory
 from mmio.inprocess.native import Run
 
-WINDOW: Final = 15
-"""Longest instruction in bytes."""
-
-_MOST: Final = 1 << 16  # entries of a cache before it starts afresh
+_LONGEST: Final = 15  # bytes of an instruction
+_MOST: Final = 1 << 16  # sites remembered before the memory starts afresh
+_MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it
 
 
 class Site(NamedTuple):
-    """An instruction, how to complete it (emulated, natively, or not at all), and its port operand, if it has one."""
+    """An instruction, how to complete it (emulated, natively, or not at all), and its port operand, if it has one.
+
+    `instruction` is None while only its first bytes are known.
+    """
 
     instruction: Instruction | None
     run: Run
     port: PortOperand | None = None
 
 
-class CodePages(dict[int, Any]):
-    """The bytes of each page of code, by the page's number."""
+class Sites(dict[int, Site]):
+    """What to do about an instruction, by the eight bytes from its start."""
 
-    def __missing__(self, number: int) -> Any:
-        if len(self) >= _MOST:
-            self.clear()
-        page = self[number] = (c_char * PAGE).from_address(number * PAGE)
-        return page
-
-
-class Sites(dict[bytes, Site]):
-    """What to do about an instruction, by the bytes from its start, up to fifteen or the end of the page.
-
-    Raises:
-        InvalidInstruction: on look-up, when the bytes are no instruction. (The CPU thought otherwise: the decoder has a
-        hole.)
-    """
-
-    def __init__(self, pages: CodePages) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._pages = pages
         self._emulator = Emulator(FloatingMemory(), slots=SLOTS)  # only to compile with
 
-    def __missing__(self, code: bytes) -> Site:
+    def __missing__(self, word: int) -> Site:
         if len(self) >= _MOST:
             self.clear()
-        try:
-            compiled = self._emulator.compile(64, code)
-        except TruncatedInstruction:
-            return Site(None, self._run_across)
-        except UnsupportedInstruction as error:
-            site = Site(error.instruction, native.completion(error))
-        else:
-            ports = (access.operand for access in compiled.instruction.accesses if isinstance(access, PortAccess))
-            site = Site(compiled.instruction, compiled.run, next(ports, None))
-        self[code] = site
-        return site
+        site = Site(None, self._run_long)
+        if word:  # else the entry has read nothing
+            with suppress(TruncatedInstruction):
+                site = self._site(word.to_bytes(8, "little"))
+        self[word] = site
+        return site if site.instruction is None or site.port else site._replace(run=partial(_run_first, site))
 
     def at(self, ip: int) -> Site:
-        """Return the site at an address, reading on in the next page if the instruction does."""
-        number, start = divmod(ip, PAGE)
-        site = self[self._pages[number][start : start + WINDOW]]
-        if site.instruction is None:
-            code = self._pages[number][start:] + self._pages[number + 1][: WINDOW - (PAGE - start)]
-            site = self[code]
-        return site
+        """Return the site at an address.
 
-    def _run_across(self, frame: Frame, bus: Initiator) -> None:
-        """Run an instruction that crosses a page's end."""
+        Raises:
+            InvalidInstruction: the bytes there are none, says the decoder; the CPU thought otherwise.
+        """
+        code = string_at(ip, min(_LONGEST, PAGE - ip % PAGE))
+        try:
+            return self._site(code)
+        except TruncatedInstruction:
+            return self._site(code + string_at(ip + len(code), _LONGEST - len(code)))
+
+    def _site(self, code: bytes) -> Site:
+        try:
+            compiled = self._emulator.compile(64, code)
+        except UnsupportedInstruction as error:
+            return Site(error.instruction, native.completion(error))
+        ports = (access.operand for access in compiled.instruction.accesses if isinstance(access, PortAccess))
+        return Site(compiled.instruction, compiled.run, next(ports, None))
+
+    def _run_long(self, frame: Frame, bus: Initiator) -> None:
+        """Run an instruction of which there was too little to say which one it is."""
         site = self.at(frame.regs[RIP])
         bus.instruction = site.instruction
         site.run(frame, bus)
+
+
+def _run_first(site: Site, frame: Frame, bus: Initiator) -> None:
+    """Run an instruction that has not been seen before, once it is certain that it is the one that faulted.
+
+    Whatever could make the addresses it is thought to touch differ from the one that the CPU reported would be a fault
+    in here. Then its effect must not be guessed.
+
+    Raises:
+        AccessError: it would not touch the page where the fault was.
+    """
+    assert site.instruction is not None
+    page = frame.regs[FAULT_ADDRESS] & -PAGE
+    touches = list(islice(iter_accesses(site.instruction, frame), _MOST_ELEMENTS))
+    memory = [(touch.address, touch.width or 1) for touch in touches if isinstance(touch, MemoryTouch)]
+    if not any(address < page + PAGE and page < address + width for address, width in memory):
+        where = ", ".join(f"{width} bytes at {address:#x}" for address, width in memory) or "nothing"
+        ip, fault = frame.regs[RIP], frame.regs[FAULT_ADDRESS]
+        raise AccessError(f"'{site.instruction.format(ip)}' at ip {ip:#x} faulted at {fault:#x}, but touches {where}")
+    site.run(frame, bus)

@@ -5,6 +5,7 @@ a copy from one device to another, or to a buffer, is nothing special. The mappi
 """
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from decode import Direction, Instruction
@@ -37,10 +38,12 @@ class Territory:
 
     Attributes:
         space: where they lie.
+        record_to: told where accesses are recorded, when that changes.
     """
 
     def __init__(self) -> None:
         self.space = AddressSpace(self, background=ProcessMemory())
+        self.record_to: Callable[[Recorder], None] = lambda recorder: None
         self._lock = threading.RLock()
         self._owners: dict[Region, Owner] = {}
         self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
@@ -58,7 +61,7 @@ class Territory:
             self._owners[region] = owner
             if region not in self.space.ports:
                 self._memory[region] = None
-            self._tell_entry()
+            self._changed()
 
     def release(self, region: Region) -> None:
         """Take a region out of the space. With the last one our handlers go."""
@@ -66,7 +69,7 @@ class Territory:
             self.space.unmap(region)
             del self._owners[region]
             self._memory.pop(region, None)
-            self._tell_entry()
+            self._changed()
             if not self._owners:
                 self.close()
 
@@ -80,14 +83,19 @@ class Territory:
         ranges = self.space.memory if space == "memory" else self.space.ports
         return self._owners.get(ranges.find(address).region)
 
-    def _tell_entry(self) -> None:
-        """Tell the entry which faults to bring to us."""
+    def _changed(self) -> None:
+        """Tell the entry which faults are ours, and initiators where to record: in the trace itself if there is one."""
         start = min((region.start for region in self._memory), default=0)
         end = max((region.start + pages(region.length) for region in self._memory), default=0)
         words = entry().words
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start
         words[PORTS] = len(self._owners) - len(self._memory)
+        traces = {id(owner.trace): owner.trace for owner in self._owners.values()}
+        recorder = next(iter(traces.values())) if len(traces) == 1 else self
+        if recorder is not self.space.trace:
+            self.space.trace = recorder
+            self.record_to(recorder)
 
     def record(
         self,

@@ -1,9 +1,7 @@
 """A signal has brought us here: what happens between the entry's call and its return.
 
-The ordinary way through a handler is short: the frame by the address of its ucontext, the instruction's bytes from the
-page they stand in, what to do about it by those bytes, and done. Each step is one look-up in a dictionary that fills
-itself, and nothing is made anew. The page's handler is spelt out for that reason: a call costs a twentieth of what an
-access may.
+The ordinary way through a handler is short: the frame by the address of its ucontext, what to do by the instruction's
+bytes, and that is done. Each step is one look-up in a dictionary that fills itself, and nothing is made anew.
 
 Whatever is raised on that way ends in `_settle`: a fault of the program's own is delivered to it; anything else comes
 out of the call that entered the driver, or is kept when there is no such call.
@@ -19,14 +17,14 @@ from typing import Any, Final, NamedTuple, TypeGuard
 
 from emulate import Fault
 from mmio import route
-from mmio.initiator import Initiator
+from mmio.initiator import Initiator, Recorder
 from mmio.inprocess import escape, native, unwind
 from mmio.inprocess.deliver import SignalInfo, deliver
-from mmio.inprocess.entry import COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.inprocess.entry import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
-from mmio.inprocess.libc import PAGE, address_of
+from mmio.inprocess.libc import address_of
 from mmio.inprocess.memory import FloatingMemory, Unreachable
-from mmio.inprocess.sites import WINDOW, CodePages, Sites
+from mmio.inprocess.sites import Sites
 from mmio.inprocess.territory import Owner, Territory
 from mmio.space import AddressSpace
 
@@ -43,7 +41,7 @@ class _Trapped(NamedTuple):
 
 
 class _Frames(dict[int, _Trapped]):
-    """What one thread has trapped, by the address of the ucontext.
+    """What has been trapped, by the address of the ucontext, which is on the stack of one thread and of no other.
 
     Each frame has an initiator of its own: a device model may enter a driver, while the access around it goes on.
     """
@@ -51,20 +49,39 @@ class _Frames(dict[int, _Trapped]):
     def __init__(self, space: AddressSpace) -> None:
         super().__init__()
         self._space = space
+        self._mine = _Mine(self)
 
     def __missing__(self, address: int) -> _Trapped:
         if len(self) >= _MOST_FRAMES:
             self.clear()
         frame = Frame(address)
         trapped = self[address] = _Trapped(frame, frame.regs, self._space.initiator(threading.get_native_id()))
+        self._mine.stack.addresses.add(address)
         return trapped
 
+    def record_to(self, recorder: Recorder) -> None:
+        """Let accesses from now on be recorded elsewhere."""
+        for trapped in list(self.values()):
+            trapped.bus.trace = recorder
 
-class _Here(threading.local):
+
+class _Stack:
+    """The addresses on one thread's stack. They are forgotten with the thread: another may get the same stack."""
+
+    def __init__(self, frames: _Frames) -> None:
+        self.addresses: set[int] = set()
+        self._frames = frames
+
+    def __del__(self) -> None:
+        for address in self.addresses:
+            self._frames.pop(address, None)
+
+
+class _Mine(threading.local):
     """What belongs to each thread."""
 
-    def __init__(self, space: AddressSpace) -> None:
-        self.frames = _Frames(space)
+    def __init__(self, frames: _Frames) -> None:
+        self.stack = _Stack(frames)
 
 
 class Trap:
@@ -72,34 +89,33 @@ class Trap:
 
     def __init__(self, territory: Territory) -> None:
         self.territory = territory
-        self._here = _Here(territory.space)
-        self._code = CodePages()
-        self._sites = Sites(self._code)
+        self._frames = _Frames(territory.space)
+        self._sites = Sites()
         self._floating: Any = FloatingMemory()
         self._callbacks = [
             _install(PAGE_HANDLER, self._page_handler(), 1),
             _install(PORT_HANDLER, self._port_handler(), 1),
             _install(COPY_HANDLER, self._copy_handler(), 2),
         ]
-        os.register_at_fork(after_in_child=lambda: self._here.frames.clear())  # its thread has another number
+        territory.record_to = self._frames.record_to
+        os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
 
     def _page_handler(self) -> Callable[..., None]:
-        here, code, sites, pending = self._here, self._code, self._sites, escape.pending
+        frames, sites, pending = self._frames, self._sites, escape.pending
+        rip, code = RIP, CODE
 
         def on_page(context: int) -> None:
             try:
                 if pending:
                     escape.check()
-                frame, regs, bus = here.frames[context]
-                ip = regs[RIP]
-                at = ip % PAGE
-                site = sites[code[ip // PAGE][at : at + WINDOW]]
-                bus.ip = ip
+                frame, regs, bus = frames[context]
+                site = sites[regs[code]]
+                bus.ip = regs[rip]
                 bus.instruction = site.instruction
                 site.run(frame, bus)
                 return
             except BaseException as error:
-                trapped = here.frames[context]
+                trapped = frames[context]
                 owner = self.territory.owner_at("memory", trapped.regs[FAULT_ADDRESS])
                 self._settle(trapped, error, owner, lambda: self._float(trapped))
             escape.lend()
@@ -108,11 +124,13 @@ class Trap:
 
     def _port_handler(self) -> Callable[..., None]:
         def on_port(context: int) -> None:
-            trapped = frame, regs, bus = self._here.frames[context]
+            trapped = frame, regs, bus = self._frames[context]
             try:
                 escape.check()
+                site = self._sites[regs[CODE]]
+                if site.instruction is None:
+                    site = self._sites.at(regs[RIP])
                 bus.ip = regs[RIP]
-                site = self._sites.at(bus.ip)
                 bus.instruction = site.instruction
                 if site.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
@@ -127,7 +145,7 @@ class Trap:
 
     def _copy_handler(self) -> Callable[..., None]:
         def on_copy(context: int, siginfo: int) -> None:
-            trapped = frame, regs, bus = self._here.frames[context]
+            trapped = frame, regs, bus = self._frames[context]
             info = SignalInfo.from_address(siginfo)
             copy = native.copy_around(regs[RIP])
             stopped = regs[RIP]

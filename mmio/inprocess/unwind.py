@@ -12,6 +12,7 @@ The interpreter then raises the exception when it looks for asynchronous ones, w
 Locks the driver held stay held, memory it allocated stays allocated.
 """
 
+from array import array
 from ctypes import PYFUNCTYPE, c_int, c_uint64, c_void_p, py_object, pythonapi
 from functools import cache
 from signal import SIGSEGV
@@ -119,7 +120,7 @@ def leave(frame: Frame, landing: Landing, error: BaseException) -> None:
     words[RAX] = id(_RESULT)
     words[RFLAGS] &= ~_DIRECTION_AND_ALIGNMENT
     escape.raise_on_return(words, error)
-    frame.regs[:] = words
+    frame.regs[:] = array("Q", words)
 
 
 def _code_around(address: int) -> range:

@@ -1,0 +1,89 @@
+"""pytest plugin: the fixture `mmio_trap`, the last accesses in failure reports, and `--mmio-trace`.
+
+pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
+outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
+coverage sees their import.
+"""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mmio.gathered import Gathered
+    from mmio.traps import Traps
+
+_TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
+_GATHERED: "pytest.StashKey[Gathered]" = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--mmio-trace`."""
+    parser.getgroup("pagetrap").addoption(
+        "--mmio-trace",
+        metavar="PATH",
+        help="write the device accesses of every test to one trace file; its suffix says in which format. "
+        "Each worker of pytest-xdist writes a file of its own: run.jsonl becomes run.gw0.jsonl.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the trace file, so that a path that cannot be written is known at once."""
+    given = config.getoption("mmio_trace")
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if given is None or (worker is None and config.getoption("dist", "no") != "no"):
+        return  # the process that hands out tests to workers runs none
+    from mmio import writer
+    from mmio.gathered import Gathered
+
+    path = Path(given)
+    try:
+        file = writer(path if worker is None else path.with_suffix(f".{worker}{path.suffix}"))
+    except (OSError, ValueError, ImportError) as error:
+        raise pytest.UsageError(f"--mmio-trace: {error}") from None
+    config.add_cleanup(file.close)
+    config.stash[_GATHERED] = Gathered(file)
+
+
+@pytest.fixture
+def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
+    """Trap device accesses: `mapping = mmio_trap(Device(), length=0x1000)`, with the arguments of `mmio.ioremap`.
+
+    Mappings are closed when the test is over. When it fails, its report shows the last accesses of each.
+    """
+    from mmio.traps import Traps
+
+    gathered = request.config.stash.get(_GATHERED, None)
+    if gathered is not None:
+        gathered.mark(request.node.nodeid)
+    traps = Traps((lambda trace: None) if gathered is None else gathered.attach)
+    request.node.stash[_TRAPS] = traps
+    yield traps
+    traps.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show in a failure what the driver did last."""
+    report = yield
+    traps = item.stash.get(_TRAPS, None)
+    if report.failed and traps is not None and traps.mappings:
+        report.sections.append(("mmio accesses", traps.report()))
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
+    """Explain why two traces are not equal."""
+    view = sys.modules.get("mmio.view")
+    if view is None or op != "==" or not (isinstance(left, view.TraceView) and isinstance(right, view.TraceView)):
+        return None
+    diff = left.diff(right)
+    if diff.same:
+        mine, other = next(pair for pair in zip(left, right, strict=True) if pair[0] != pair[1])
+        compared = [attribute.name for attribute in mine.__attrs_attrs__ if attribute.eq]
+        what = ", ".join(name for name in compared if getattr(mine, name) != getattr(other, name))
+        return [f"{left!r} == {right!r}", f"The same was done; access {mine.sequence} differs in {what}"]
+    return [f"{left!r} == {right!r}", *str(diff).splitlines()]

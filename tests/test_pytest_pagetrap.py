@@ -1,0 +1,127 @@
+"""The pytest plugin, in a pytest of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmio import open_trace
+from mmio.events import Mark
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+    from ctypes import c_uint32
+    from mmio.expect import assert_accesses
+
+    class Card:
+        length = 0x100
+
+        def read(self, offset, width):
+            return offset
+
+        def write(self, offset, width, value):
+            pass
+
+        def name_at(self, offset, width):
+            return {0: "CTRL", 4: "STATUS"}.get(offset)
+
+    def load(mapping, offset):
+        return c_uint32.from_address(mapping.address + offset).value
+
+    def test_good(mmio_trap):
+        mapping = mmio_trap(Card(), name="card")
+        assert load(mapping, 4) == 4
+        assert_accesses(mapping.trace, ["R4 STATUS"])
+
+    def test_bad(mmio_trap):
+        mapping = mmio_trap(Card(), length=0x80, name="card")
+        load(mapping, 4)
+        load(mapping, 0)
+        assert_accesses(mapping.trace, ["R4 STATUS"])
+
+    def test_unequal(mmio_trap):
+        mine, other = mmio_trap(Card(), name="card"), mmio_trap(Card(), name="card")
+        load(mine, 0)
+        load(other, 4)
+        assert mine.trace == other.trace
+
+    def test_later(mmio_trap):
+        mapping = mmio_trap(Card(), name="card")
+        load(mapping, 0)
+        load(mapping, 0)
+        assert mapping.trace[:1] == mapping.trace[1:]
+"""
+
+
+@pytest.fixture(scope="module")
+def _suite() -> None:
+    """Make sure that the plugin is installed, as `pip install` does it."""
+    from importlib.metadata import entry_points
+
+    assert [point.value for point in entry_points(group="pytest11", name="pagetrap")] == ["pytest_pagetrap"]
+
+
+def test_import_is_cheap() -> None:
+    """Importing the plugin imports none of the packages."""
+    script = "import sys, pytest_pagetrap; print({'mmio', 'emulate', 'decode', 'iced_x86'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.usefixtures("_suite")
+def test_fixture_traps_and_shows(pytester: pytest.Pytester) -> None:
+    """A failed test shows the diff and the last accesses of its traps; one that passes shows nothing."""
+    pytester.makepyfile(SUITE)
+    result = pytester.runpytest_inprocess("--tb=short")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_bad*",
+            "E * expected 1 accesses (-), the driver made 2 (+)",
+            "E * R4 STATUS=0x4",
+            "E * + R4 CTRL=0x0    at 0x*: mov *",
+            "*- mmio accesses -*",
+            "card: 2 accesses",
+            "* R * card.STATUS *",
+            "* R * card.CTRL *",
+            "*test_unequal*",
+            "E * 0 accesses equal, 1 only in mine (-), 1 only in other (+)",
+            "E * - * card.CTRL *",
+            "E * + * card.STATUS *",
+            "*test_later*",
+            "E * The same was done; access 0 differs in sequence, time*",
+        ]
+    )
+    assert result.stdout.str().count("- mmio accesses -") == 3
+
+
+@pytest.mark.usefixtures("_suite")
+def test_trace_file(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """`--mmio-trace` writes every test's accesses to one file, each test's after a mark with its node id."""
+    pytester.makepyfile(test_it=SUITE)
+    path = tmp_path / "run.jsonl"
+    pytester.runpytest_inprocess(f"--mmio-trace={path}").assert_outcomes(passed=1, failed=3)
+    view = open_trace(path).load()
+    marks = [(event.sequence, event.text) for event in view.events if isinstance(event, Mark)]
+    tests = ("good", "bad", "unequal", "later")
+    assert marks == [(at, f"test_it.py::test_{name}") for at, name in zip((0, 1, 3, 5), tests, strict=True)]
+    assert [access.sequence for access in view] == list(range(7))
+
+
+@pytest.mark.usefixtures("_suite")
+def test_workers_have_files_of_their_own(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """Under pytest-xdist each worker writes its own file, named after it."""
+    pytester.makepyfile(test_it=SUITE)
+    pytester.runpytest_inprocess("-n1", f"--mmio-trace={tmp_path / 'run.jsonl'}")
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["run.gw0.jsonl"]
+    assert len(open_trace(tmp_path / "run.gw0.jsonl").load()) == 7
+
+
+@pytest.mark.usefixtures("_suite")
+def test_bad_trace_path(pytester: pytest.Pytester) -> None:
+    """A file that cannot be written ends pytest at once, as wrong usage."""
+    result = pytester.runpytest_inprocess("--mmio-trace=run.doc")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--mmio-trace: run.doc: its suffix is of no trace format*"])

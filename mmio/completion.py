@@ -1,0 +1,52 @@
+"""What completing an instruction natively takes, wherever the CPU runs the copy.
+
+The copy has its one memory operand elsewhere; so there must be exactly one, which the instruction names, and nothing
+else may touch memory or decide where the program goes on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from decode import Instruction, MemoryAccess, MemoryOperand
+from decode.redirect import redirect
+from mmio.initiator import Initiator
+
+LARGEST: Final = 512
+"""Widest operand in bytes, that of FXSAVE."""
+
+_CONTROL: Final = ("call", "jmp")
+
+
+def operand_of(instruction: Instruction) -> MemoryOperand:
+    """Return the only memory operand. Raises ValueError when there is more, or a memory access without operand."""
+    (access,) = instruction.accesses
+    if not isinstance(access, MemoryAccess) or access.repeats:
+        raise ValueError(f"'{instruction}' has no single memory operand")
+    return access.operand
+
+
+def can_complete(instruction: Instruction) -> bool:
+    """Return whether a copy of an instruction can do its work."""
+    try:
+        redirect(instruction, 0, 4096)
+        operand = operand_of(instruction)
+    except ValueError:
+        return False
+    return 0 < operand.width <= LARGEST and instruction.mnemonic not in _CONTROL
+
+
+@contextmanager
+def marked(bus: Initiator, flag: int) -> Iterator[None]:
+    """Record accesses with a flag more."""
+    record: Any = bus.record
+
+    def with_flag(*what: Any, **named: Any) -> None:
+        record(*what[:9], what[9] | flag, *what[10:], **named)  # the tenth is the flags
+
+    if record is not None:
+        bus.record = with_flag
+    try:
+        yield
+    finally:
+        bus.record = record

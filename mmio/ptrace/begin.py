@@ -1,0 +1,180 @@
+"""Taking hold of a program: a new one before its first instruction, a running one in all its threads."""
+
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from mmio.initiator import Recorder
+from mmio.ptrace import calls, launch, maps
+from mmio.ptrace.filter import program
+from mmio.ptrace.process import Process
+from mmio.ptrace.regs import CODE_32, CS, RAX, RSP
+from mmio.ptrace.table import NUMBERS, rules
+from mmio.ptrace.targets import Targets
+from mmio.ptrace.thread import EXIT, Thread, ThreadGone
+
+_NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
+_SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER
+_UNFILTERED: Final = (errno.EINVAL, errno.ENOSYS, errno.EPERM)  # no seccomp in this kernel, or somebody forbids it
+
+
+def spawn(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: str | None,
+    descriptors: Mapping[int, int],
+    targets: Targets,
+    trace: Recorder | None,
+) -> Thread:
+    """Start a program; return its thread, stopped in execve, in a process that only stands for the launching.
+
+    Raises as `Tracer.spawn` does.
+    """
+    if not arguments:
+        raise ValueError("expected a program and its arguments, got none")
+    name = arguments[0]
+    path = shutil.which(name, path=environment.get("PATH", os.defpath))
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, "no such program, in PATH or as a file that can be executed", name)
+    pid = launch.launch(arguments, environment, descriptors)
+    try:
+        seize(pid, calls.OPTIONS | calls.EXITKILL)
+        calls.request(calls.INTERRUPT, pid)
+        calls.wait(pid)
+        process = Process(pid, targets, trace, filtered=True)
+        process.gate = launch.GATE
+        thread = Thread(pid, process)
+        _execute(thread, os.path.abspath(path), directory, targets)
+    except BaseException as error:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        if isinstance(error, ThreadGone):
+            raise ChildProcessError(f"{name} was killed before it began") from error
+        raise
+    return thread
+
+
+def seize(pid: int, options: int) -> None:
+    """Begin to trace one thread.
+
+    Raises:
+        ProcessLookupError: it does not exist.
+        PermissionError: it may not be traced.
+    """
+    try:
+        calls.request(calls.SEIZE, pid, 0, options)
+    except ProcessLookupError:
+        raise ProcessLookupError(errno.ESRCH, f"there is no process or thread {pid}") from None
+    except PermissionError:
+        raise PermissionError(errno.EPERM, _why_not(pid)) from None
+
+
+def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thread], dict[int, int]]:
+    """Stop a running process; return its threads and the wait status of each.
+
+    Raises as `Tracer.attach` does; then nothing is stopped any more.
+    """
+    if not maps.threads(pid):
+        raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
+    statuses: dict[int, int] = {}
+    try:
+        while new := [thread for thread in maps.threads(pid) if thread not in statuses]:
+            for thread in new:  # those that are made meanwhile are seen the next time around
+                seize(thread, calls.OPTIONS)
+                calls.request(calls.INTERRUPT, thread)
+                statuses[thread] = _stopped(thread)
+        process = Process(pid, targets, trace, filtered=False, attached=True)
+        threads = [Thread(thread, process) for thread in statuses]
+        threads[0].frame.load()
+        process.find_gate(32 if threads[0].regs[CS] == CODE_32 else 64)
+        for stopped in threads:
+            stopped.frame.native_bits = process.bits
+    except BaseException:
+        for thread in statuses:
+            calls.request(calls.DETACH, thread)
+        raise
+    return threads, statuses
+
+
+def _stopped(pid: int) -> int:
+    while True:
+        found, status = calls.wait(pid)
+        if found and not os.WIFSTOPPED(status):
+            raise ProcessLookupError(errno.ESRCH, f"thread {pid} ended just now")
+        if found:
+            return status
+
+
+def _execute(thread: Thread, path: str, directory: str | None, targets: Targets) -> None:
+    """Have the launching loop become the program, under a filter. It is left stopped in execve."""
+    frame, regs, process = thread.frame, thread.regs, thread.process
+    frame.load()
+    stack = regs[RSP]
+    count = int.from_bytes(calls.read_memory(thread.pid, stack, 8), "little")
+    numbers = NUMBERS[64]
+    place = thread.buffer(1 << 16)
+    if directory is not None:
+        calls.write_memory(thread.pid, place, os.fsencode(directory) + b"\0")
+        thread.make_call(numbers["chdir"], place)
+    process.filtered = _filter(thread, place, targets)
+    calls.write_memory(thread.pid, place, os.fsencode(path) + b"\0")
+    thread.begin_call(numbers["execve"], place, stack + 8, stack + 8 * (count + 2))
+    while True:
+        thread.go(calls.SYSCALL)
+        if thread.wait() >> 16 == calls.EVENT_EXEC:
+            return
+        if thread.stop_kind() == EXIT:
+            frame.load()
+            result = ctypes.c_int64(regs[RAX]).value
+            if regs[RAX] != numbers["execve"]:
+                raise OSError(-result, os.strerror(-result), path)
+
+
+def _filter(thread: Thread, place: int, targets: Targets) -> bool:
+    """Put a thread under a filter that stops the calls which matter for the targets; return whether that worked."""
+    devices = any(target.device is not None for target in targets.files)
+    about = {
+        "ranges": bool(targets.ranges),
+        "redirects": devices or bool(targets.redirections) or bool(targets.ports),
+        "devices": devices or bool(targets.ports),
+        "ports": bool(targets.ports),
+    }
+    watched = [range(max(target.start - (1 << 16), 0), target.end) for target in targets.ranges]
+    code = program(rules(64, **about), rules(32, **about), watched)
+    header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
+    calls.write_memory(thread.pid, place, header + code)
+    call = (NUMBERS[64]["seccomp"], _SET_MODE_FILTER, 0, place)
+    try:
+        try:
+            thread.make_call(*call)
+        except PermissionError:  # only those with CAP_SYS_ADMIN may filter programs that could gain privileges
+            thread.make_call(NUMBERS[64]["prctl"], _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+            thread.make_call(*call)
+    except OSError as error:
+        if error.errno not in _UNFILTERED:
+            raise
+        return False
+    return True
+
+
+def _why_not(pid: int) -> str:
+    """Say why a process may not be traced, and what to do about it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        tracer = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("TracerPid"))
+    except (OSError, StopIteration):
+        tracer = 0
+    if tracer:
+        return f"process {pid} is traced already, by process {tracer}"
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    level = scope.read_text().strip() if scope.exists() else "0"
+    return (
+        f"not permitted to trace process {pid}: it takes the same user, and {scope} at 0 (it is {level}), or "
+        "CAP_SYS_PTRACE (run as root)"
+    )

@@ -1,0 +1,200 @@
+"""The kernel's side of tracing: ptrace, waiting, and another process's memory and files, thinly.
+
+Each function is one system call with its errors turned into `OSError`. A thread that has gone in the meantime (killed,
+which may happen at any moment) is `ProcessLookupError`, as the kernel says.
+
+`ptrace` is called without the release of the GIL (no request blocks), and without argument conversion where it is hot:
+callers keep the arguments as ctypes objects.
+"""
+
+import ctypes
+import os
+from ctypes import c_char, c_int, c_long, c_size_t, c_ulong, c_void_p
+from typing import Any, Final
+
+# linux/ptrace.h, asm/ptrace-abi.h
+CONT: Final = 7
+SINGLESTEP: Final = 9
+GETREGS: Final = 12
+SETREGS: Final = 13
+DETACH: Final = 17
+SYSCALL: Final = 24
+SETOPTIONS: Final = 0x4200
+GETEVENTMSG: Final = 0x4201
+GETSIGINFO: Final = 0x4202
+SETSIGINFO: Final = 0x4203
+GETREGSET: Final = 0x4204
+SETREGSET: Final = 0x4205
+SEIZE: Final = 0x4206
+INTERRUPT: Final = 0x4207
+LISTEN: Final = 0x4208
+GETSIGMASK: Final = 0x420A
+SETSIGMASK: Final = 0x420B
+GET_SYSCALL_INFO: Final = 0x420E
+
+XSTATE: Final = 0x202  # NT_X86_XSTATE
+
+# PTRACE_O_TRACESYSGOOD, FORK, VFORK, CLONE, EXEC, SECCOMP
+OPTIONS: Final = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+EXITKILL: Final = 0x100000
+
+EVENT_FORK: Final = 1
+EVENT_VFORK: Final = 2
+EVENT_CLONE: Final = 3
+EVENT_EXEC: Final = 4
+EVENT_SECCOMP: Final = 7
+EVENT_STOP: Final = 128
+
+WALL: Final = 0x40000000
+NO_OTHER_THREADS: Final = 0x20000000  # __WNOTHREAD: a thread hears only of what it traces or started itself
+
+LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_HOLDING: Final = ctypes.PyDLL(None, use_errno=True)
+
+ptrace: Any = _HOLDING["ptrace"]
+"""ptrace(request, pid, address, data), every argument a ctypes object; -1 is an error."""
+ptrace.restype = c_long
+
+_waitpid: Any = LIBC["waitpid"]
+_waitpid.argtypes = (c_int, c_void_p, c_int)
+
+for _name in ("process_vm_readv", "process_vm_writev"):
+    _function: Any = getattr(LIBC, _name)
+    _function.restype = ctypes.c_ssize_t
+    _function.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
+LIBC.waitid.argtypes = (c_int, c_int, c_void_p, c_int)
+LIBC.syscall.restype = c_long
+
+_STOPPED: Final = 2  # WSTOPPED
+_EXITED: Final = 4  # WEXITED
+_NO_WAIT: Final = 0x01000000  # WNOWAIT
+_TRAPPED: Final = 4  # CLD_TRAPPED
+
+_PIDFD_GETFD: Final = 438
+_TGKILL: Final = 234
+
+
+def failed(what: str) -> OSError:
+    """Return the error errno tells of."""
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def request(number: int, pid: int, address: int = 0, data: int = 0) -> int:
+    """Make a ptrace request that is not on the way of every access.
+
+    Raises:
+        ProcessLookupError: the thread is gone, or not stopped.
+        OSError: the kernel refuses.
+    """
+    result: int = ptrace(c_long(number), c_long(pid), c_void_p(address), c_void_p(data))
+    if result < 0:
+        raise failed(f"ptrace request {number:#x} on thread {pid}")
+    return result
+
+
+def event_message(pid: int) -> int:
+    """Return what the event a thread stopped at tells: the new thread's number, or its own before execve."""
+    message = c_ulong()
+    request(GETEVENTMSG, pid, 0, ctypes.addressof(message))
+    return message.value
+
+
+def signal_mask(pid: int) -> int:
+    """Return the signals a stopped thread blocks."""
+    mask = ctypes.c_uint64()
+    request(GETSIGMASK, pid, 8, ctypes.addressof(mask))
+    return mask.value
+
+
+def set_signal_mask(pid: int, mask: int) -> None:
+    """Change the signals a stopped thread blocks."""
+    request(SETSIGMASK, pid, 8, ctypes.addressof(ctypes.c_uint64(mask)))
+
+
+def wait(pid: int, options: int = 0) -> tuple[int, int]:
+    """Wait for a thread to change, once: `(0, 0)` when a signal of our own came first, or nothing has with WNOHANG.
+
+    Unlike `os.waitpid` it does not begin again after a signal, so that the caller can look what it was.
+    """
+    status = c_int()
+    found = _waitpid(pid, ctypes.addressof(status), options | WALL)
+    if found < 0:
+        if ctypes.get_errno() == 4:  # EINTR
+            return 0, 0
+        raise failed(f"waiting for {pid}")
+    return found, status.value
+
+
+def send_signal(process: int, thread: int, number: int) -> None:
+    """Send a signal to one thread. Raises ProcessLookupError when it is gone."""
+    if LIBC.syscall(c_long(_TGKILL), c_long(process), c_long(thread), c_long(number)) < 0:
+        raise failed(f"signal {number} to thread {thread}")
+
+
+class _ChildInfo(ctypes.Structure):
+    """siginfo_t as waitid fills it."""
+
+    _fields_ = (
+        ("number", c_int),
+        ("errno", c_int),
+        ("code", c_int),
+        ("_padding", c_int),
+        ("pid", c_int),
+        ("_rest", c_char * 108),
+    )
+
+
+def peek() -> tuple[int, bool]:
+    """Wait until some child of this thread has changed; return its number and whether it is a traced one that stopped.
+
+    What has changed is still there to be waited for. `(0, False)` when a signal of our own came first.
+    """
+    info = _ChildInfo()
+    if LIBC.waitid(0, 0, ctypes.addressof(info), _EXITED | _STOPPED | _NO_WAIT | WALL | NO_OTHER_THREADS) < 0:
+        if ctypes.get_errno() == 4:  # EINTR
+            return 0, False
+        raise failed("waiting for any thread")
+    return info.pid, info.code == _TRAPPED
+
+
+class _Vector(ctypes.Structure):
+    """struct iovec."""
+
+    _fields_ = (("base", c_ulong), ("length", c_size_t))
+
+
+def read_memory(pid: int, address: int, length: int) -> bytes:
+    """Return up to `length` bytes at an address, fewer where the rest cannot be read. Empty when none can."""
+    data = (c_char * length)()
+    done = _transfer(LIBC.process_vm_readv, pid, data, address, length)
+    return data.raw[:done]
+
+
+def write_memory(pid: int, address: int, data: bytes) -> int:
+    """Write bytes at an address; return how many could be written."""
+    copy = (c_char * len(data)).from_buffer_copy(data)
+    return _transfer(LIBC.process_vm_writev, pid, copy, address, len(data))
+
+
+def _transfer(function: Any, pid: int, local: "ctypes.Array[c_char]", address: int, length: int) -> int:
+    vectors = (_Vector * 2)(_Vector(ctypes.addressof(local), length), _Vector(address, length))
+    here = ctypes.addressof(vectors)
+    done: int = function(pid, here, 1, here + ctypes.sizeof(_Vector), 1, 0)
+    if done < 0:
+        if ctypes.get_errno() in (14, 12):  # EFAULT; ENOMEM for addresses of no process
+            return 0
+        raise failed(f"{function.__name__} of process {pid}")
+    return done
+
+
+def get_descriptor(pid: int, descriptor: int) -> int:
+    """Return a descriptor of ours for the very open file another process has under its number `descriptor`."""
+    process = os.pidfd_open(pid)
+    try:
+        result: int = LIBC.syscall(c_long(_PIDFD_GETFD), c_long(process), c_long(descriptor), c_long(0))
+    finally:
+        os.close(process)
+    if result < 0:
+        raise failed(f"pidfd_getfd of descriptor {descriptor} of process {pid}")
+    return result

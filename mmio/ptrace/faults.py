@@ -1,0 +1,127 @@
+"""A traced thread has stopped at SIGSEGV: whose it is, and the access it was about.
+
+The signal tells which: a page that may not be touched (SEGV_ACCERR, with the address), or an instruction that user code
+may not execute (SI_KERNEL, without): IN and OUT, and the HLT at the end of a natively completed store. Anything else is
+the program's own.
+"""
+
+from decode import DecodeError
+from emulate import Fault, UnsupportedInstruction
+from mmio import route
+from mmio.inprocess.deliver import signal_of
+from mmio.inprocess.memory import Unreachable
+from mmio.ptrace import native
+from mmio.ptrace.copies import Copy
+from mmio.ptrace.memory import BeyondEnd
+from mmio.ptrace.regs import RIP
+from mmio.ptrace.sites import Site
+from mmio.ptrace.thread import Thread
+
+_SIGSEGV = 11
+_SIGBUS = 7
+_ACCERR = 2
+_ADRERR = 2
+_KERNEL = 0x80
+
+
+class MissedAccess(Exception):
+    """The instruction that faulted does not touch the address it faulted at, by our reckoning."""
+
+
+def answer(thread: Thread) -> int:
+    """Perform the access a thread has stopped at; return the signal the program is to receive, 0 for none.
+
+    Raises:
+        UnsupportedInstruction: neither the emulator nor a copy can do the instruction.
+        MissedAccess: see there.
+        Exception: whatever a device raised.
+    """
+    thread.load_signal()
+    frame, process, bus = thread.frame, thread.process, thread.bus
+    frame.load()
+    ip = thread.regs[RIP]
+    info = thread.info
+    code = info.code
+    if code == _KERNEL:
+        copy = process.copies and process.copies.at(ip)
+        if copy:
+            return _copy_ended(thread, copy)
+        if not process.targets.ports:
+            return _SIGSEGV
+    elif code != _ACCERR or not process.traps(info.address):
+        return _SIGSEGV
+    try:
+        site = process.sites.get(ip) or process.sites.at(frame)
+    except DecodeError:
+        if code == _KERNEL:
+            return _SIGSEGV
+        raise
+    if code == _KERNEL:
+        if site.port is None:
+            return _SIGSEGV
+    elif not site.reaches(frame, info.address):
+        _missed(thread, site)
+    bus.ip = ip
+    bus.instruction = site.instruction
+    process.memory.pid = thread.pid
+    try:
+        if site.run is not None:
+            site.run(frame, bus)
+        elif not native.start(thread, site.instruction):
+            raise UnsupportedInstruction(site.instruction, f"{site.refusal} at {ip:#x}; {registers(thread)}")
+    except (Unreachable, Fault) as fault:
+        if not _is_the_programs(fault):
+            raise
+        frame.store()  # finished REP elements stay
+        return _deliver(thread, fault)
+    frame.store()
+    return 0
+
+
+def registers(thread: Thread) -> str:
+    """Return a thread's general registers in words."""
+    names = ("rip", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{i}" for i in range(8, 16)), "rflags")
+    return " ".join(f"{name}={getattr(thread.frame, name):#x}" for name in names)
+
+
+def _missed(thread: Thread, site: Site) -> None:
+    ip = thread.regs[RIP]
+    raise MissedAccess(
+        f"thread {thread.pid} faulted at address {thread.info.address:#x}, but '{site.instruction.format(ip=ip)}' at "
+        f"{ip:#x} (bytes {site.instruction.code.hex(' ')}, {site.instruction.bits}-bit code) does not touch it: "
+        f"{registers(thread)}"
+    )
+
+
+def _copy_ended(thread: Thread, copy: Copy) -> int:
+    """Deal with a copy that has reached its HLT, or faults as the original would."""
+    if thread.regs[RIP] == copy.end:
+        native.finish(thread, copy)
+        thread.frame.store()
+        return 0
+    copy.taken = False
+    thread.regs[RIP] = copy.ip
+    thread.frame.store()
+    return _SIGSEGV
+
+
+def _deliver(thread: Thread, fault: Fault) -> int:
+    """Let the program receive the signal of a fault, as if the CPU had raised it."""
+    number, code, address = signal_of(fault, thread.regs[RIP])
+    if isinstance(fault, BeyondEnd):
+        number, code, address = number.__class__(_SIGBUS), _ADRERR, thread.info.address
+    thread.info.number, thread.info.code, thread.info.address = number, code, address
+    thread.store_signal()
+    return int(number)
+
+
+def _is_the_programs(error: Fault) -> bool:
+    """Return whether a fault is one the program would have had anyway, rather than one a device model raised."""
+    if isinstance(error, Unreachable):
+        return True
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == route.__file__:
+            return False
+        traceback = traceback.tb_next
+    return True

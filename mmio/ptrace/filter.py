@@ -1,0 +1,110 @@
+"""The seccomp filter a spawned program runs under: which of its system calls stop it for us.
+
+All other calls go at full speed. A call stops when it is one of those named, or when any of its arguments points into
+one of the given ranges: that is how a buffer on a device is noticed whatever the call, without stopping at every read.
+A mapping we trap is for that reason put into a part of the address space of its own, `WINDOW`, which the filter knows
+before anything is mapped.
+
+The program is classic BPF over struct seccomp_data (linux/seccomp.h, linux/filter.h).
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import frozen
+
+ARCH_64: Final = 0xC000003E  # AUDIT_ARCH_X86_64
+ARCH_32: Final = 0x40000003  # AUDIT_ARCH_I386
+
+WINDOW: Final = range(0x5A00_0000_0000, 0x5B00_0000_0000)
+"""Where trapped mappings of 64-bit programs go: above any executable and below all libraries."""
+
+_ALLOW: Final = 0x7FFF0000
+_TRACE: Final = 0x7FF00000
+_NR: Final = 0
+_ARCH: Final = 4
+_ARGUMENTS: Final = 16
+
+_LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
+_AND: Final = 0x54  # BPF_ALU | BPF_AND | BPF_K
+_EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
+_AT_LEAST: Final = 0x35  # BPF_JMP | BPF_JGE | BPF_K
+_ABOVE: Final = 0x25  # BPF_JMP | BPF_JGT | BPF_K
+_ANY_BIT: Final = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+_RETURN: Final = 0x06
+_JUMP: Final = 0x05
+
+
+@frozen
+class When:
+    """A condition on the low half of one argument of a call: some bit of `mask` is set, or with `clear` none is."""
+
+    argument: int
+    mask: int
+    clear: bool = False
+
+
+@frozen
+class Rule:
+    """One call that stops: always, or when any condition holds."""
+
+    number: int
+    conditions: tuple[When, ...] = ()
+
+
+def program(rules_64: Sequence[Rule], rules_32: Sequence[Rule], ranges: Iterable[range]) -> bytes:
+    """Return the filter as an array of struct sock_filter.
+
+    Args:
+        rules_64, rules_32: for the two kinds of system calls.
+        ranges: of addresses; a 64-bit call with an argument there stops.
+    """
+    wide = b"".join(map(_rule, rules_64)) + b"".join(map(_arguments_in, [WINDOW, *ranges]))
+    narrow = b"".join(map(_rule, rules_32))
+    allow = _op(_RETURN, _ALLOW)
+    code = _op(_LOAD, _ARCH)
+    code += _op(_EQUAL, ARCH_64, 1, 0)
+    code += _op(_JUMP, (len(wide) + len(allow)) // 8)
+    return code + wide + allow + narrow + allow
+
+
+def _op(code: int, constant: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, if_true, if_false, constant)
+
+
+def _rule(rule: Rule) -> bytes:
+    """Return code that stops a call, and falls through for any other."""
+    body = b""
+    for when in rule.conditions:
+        body += _op(_LOAD, _ARGUMENTS + 8 * when.argument)
+        body += _op(_ANY_BIT, when.mask, *((1, 0) if when.clear else (0, 1)))
+        body += _op(_RETURN, _TRACE)
+    if not rule.conditions:
+        body = _op(_RETURN, _TRACE)
+    return _op(_LOAD, _NR) + _op(_EQUAL, rule.number, 0, len(body) // 8) + body
+
+
+def _arguments_in(addresses: range) -> bytes:
+    """Return code that stops a call with an argument in a range of addresses.
+
+    The filter sees each argument in two halves. A range within one upper half is compared exactly; of a larger one only
+    the upper halves are looked at, under a mask.
+    """
+    first, last = addresses.start >> 32, addresses.stop - 1 >> 32
+    mask = 0xFFFFFFFF
+    while first & mask != last & mask:
+        mask = mask << 1 & 0xFFFFFFFF
+    code = b""
+    for argument in range(6):
+        low = _ARGUMENTS + 8 * argument
+        code += _op(_LOAD, low + 4) + _op(_AND, mask)
+        if first != last:
+            code += _op(_EQUAL, first & mask, 0, 1)
+        else:
+            code += _op(_EQUAL, first, 0, 4)
+            code += _op(_LOAD, low)
+            code += _op(_AT_LEAST, addresses.start & 0xFFFFFFFF, 0, 2)
+            code += _op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)
+        code += _op(_RETURN, _TRACE)
+    return code

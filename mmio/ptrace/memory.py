@@ -1,0 +1,225 @@
+"""Memory of a traced process and of the objects it maps, as devices and as a bus.
+
+What is not trapped is reached as the program itself could reach it, no further, so that a wild pointer faults
+(`TracedMemory`). A trapped range that is the program's own (anonymous, or a private mapping of a file) stays where it
+is and is reached in spite of its protection, which the kernel lets a tracer do (`OwnMemory`): nothing needs to be
+copied, ever. What is shared with others is reached through the same object: device memory through a second mapping of
+ours, at the exact width (`DeviceMemory`); a regular file by reading and writing it, which is the same memory and cannot
+kill the tracer when somebody cuts the file short (`RegularFile`).
+"""
+
+import os
+import stat
+from ctypes import c_uint8, c_uint16, c_uint32, c_uint64
+from typing import Any, Final
+
+from mmio.inprocess.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
+from mmio.inprocess.memory import Unreachable
+from mmio.ptrace import calls
+
+_MAP_SHARED: Final = 1
+_FAILED: Final = (1 << 64) - 1
+_WORDS: Final[dict[int, Any]] = {1: c_uint8, 2: c_uint16, 4: c_uint32, 8: c_uint64}
+
+
+class BeyondEnd(Unreachable):
+    """A mapped page lies wholly beyond the end of its file, which is a bus error (mmap(2))."""
+
+
+class TracedMemory:
+    """What a traced process has mapped, as a bus: every access it could not make itself is `Unreachable`.
+
+    Attributes:
+        pid: a living thread of the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def read(self, address: int, width: int) -> int:
+        """Read `width` bytes as an unsigned little-endian int."""
+        return int.from_bytes(self.read_block(address, width), "little")
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Write `width` bytes."""
+        self.write_block(address, value.to_bytes(width, "little"))
+
+    def read_block(self, address: int, length: int) -> bytes:
+        """Read any number of bytes."""
+        data = calls.read_memory(self.pid, address, length)
+        if len(data) < length:
+            raise Unreachable(address + len(data))
+        return data
+
+    def write_block(self, address: int, data: bytes) -> bool:
+        """Write any number of bytes; return True, because this is plain memory."""
+        done = calls.write_memory(self.pid, address, data)
+        if done < len(data):
+            raise Unreachable(address + done, write=True)
+        return True
+
+    def fetch(self, address: int, length: int) -> bytes:
+        """Return up to `length` bytes, fewer where the rest cannot be read."""
+        return calls.read_memory(self.pid, address, length)
+
+
+class OwnMemory:
+    """A trapped range of the program's own memory, as a device.
+
+    Args:
+        memory: a descriptor of the process's /proc/PID/mem.
+        start: the address of offset 0.
+    """
+
+    def __init__(self, memory: int, start: int) -> None:
+        self._memory = memory
+        self._start = start
+
+    def read(self, offset: int, width: int) -> int:
+        """Read `width` bytes."""
+        return int.from_bytes(self.read_block(offset, width), "little")
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Write `width` bytes."""
+        self.write_block(offset, value.to_bytes(width, "little"))
+
+    def read_block(self, offset: int, length: int) -> bytes:
+        """Read any number of bytes."""
+        data = b""
+        while len(data) < length:
+            address = self._start + offset + len(data)
+            try:
+                data += os.pread(self._memory, length - len(data), address)
+            except OSError as error:
+                raise Unreachable(address) from error
+        return data
+
+    def write_block(self, offset: int, data: bytes) -> bool:
+        """Write any number of bytes."""
+        done = 0
+        while done < len(data):
+            address = self._start + offset + done
+            try:
+                done += os.pwrite(self._memory, data[done:], address)
+            except OSError as error:
+                raise Unreachable(address, write=True) from error
+        return True
+
+
+class DeviceMemory:
+    """A second mapping of the object behind a trapped one: every access has the width the program's had.
+
+    Args:
+        descriptor: of the object; it may be closed afterwards.
+        offset: in the object, where the mapping begins.
+        length: in bytes.
+        writable: whether the program may write there.
+
+    Raises:
+        OSError: the object cannot be mapped (again).
+    """
+
+    def __init__(self, descriptor: int, offset: int, length: int, writable: bool) -> None:
+        protection = PROT_READ | PROT_WRITE if writable else PROT_READ
+        self._descriptor, self._offset, self._writable = os.dup(descriptor), offset, writable
+        self._length = pages(length)
+        address = LIBC.mmap(None, self._length, protection, _MAP_SHARED, descriptor, offset)
+        if address is None or address == _FAILED:
+            check(-1, f"second mapping of {length:#x} bytes at offset {offset:#x}")
+        self._address = int(address)
+
+    def read(self, offset: int, width: int) -> int:
+        """Read `width` bytes: in one piece up to eight, in pieces of eight above."""
+        word = _WORDS.get(width)
+        if word is not None:
+            value: int = word.from_address(self._address + offset).value
+            return value
+        return sum(self.read(offset + at, piece) << 8 * at for at, piece in _pieces(width))
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Write `width` bytes, in the same pieces."""
+        word = _WORDS.get(width)
+        if word is not None:
+            word.from_address(self._address + offset).value = value
+            return
+        for at, piece in _pieces(width):
+            self.write(offset + at, piece, value >> 8 * at & (1 << 8 * piece) - 1)
+
+    def resized(self, length: int) -> "DeviceMemory":
+        """Return the same place of the same object, `length` bytes of it."""
+        same = length <= self._length
+        return self if same else DeviceMemory(self._descriptor, self._offset, length, self._writable)
+
+    def close(self) -> None:
+        """Take the mapping away."""
+        LIBC.munmap(self._address, self._length)
+        os.close(self._descriptor)
+
+
+class RegularFile:
+    """A regular file mapped shared, reached by its descriptor, which belongs to this object from now on."""
+
+    def __init__(self, descriptor: int, offset: int) -> None:
+        self._descriptor = descriptor
+        self._offset = offset
+
+    def read(self, offset: int, width: int) -> int:
+        """Read `width` bytes; past the end of the file its last page goes on with zeros."""
+        data = os.pread(self._descriptor, width, self._offset + offset)
+        if len(data) < width:
+            self._within(offset, width)
+        return int.from_bytes(data, "little")
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Write `width` bytes; what lies past the end of the file is lost."""
+        room = self._within(offset, width)
+        data = value.to_bytes(width, "little")[: max(room, 0)]
+        os.pwrite(self._descriptor, data, self._offset + offset)
+
+    def resized(self, length: int) -> "RegularFile":
+        """Return this: a file is as long as it is."""
+        return self
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._descriptor)
+
+    def _within(self, offset: int, width: int) -> int:
+        """Return how many bytes of the file there are from an offset on, unless it has not even the page."""
+        size = os.fstat(self._descriptor).st_size
+        at = self._offset + offset
+        if at + width > pages(size):
+            raise BeyondEnd(at)
+        return size - at
+
+
+def shared_object(descriptor: int, offset: int, length: int, writable: bool) -> DeviceMemory | RegularFile:
+    """Return the device for a shared mapping of a file. The descriptor is closed, or kept by the device.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        try:
+            # Opened anew, without O_APPEND, which would send writes elsewhere.
+            path = f"/proc/self/fd/{descriptor}"
+            return RegularFile(os.open(path, os.O_RDWR if writable else os.O_RDONLY), offset)
+        finally:
+            os.close(descriptor)
+    try:
+        return DeviceMemory(descriptor, offset, length, writable)
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(width: int) -> list[tuple[int, int]]:
+    """Cut a width into the words a CPU moves: place and width of each."""
+    found = []
+    at = 0
+    while at < width:
+        piece = 8
+        while piece > width - at:
+            piece //= 2
+        found.append((at, piece))
+        at += piece
+    return found

@@ -1,0 +1,134 @@
+"""The registers of a stopped thread of another process.
+
+`Frame.regs` are the words PTRACE_GETREGS fills and PTRACE_SETREGS takes, so compiled instructions work on them
+directly. Vector state is fetched when an instruction asks for it, and given back if it was fetched.
+"""
+
+import ctypes
+from ctypes import addressof, c_char, c_long, c_uint64, c_void_p
+from typing import Any, Final
+
+from emulate import RegisterFile
+from mmio.inprocess.entry import entry
+from mmio.ptrace import calls
+from mmio.xstate import XSave
+
+# struct user_regs_struct, asm/user_64.h
+SLOTS: Final = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0, 16, 18)
+"""Where rax rcx rdx rbx rsp rbp rsi rdi r8 … r15 rip rflags stand in `Frame.regs`."""
+
+RAX: Final = 10
+ORIG_RAX: Final = 15
+RIP: Final = 16
+CS: Final = 17
+RSP: Final = 19
+
+ARGUMENTS: Final = {64: (14, 13, 12, 7, 9, 8), 32: (5, 11, 12, 13, 14, 4)}
+"""Where a system call's arguments stand: rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp."""
+
+WORDS: Final = 27
+NO_CALL: Final = (1 << 64) - 1
+"""In `regs[ORIG_RAX]`: the thread is in no system call, and there is nothing to restart."""
+
+CODE_32: Final = 0x23
+"""The selector of 32-bit code (__USER32_CS)."""
+
+_FS_BASE: Final = 21
+_GS_BASE: Final = 22
+_SELECTORS: Final = (24, 17, 20, 23, 25, 26)  # es cs ss ds fs gs
+
+
+class _Saved:
+    """An attribute of the thread's XSAVE area."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else getattr(frame.xsave, self._name)
+
+    def __set__(self, frame: Any, value: Any) -> None:
+        setattr(frame.xsave, self._name, value)
+
+
+class _Bases:
+    """The segment bases. User code has a flat segment for everything but FS and GS, whatever its width."""
+
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else (0, 0, 0, 0, frame.regs[_FS_BASE], frame.regs[_GS_BASE])
+
+
+class _Selectors:
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else tuple([frame.regs[place] & 0xFFFF for place in _SELECTORS])
+
+
+class Frame(RegisterFile):
+    """The registers of one thread, valid while it is stopped.
+
+    Attributes:
+        pid: the thread's number.
+        bits: 64 or 32: what its code is, mostly that of the whole process.
+        native_bits: what `bits` is after `load`, unless somebody looks closer.
+    """
+
+    protected = True
+    slots = SLOTS
+    bits: int = 64
+
+    vector: Any = _Saved()
+    k: Any = _Saved()
+    x87: Any = _Saved()
+    fcw: Any = _Saved()
+    fsw: Any = _Saved()
+    ftw: Any = _Saved()
+    mxcsr: Any = _Saved()
+    bases: Any = _Bases()
+    selectors: Any = _Selectors()
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.bits = self.native_bits = 64
+        self.regs: Any = (c_uint64 * WORDS)()
+        self._load = (c_long(calls.GETREGS), c_long(pid), c_void_p(0), c_void_p(addressof(self.regs)))
+        self._store = (c_long(calls.SETREGS), *self._load[1:])
+        self._area: Any = None
+        self.fetched = False
+
+    def load(self) -> None:
+        """Fetch the registers of the stopped thread. Raises ProcessLookupError when it is gone."""
+        if calls.ptrace(*self._load):
+            raise calls.failed(f"registers of thread {self.pid}")
+        self.fetched = False
+        self.bits = self.native_bits
+
+    def store(self) -> None:
+        """Give the thread these registers. Raises ProcessLookupError when it is gone."""
+        if calls.ptrace(*self._store):
+            raise calls.failed(f"registers of thread {self.pid}")
+        if self.fetched:
+            self._exchange(calls.SETREGSET)
+
+    def saved(self) -> bytes:
+        """Return a copy of the general registers, for `restore`."""
+        return bytes(self.regs)
+
+    def restore(self, saved: bytes) -> None:
+        """Put a copy of the general registers back; `store` hands them to the thread."""
+        ctypes.memmove(self.regs, saved, len(saved))
+
+    @property
+    def xsave(self) -> XSave:
+        """Where everything but the general registers is."""
+        if self._area is None:
+            size = entry().cpuid(0xD, 0)[1]
+            self._area = (c_char * size)()
+            self._xsave = XSave(addressof(self._area), size)
+        if not self.fetched:
+            self._exchange(calls.GETREGSET)
+            self.fetched = True
+        return self._xsave
+
+    def _exchange(self, number: int) -> None:
+        vector = (c_uint64 * 2)(addressof(self._area), len(self._area))
+        calls.request(number, self.pid, calls.XSTATE, addressof(vector))

@@ -1,0 +1,157 @@
+"""What is to be trapped, and who answers there.
+
+A target is described before any program runs: files by a pattern of their paths or by a descriptor's number, ranges of
+addresses, IO ports, and files another file stands in for. Here is the matching; placing a target in a process is the
+business of `process.py`.
+"""
+
+import fnmatch
+import os
+from glob import glob
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from mmio.policy import WIDTHS
+from mmio.region import DeviceLike
+
+REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
+"""The policy of memory that is really there: it takes what the CPU can do."""
+
+_ALL: Final = 1 << 64
+
+
+@frozen(eq=False)
+class FileTarget:
+    """Mappings of a file, or what a device answers in place of a file.
+
+    Attributes:
+        file: a pattern of paths as `fnmatch` has them, or the number of the descriptor that is mapped.
+        device: who answers; None to trace the file itself.
+        offset, length: the part of the file meant, in bytes.
+        name: of the region in records; the file's path when left out.
+        policies: see `mmio.Policy`.
+    """
+
+    file: str | int
+    device: DeviceLike | None = None
+    offset: int = 0
+    length: int = _ALL
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first byte of the file that is not meant."""
+        return self.offset + self.length
+
+    def matches(self, path: str, descriptor: int | None = None) -> bool:
+        """Return whether a file is meant, by its path (links resolved or not) or a descriptor."""
+        return self.file == descriptor if isinstance(self.file, int) else matches(self.file, path)
+
+    def __str__(self) -> str:
+        return f"file {self.file!r}" if isinstance(self.file, str) else f"descriptor {self.file}"
+
+
+@frozen(eq=False)
+class RangeTarget:
+    """A range of addresses of the program, as FileTarget otherwise."""
+
+    start: int
+    length: int
+    device: DeviceLike | None = None
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first address beyond."""
+        return self.start + self.length
+
+    def __str__(self) -> str:
+        return f"addresses {self.start:#x}..{self.end:#x}"
+
+
+@frozen(eq=False)
+class PortTarget:
+    """IO ports."""
+
+    port: int
+    count: int
+    device: DeviceLike
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    def __str__(self) -> str:
+        return f"ports {self.port:#x}..{self.port + self.count:#x}"
+
+
+@frozen(eq=False)
+class Redirection:
+    """A file that stands in for others."""
+
+    pattern: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"file {self.pattern!r} (redirected to {self.file!r})"
+
+
+Target = FileTarget | RangeTarget | PortTarget | Redirection
+
+
+class Targets:
+    """All targets of a tracer, and which of them the program has met.
+
+    Attributes:
+        files, ranges, ports, redirections: by kind, in the order they were named.
+        met: those something has matched.
+    """
+
+    def __init__(self) -> None:
+        self.files: list[FileTarget] = []
+        self.ranges: list[RangeTarget] = []
+        self.ports: list[PortTarget] = []
+        self.redirections: list[Redirection] = []
+        self.met: set[Target] = set()
+
+    def __iter__(self) -> Any:
+        return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
+
+    def of_file(self, path: str, descriptor: int | None = None) -> list[FileTarget]:
+        """Return the targets a file is meant by, and remember that they have been met."""
+        found = [target for target in self.files if target.matches(path, descriptor)]
+        self.met.update(found)
+        return found
+
+    def answers(self, path: str) -> bool:
+        """Return whether a device answers for (some part of) a file, so that nobody opens the real one."""
+        return any(target.device is not None for target in self.of_file(path))
+
+    def redirected(self, path: str) -> str | None:
+        """Return the file that stands in for a path."""
+        for redirection in self.redirections:
+            if matches(redirection.pattern, path):
+                self.met.add(redirection)
+                return redirection.file
+        return None
+
+    def extent(self, path: str) -> int:
+        """Return how long a file is that devices answer for: to the end of the last of them."""
+        ends = [target.offset + extent_of(target) for target in self.of_file(path) if target.device is not None]
+        return max(ends, default=0)
+
+
+def extent_of(target: FileTarget) -> int:
+    """Return the length of a target's device: as said, or as the device says itself, or a page."""
+    if target.length != _ALL:
+        return target.length
+    length = getattr(target.device, "length", None) or getattr(getattr(target.device, "layout", None), "extent", None)
+    return int(length or 4096)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Return whether a path fits a pattern, or is what a link that fits it leads to."""
+    if fnmatch.fnmatchcase(path, pattern):
+        return True
+    return any(os.path.realpath(found) == path for found in glob(pattern))

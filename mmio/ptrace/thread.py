@@ -1,0 +1,298 @@
+"""One thread of a traced process, and system calls made in its name.
+
+A call in the thread's name borrows its registers: it runs the `syscall` instruction at the process's *gate* (in the
+kernel's own vdso, which every program has) and puts everything back. All its signals wait in the meantime, so that no
+handler of the program's sees the borrowed registers.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from ctypes import addressof, c_long, c_uint64, c_void_p
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mmio.initiator import Initiator
+from mmio.inprocess.deliver import SignalInfo
+from mmio.inprocess.libc import PROT_READ, PROT_WRITE, pages
+from mmio.ptrace import calls, maps
+from mmio.ptrace.filter import ARCH_64
+from mmio.ptrace.regs import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
+from mmio.ptrace.table import NUMBERS
+
+if TYPE_CHECKING:
+    from mmio.ptrace.process import Process
+
+# What PTRACE_GET_SYSCALL_INFO says of a stop.
+ENTRY: Final = 1
+EXIT: Final = 2
+SECCOMP: Final = 3
+
+_SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
+_BUFFER: Final = 1 << 16
+_PRIVATE_ANONYMOUS: Final = 0x22
+_EVERY_SIGNAL: Final = (1 << 64) - 1
+
+_RESTART: Final = {-512: None, -513: None, -514: None, -516: {64: 219, 32: 0}}
+"""Results by which an interrupted call asks to be made again, -516 by way of restart_syscall (linux/errno.h)."""
+
+
+class ThreadGone(Exception):
+    """Tell that a thread ended where it should have stopped; `status` is its wait status."""
+
+    def __init__(self, pid: int, status: int) -> None:
+        super().__init__(f"thread {pid} ended with wait status {status:#x}")
+        self.pid = pid
+        self.status = status
+
+
+class _CallInfo(ctypes.Structure):
+    """struct ptrace_syscall_info."""
+
+    _fields_ = (
+        ("op", ctypes.c_uint8),
+        ("_padding", ctypes.c_uint8 * 3),
+        ("arch", ctypes.c_uint32),
+        ("ip", c_uint64),
+        ("sp", c_uint64),
+        ("words", c_uint64 * 8),
+    )
+
+
+class Call(NamedTuple):
+    """A system call a thread is about to make. `bits` tells which table `number` is from."""
+
+    number: int
+    arguments: tuple[int, ...]
+    bits: int
+
+
+class Thread:
+    """A thread that is traced.
+
+    Attributes:
+        pid: its number.
+        process: whose memory it runs in.
+        frame: its registers, while it is stopped.
+        bus: its way to the devices.
+        on_exit: what to do when the system call it is in returns.
+        in_call: a call's entry has been dealt with, and it has not returned.
+    """
+
+    def __init__(self, pid: int, process: "Process") -> None:
+        self.pid = pid
+        self.frame = Frame(pid)
+        self.regs = self.frame.regs
+        self.info = SignalInfo()
+        self.on_exit: Callable[[], None] | None = None
+        self.in_call = False
+        self._number = c_long(pid)
+        self._siginfo = (c_long(calls.GETSIGINFO), self._number, c_void_p(0), c_void_p(addressof(self.info)))
+        self._call_info = _CallInfo()
+        self.join(process)
+
+    @property
+    def group(self) -> int:
+        """The number of the thread's process, which is not always that of its memory (vfork)."""
+        return maps.group_of(self.pid)
+
+    def join(self, process: "Process") -> None:
+        """Run in a process's memory from now on."""
+        self.process = process
+        self.frame.native_bits = process.bits
+        self._buffer = (0, 0)
+        process.threads.add(self)
+        self.bus: Initiator = process.space.initiator(self.pid)
+
+    def leave(self) -> None:
+        """Run in its process's memory no more, which is forgotten with its last thread."""
+        self.process.threads.discard(self)
+        if not self.process.threads:
+            self.process.close()
+
+    def adopt_buffer(self, maker: "Thread") -> None:
+        """Use the copy of its maker's buffer that a new process has."""
+        self._buffer = maker._buffer
+
+    def load_signal(self) -> None:
+        """Fetch what is known of the signal the thread stopped at. Raises ProcessLookupError when it is gone."""
+        if calls.ptrace(*self._siginfo):
+            raise calls.failed(f"signal of thread {self.pid}")
+
+    def store_signal(self) -> None:
+        """Replace what the program will hear of the signal."""
+        calls.request(calls.SETSIGINFO, self.pid, 0, addressof(self.info))
+
+    def resume(self, number: int = 0) -> None:
+        """Let the thread go, to receive signal `number`, until the next stop that may concern us."""
+        every = self.on_exit is not None or self.in_call or self.process.every_call
+        self.go(calls.SYSCALL if every else calls.CONT, number)
+
+    def go(self, how: int, number: int = 0) -> None:
+        if calls.ptrace(c_long(how), self._number, c_void_p(0), c_void_p(number)):
+            raise calls.failed(f"resuming thread {self.pid}")
+
+    def buffer(self, size: int) -> int:
+        """Return the address of at least `size` bytes of ours in the program's memory, for this thread alone.
+
+        They are used until the thread's next system call returns. Where they have to be made first, that takes a system
+        call: see `make_call`.
+        """
+        place, length = self._buffer
+        if length < size:
+            numbers = NUMBERS[self.process.bits]
+            length = pages(max(size, _BUFFER))
+            arguments = (0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
+            place = self.make_call(numbers["mmap" if self.process.bits == 64 else "mmap2"], *arguments)
+            self._buffer = place, length
+            self.process.buffers.append(self._buffer)
+        return place
+
+    def stop_kind(self) -> int:
+        """Return ENTRY, EXIT or SECCOMP for a thread stopped at a system call, 0 elsewhere."""
+        info = self._call_info
+        calls.request(calls.GET_SYSCALL_INFO, self.pid, ctypes.sizeof(info), addressof(info))
+        kind: int = info.op
+        return kind
+
+    def call(self) -> Call:
+        """Return the call the thread is about to make; `stop_kind` has just said that there is one."""
+        info = self._call_info
+        bits = 64 if info.arch == ARCH_64 else 32
+        return Call(info.words[0], tuple(info.words[1:7]), bits)
+
+    def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
+        """Change the call the thread is about to make, until `restore_call`. Number -1 is no call at all."""
+        self.frame.load()
+        regs = self.regs
+        self._before = [(place, regs[place]) for place in (ORIG_RAX, *ARGUMENTS[bits])]
+        regs[ORIG_RAX] = number & NO_CALL
+        for index, value in arguments.items():
+            regs[ARGUMENTS[bits][index]] = value
+        self.frame.store()
+
+    def restore_call(self, result: int | None = None) -> None:
+        """Let the program find the call it made in its registers, and `result` as what came of it.
+
+        The thread is stopped where the call returns. A call that is to be made again will be the program's own.
+        """
+        self.frame.load()
+        for place, value in self._before:
+            self.regs[place] = value
+        if result is not None:
+            self.regs[RAX] = result & NO_CALL
+        self.frame.store()
+
+    def answer_call(self, result: int) -> None:
+        """Let the call the thread is about to make return `result` and do nothing."""
+        self.frame.load()
+        self.regs[ORIG_RAX] = NO_CALL
+        self.regs[RAX] = result & NO_CALL
+        self.frame.store()
+
+    @property
+    def call_result(self) -> int:
+        """What a call that is just returning returns, signed."""
+        self.frame.load()
+        return ctypes.c_int64(self.regs[RAX]).value
+
+    def make_call(self, number: int, *arguments: int) -> int:
+        """Make a system call in the thread's name, wherever it is stopped; return the result.
+
+        At a stop before a call of the program's, that call is begun again afterwards and stops there again.
+
+        Raises:
+            OSError: the call failed.
+            ThreadGone: the thread was killed meanwhile.
+        """
+        kind = self.stop_kind()
+        frame, regs = self.frame, self.regs
+        frame.load()
+        before = frame.saved()
+        mask = calls.signal_mask(self.pid)
+        calls.set_signal_mask(self.pid, _EVERY_SIGNAL)
+        result = self._through_gate(number, arguments)
+        frame.restore(before)
+        if kind in (ENTRY, SECCOMP):  # back to before the instruction
+            regs[RIP] -= 2
+            regs[RAX] = regs[ORIG_RAX]
+        elif kind != EXIT:
+            _restart(regs, self.process.bits)
+        regs[ORIG_RAX] = NO_CALL
+        frame.store()
+        if kind in (ENTRY, SECCOMP):
+            while self.stop_kind() != kind:
+                self.go(calls.SYSCALL)
+                self.wait()
+            frame.load()
+        calls.set_signal_mask(self.pid, mask)
+        if -4096 < result < 0:
+            raise OSError(-result, f"system call {number} in thread {self.pid}: {os.strerror(-result)}")
+        return result
+
+    def _through_gate(self, number: int, arguments: tuple[int, ...]) -> int:
+        """Make a call and stop where it returns; the registers are the call's."""
+        frame, regs, gate = self.frame, self.regs, self.process.gate
+        entered = False
+        while True:
+            if entered and regs[RIP] == gate + 2:
+                if self.stop_kind() == EXIT:
+                    return ctypes.c_int64(regs[RAX]).value
+            else:  # in no call, or returning from one of the program's that is left, which has changed rax
+                self.begin_call(number, *arguments)
+                entered = True
+            self.go(calls.SYSCALL)
+            self.wait()
+            frame.load()
+
+    def begin_call(self, number: int, *arguments: int) -> None:
+        """Set the thread before a system call, which it makes when it goes on. Its registers are the call's."""
+        regs = self.regs
+        regs[RIP], regs[RAX], regs[ORIG_RAX] = self.process.gate, number, NO_CALL
+        for place, value in zip(ARGUMENTS[self.process.bits], arguments, strict=False):
+            regs[place] = value
+        self.frame.store()
+
+    def step(self) -> None:
+        """Let the thread run one instruction. All its signals must be blocked."""
+        self.go(calls.SINGLESTEP)
+        while True:
+            found, status = calls.wait(self.pid)
+            if found and not os.WIFSTOPPED(status):
+                raise ThreadGone(self.pid, status)
+            if found and os.WSTOPSIG(status) == signal.SIGTRAP:
+                return
+            if found:
+                self.go(calls.SINGLESTEP)
+
+    def wait(self) -> int:
+        """Wait until the thread stops at a call or an event; return the wait status.
+
+        SIGSTOP, the one signal that nothing holds back, is sent again for later.
+
+        Raises:
+            ThreadGone: it ended.
+        """
+        again = False
+        while True:
+            found, status = calls.wait(self.pid)
+            if not found:
+                continue
+            if not os.WIFSTOPPED(status):
+                raise ThreadGone(self.pid, status)
+            if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
+                if again:
+                    calls.send_signal(self.group, self.pid, signal.SIGSTOP)
+                return status
+            again = again or os.WSTOPSIG(status) == signal.SIGSTOP
+            self.go(calls.SYSCALL)
+
+
+def _restart(regs: Any, bits: int) -> None:
+    """Do what the kernel does when it returns to a program whose call was interrupted: let it be made again."""
+    result = ctypes.c_int64(regs[RAX]).value
+    if regs[ORIG_RAX] == NO_CALL or result not in _RESTART:
+        return
+    again = _RESTART[result]
+    regs[RAX] = regs[ORIG_RAX] if again is None else again[bits]
+    regs[RIP] -= 2

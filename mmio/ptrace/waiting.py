@@ -1,0 +1,43 @@
+"""Waiting for whichever traced thread changes next, and for nobody else.
+
+`waitpid(-1)` would also take the exit status of every other child of this process from whoever waits for it, such as
+`subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is somebody
+else's child that ended, it stays the first to be told of; until it has been waited for, our threads are asked in turn.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mmio.ptrace import calls
+
+_PAUSE: Final = 0.0005  # seconds between two rounds of asking
+_NO_HANG: Final = 1
+
+
+class Waiting:
+    """Waits for the threads of a mapping by their numbers, which may change at any time."""
+
+    def __init__(self, threads: Mapping[int, Any]) -> None:
+        self._threads = threads
+
+    def wait(self) -> tuple[int, int]:
+        """Return the number of a thread and its wait status; `(0, 0)` when a signal came to us.
+
+        A thread that is new, and of which its maker has not told yet, is among them.
+        """
+        if len(self._threads) == 1:
+            (pid,) = self._threads
+            return calls.wait(pid)
+        pid, trapped = calls.peek()
+        if pid == 0 or pid in self._threads or trapped:
+            return calls.wait(pid) if pid else (0, 0)
+        return self._ask_each()
+
+    def _ask_each(self) -> tuple[int, int]:
+        for pid in list(self._threads):
+            found = calls.wait(pid, _NO_HANG)
+            if found[0]:
+                return found
+        time.sleep(_PAUSE)
+        return 0, 0

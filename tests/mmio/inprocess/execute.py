@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from mmio.inprocess import libc
 from mmio.inprocess.entry import entry
-from mmio.inprocess.libc import PAGE
 from mmio.xstate import XSave
 from tests.native import compile_c
 

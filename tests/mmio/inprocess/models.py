@@ -1,6 +1,5 @@
 """Device models for these tests."""
 
-from ctypes import CDLL
 from typing import Any
 
 

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-from ctypes import CDLL
 from pathlib import Path
 
 import pytest

@@ -1,15 +1,10 @@
 """Exceptions that no handler can hold: Ctrl-C, and what is raised where nobody listens."""
 
-import signal
-import sys
-from ctypes import CDLL, CFUNCTYPE, c_void_p
+from ctypes import CDLL
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mmio.inprocess import ioremap
-from tests.mmio.inprocess.models import Bytes, Raising
 from tests.native import build_c, compile_c, run_python
 
 SOURCE = """

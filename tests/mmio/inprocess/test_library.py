@@ -20,7 +20,7 @@ libc.memset.argtypes = libc.memchr.argtypes = libc.memrchr.argtypes = (c_void_p,
 libc.strlen.argtypes = (c_void_p,)
 libc.strnlen.argtypes = (c_void_p, c_size_t)
 
-LENGTHS = [*range(0, 40), *range(40, 300, 7), 63, 64, 65, 127, 128, 129, 255, 256, 257, 300]
+LENGTHS = [*range(40), *range(40, 300, 7), 63, 64, 65, 127, 128, 129, 255, 256, 257, 300]
 ALIGNMENTS = [0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 63]
 SIZE = 1024
 

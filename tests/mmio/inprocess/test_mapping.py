@@ -2,7 +2,6 @@
 
 import ctypes
 import signal
-from collections.abc import Iterator
 from ctypes import CDLL, POINTER, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmio.errors import MappingError, PolicyError, UnmappedAccess
-from mmio.inprocess import Mapping, ioremap, map_ports
+from mmio.inprocess import ioremap, map_ports
 from mmio.trace import Trace
 from tests.mmio.inprocess.models import Bytes, Raising
 from tests.native import build_c, compile_c, run_python

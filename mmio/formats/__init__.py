@@ -3,7 +3,10 @@
 from mmio.formats.errors import TraceFileError, TraceFormatError
 from mmio.formats.jsonlines import JsonLinesReader, JsonLinesWriter
 from mmio.formats.mmiotrace import MmiotraceReader, MmiotraceWriter, nvidia_card
+from mmio.formats.parquet import ParquetWriter
+from mmio.formats.perfetto import PerfettoWriter
 from mmio.formats.registry import FORMATS, Format, open_trace, save, writer
+from mmio.formats.vcd import VcdWriter
 
 __all__ = [
     "FORMATS",
@@ -12,8 +15,11 @@ __all__ = [
     "JsonLinesWriter",
     "MmiotraceReader",
     "MmiotraceWriter",
+    "ParquetWriter",
+    "PerfettoWriter",
     "TraceFileError",
     "TraceFormatError",
+    "VcdWriter",
     "nvidia_card",
     "open_trace",
     "save",

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, Self
 from attrs import frozen
 
 from mmio.events import Record
-from mmio.formats import jsonlines, mmiotrace
+from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import LineReader, OnError
 from mmio.view import TraceView
@@ -52,6 +52,9 @@ FORMATS: Final = (
         mmiotrace.MmiotraceReader,
         recognises=mmiotrace.recognises,
     ),
+    Format("vcd", (".vcd",), vcd.VcdWriter),
+    Format("perfetto", (".json",), perfetto.PerfettoWriter),
+    Format("parquet", (".parquet", "/"), parquet.ParquetWriter),
 )
 
 _START: Final = 4096

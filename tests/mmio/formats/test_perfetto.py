@@ -1,0 +1,96 @@
+"""Trace Event Format, as a JSON parser reads it."""
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import WRITE
+from mmio import Trace, save
+from mmio.events import Loss, Mark, Record
+from mmio.formats import PerfettoWriter
+from tests.mmio.formats.test_writer import run
+from tests.mmio.traces import START, access, accesses, events, machine
+
+
+def written(records: list[Record], tmp_path: Path) -> list[dict[str, Any]]:
+    path = tmp_path / "trace.json"
+    save(records, path)
+    loaded: list[dict[str, Any]] = json.loads(path.read_text())
+    return loaded
+
+
+def test_register_is_a_track(tmp_path: Path) -> None:
+    """Accesses to a register are instants on one track that has its name; time is in microseconds."""
+    found = written([access(1), access(2, direction=WRITE), access(3, offset=8, register=None)], tmp_path)
+    names = {e["tid"]: e["args"]["name"] for e in found if e["name"] == "thread_name"}
+    instants = [(names[e["tid"]], e["ts"], e["name"]) for e in found if e["ph"] == "i"]
+    assert instants == [
+        ("timer.STATUS", 1.0, "R4 0x3"),
+        ("timer.STATUS", 2.0, "W4 0x3"),
+        ("timer+0x8", 3.0, "R4 0x3"),
+    ]
+
+
+def test_value_is_a_counter(tmp_path: Path) -> None:
+    """Values are counters of the register's name, but for those wider than a number."""
+    found = written([access(1), access(2, value=7), access(3, width=16, value=1)], tmp_path)
+    assert [(e["name"], e["args"]["value"]) for e in found if e["ph"] == "C"] == [("timer.STATUS", v) for v in (3, 7)]
+
+
+def test_details(tmp_path: Path) -> None:
+    """An instant has what the record holds as arguments; what it does not hold is left out."""
+    trace = Trace()
+    machine(trace).write(START, 4, 1)
+    (event,) = (e for e in written(list(trace.records()), tmp_path) if e["ph"] == "i")
+    assert event["args"] == {
+        "sequence": 0,
+        "thread": 0,
+        "width": 4,
+        "address": hex(START),
+        "value": "0x00000001",
+        "fields": "EN=1",
+        "ip": "0x401000",
+        "instruction": "mov eax,[rdi+10h]",
+    }
+
+
+def test_marks_and_losses_are_seen_everywhere(tmp_path: Path) -> None:
+    """Marks and losses are global instants."""
+    found = [e for e in written([Mark(0, 5000, "probe"), Loss(0, 6000, 37)], tmp_path) if e["ph"] == "i"]
+    assert [(e["name"], e["s"]) for e in found] == [("probe", "g"), ("37 accesses are missing here", "g")]
+
+
+@given(st.lists(accesses() | events(), max_size=5))
+def test_is_always_json(records: list[Record]) -> None:
+    """Whatever the records, the lines are a JSON array of events with phase, process and track."""
+    writer = PerfettoWriter("/dev/null")
+    text = writer.header() + "".join(map(writer.lines, records)) + writer.footer()
+    writer.close()
+    assert all({"ph", "pid", "tid", "name"} <= event.keys() for event in json.loads(text))
+
+
+def test_file_of_a_killed_process(tmp_path: Path) -> None:
+    """SIGKILL leaves an array that lacks nothing but its closing bracket, which the format allows."""
+    path = tmp_path / "trace.json"
+    script = (
+        "import sys, itertools, mmio\n"
+        "from tests.mmio.traces import START, machine\n"
+        "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1])]))\n"
+        "for n in itertools.count(1):\n"
+        "    timer.write(START, 4, n)\n"
+        "    n % 100 or print(n, flush=True)\n"
+    )
+    with run(script, path) as child:
+        assert child.stdout is not None
+        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
+        child.send_signal(signal.SIGKILL)
+    text = path.read_text()
+    assert not re.search(r"\]\s*$", text)
+    values = [e["args"]["value"] for e in json.loads(text + "]") if e["ph"] == "C"]
+    assert len(values) >= reported
+    assert values == list(range(1, len(values) + 1))

@@ -1,0 +1,188 @@
+"""VCD, as pyvcd reads it."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vcd.reader import ScalarChange, StringChange, TokenKind, VarDecl, VectorChange, tokenize
+
+from decode import READ_WRITE, WRITE
+from mmio import Access, Trace, TraceFileError, save, writer
+from mmio.events import Loss, Mark, Record
+from mmio.formats import VcdWriter
+from tests.mmio.formats.test_writer import run
+from tests.mmio.traces import START, access, machine
+
+Change = tuple[int, str, object]
+
+
+def read(path: Path) -> tuple[dict[str, VarDecl], list[Change]]:
+    """Return the variables by "scope.name" and the changes as (time, variable, value)."""
+    scopes: list[str] = []
+    variables: dict[str, VarDecl] = {}
+    names: dict[str, str] = {}
+    changes: list[Change] = []
+    time = -1
+    with open(path, "rb") as file:
+        for token in tokenize(file):
+            match token.kind:
+                case TokenKind.SCOPE:
+                    scopes.append(token.scope.ident)
+                case TokenKind.UPSCOPE:
+                    scopes.pop()
+                case TokenKind.VAR:
+                    name = ".".join([*scopes, token.var.ref_str])
+                    assert token.var.id_code not in names
+                    assert name not in variables
+                    variables[name] = token.var
+                    names[token.var.id_code] = name
+                case TokenKind.CHANGE_TIME:
+                    assert token.time_change > time
+                    time = token.time_change
+                case TokenKind.CHANGE_VECTOR | TokenKind.CHANGE_SCALAR | TokenKind.CHANGE_STRING:
+                    change = token.data
+                    assert isinstance(change, VectorChange | ScalarChange | StringChange)
+                    changes.append((time, names[change.id_code], change.value))
+                case kind:
+                    assert kind in (TokenKind.TIMESCALE, TokenKind.ENDDEFINITIONS)
+    return variables, changes
+
+
+def written(records: Iterator[Record] | list[Record], tmp_path: Path) -> tuple[dict[str, VarDecl], list[Change]]:
+    path = tmp_path / "trace.vcd"
+    save(records, path)
+    return read(path)
+
+
+def test_register_is_a_wire_with_events(tmp_path: Path) -> None:
+    """A register is a wire of its width in its region's scope; each read and each write is an event, in ns."""
+    variables, changes = written([access(1), access(2), access(3, direction=WRITE, value=1)], tmp_path)
+    assert variables["timer.STATUS"].size == 32
+    assert changes == [
+        (1000, "timer.STATUS", 3),
+        (1000, "timer.STATUS.read", "1"),
+        (2000, "timer.STATUS.read", "1"),
+        (3000, "timer.STATUS", 1),
+        (3000, "timer.STATUS.write", "1"),
+    ]
+
+
+def test_atomic_is_read_and_written(tmp_path: Path) -> None:
+    """An atomic is both events and the value written."""
+    _, changes = written([access(1, direction=READ_WRITE, old=1, value=5)], tmp_path)
+    assert changes == [
+        (1000, f"timer.STATUS{suffix}", value) for suffix, value in (("", 5), (".read", "1"), (".write", "1"))
+    ]
+
+
+def test_fields_are_strings(tmp_path: Path) -> None:
+    """What the device says of a value is a string for each field, written when it changes."""
+    trace = Trace()
+    timer = machine(trace)
+    for value in (1, 3, 2):
+        timer.write(START, 4, value)
+    path = tmp_path / "trace.vcd"
+    save(trace, path)
+    _, changes = read(path)
+    assert [value for _, name, value in changes if name == "timer.CTRL.EN"] == ["1", "0"]
+
+
+def test_names(tmp_path: Path) -> None:
+    """Elements lose their brackets, nameless places are offsets or addresses, a second width is a second wire."""
+    variables, _ = written(
+        [
+            access(0, register="FIFO[3]"),
+            access(1, register=None, offset=8),
+            access(2, region=None, offset=None, register=None),
+            access(3, space="port", region=None, offset=None, register=None, address=0x71, width=1),
+            access(4, register=None, offset=8, width=2),
+            access(5, region="my card"),
+        ],
+        tmp_path,
+    )
+    wires = {name: variable.size for name, variable in variables.items() if variable.type_.value == "wire"}
+    assert wires == {
+        "timer.FIFO.3": 32,
+        "timer.0x8": 32,
+        "memory.0xfe000004": 32,
+        "port.0x71": 8,
+        "timer.0x8.16": 16,
+        "my_card.STATUS": 32,
+    }
+
+
+def test_marks_and_losses(tmp_path: Path) -> None:
+    """Marks and losses are texts at their place."""
+    _, changes = written([Mark(0, 5, "probe begins"), Loss(0, 7, 37)], tmp_path)
+    unescaped = [(time, name, str(value).replace("\\x20", " ")) for time, name, value in changes]
+    assert unescaped == [(5, "pagetrap.mark", "probe begins"), (7, "pagetrap.mark", "37 accesses are missing here")]
+
+
+def test_time_never_falls(tmp_path: Path) -> None:
+    """Accesses of threads that were recorded out of order stand at the latest time."""
+    _, changes = written([access(0, time=9), access(1, time=8, value=1)], tmp_path)
+    assert {time for time, _, _ in changes} == {9}
+
+
+def test_many_registers(tmp_path: Path) -> None:
+    """Identifiers stay unique when there are more than one character tells apart."""
+    count = 1000
+    records: list[Record] = [access(n, register=f"R{n}", value=n) for n in range(count)]
+    _, changes = written(records, tmp_path)
+    assert [value for _, name, value in changes if re.fullmatch(r"timer\.R\d+", name)] == list(range(count))
+
+
+def test_no_more_room(tmp_path: Path) -> None:
+    """Registers for which the header has no room are left out, and one mark says from where on."""
+    path = tmp_path / "trace.vcd"
+    with VcdWriter(path, room=200) as file:
+        for n in range(9):
+            file.write(access(n, register=f"R{n}"))
+    _, changes = read(path)
+    marks = [str(value) for _, name, value in changes if name == "pagetrap.mark"]
+    assert len(marks) == 1
+    assert re.fullmatch(r"no room to declare timer\.R[1-8] and what comes later", marks[0].replace("\\x20", " "))
+
+
+def test_file_of_a_killed_process(tmp_path: Path) -> None:
+    """SIGKILL leaves a file that reads without error and has every value written."""
+    path = tmp_path / "trace.vcd"
+    script = (
+        "import sys, itertools, mmio\n"
+        "from tests.mmio.traces import START, machine\n"
+        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
+        "timer = machine(trace)\n"
+        "for n in itertools.count(1):\n"
+        "    timer.write(START + n % 16 * 8, 4, n)\n"
+        "    n % 100 or print(n, flush=True)\n"
+    )
+    with run(script, path) as child:
+        assert child.stdout is not None
+        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
+        child.send_signal(signal.SIGKILL)
+    _, changes = read(path)
+    values = [value for _, name, value in changes if re.fullmatch(r"timer\.(CTRL|0x\w+)", name)]
+    assert len(values) >= reported
+    assert values == list(range(1, len(values) + 1))
+
+
+def test_pipe_is_refused(tmp_path: Path) -> None:
+    """VCD cannot go into a pipe: declarations come later than their place."""
+    path = tmp_path / "trace.vcd"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(TraceFileError, match="expected a regular file"):
+        writer(path)
+    os.close(reader)
+
+
+def test_wide_values(tmp_path: Path) -> None:
+    """A vector register of 64 bytes is a wire of 512 bits."""
+    value = (1 << 512) - 5
+    wide: Access = access(1, width=64, value=value)
+    variables, changes = written([wide], tmp_path)
+    assert variables["timer.STATUS"].size == 512
+    assert changes[0] == (1000, "timer.STATUS", value)

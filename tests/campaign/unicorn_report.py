@@ -1,0 +1,77 @@
+"""docs/unicorn.md: where Unicorn departs from silicon, by mnemonic, with the simplest case seen of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from tests.campaign.run import forms
+from tests.campaign.tally import Mismatch, State
+from tests.campaign.trial import MODES
+from tests.cases.forms import operation
+
+_KINDS = ("wrong result", "wrong state after a fault", "fault missed", "fault invented", "undocumented error")
+_LINES = 3
+
+
+def departures(state: State) -> str:
+    """Return the page."""
+    return "\n".join(_lines(state)) + "\n"
+
+
+def grouped(state: State) -> dict[str, dict[str, tuple[int, int, Mismatch]]]:
+    """Departures by kind and mnemonic: how many cases, of how many, and the simplest."""
+    codes = forms()
+    compared: dict[str, int] = {}
+    found: dict[str, dict[str, tuple[int, int, Mismatch]]] = {kind: {} for kind in _KINDS}
+    for name, tally in state.tallies.items():
+        mnemonic = operation(codes[name])
+        compared[mnemonic] = compared.get(mnemonic, 0) + tally.verified_in_all
+    for name, tally in state.tallies.items():
+        mnemonic = operation(codes[name])
+        for kind, mismatch in tally.mismatches.items():
+            count, _, simplest = found[kind].get(mnemonic, (0, 0, mismatch))
+            simplest = min(simplest, mismatch, key=lambda m: len(m.case))
+            found[kind][mnemonic] = count + mismatch.count, compared[mnemonic], simplest
+    return found
+
+
+def _lines(state: State) -> Iterator[str]:
+    tallies = state.tallies.values()
+    total = {
+        kind: sum(tally.kinds[bits][kind] for tally in tallies for bits in MODES) for kind in ("not run", "refused")
+    }
+    compared = sum(tally.verified_in_all for tally in tallies)
+    yield "# Where Unicorn departs from silicon"
+    yield ""
+    yield f"Unicorn {version('unicorn')} against a real CPU, by `make campaign ENGINE=unicorn"
+    yield f"CASES={max(tally.done for tally in tallies)} SEED={state.identity['seed']}`: registers, defined flags and"
+    yield "memory after one instruction, on cases of random operands, prefixes and state. Only the forms that pagetrap"
+    yield "emulates were run. Of vector state XMM0 to XMM15 and MXCSR were compared; what is wider, the masks and the"
+    yield "x87 registers were not. Of faults only that there is one was compared. Unicorn runs with all privileges and"
+    yield "checks no alignment (EFLAGS.AC); 16-bit code is real mode there, protected mode with the same bases here;"
+    yield "32-bit code with segment bases was not run. Some of what is listed follows from these, not from a mistake."
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| CPU | {state.identity['cpu']} |"
+    yield f"| cases compared | {compared:,} |"
+    yield f"| not run, because silicon cannot | {total['not run']:,} |"
+    yield f"| not run, because Unicorn cannot | {total['refused']:,} |"
+    for kind, by_mnemonic in grouped(state).items():
+        if not by_mnemonic:
+            continue
+        yield ""
+        yield f"## {kind.capitalize()}"
+        yield ""
+        yield "| mnemonic | cases | for example | what differs | case |"
+        yield "|---|--:|---|---|---|"
+        for mnemonic, (count, of, example) in sorted(by_mnemonic.items()):
+            shown = "; ".join(example.lines[:_LINES]) + ("; …" if len(example.lines) > _LINES else "")
+            text = f"`{example.text}` ({example.bits}-bit)"
+            yield f"| {mnemonic} | {count} of {of} | {text} | {shown} | `{example.case}` |"
+    yield ""
+    yield "## Not known to Unicorn"
+    yield ""
+    unknown = sorted({operation(forms()[name]) for name, tally in state.tallies.items() if not tally.verified_in_all})
+    yield "Mnemonics with forms of which no case could be compared: " + " ".join(unknown) + "."

@@ -245,7 +245,7 @@ def _memory_operand(raw: IcedInstruction, direction: Direction) -> MemoryOperand
     return MemoryOperand(
         base,
         index,
-        raw.memory_index_scale,
+        raw.memory_index_scale if index else 1,
         _signed(displacement, address_width),
         _segment(raw, base),
         address_width,

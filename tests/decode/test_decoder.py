@@ -105,6 +105,7 @@ def sib_form(rex: int, mod: int, rm: int, sib: int, prefix: str) -> tuple[str | 
     )
 
 
+@example(64, False, 0, 0, 4, 0x60, bytes(4))  # a scale without an index is no scale
 @given(
     st.sampled_from((32, 64)),
     st.booleans(),

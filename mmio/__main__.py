@@ -12,12 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from signal import SIGPIPE
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
+from mmio.commands import traces
 from mmio.coverage import page, table
 
 _EXAMPLES = """\
 examples:
   pagetrap decode 8b4710                      mov eax,[rdi+10h]: what does it touch, and how wide?
   pagetrap decode --bits 16 f3 66 6d e6 70    several instructions, in 16-bit code
+  pagetrap show run.jsonl                     what happened to each register, and when
+  pagetrap diff vendor.jsonl mine.jsonl       what does my driver do that the vendor's does not?
 """
 
 
@@ -66,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
     command.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
     command.set_defaults(command=_coverage)
+
+    traces.add(commands)
     return parser
 
 

@@ -13,6 +13,8 @@ from decode import Direction
 from mmio.access import Access
 from mmio.diff import TraceDiff
 from mmio.events import Event, Record
+from mmio.heatmap import heatmap
+from mmio.sparkline import sparkline
 from mmio.summary import Group, Summary
 from mmio.table import Resolver, table
 from mmio.timeline import draw
@@ -161,6 +163,19 @@ class TraceView(Sequence[Access]):
             ValueError: there are no accesses.
         """
         draw(self, path)
+
+    def heatmap(self, path: str | PathLike[str]) -> None:
+        """Draw the accesses of one region to a PNG, SVG or PDF file: offset by time, reads and writes apart.
+
+        Raises:
+            ImportError: matplotlib is missing; the message says how to get it.
+            ValueError: there are no accesses, or they are of several regions.
+        """
+        heatmap(self, path)
+
+    def sparkline(self) -> str:
+        """Return a timeline for the terminal: a row of bars for the reads and for the writes of each register."""
+        return sparkline(self)
 
     def diff(self, other: Sequence[Access]) -> TraceDiff:
         """Compare with another trace, by what was done to which register; print the result."""

@@ -1,0 +1,163 @@
+"""`pagetrap show`, `convert` and `diff`: trace files on the command line.
+
+Whatever a file holds is met with one line on standard error that says which file and which line, never with a
+traceback.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from os.path import exists, samefile
+from typing import Any
+
+from mmio.formats import FORMATS, TraceFormatError, open_trace, save
+from mmio.formats.reader import LineReader
+from mmio.view import TraceView
+
+TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
+
+_SHOW = """\
+examples:
+  pagetrap show run.jsonl                            a summary of each register, and what happened when
+  pagetrap show run.jsonl --table | less             every access
+  pagetrap show run.jsonl --table --fold             the same with poll loops as one row each
+  pagetrap show run.jsonl --region nic --heatmap nic.png --timeline nic.svg
+"""
+_CONVERT = """\
+examples:
+  pagetrap convert mydump.txt run.jsonl              a log of Linux's mmiotrace as JSON Lines
+  pagetrap convert run.jsonl run.vcd                 registers as waveforms, for GTKWave
+  pagetrap convert run.jsonl run.json                for ui.perfetto.dev
+  pagetrap convert run.jsonl run/                    a Parquet folder, for DuckDB
+"""
+_DIFF = """\
+examples:
+  pagetrap diff vendor.jsonl mine.jsonl              what my driver does that the vendor's does not
+  pagetrap diff a.txt b.txt >/dev/null && echo same
+
+Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read.
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommands."""
+    show = _command(
+        commands,
+        "show",
+        _show,
+        "show what is in a trace file",
+        _SHOW,
+        "Show a trace: by default a summary and a timeline.",
+    )
+    show.add_argument("trace", metavar="TRACE", help="a trace file, JSON Lines or mmiotrace text")
+    show.add_argument("--table", action="store_true", help="every access, a line each")
+    show.add_argument(
+        "--fold", action="store_true", help="with --table: a poll loop is one row for each of its accesses"
+    )
+    show.add_argument("--region", metavar="NAME", help="only accesses to this region")
+    show.add_argument(
+        "--timeline", metavar="PICTURE", help="draw a lane for each register to a .png, .svg or .pdf file"
+    )
+    show.add_argument("--heatmap", metavar="PICTURE", help="draw offset by time, of one region")
+    _add_skip(show)
+
+    convert = _command(
+        commands,
+        "convert",
+        _convert,
+        "write a trace file in another format",
+        _CONVERT,
+        "Convert a trace, record by record.",
+    )
+    convert.add_argument("trace", metavar="IN", help="a trace file, JSON Lines or mmiotrace text")
+    convert.add_argument("out", metavar="OUT", help="the file to write; its suffix says in which format")
+    convert.add_argument("--format", choices=[form.name for form in FORMATS], help="the format, whatever the suffix")
+    _add_skip(convert)
+
+    diff = _command(
+        commands, "diff", _diff, "compare two trace files", _DIFF,
+        "Compare what was done to which register. Times, threads and instruction pointers may differ.",
+    )  # fmt: skip
+    diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
+    diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
+    _add_skip(diff)
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    examples: str,
+    description: str,
+) -> argparse.ArgumentParser:
+    style = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser(name, help=summary, description=description, epilog=examples, formatter_class=style)
+    command.set_defaults(command=_guarded(run, TROUBLE if run is _diff else 1))
+    return command
+
+
+def _add_skip(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--skip", action="store_true", help="pass over bad lines, and say of each what is wrong with it"
+    )
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], trouble: int) -> Callable[[argparse.Namespace], int]:
+    """Return the command with errors of files, formats and missing extras as complaints and an exit status."""
+
+    def command(options: argparse.Namespace) -> int:
+        try:
+            return run(options)
+        except BrokenPipeError:
+            raise  # nobody reads on; that is for main
+        except TraceFormatError as error:
+            print(f"pagetrap: {error}", file=sys.stderr)
+        except OSError as error:
+            print(f"pagetrap: {error.filename}: {error.strerror}", file=sys.stderr)
+        except (ValueError, ImportError) as error:
+            print(f"pagetrap: {error}", file=sys.stderr)
+        return trouble
+
+    return command
+
+
+def _open(path: str, options: argparse.Namespace) -> LineReader:
+    def complain(error: TraceFormatError) -> None:
+        print(f"pagetrap: {error}", file=sys.stderr)
+
+    return open_trace(path, on_error=complain if options.skip else "raise")
+
+
+def _show(options: argparse.Namespace) -> int:
+    view: TraceView = _open(options.trace, options).load()
+    if options.region is not None:
+        regions = sorted({access.region for access in view if access.region is not None})
+        view = view.filter(region=options.region)
+        if options.region not in regions:
+            raise ValueError(f"{options.trace}: no access to region {options.region!r}; there are {', '.join(regions)}")
+    drawn: list[tuple[str | None, Any]] = [(options.timeline, view.timeline), (options.heatmap, view.heatmap)]
+    for path, draw in drawn:
+        if path is not None:
+            draw(path)
+            print(f"pagetrap: drawn to {path}", file=sys.stderr)
+    if options.table or options.fold:
+        print(view.table(fold=options.fold))
+    elif options.timeline is None and options.heatmap is None:
+        print(f"{view.summary()}\n\n{view.sparkline()}")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    if exists(options.out) and samefile(options.trace, options.out):
+        raise ValueError(f"{options.out}: would be overwritten while it is read")
+    chosen = {} if options.format is None else {"format": options.format}
+    save(_open(options.trace, options).records(), options.out, **chosen)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    mine, other = (_open(path, options).load() for path in (options.mine, options.other))
+    diff = mine.diff(other)
+    print(diff)
+    return 0 if diff.same else 1

@@ -1,0 +1,140 @@
+"""`pagetrap show`, `convert` and `diff`, called as functions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from decode import WRITE
+from mmio import open_trace, save
+from mmio.__main__ import main
+from mmio.events import Record
+from tests.mmio.traces import access
+
+POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> str:
+    """A trace of a write and nine polls."""
+    path = tmp_path / "run.jsonl"
+    save(POLLED, path)
+    return str(path)
+
+
+def test_show_sums_up(trace: str, capsys: Output) -> None:
+    """`show` prints a summary, then a timeline."""
+    assert main(["show", trace]) == 0
+    summary, timeline = capsys.readouterr().out.split("\n\n")
+    assert summary.splitlines()[1].split()[:4] == ["timer.STATUS", "9", "1", "4"]
+    assert "█" in timeline
+
+
+def test_show_table(trace: str, capsys: Output) -> None:
+    """`--table` prints every access, `--fold` a poll loop as one row."""
+    assert main(["show", trace, "--table"]) == 0
+    assert capsys.readouterr().out.count("timer.STATUS") == 10
+    assert main(["show", trace, "--table", "--fold"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("timer.STATUS") == 2
+    assert "9 times" in out
+
+
+def test_show_draws(trace: str, tmp_path: Path, capsys: Output) -> None:
+    """`--timeline` and `--heatmap` write pictures and say where, and nothing else."""
+    pictures = [tmp_path / "time.png", tmp_path / "heat.svg"]
+    assert main(["show", trace, "--timeline", str(pictures[0]), "--heatmap", str(pictures[1])]) == 0
+    assert pictures[0].read_bytes().startswith(b"\x89PNG")
+    assert pictures[1].read_bytes().startswith(b"<?xml")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "".join(f"pagetrap: drawn to {picture}\n" for picture in pictures)
+
+
+def test_show_one_region(tmp_path: Path, capsys: Output) -> None:
+    """`--region` leaves out the others; a region that is not there is an error that lists those that are."""
+    path = str(tmp_path / "run.jsonl")
+    save([access(0), access(1, region="nic")], path)
+    assert main(["show", path, "--region", "nic"]) == 0
+    assert "timer" not in capsys.readouterr().out
+    assert main(["show", path, "--region", "gpu"]) == 1
+    assert capsys.readouterr().err == f"pagetrap: {path}: no access to region 'gpu'; there are nic, timer\n"
+    assert main(["show", path, "--heatmap", str(tmp_path / "heat.png")]) == 1
+    assert "a heat map is of one region, got nic, timer" in capsys.readouterr().err
+
+
+def test_convert(trace: str, tmp_path: Path) -> None:
+    """`convert` writes the same accesses in the format of the suffix, or in one that is named."""
+    assert main(["convert", trace, str(tmp_path / "run.txt")]) == 0
+    assert [a.value for a in open_trace(tmp_path / "run.txt")] == [1, *[3] * 9]
+    assert main(["convert", trace, str(tmp_path / "run.trace"), "--format", "perfetto"]) == 0
+    assert isinstance(json.loads((tmp_path / "run.trace").read_text()), list)
+
+
+def test_convert_onto_itself(trace: str, capsys: Output) -> None:
+    """A trace is not overwritten while it is read."""
+    before = Path(trace).read_bytes()
+    assert main(["convert", trace, trace]) == 1
+    assert "would be overwritten while it is read" in capsys.readouterr().err
+    assert Path(trace).read_bytes() == before
+
+
+def test_convert_to_nothing_known(trace: str, tmp_path: Path, capsys: Output) -> None:
+    """A suffix of no format is an error that lists the formats."""
+    assert main(["convert", trace, str(tmp_path / "run.doc")]) == 1
+    assert "its suffix is of no trace format; there are .jsonl (jsonlines)" in capsys.readouterr().err
+
+
+def test_diff_status(trace: str, tmp_path: Path, capsys: Output) -> None:
+    """`diff` ends with 0 for the same, 1 for a difference, which it prints, and 2 for trouble."""
+    other = str(tmp_path / "other.jsonl")
+    save(POLLED[1:], other)
+    assert main(["diff", trace, trace]) == 0
+    assert capsys.readouterr().out == "10 accesses equal, 0 only in mine (-), 0 only in other (+)\n"
+    assert main(["diff", trace, other]) == 1
+    assert "9 accesses equal, 1 only in mine (-), 0 only in other (+)\n" in capsys.readouterr().out
+    assert main(["diff", trace, str(tmp_path / "none.jsonl")]) == 2
+
+
+@pytest.mark.parametrize(("command", "status"), [("show", 1), ("convert", 1), ("diff", 2)])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, ": No such file or directory"),
+        (b"", ":1: the file is empty"),
+        (b"\x7fELF\x02", r":1: not a jsonlines or mmiotrace trace: it begins with b'\x7fELF\x02'"),
+        (b"VERSION 20070824\nR 4 1.0 1\n", ":2: "),
+    ],
+    ids=["no file", "empty", "binary", "bad line"],
+)
+def test_bad_files(
+    command: str, status: int, content: bytes | None, complaint: str, tmp_path: Path, capsys: Output
+) -> None:
+    """A file that is not there, or is no trace, is one line that names the file and the line, and no traceback."""
+    path = tmp_path / "bad"
+    if content is not None:
+        path.write_bytes(content)
+    second = [] if command == "show" else [str(tmp_path / "other.jsonl")]
+    assert main([command, str(path), *second]) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pagetrap: {path}{complaint}")
+
+
+def test_skip_passes_over_bad_lines(tmp_path: Path, capsys: Output) -> None:
+    """With `--skip` the rest of a file with bad lines is shown, and each of them is told."""
+    path = tmp_path / "bad.txt"
+    path.write_text("VERSION 20070824\nR 4 1.000000 0 0x10 0x3 0x0 0\nhello\nR 4 1.100000 0 0x10 0x3 0x0 0\n")
+    assert main(["show", str(path), "--table", "--skip"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"pagetrap: {path}:3: ")
+    assert len(captured.out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ["show", "convert", "diff"])
+def test_help_teaches_by_examples(command: str, capsys: Output) -> None:
+    """The help of each command has examples."""
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"examples:\n  pagetrap {command} " in capsys.readouterr().out

@@ -114,7 +114,9 @@ def _bounce_vector(thread: Thread, name: str, call: Call) -> bool:
     vectors = [word.unpack_from(array, at) for at in range(0, len(array) - word.size + 1, word.size)]
     if not any(thread.process.trapped_in(base, base + length) for base, length in vectors):
         return False
-    direction = Direction(READ if "write" in name else WRITE)
+    direction: Direction = READ
+    if "write" not in name:
+        direction = WRITE
     place = thread.buffer(len(array) + sum(length for _, length in vectors))
     copy = place + len(array)
     pieces = []

@@ -3,8 +3,7 @@
 Each function is one system call with its errors turned into `OSError`. A thread that has gone in the meantime (killed,
 which may happen at any moment) is `ProcessLookupError`, as the kernel says.
 
-`ptrace` is called without the release of the GIL (no request blocks), and without argument conversion where it is hot:
-callers keep the arguments as ctypes objects.
+What every access needs is not here: see `trip.py`.
 """
 
 import ctypes
@@ -49,14 +48,15 @@ WALL: Final = 0x40000000
 NO_OTHER_THREADS: Final = 0x20000000  # __WNOTHREAD: a thread hears only of what it traces or started itself
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_HOLDING: Final = ctypes.PyDLL(None, use_errno=True)
 
-ptrace: Any = _HOLDING["ptrace"]
-"""ptrace(request, pid, address, data), every argument a ctypes object; -1 is an error."""
-ptrace.restype = c_long
+_ptrace: Any = ctypes.PyDLL(None, use_errno=True)["ptrace"]  # no request blocks, so the GIL is kept
+_ptrace.restype = c_long
+_ptrace.argtypes = (c_long, c_long, c_void_p, c_void_p)
 
 _waitpid: Any = LIBC["waitpid"]
 _waitpid.argtypes = (c_int, c_void_p, c_int)
+_NO_HANG: Final = 1
+_INTERRUPTED: Final = 4  # EINTR
 
 for _name in ("process_vm_readv", "process_vm_writev"):
     _function: Any = getattr(LIBC, _name)
@@ -81,13 +81,13 @@ def failed(what: str) -> OSError:
 
 
 def request(number: int, pid: int, address: int = 0, data: int = 0) -> int:
-    """Make a ptrace request that is not on the way of every access.
+    """Make a ptrace request.
 
     Raises:
         ProcessLookupError: the thread is gone, or not stopped.
         OSError: the kernel refuses.
     """
-    result: int = ptrace(c_long(number), c_long(pid), c_void_p(address), c_void_p(data))
+    result: int = _ptrace(number, pid, address, data)
     if result < 0:
         raise failed(f"ptrace request {number:#x} on thread {pid}")
     return result
@@ -112,18 +112,16 @@ def set_signal_mask(pid: int, mask: int) -> None:
     request(SETSIGMASK, pid, 8, ctypes.addressof(ctypes.c_uint64(mask)))
 
 
-def wait(pid: int, options: int = 0) -> tuple[int, int]:
-    """Wait for a thread to change, once: `(0, 0)` when a signal of our own came first, or nothing has with WNOHANG.
+def wait(pid: int, *, hang: bool = True) -> tuple[int, int]:
+    """Wait for a thread to change, once: `(0, 0)` when a signal of our own came first, or without `hang` nothing has.
 
     Unlike `os.waitpid` it does not begin again after a signal, so that the caller can look what it was.
     """
     status = c_int()
-    found = _waitpid(pid, ctypes.addressof(status), options | WALL)
-    if found < 0:
-        if ctypes.get_errno() == 4:  # EINTR
-            return 0, 0
+    found = _waitpid(pid, ctypes.addressof(status), WALL if hang else WALL | _NO_HANG)
+    if found < 0 and ctypes.get_errno() != _INTERRUPTED:
         raise failed(f"waiting for {pid}")
-    return found, status.value
+    return (found, status.value) if found > 0 else (0, 0)
 
 
 def send_signal(process: int, thread: int, number: int) -> None:
@@ -152,7 +150,7 @@ def peek() -> tuple[int, bool]:
     """
     info = _ChildInfo()
     if LIBC.waitid(0, 0, ctypes.addressof(info), _EXITED | _STOPPED | _NO_WAIT | WALL | NO_OTHER_THREADS) < 0:
-        if ctypes.get_errno() == 4:  # EINTR
+        if ctypes.get_errno() == _INTERRUPTED:
             return 0, False
         raise failed("waiting for any thread")
     return info.pid, info.code == _TRAPPED

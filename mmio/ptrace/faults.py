@@ -8,10 +8,10 @@ the program's own.
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
 from mmio import route
+from mmio.errors import UnmappedAccess
 from mmio.inprocess.deliver import signal_of
 from mmio.inprocess.memory import Unreachable
 from mmio.ptrace import native
-from mmio.ptrace.copies import Copy
 from mmio.ptrace.memory import BeyondEnd
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.sites import Site
@@ -31,36 +31,28 @@ class MissedAccess(Exception):
 def answer(thread: Thread) -> int:
     """Perform the access a thread has stopped at; return the signal the program is to receive, 0 for none.
 
+    Its registers and the signal have been fetched. The registers must be stored before it goes on.
+
     Raises:
         UnsupportedInstruction: neither the emulator nor a copy can do the instruction.
         MissedAccess: see there.
         Exception: whatever a device raised.
     """
-    thread.load_signal()
-    frame, process, bus = thread.frame, thread.process, thread.bus
-    frame.load()
-    ip = thread.regs[RIP]
-    info = thread.info
+    frame, regs, info, process = thread.frame, thread.regs, thread.info, thread.process
+    frame.bits = frame.native_bits
+    ip = regs[RIP]
     code = info.code
+    site = process.sites.get(ip) or _read_site(thread, code)
+    if site is None:
+        return _SIGSEGV
     if code == _KERNEL:
-        copy = process.copies and process.copies.at(ip)
-        if copy:
-            return _copy_ended(thread, copy)
-        if not process.targets.ports:
-            return _SIGSEGV
+        if site.port is None or not process.targets.ports:
+            return _copy_ended(thread)
     elif code != _ACCERR or not process.traps(info.address):
         return _SIGSEGV
-    try:
-        site = process.sites.get(ip) or process.sites.at(frame)
-    except DecodeError:
-        if code == _KERNEL:
-            return _SIGSEGV
-        raise
-    if code == _KERNEL:
-        if site.port is None:
-            return _SIGSEGV
     elif not site.reaches(frame, info.address):
         _missed(thread, site)
+    bus = thread.bus
     bus.ip = ip
     bus.instruction = site.instruction
     process.memory.pid = thread.pid
@@ -69,13 +61,29 @@ def answer(thread: Thread) -> int:
             site.run(frame, bus)
         elif not native.start(thread, site.instruction):
             raise UnsupportedInstruction(site.instruction, f"{site.refusal} at {ip:#x}; {registers(thread)}")
-    except (Unreachable, Fault) as fault:
+    except UnmappedAccess:
+        if site.port is None or process.ports_granted:
+            raise
+        return _SIGSEGV  # the program has no right to this port, and nobody answers there
+    except Fault as fault:
         if not _is_the_programs(fault):
             raise
-        frame.store()  # finished REP elements stay
         return _deliver(thread, fault)
-    frame.store()
+    if frame.fetched:
+        frame.store()
     return 0
+
+
+def _read_site(thread: Thread, code: int) -> Site | None:
+    """Return the site a thread stopped at when it is not known; None when it concerns nobody but the program."""
+    if code != _KERNEL and (code != _ACCERR or not thread.process.traps(thread.info.address)):
+        return None
+    try:
+        return thread.process.sites.at(thread.frame)
+    except DecodeError:
+        if code == _KERNEL:
+            return None
+        raise
 
 
 def registers(thread: Thread) -> str:
@@ -93,15 +101,17 @@ def _missed(thread: Thread, site: Site) -> None:
     )
 
 
-def _copy_ended(thread: Thread, copy: Copy) -> int:
-    """Deal with a copy that has reached its HLT, or faults as the original would."""
+def _copy_ended(thread: Thread) -> int:
+    """Deal with a natively completed instruction that has reached its HLT, or faults as the original would."""
+    copies = thread.process.copies
+    copy = copies.at(thread.regs[RIP]) if copies is not None else None
+    if copy is None:
+        return _SIGSEGV
     if thread.regs[RIP] == copy.end:
         native.finish(thread, copy)
-        thread.frame.store()
         return 0
     copy.taken = False
     thread.regs[RIP] = copy.ip
-    thread.frame.store()
     return _SIGSEGV
 
 

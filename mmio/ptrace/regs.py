@@ -5,7 +5,7 @@ directly. Vector state is fetched when an instruction asks for it, and given bac
 """
 
 import ctypes
-from ctypes import addressof, c_char, c_long, c_uint64, c_void_p
+from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
 from emulate import RegisterFile
@@ -90,24 +90,21 @@ class Frame(RegisterFile):
         self.pid = pid
         self.bits = self.native_bits = 64
         self.regs: Any = (c_uint64 * WORDS)()
-        self._load = (c_long(calls.GETREGS), c_long(pid), c_void_p(0), c_void_p(addressof(self.regs)))
-        self._store = (c_long(calls.SETREGS), *self._load[1:])
         self._area: Any = None
         self.fetched = False
 
     def load(self) -> None:
         """Fetch the registers of the stopped thread. Raises ProcessLookupError when it is gone."""
-        if calls.ptrace(*self._load):
-            raise calls.failed(f"registers of thread {self.pid}")
+        calls.request(calls.GETREGS, self.pid, 0, addressof(self.regs))
         self.fetched = False
         self.bits = self.native_bits
 
     def store(self) -> None:
         """Give the thread these registers. Raises ProcessLookupError when it is gone."""
-        if calls.ptrace(*self._store):
-            raise calls.failed(f"registers of thread {self.pid}")
+        calls.request(calls.SETREGS, self.pid, 0, addressof(self.regs))
         if self.fetched:
             self._exchange(calls.SETREGSET)
+            self.fetched = False
 
     def saved(self) -> bytes:
         """Return a copy of the general registers, for `restore`."""

@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable
-from ctypes import addressof, c_long, c_uint64, c_void_p
+from ctypes import addressof, c_uint64
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mmio.initiator import Initiator
@@ -19,6 +19,7 @@ from mmio.ptrace import calls, maps
 from mmio.ptrace.filter import ARCH_64
 from mmio.ptrace.regs import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
 from mmio.ptrace.table import NUMBERS
+from mmio.ptrace.trip import Trip
 
 if TYPE_CHECKING:
     from mmio.ptrace.process import Process
@@ -86,8 +87,7 @@ class Thread:
         self.info = SignalInfo()
         self.on_exit: Callable[[], None] | None = None
         self.in_call = False
-        self._number = c_long(pid)
-        self._siginfo = (c_long(calls.GETSIGINFO), self._number, c_void_p(0), c_void_p(addressof(self.info)))
+        self.trip = Trip(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)
 
@@ -116,8 +116,7 @@ class Thread:
 
     def load_signal(self) -> None:
         """Fetch what is known of the signal the thread stopped at. Raises ProcessLookupError when it is gone."""
-        if calls.ptrace(*self._siginfo):
-            raise calls.failed(f"signal of thread {self.pid}")
+        calls.request(calls.GETSIGINFO, self.pid, 0, addressof(self.info))
 
     def store_signal(self) -> None:
         """Replace what the program will hear of the signal."""
@@ -129,8 +128,7 @@ class Thread:
         self.go(calls.SYSCALL if every else calls.CONT, number)
 
     def go(self, how: int, number: int = 0) -> None:
-        if calls.ptrace(c_long(how), self._number, c_void_p(0), c_void_p(number)):
-            raise calls.failed(f"resuming thread {self.pid}")
+        calls.request(how, self.pid, 0, number)
 
     def buffer(self, size: int) -> int:
         """Return the address of at least `size` bytes of ours in the program's memory, for this thread alone.

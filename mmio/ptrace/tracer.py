@@ -22,6 +22,7 @@ from mmio.ptrace.syscalls import SystemCalls
 from mmio.ptrace.table import NAMES
 from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
 from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
+from mmio.ptrace.trip import ACCESS, CHANGED, functions
 from mmio.ptrace.waiting import Waiting
 from mmio.region import DeviceLike
 from mmio.space import AddressSpace
@@ -156,21 +157,12 @@ class Tracer:
             Exception: whatever a device raised, or `UnsupportedInstruction`; the trace is complete up to there, spawned
                 programs are killed, and attached ones go on without us.
         """
-        threads, wait, answer = self._threads, self._waiting.wait, faults.answer
         with Interrupts() as interrupts:
             try:
-                while threads:
-                    pid, status = wait()
-                    try:
-                        if status == _ACCESS:
-                            thread = threads[pid]
-                            thread.resume(answer(thread))
-                        elif pid:
-                            self._handle(pid, status)
-                    except ProcessLookupError:
-                        continue  # it was killed while it was stopped; how, it will tell
-                    except ThreadGone as gone:
-                        self._gone(gone.pid, gone.status)
+                while self._threads:
+                    pid, status = self._waiting.wait()
+                    while pid:
+                        pid, status = self._stopped(pid, status, interrupts)
                     if interrupts.number and not interrupts.told:
                         interrupts.told = True
                         self._interrupted(interrupts.number)
@@ -238,6 +230,40 @@ class Tracer:
     ) -> None:
         self.close()
 
+    def _stopped(self, pid: int, status: int, interrupts: Interrupts) -> tuple[int, int]:
+        """Deal with a change of a thread's, and return the next one when it is known already."""
+        try:
+            if status == _ACCESS and pid in self._threads:
+                return self._serve(self._threads[pid], interrupts)
+            self._handle(pid, status)
+        except ProcessLookupError:
+            pass  # it was killed while it was stopped; how, it will tell
+        except ThreadGone as gone:
+            return gone.pid, gone.status
+        return 0, 0
+
+    def _serve(self, thread: Thread, interrupts: Interrupts) -> tuple[int, int]:
+        """Answer a thread's access, and the next ones as long as they come one after another.
+
+        Return the change that is none, if it is known already.
+        """
+        go_on, fetch = functions()
+        answer, threads, trip, process = faults.answer, self._threads, thread.trip, thread.process
+        if fetch(trip.wait) != ACCESS:
+            raise ProcessLookupError
+        while True:
+            number = answer(thread)
+            if number or interrupts.number or process.every_call:
+                thread.frame.store()
+                thread.resume(number)
+                return 0, 0
+            result = go_on(trip.wait if len(threads) == 1 else trip.leave)
+            if result == ACCESS:
+                continue
+            if result < 0:
+                raise ProcessLookupError
+            return trip.change if result == CHANGED else (0, 0)
+
     def _handle(self, pid: int, status: int) -> None:
         """Deal with a stop that is not simply an access, or with an end."""
         if not os.WIFSTOPPED(status):
@@ -249,7 +275,11 @@ class Tracer:
         thread = self._threads[pid]
         event, number = status >> 16, os.WSTOPSIG(status)
         if status == _ACCESS:
-            thread.resume(faults.answer(thread))
+            thread.load_signal()
+            thread.frame.load()
+            answer = faults.answer(thread)
+            thread.frame.store()
+            thread.resume(answer)
         elif status == _CALL:
             self._at_call(thread)
         elif event == calls.EVENT_SECCOMP:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from mmio.ptrace import calls
 
 _PAUSE: Final = 0.0005  # seconds between two rounds of asking
-_NO_HANG: Final = 1
 
 
 class Waiting:
@@ -36,7 +35,7 @@ class Waiting:
 
     def _ask_each(self) -> tuple[int, int]:
         for pid in list(self._threads):
-            found = calls.wait(pid, _NO_HANG)
+            found = calls.wait(pid, hang=False)
             if found[0]:
                 return found
         time.sleep(_PAUSE)

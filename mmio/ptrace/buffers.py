@@ -101,8 +101,8 @@ def _buffer(name: str, call: Call) -> Buffer | None:
         return Buffer(argument, WRITE, size)
     if name == "ioctl":
         request = call.arguments[1]
-        size, direction = request >> 16 & 0x3FFF, request >> 30 & 3  # asm-generic/ioctl.h; its WRITE is our READ
-        return Buffer(2, Direction(direction), size) if size and direction else Buffer(2, READ_WRITE, _OLD_IOCTL)
+        size, moved = request >> 16 & 0x3FFF, request >> 30 & 3  # asm-generic/ioctl.h; its WRITE is our READ
+        return Buffer(2, Direction(moved), size) if size and moved else Buffer(2, READ_WRITE, _OLD_IOCTL)
     return None
 
 
@@ -114,9 +114,7 @@ def _bounce_vector(thread: Thread, name: str, call: Call) -> bool:
     vectors = [word.unpack_from(array, at) for at in range(0, len(array) - word.size + 1, word.size)]
     if not any(thread.process.trapped_in(base, base + length) for base, length in vectors):
         return False
-    direction: Direction = READ
-    if "write" not in name:
-        direction = WRITE
+    direction = READ if "write" in name else WRITE
     place = thread.buffer(len(array) + sum(length for _, length in vectors))
     copy = place + len(array)
     pieces = []

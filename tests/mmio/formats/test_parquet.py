@@ -3,20 +3,23 @@
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decode import READ_WRITE, WRITE
-from mmio import TraceFileError, save, writer
+from mmio import Access, TraceFileError, save, writer
 from mmio.events import Loss, Mark, Record
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from tests.mmio.formats.test_writer import run
-from tests.mmio.traces import ADD, access
+from tests.mmio.traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
     access(0),
@@ -66,6 +69,21 @@ def test_events_are_rows_at_their_place(tmp_path: Path) -> None:
     found = rows(tmp_path / "trace.parquet")
     assert [row["direction"] for row in found] == ["R", None, None, "R"]
     assert [from_json(row["event"]) for row in found[1:3]] == records[1:3]
+
+
+@given(st.lists(accesses() | events(), max_size=8))
+def test_anything_is_a_row(records: list[Record]) -> None:
+    """Every record of any kind is a row, in order, with its values in one column or the other."""
+    with TemporaryDirectory() as folder:
+        save(records, path := Path(folder, "trace.parquet"))
+        found = rows(path)
+    assert [row["sequence"] for row in found] == [record.sequence for record in records]
+    for row, record in zip(found, records, strict=True):
+        if isinstance(record, Access):
+            wide = None if row["data"] is None else int.from_bytes(row["data"], "little")
+            assert record.value == (row["value"] if wide is None else wide)
+        else:
+            assert from_json(row["event"]) == record
 
 
 def test_groups_bound_the_memory(tmp_path: Path) -> None:

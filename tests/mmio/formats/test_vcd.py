@@ -5,8 +5,12 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vcd.common import VarType
 from vcd.reader import ScalarChange, StringChange, TokenKind, VarDecl, VectorChange, tokenize
 
 from decode import READ_WRITE, WRITE
@@ -14,7 +18,7 @@ from mmio import Access, Trace, TraceFileError, save, writer
 from mmio.events import Loss, Mark, Record
 from mmio.formats import VcdWriter
 from tests.mmio.formats.test_writer import run
-from tests.mmio.traces import START, access, machine
+from tests.mmio.traces import START, access, accesses, events, machine
 
 Change = tuple[int, str, object]
 
@@ -167,6 +171,21 @@ def test_file_of_a_killed_process(tmp_path: Path) -> None:
     values = [value for _, name, value in changes if re.fullmatch(r"timer\.(CTRL|0x\w+)", name)]
     assert len(values) >= reported
     assert values == list(range(1, len(values) + 1))
+
+
+@given(st.lists(accesses() | events(), max_size=8))
+def test_anything_is_readable(records: list[Record]) -> None:
+    """Whatever names, values and marks there are, the file parses and has an event for each read and write."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "trace.vcd")
+        save(records, path, room=8192)  # pyvcd reads byte by byte
+        with open(path, "rb") as file:
+            tokens = list(tokenize(file))
+    events = {token.var.id_code for token in tokens if token.kind is TokenKind.VAR and token.var.type_ is VarType.event}
+    happened = [token for token in tokens if token.kind is TokenKind.CHANGE_SCALAR]
+    assert sum(token.scalar_change.id_code in events for token in happened) == sum(
+        record.reads + record.writes for record in records if isinstance(record, Access)
+    )
 
 
 def test_pipe_is_refused(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ def tally_of(trial: Trial, stretch: Stretch, seed: int, bits: int | None) -> Tal
 
 def _described(trial: Trial, case: Case, verdict: Verdict, simple: bool) -> Mismatch:
     """Write a mismatch down, its case made simple first if that is asked for."""
+    case = trial.prepare(case)
     if simple:
         case = shrink(case, lambda candidate: trial.run(candidate).kind == verdict.kind)
         verdict = trial.run(case)

@@ -40,7 +40,7 @@ class Wrong:
 def wrong_trial() -> Trial:
     """A trial whose subject is wrong; the emulator is the truth here, so it needs no CPU."""
     trial = Trial(PagetrapEngine(), "pagetrap")
-    trial.subject = Wrong()
+    trial.make = Wrong
     return trial
 
 

@@ -127,7 +127,7 @@ class XSave:
 
     def _active(self, bit: int) -> bool:
         """Return whether a component's bytes count, rather than its initial state."""
-        return not self._extended or bool(self._get(_HEADER, 8) >> bit & 1)
+        return bool(self._get(_HEADER, 8) >> bit & 1) if self._extended else bit <= _SSE
 
     def _activate(self, bit: int) -> None:
         """Make a component's bytes count, putting its initial state there first."""

@@ -13,7 +13,7 @@ from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals, pthread_
 from threading import get_native_id
 from typing import Final
 
-from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, PageFault, StackFault
+from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, PageFault, SimdFault, StackFault
 from mmio.inprocess.frame import RIP, Frame
 from mmio.inprocess.libc import LIBC, check
 
@@ -22,6 +22,7 @@ _RT_TGSIGQUEUEINFO: Final = 297
 _MAPERR: Final = 1  # SEGV_MAPERR
 _INTDIV: Final = 1  # FPE_INTDIV
 _ILLOPN: Final = 2  # ILL_ILLOPN
+_SIMD: Final = {0x01: 7, 0x04: 3, 0x08: 4, 0x12: 5, 0x20: 6}  # MXCSR's exceptions to FPE_FLTINV, DIV, OVF, UND, RES
 _ADRALN: Final = 1  # BUS_ADRALN
 _KERNEL: Final = 0x80  # SI_KERNEL
 
@@ -60,6 +61,8 @@ def signal_of(fault: Fault, ip: int) -> tuple[Signals, int, int]:
             return SIGSEGV, _MAPERR, fault.address
         case DivideError():
             return SIGFPE, _INTDIV, ip
+        case SimdFault():
+            return SIGFPE, next(code for bits, code in _SIMD.items() if fault.exceptions & bits), ip
         case InvalidOpcode():
             return SIGILL, _ILLOPN, ip
         case AlignmentCheck():

@@ -65,7 +65,7 @@ class _Bases:
 
     def __getitem__(self, index: int) -> int:
         if index not in _BASES:
-            return 0
+            return (0, 0, 0, 0)[index]
         base = c_uint64()
         check(LIBC.arch_prctl(_BASES[index], ctypes.addressof(base)), "arch_prctl")
         return base.value

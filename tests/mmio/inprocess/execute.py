@@ -68,7 +68,7 @@ class Registers:
         self.general = dict(zip(NAMES, words, strict=False))
         self.flags = words[15] & _FLAGS
         software = (ctypes.c_uint32 * 2).from_address(base + _AREA + _SOFTWARE)
-        software[:] = 0x46505853, 0x2000
+        software[:] = [0x46505853, 0x2000]
         area = XSave(base + _AREA)
         self.vector, self.k, self.x87 = list(area.vector), list(area.k), list(area.x87)
         self.control = (area.fcw, area.fsw, area.ftw, area.mxcsr)
@@ -101,11 +101,11 @@ class Executor:
         """Execute one instruction with registers made from `seed`, but for those given; return all registers after."""
         source = random.Random(seed)
         base = self._base + _IN
-        words = (c_uint64 * 16).from_address(base)
+        words: Any = (c_uint64 * 16).from_address(base)
         words[:] = [general.get(name, source.getrandbits(64)) for name in NAMES] + [general.get("rflags", 0x202)]
         area = base + _AREA
         ctypes.memset(area, 0, 0x2000)
-        (ctypes.c_uint32 * 2).from_address(area + _SOFTWARE)[:] = 0x46505853, 0x2000
+        (ctypes.c_uint32 * 2).from_address(area + _SOFTWARE)[:] = [0x46505853, 0x2000]
         state: Any = XSave(area)
         state.fcw, state.mxcsr = 0x37F, 0x1F80
         for index in range(32):

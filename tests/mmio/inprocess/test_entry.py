@@ -121,7 +121,7 @@ def test_errno_survives(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["wild", "wild_protected", "privileged", "jump"])
 def test_crash_is_reported_by_faulthandler(tmp_path: Path, how: str) -> None:
-    """A crash of the driver is a crash: faulthandler's report names the line that entered the driver, and nothing of ours."""
+    """A crash is a crash: faulthandler's report names the line that entered the driver, and nothing of ours."""
     done = run_python(CRASH, str(build_c(SOURCE, tmp_path)), how, "faulthandler")
     assert done.returncode == -signal.SIGSEGV
     assert "Fatal Python error: Segmentation fault" in done.stderr

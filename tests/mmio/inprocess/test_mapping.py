@@ -104,7 +104,7 @@ def test_as_an_argument(driver: CDLL) -> None:
 
 @pytest.mark.parametrize("offset", [0x200, 0x1FE, 0xFFC])
 def test_beyond_the_device(driver: CDLL, offset: int) -> None:
-    """An access behind the device, but in its last page, is an error that says where, and the device sees nothing of it."""
+    """An access behind the device, but in its last page, is an error that says where; the device sees nothing of it."""
     device = Bytes(0x200)
     with ioremap(device, name="nic") as mapping:
         with pytest.raises(UnmappedAccess) as caught:
@@ -246,7 +246,7 @@ def test_exception_at_a_port(driver: CDLL) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_exception_in_a_thread_of_the_driver(driver: CDLL) -> None:
-    """In a thread the driver made, the access reads ones; the exception is reported, and raised when the mapping closes."""
+    """In a thread the driver made, the access reads ones; the exception is reported, and raised by `close`."""
     error = KeyError("nobody waits")
     mapping = ioremap(Raising(error))
     assert driver.in_thread(mapping) == 0xFFFFFFFF

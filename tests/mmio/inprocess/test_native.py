@@ -125,13 +125,13 @@ def test_every_form_is_as_on_memory(executor: Executor, encoding: str) -> None:
     assert natively > 50
 
 
-def accesses(mapping: Mapping) -> list[tuple[str, int, int, int]]:
+def accesses(mapping: Mapping) -> list[tuple[str, int | None, int, int]]:
     """What the trace says: direction, offset, width, flags."""
     return [(access.direction.name, access.offset, access.width, access.flags) for access in mapping.trace]
 
 
 def test_a_load_is_one_record(executor: Executor, mapping: Mapping, device: Bytes) -> None:
-    """A load is read from the device once, at its width, and its record says that it was native and which instruction."""
+    """A load is read from the device once, at its width; the record says that it was native and which instruction."""
     executor.run(ADDPS, rsi=mapping.address)
     assert accesses(mapping) == [("READ", 0, 16, NATIVE)]
     assert device.log == [("r", 0, 16)]

@@ -110,15 +110,12 @@ def test_exception_comes_out_as_itself(driver: CDLL) -> None:
 
 def test_traceback_shows_call_and_model(driver: CDLL, broken: Mapping) -> None:
     """The traceback leads from the call of the driver to the line in the device model."""
-    try:
+    with pytest.raises(KeyError) as caught:
         driver.deep(broken)
-    except KeyError as error:
-        names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-        assert names[0] == "test_traceback_shows_call_and_model"
-        assert names[-1] == "read"
-        assert error.__context__ is None
-    else:
-        pytest.fail("nothing was raised")
+    names = [frame.name for frame in traceback.extract_tb(caught.tb)]
+    assert names[0] == "test_traceback_shows_call_and_model"
+    assert names[-1] == "read"
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, MemoryError])
@@ -138,8 +135,10 @@ def test_any_depth(driver: CDLL, broken: Mapping, function: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "result"),
-    [("rd", None), ("rd", c_int), ("rd", py_object), ("rd", c_char_p), ("rd", c_wchar_p), ("rd", c_void_p)]
-    + [("rd", POINTER(c_int)), ("rd", lambda result: result + 1), ("big", c_longdouble), ("both", Two), ("lots", Many)],
+    [
+        *(("rd", result) for result in (None, c_int, py_object, c_char_p, c_wchar_p, c_void_p, POINTER(c_int))),
+        *(("rd", lambda result: result + 1), ("big", c_longdouble), ("both", Two), ("lots", Many)),
+    ],
 )
 def test_any_prototype(driver: CDLL, broken: Mapping, function: str, result: Any) -> None:
     """Whatever the function is declared to return, the exception is what comes."""
@@ -167,11 +166,15 @@ def test_call_that_keeps_the_gil(driver: CDLL, broken: Mapping) -> None:
 
 def test_exception_while_handling_another(driver: CDLL, broken: Mapping) -> None:
     """Raised while another exception is handled, it points to that one."""
-    with pytest.raises(KeyError) as caught:
+
+    def enter() -> None:
         try:
             raise OSError("first")
         except OSError:
             driver.rd(broken)
+
+    with pytest.raises(KeyError) as caught:
+        enter()
     assert isinstance(caught.value.__context__, OSError)
 
 

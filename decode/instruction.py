@@ -117,6 +117,17 @@ class Instruction:
     def _length(self) -> int:
         return len(self.code)
 
+    @property
+    def rounding(self) -> int | None:
+        """Embedded rounding control: 0 to nearest, 1 down, 2 up, 3 towards zero; None when MXCSR decides.
+
+        Suppression of all exceptions, which embedded rounding brings with it, alone counts as rounding to nearest.
+        """
+        instruction = Decoder(self.bits, self.code).decode()
+        if instruction.suppress_all_exceptions:
+            return 0
+        return instruction.rounding_control - 1 if instruction.rounding_control else None
+
     def format(self, ip: int = 0) -> str:
         """Return the instruction in Intel syntax, as it reads at address `ip`: 'mov eax,[rdi+10h]'."""
         instruction = Decoder(self.bits, self.code, ip=ip).decode()

@@ -13,6 +13,7 @@ from emulate.faults import (
     InvalidOpcode,
     MathFault,
     PageFault,
+    SimdFault,
     StackFault,
     UnsupportedInstruction,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "PageFault",
     "Ram",
     "RegisterFile",
+    "SimdFault",
     "StackFault",
     "UnsupportedInstruction",
     "is_supported",

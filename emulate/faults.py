@@ -13,7 +13,7 @@ class Fault(Exception):
     """An architectural exception (SDM vol. 3A, chapter 6).
 
     Attributes:
-        vector: its number, 0 for #DE … 17 for #AC.
+        vector: its number, 0 for #DE … 19 for #XM.
         error_code: what the CPU pushes, None for vectors without one.
         address: the linear address for #PF and #AC and wherever one is known, else None.
         instruction: the instruction that faulted, once known.
@@ -105,6 +105,23 @@ class AlignmentCheck(Fault):
 
     vector = 17
     mnemonic = "#AC"
+
+
+class SimdFault(Fault):
+    """#XM: an SSE or AVX floating-point exception that is not masked.
+
+    MXCSR has been changed when this is raised: its exception bits tell what happened (SDM vol. 1, 11.5.1).
+
+    Attributes:
+        exceptions: the exception bits of MXCSR that are set and not masked.
+    """
+
+    vector = 19
+    mnemonic = "#XM"
+
+    def __init__(self, exceptions: int, mxcsr: int) -> None:
+        super().__init__(f"floating-point exceptions {exceptions:#x} are not masked (MXCSR {mxcsr:#x})")
+        self.exceptions = exceptions
 
 
 class UnsupportedInstruction(Exception):

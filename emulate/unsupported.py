@@ -65,7 +65,7 @@ DECISIONS: Final = (
         "native",
         "floating-point arithmetic",
         (
-            f"v?(add|sub|mul|div|min|max|sqrt|rsqrt|rcp){_FLOATS}",
+            f"v?(add|sub|mul|div|min|max|sqrt)(p[sdh]|sh)|v?(rsqrt|rcp){_FLOATS}",
             "v?(addsub|hadd|hsub|dp)p[sd]",
             "v?round[ps][sd]",
             f"v(rndscale|scalef|getexp|getmant|fixupimm|range|reduce){_FLOATS}",
@@ -77,15 +77,16 @@ DECISIONS: Final = (
     Decision(
         "native",
         "floating-point comparison",
-        (f"v?cmp{_FLOATS}", "v?u?comis[sdh]", f"vfpclass{_FLOATS}", "vtestp[sd]"),
+        (f"v?cmp{_FLOATS}", "vu?comish", f"vfpclass{_FLOATS}", "vtestp[sd]"),
     ),
-    Decision("native", "conversion between number formats", ("v?cvt.*", "vbcstne.*")),
+    Decision(
+        "native", "conversion between number formats", ("v?cvt(?!(si2s[sd]|t?s[sd]2si|ss2sd|sd2ss)$).*", "vbcstne.*")
+    ),
     Decision(
         "native",
         "packed integer arithmetic",
         (
             "v?p(add|sub)(u?s)?[bwdq]",
-            "v?p(and|andn|or|xor)[dq]?|v?(and|andn|or|xor)p[sd]",
             "v?p(mul|madd|sad|avg|abs|sign|min|max)[0-9a-z]+",
             "v?ph(add|sub)(s?w|d)|v?phminposuw|v?mpsadbw|vdbpsadbw",
             "vpdp.*|vp4dp.*|vdpbf16ps|vpternlog[dq]|vplzcnt[dq]|vpopcnt[bwdq]|vpconflict[dq]",

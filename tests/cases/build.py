@@ -16,6 +16,7 @@ from iced_x86 import (
     EncodingKind,
     Instruction,
     InstructionInfoFactory,
+    MemorySize,
     MemorySizeExt,
     Mnemonic,
     OpAccess,
@@ -36,7 +37,7 @@ from tests.cases.address import (
     string_operand,
     xlat_operand,
 )
-from tests.cases.chooser import Chooser, RandomChooser, flags, mask, vector, word
+from tests.cases.chooser import Chooser, RandomChooser, flags, mask, real, vector, word
 from tests.cases.forms import CODE_NAMES, FILES, HIGH_BYTES, Slot, Unbuildable, slots
 from tests.oracle.case import PAGE, Case, VectorState, Window
 from tests.oracle.cell import BLOCK
@@ -56,7 +57,9 @@ _COMPARAND = {"CMPXCHG": ("rax",), "CMPXCHG8B": ("rax", "rdx"), "CMPXCHG16B": ("
 _WINDOWS_64 = (0x400000, 0x90000000, 0x7F1234567000)
 _WINDOW_16 = 0x20000
 _BASES_16 = (_WINDOW_16, _WINDOW_16 - 0x1230, _WINDOW_16 - 0xD800)  # by the last, the limit 0xffff is in the window
-_MXCSR = (0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0)  # the four roundings; flush to zero and denormals are zeros
+# The four roundings; flush to zero, denormals are zeros, both; no exception masked. Others are made up.
+_MXCSR = (0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9F80, 0x1FC0, 0x9FC0, 0)
+_REALS = {MemorySize.FLOAT32: 32, MemorySize.FLOAT64: 64}
 _info = InstructionInfoFactory()
 
 
@@ -273,6 +276,8 @@ def _contents(
     if comparand and chooser.pick((False, True)):
         part = size // len(comparand)
         value = b"".join((regs[name] & (1 << 8 * part) - 1).to_bytes(part, "little") for name in comparand)
+    elif opcode.memory_size in _REALS and chooser.pick((True, True, False)):
+        value = real(chooser, 8 * size).to_bytes(size, "little")
     elif size <= 8:
         value = word(chooser, 8 * size).to_bytes(size, "little")
     elif chooser.pick((False, True)):
@@ -306,7 +311,7 @@ def _vectors(place: Place, instruction: Instruction, used: set[Register_]) -> Ve
         for number in range(8):
             changes[f"r{number}"] = vector(chooser, state.x87[number]) & (1 << 80) - 1
     if not x87 or "SSE" in features:
-        changes["mxcsr"] = chooser.pick(_MXCSR)
+        changes["mxcsr"] = chooser.pick((*_MXCSR, chooser.integer(0, 0xFFFF)))
     return state.replaced(**changes)
 
 

@@ -60,9 +60,20 @@ def word(chooser: Chooser, bits: int = 64) -> int:
     return chooser.integer(0, full)
 
 
+def real(chooser: Chooser, bits: int) -> int:
+    """Return a single or a double: zeros, ones, denormals, extremes, infinities and NaNs of both kinds are frequent."""
+    fraction = {32: 23, 64: 52}[bits]
+    special = (1 << bits - 1 - fraction) - 1
+    middle, half, full = special >> 1, 1 << fraction - 1, (1 << fraction) - 1
+    exponent = chooser.pick((middle, middle + chooser.integer(-fraction - 2, 65), 0, 0, 1, special - 1, special))
+    exponent = chooser.integer(0, special) if chooser.pick((False, False, False, True)) else exponent
+    rest = chooser.pick((0, 1, half, half - 1, full, chooser.integer(0, full)))
+    return chooser.pick((0, 1)) << bits - 1 | exponent << fraction | rest
+
+
 def vector(chooser: Chooser, default: int) -> int:
     """Return a 512-bit value."""
-    kind = chooser.pick(("default", "zero", "all ones", "edges", "any"))
+    kind = chooser.pick(("default", "zero", "all ones", "edges", "reals", "reals", "any"))
     if kind == "default":
         return default
     if kind == "zero":
@@ -72,6 +83,9 @@ def vector(chooser: Chooser, default: int) -> int:
     source = random.Random(chooser.integer(0, 2**32))
     if kind == "any":
         return source.getrandbits(512)
+    if kind == "reals":
+        bits = source.choice((32, 64))
+        return sum(real(RandomChooser(source), bits) << at for at in range(0, 512, bits))
     # Elements of either extreme, so that sign bits, carries and float specials come in every mixture.
     choices = (0, 1, 0x7F, 0x80, 0xFF)
     return int.from_bytes(bytes(source.choices(choices, k=64)), "little")

@@ -14,6 +14,7 @@ from emulate import (
     InvalidOpcode,
     PageFault,
     Ram,
+    SimdFault,
     StackFault,
     UnsupportedInstruction,
 )
@@ -29,6 +30,7 @@ from emulate import (
         (GeneralProtection, 13, "#GP"),
         (PageFault, 14, "#PF"),
         (AlignmentCheck, 17, "#AC"),
+        (SimdFault, 19, "#XM"),
     ],
 )
 def test_vectors(fault: type[Fault], vector: int, mnemonic: str) -> None:

@@ -121,11 +121,12 @@ def test_nothing_changes_when_an_access_raises(bits: int) -> None:
 
 @each_mode
 def test_nothing_changes_when_an_instruction_faults(bits: int) -> None:
-    """A fault is raised before anything was written, memory or register."""
+    """A fault is raised before anything was written, memory or register, but for MXCSR's bits that tell of a #XM."""
     for case in cases(bits):
-        bus, cpu = Everywhere(), cpu_of(case)
+        bus, cpu, before = Everywhere(), cpu_of(case), cpu_of(case)
         if raises(case, bus, cpu) and not is_restartable(decode(case.code, bits)):
-            assert cpu == cpu_of(case), shown(case)
+            before.mxcsr |= cpu.mxcsr & 0x3F
+            assert cpu == before, shown(case)
             assert not bus.memory, shown(case)
 
 

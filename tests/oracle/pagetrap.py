@@ -21,12 +21,15 @@ from emulate import (
     InvalidOpcode,
     PageFault,
     Ram,
+    SimdFault,
     StackFault,
     UnsupportedInstruction,
 )
 from tests.oracle.case import CannotRun, Case, Outcome, Signal, VectorState, Window
 
 _SI_KERNEL, _FPE_INTDIV, _ILL_ILLOPN, _SEGV_MAPERR, _BUS_ADRALN = 0x80, 1, 2, 1, 1
+# The first that applies: FPE_FLTINV, FLTDIV, FLTOVF, FLTUND, FLTRES (arch/x86/kernel/fpu/core.c, fpu__exception_code).
+_FPE = {0x01: 7, 0x04: 3, 0x08: 4, 0x12: 5, 0x20: 6}
 
 
 class WindowBus(Ram):
@@ -140,6 +143,8 @@ def signal_of(fault: Fault, ip: int) -> Signal:
     if isinstance(fault, PageFault):
         assert fault.address is not None
         return Signal(signal.SIGSEGV, _SEGV_MAPERR, fault.address)
+    if isinstance(fault, SimdFault):
+        return Signal(signal.SIGFPE, next(code for bits, code in _FPE.items() if fault.exceptions & bits), ip)
     signals = {
         DivideError: Signal(signal.SIGFPE, _FPE_INTDIV, ip),
         InvalidOpcode: Signal(signal.SIGILL, _ILL_ILLOPN, ip),

@@ -14,16 +14,16 @@ kept as long as the process lives.
 The slot lies where the operand did, modulo 64, so that an instruction which demands alignment faults in its copy, too.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from ctypes import c_uint64, memmove, string_at
 from threading import RLock
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from decode import READ, WRITE, Instruction, MemoryAccess, MemoryOperand, MemoryTouch, accesses
+from decode import READ, WRITE, Instruction, MemoryTouch, accesses
 from decode.redirect import redirect
 from decode.resolve import effective_address
 from emulate import UnsupportedInstruction
+from mmio.completion import can_complete, marked, operand_of
 from mmio.flags import NATIVE
 from mmio.initiator import Initiator
 from mmio.inprocess import libc
@@ -35,8 +35,6 @@ Run: TypeAlias = Callable[[Frame, Initiator], None]
 
 _ARENA: Final = 64 << 20
 """Address space for copies."""
-_LARGEST: Final = 512
-"""Widest operand in bytes, that of FXSAVE."""
 _ALIGNMENT: Final = 64
 
 # Where in a copy's two pages things are.
@@ -45,7 +43,6 @@ _TAKEN: Final = PAGE + 8
 _SLOT: Final = PAGE + _ALIGNMENT
 
 _HLT: Final = b"\xf4"
-_CONTROL: Final = ("call", "jmp")
 
 
 class Copy:
@@ -69,7 +66,7 @@ class Copy:
         libc.protect(start, 2 * PAGE, libc.PROT_READ | libc.PROT_WRITE)
         code = redirect(instruction, start, self._slot)
         self.end = start + len(code)
-        code += _HLT if _operand(instruction).direction & WRITE else _way_out(len(code))
+        code += _HLT if operand_of(instruction).direction & WRITE else _way_out(len(code))
         memmove(start, code, len(code))
         libc.protect(start, PAGE, libc.PROT_READ | libc.PROT_EXEC)
 
@@ -113,26 +110,20 @@ _by_number: Final[list[Copy]] = []
 def completion(error: UnsupportedInstruction) -> Run:
     """Return what to do about an instruction the emulator does not do: complete it natively or raise `error`."""
     instruction = error.instruction
-    try:
-        redirect(instruction, 0, PAGE)
-        operand = _operand(instruction)
-    except ValueError:
-        suitable = False
-    else:
-        suitable = 0 < operand.width <= _LARGEST and instruction.mnemonic not in _CONTROL
-    if not suitable:
+    if not can_complete(instruction):
 
         def refuse(frame: Frame, bus: Initiator) -> None:
             raise UnsupportedInstruction(instruction, error.reason)
 
         return refuse
+    operand = operand_of(instruction)
 
     def complete(frame: Frame, bus: Initiator) -> None:
         address = effective_address(instruction, operand, frame)
         touches = [touch for touch in accesses(instruction, frame) if isinstance(touch, MemoryTouch)]
         copy = _taken(instruction, frame.regs[RIP], address % _ALIGNMENT)
         try:
-            with _marked(bus):
+            with marked(bus, NATIVE):
                 copy.load(address, touches, bus)
         except BaseException:
             copy.release()
@@ -151,17 +142,9 @@ def finish(copy: Copy, frame: Frame, bus: Initiator) -> None:
     """Hand on what a copy has stored, and go on after the original."""
     bus.ip = copy.ip
     bus.instruction = copy.instruction
-    with _marked(bus):
+    with marked(bus, NATIVE):
         copy.store(bus)
     copy.skip(frame)
-
-
-def _operand(instruction: Instruction) -> MemoryOperand:
-    """Return the only memory operand. Raises ValueError when there is more, or a memory access without operand."""
-    (access,) = instruction.accesses
-    if not isinstance(access, MemoryAccess) or access.repeats:
-        raise ValueError
-    return access.operand
 
 
 def _taken(instruction: Instruction, ip: int, phase: int) -> Copy:
@@ -197,19 +180,3 @@ def _way_out(position: int) -> bytes:
     clear = b"\x48\xc7\x05" + (_TAKEN - position - 11).to_bytes(4, "little") + bytes(4)  # mov qword [rip+…],0
     jump = b"\xff\x25" + (_RETURN - position - 11 - 6).to_bytes(4, "little")  # jmp qword [rip+…]
     return clear + jump
-
-
-@contextmanager
-def _marked(bus: Initiator) -> Iterator[None]:
-    """Record accesses as native."""
-    record: Any = bus.record
-
-    def native(*what: Any, **named: Any) -> None:
-        record(*what[:9], what[9] | NATIVE, *what[10:], **named)  # the tenth is the flags
-
-    if record is not None:
-        bus.record = native
-    try:
-        yield
-    finally:
-        bus.record = record

@@ -11,10 +11,13 @@ BASE := $(VENV)/.base-$(VERSION)
 DEMO := $(VENV)/.demo-$(VERSION)
 TEST := $(VENV)/.test-$(VERSION)
 
-BENCHMARKS := $(filter-out __init__ measure,$(basename $(notdir $(wildcard benchmarks/*.py))))
+CASES ?= 200
+SEED ?= 1
+ENGINE ?= pagetrap
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clean python compiler
+.PHONY: help demo test bench campaign mutants fuzz clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -30,11 +33,17 @@ test: compiler $(TEST)  ## Lint, check the types, run every test
 	$(BIN)/mypy
 	CC='$(CC)' $(BIN)/pytest -n auto --dist loadgroup
 
-bench: compiler $(TEST)  ## Measure: every figure that is published
-	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
-
 bench: compiler $(TEST)  ## Measure everything that is claimed about speed, into benchmarks/RESULTS.md
 	@CC='$(CC)' $(BIN)/python -m benchmarks
+
+campaign: $(TEST)  ## Compare with the CPU by the hundred thousand: CASES=200 a form, SEED=1, ENGINE=unicorn, BITS=64
+	$(BIN)/python -m tests.campaign --cases $(CASES) --seed $(SEED) --engine $(ENGINE) $(if $(BITS),--bits $(BITS))
+
+mutants: $(TEST)  ## Break the emulator in known ways and see that the laws notice
+	$(BIN)/python -m tests.mutants
+
+fuzz: $(TEST)  ## Feed anything to everything that parses, SECONDS=60 each
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 clean:  ## Remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info examples/nic/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -13,7 +13,7 @@ from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals, pthread_
 from threading import get_native_id
 from typing import Final
 
-from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, PageFault, SimdFault, StackFault
+from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, MathFault, PageFault, SimdFault, StackFault
 from mmio.inprocess.frame import RIP, Frame
 from mmio.inprocess.libc import LIBC, check
 
@@ -23,6 +23,7 @@ _MAPERR: Final = 1  # SEGV_MAPERR
 _INTDIV: Final = 1  # FPE_INTDIV
 _ILLOPN: Final = 2  # ILL_ILLOPN
 _SIMD: Final = {0x01: 7, 0x04: 3, 0x08: 4, 0x12: 5, 0x20: 6}  # MXCSR's exceptions to FPE_FLTINV, DIV, OVF, UND, RES
+_FLTUNK: Final = 14  # FPE_FLTUNK
 _ADRALN: Final = 1  # BUS_ADRALN
 _KERNEL: Final = 0x80  # SI_KERNEL
 
@@ -63,6 +64,8 @@ def signal_of(fault: Fault, ip: int) -> tuple[Signals, int, int]:
             return SIGFPE, _INTDIV, ip
         case SimdFault():
             return SIGFPE, next(code for bits, code in _SIMD.items() if fault.exceptions & bits), ip
+        case MathFault():
+            return SIGFPE, _FLTUNK, ip
         case InvalidOpcode():
             return SIGILL, _ILLOPN, ip
         case AlignmentCheck():

@@ -16,6 +16,7 @@ from tests.native import build_c, compile_c, run_python
 
 SOURCE = """
 #define _GNU_SOURCE
+#include <fenv.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -50,6 +51,17 @@ int copy(void *to, void *from, long count) {
     __asm__ volatile(".globl here; here: rep movsb" : "+D"(to), "+S"(from), "+c"(count) :: "memory");
     return 0;
 }
+int scalar(float *p) {
+    float one = 1;
+    if (sigsetjmp(back, 1)) {
+        feclearexcept(FE_ALL_EXCEPT);
+        fedisableexcept(FE_ALL_EXCEPT);
+        return 1;
+    }
+    feenableexcept(FE_DIVBYZERO);
+    __asm__ volatile("divss (%1),%0" : "+x"(one) : "r"(p));
+    return 0;
+}
 int divide(uint32_t *p) {
     uint32_t low = 1, high = 0;
     if (sigsetjmp(back, 1)) return 1;
@@ -62,7 +74,7 @@ int divide(uint32_t *p) {
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[CDLL]:
     """The driver, its signal handlers installed before anything is mapped."""
-    library = compile_c(SOURCE, tmp_path)
+    library = compile_c(SOURCE, tmp_path, "-lm")
     library.install()
     yield library
     library.uninstall()
@@ -112,6 +124,12 @@ def test_division_by_zero(driver: CDLL, mapping: Mapping) -> None:
     assert driver.divide(mapping) == 0
 
 
+def test_floating_point_exception(driver: CDLL, mapping: Mapping) -> None:
+    """A floating-point exception that is not masked is SIGFPE with its kind."""
+    assert driver.scalar(c_void_p(mapping.address + 64)) == 1
+    assert seen(driver)[:2] == [signal.SIGFPE, 3]
+
+
 @pytest.mark.parametrize(("what", "number"), [("copy", signal.SIGSEGV), ("divide", signal.SIGFPE)])
 def test_death_by_default(tmp_path: Path, what: str, number: int) -> None:
     """Without a handler the program dies of the signal."""
@@ -127,7 +145,7 @@ with ioremap(Bytes(4096)) as mapping:
     else:
         driver.divide(mapping)
 """
-    done = run_python(program, str(build_c(SOURCE, tmp_path)), what)
+    done = run_python(program, str(build_c(SOURCE, tmp_path, "-lm")), what)
     assert (done.returncode, done.stderr) == (-number, "")
 
 

@@ -1,10 +1,16 @@
 """Exceptions that no handler can hold: Ctrl-C, and what is raised where nobody listens."""
 
-from ctypes import CDLL
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from ctypes import CDLL, CFUNCTYPE, c_int
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
+from mmio.inprocess import Mapping, escape, ioremap
+from tests.mmio.inprocess.models import Bytes, Raising
 from tests.native import build_c, compile_c, run_python
 
 SOURCE = """
@@ -19,7 +25,8 @@ int copy(reg *p, uint32_t *to, int count) {
     __asm__ volatile("rep movsl" : "+S"(p), "+D"(to), "+c"(count) :: "memory");
     return count;
 }
-void callback(void (*call)(void)) { call(); }
+int callback(int (*call)(void)) { return call(); }
+int wait(reg *p) { (void)p[0]; for (;;) if (p[4]) return 1; }
 """
 
 POLLER = """
@@ -78,3 +85,97 @@ def test_ctrl_c_in_a_polling_loop(tmp_path: Path, loop: str) -> None:
     """Ctrl-C ends a C loop that polls a device for ever, every time, and nothing is printed or lost."""
     done = run_python(POLLER, str(build_c(SOURCE, tmp_path)), loop, "50")
     assert (done.returncode, done.stdout, done.stderr) == (0, "50\n", "")
+
+
+@pytest.fixture
+def mapping() -> Iterator[Mapping]:
+    with ioremap(Bytes(4096)) as mapping:
+        yield mapping
+
+
+def test_ctrl_c_before_an_access(driver: CDLL, mapping: Mapping) -> None:
+    """Ctrl-C that came while C code ran is raised at the next access, from the call, and the model is not asked."""
+    for _ in range(20):
+        with pytest.raises(KeyboardInterrupt):
+            driver.interrupted(mapping, signal.SIGINT)
+    assert len(mapping.trace) == 0
+    assert driver.rd(mapping) == 0
+
+
+def test_any_signal_handler_may_raise(driver: CDLL, mapping: Mapping) -> None:
+    """So it is with any exception of a Python signal handler, such as a timeout's."""
+
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("too long")
+
+    old = signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        for _ in range(10):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(TimeoutError, match="too long"):
+                driver.spin(mapping)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_signal_handler_that_returns(driver: CDLL, mapping: Mapping) -> None:
+    """A Python signal handler that returns does not disturb the driver."""
+    seen: list[int] = []
+    old = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    try:
+        assert driver.interrupted(mapping, signal.SIGUSR1) == 0
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert seen == [signal.SIGUSR1]
+    assert len(mapping.trace) == 1
+
+
+@pytest.fixture
+def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
+    """What reaches the hook that was there before ours."""
+    seen: list[BaseException | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_value))
+    return seen
+
+
+def failing(function: Callable[[], int]) -> Callable[[], int]:
+    return CFUNCTYPE(c_int)(function)
+
+
+def test_other_unraisable_exceptions_pass(driver: CDLL, unraisable: list[BaseException | None]) -> None:
+    """An exception in somebody else's callback goes to whoever listened before."""
+
+    def fail() -> int:
+        raise KeyError("theirs")
+
+    with ioremap(Bytes(8)):
+        driver.callback(failing(fail))
+    assert [str(error) for error in unraisable] == ["'theirs'"]
+
+
+def test_uncaught_in_a_callback(driver: CDLL, unraisable: list[BaseException | None]) -> None:
+    """An exception of a model that comes out of a call in a callback, and is not caught there, is the callback's."""
+    error = KeyError("model")
+    with ioremap(Raising(error)) as mapping:
+        driver.callback(failing(lambda: int(driver.rd(mapping))))
+    assert unraisable == [error]
+
+
+def test_nothing_stays_behind(driver: CDLL) -> None:
+    """After exceptions have come out, none is under way or waiting."""
+    with ioremap(Raising(KeyError)) as mapping:
+        for _ in range(10):
+            with pytest.raises(KeyError):
+                driver.rd(mapping)
+    assert escape.pending == {}
+
+
+def test_exception_while_leaving() -> None:
+    """An exception that takes the place of one under way points to it."""
+    first, second = KeyError(1), KeyError(2)
+    words = [0] * 32
+    escape.raise_on_return(words, first)
+    escape.raise_on_return(words, second)
+    assert escape.Carrier() is second  # type: ignore[comparison-overlap]
+    assert second.__context__ is first

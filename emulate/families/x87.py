@@ -24,8 +24,9 @@ from emulate.families.x87_formats import (
     to_integer_chopped,
     widen,
 )
-from emulate.families.x87_state import C1, EXCEPTIONS, IE, OE, PENDING, SF, TOP, UE, set_status, wait
+from emulate.families.x87_state import C1, EXCEPTIONS, PENDING, SF, TOP, set_status, wait
 from emulate.recipes import recipe
+from emulate.softfloat import IE, OE, UE
 
 _LOADS: Final[dict[str, Load]] = {"fld": widen, "fild": from_integer, "fbld": from_bcd}
 _STORES: Final[dict[str, Store]] = {

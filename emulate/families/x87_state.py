@@ -1,7 +1,8 @@
 """The x87 register stack and status word, which the MMX instructions share.
 
 `cpu.x87` holds the eight registers in physical order; ST(i) is the one TOP + i points to. Everything here changes the
-CPU directly, so recipes call it last, when nothing can fail any more.
+CPU directly, so recipes call it last, when nothing can fail any more. The exceptions themselves are bits of the status
+word where MXCSR has them, too: `emulate.softfloat` names them.
 """
 
 from typing import Final
@@ -12,11 +13,6 @@ from emulate.builder import Builder
 from emulate.cpu import RegisterFile
 from emulate.faults import MathFault
 
-IE: Final = 1 << 0  # invalid operation
-DE: Final = 1 << 1  # denormal operand
-OE: Final = 1 << 3  # overflow
-UE: Final = 1 << 4  # underflow
-PE: Final = 1 << 5  # precision: the result was rounded
 SF: Final = 1 << 6  # with IE: stack overflow (C1 set) or underflow (C1 clear)
 C1: Final = 1 << 9
 TOP: Final = 7 << 11

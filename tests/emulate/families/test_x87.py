@@ -5,7 +5,8 @@ import pytest
 from decode import decode
 from emulate import Cpu, MathFault, is_supported
 from emulate.families.x87_formats import INDEFINITE
-from emulate.families.x87_state import C1, DE, IE, OE, PE, SF, UE
+from emulate.families.x87_state import C1, SF
+from emulate.softfloat import DE, IE, OE, PE, UE
 from tests.emulate.families.executing import execute, reads, refused, word, writes
 
 ONE = 0x3FFF_8000_0000_0000_0000

@@ -17,7 +17,8 @@ from emulate.families.x87_formats import (
     to_integer_chopped,
     widen,
 )
-from emulate.families.x87_state import C1, DE, IE, OE, PE, UE
+from emulate.families.x87_state import C1
+from emulate.softfloat import DE, IE, OE, PE, UE
 
 NEAREST, DOWN, UP, CHOP = (0x37F | mode << 10 for mode in range(4))
 NEGATIVE = 1 << 79

@@ -53,3 +53,20 @@ def test_its_length_is_that_of_its_bytes() -> None:
 def test_a_selector_selects_elements(chosen_by: MemoryAccess, value: int, elements: int) -> None:
     """Opmasks select by bits, vectors by top bits; packed elements begin at the first; a broadcast folds its users."""
     assert chosen_by.selected(value) == elements
+
+
+@pytest.mark.parametrize(
+    ("code", "rounding"),
+    [
+        ("62f16e185ecb", 0),  # vdivss xmm1,xmm2,xmm3{rn-sae}
+        ("62f16e385ecb", 1),
+        ("62f16e585ecb", 2),
+        ("62f16e785ecb", 3),
+        ("62f1fd182fca", 0),  # vcomisd xmm1,xmm2{sae}
+        ("62f16e085ecb", None),
+        ("f30f5eca", None),
+    ],
+)
+def test_embedded_rounding(code: str, rounding: int | None) -> None:
+    """The two bits of the encoding as MXCSR has them; without them it is MXCSR that decides."""
+    assert decode(bytes.fromhex(code)).rounding == rounding

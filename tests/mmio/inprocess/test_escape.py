@@ -177,5 +177,5 @@ def test_exception_while_leaving() -> None:
     words = [0] * 32
     escape.raise_on_return(words, first)
     escape.raise_on_return(words, second)
-    assert escape.Carrier() is second  # type: ignore[comparison-overlap]
+    assert escape.Carrier() is second
     assert second.__context__ is first

@@ -12,11 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from signal import SIGPIPE
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
-from mmio.commands import traces
+from mmio.commands import programs, traces
 from mmio.coverage import page, table
 
 _EXAMPLES = """\
 examples:
+  pagetrap trace --map '/dev/uio*' -- ./driver             what does it do to its device?
+  pagetrap run --device card.py:Card@/dev/uio0 -- ./driver and now without one
   pagetrap decode 8b4710                      mov eax,[rdi+10h]: what does it touch, and how wide?
   pagetrap decode --bits 16 f3 66 6d e6 70    several instructions, in 16-bit code
   pagetrap show run.jsonl                     what happened to each register, and when
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
     command.set_defaults(command=_coverage)
 
+    programs.add(commands)
     traces.add(commands)
     return parser
 

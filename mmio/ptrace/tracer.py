@@ -352,16 +352,17 @@ class Tracer:
         """Stop a thread in a place where it can be let go, and note with which signal."""
         calls.request(calls.INTERRUPT, thread.pid)
         while True:
-            pid, status = calls.wait(thread.pid)
-            if not pid:
-                continue
+            pid, status = 0, 0
+            while not pid:
+                pid, status = calls.wait(thread.pid)
+            event, number = status >> 16, os.WSTOPSIG(status)
+            if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != _CALL)):
+                self._leave_copy(thread)
+                silent = event or (status == _ACCESS and self._is_ours(thread))
+                pending[pid] = 0 if silent else number << 8
+                return
             if os.WIFSTOPPED(status):
-                event, number = status >> 16, os.WSTOPSIG(status)
-                if event == calls.EVENT_STOP or (not event and status != _CALL):
-                    self._leave_copy(thread)
-                    again = event or (status == _ACCESS and self._is_ours(thread))
-                    pending[thread.pid] = 0 if again else number << 8
-                    return
+                calls.request(calls.INTERRUPT, pid)  # again: the kernel forgets it at any other stop
             self._handle(pid, status)
             if pid not in self._threads:
                 return

@@ -3,6 +3,9 @@
 `waitpid(-1)` would also take the exit status of every other child of this process from whoever waits for it, such as
 `subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is somebody
 else's child that ended, it stays the first to be told of; until it has been waited for, our threads are asked in turn.
+
+The kernel tells of the first thread in its list that has changed, however often that one does. So that the others get
+their turn, too, one is asked each time before all are.
 """
 
 import time
@@ -19,6 +22,7 @@ class Waiting:
 
     def __init__(self, threads: Mapping[int, Any]) -> None:
         self._threads = threads
+        self._turn = 0
 
     def wait(self) -> tuple[int, int]:
         """Return the number of a thread and its wait status; `(0, 0)` when a signal came to us.
@@ -28,6 +32,11 @@ class Waiting:
         if len(self._threads) == 1:
             (pid,) = self._threads
             return calls.wait(pid)
+        pids = list(self._threads)
+        self._turn = (self._turn + 1) % len(pids)
+        found = calls.wait(pids[self._turn], hang=False)
+        if found[0]:
+            return found
         pid, trapped = calls.peek()
         if pid == 0 or pid in self._threads or trapped:
             return calls.wait(pid) if pid else (0, 0)

@@ -1,0 +1,93 @@
+"""Programs to trace: small C sources, compiled once a test run; running one to its end, with what it printed."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from mmio.ptrace import Tracer
+from tests.needs import need
+
+PRELUDE = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+static volatile uint32_t *map(const char *path, int protection) {
+    int fd = open(path, O_RDWR);
+    if (fd < 0) exit(90);
+    void *p = mmap(0, 4096, protection, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) exit(91);
+    close(fd);
+    return p;
+}
+"""
+
+
+class Outcome(NamedTuple):
+    """How a traced program ended: what `Tracer.run` returned, and its standard output."""
+
+    status: int
+    output: str
+
+
+def program(body: str, *flags: str) -> str:
+    """Compile a program from C after the prelude; return its path."""
+    return _compiled(PRELUDE + body, ("-O2", "-pthread", *flags))
+
+
+@cache
+def _compiled(source: str, flags: tuple[str, ...]) -> str:
+    compiler = os.environ.get("CC", "cc")
+    need(shutil.which(compiler), f"a C compiler, {compiler} (apt-get install gcc libc6-dev)")
+    path = _directory() / sha256(repr((source, flags)).encode()).hexdigest()[:16]
+    subprocess.run([compiler, *flags, "-w", "-x", "c", "-", "-o", str(path)], input=source, text=True, check=True)
+    return str(path)
+
+
+@cache
+def _directory() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="pagetrap-tests-"))
+    return path
+
+
+def run(tracer: Tracer, *arguments: str | Path) -> Outcome:
+    """Spawn a program under a tracer and trace it to its end."""
+    with tempfile.TemporaryFile() as output:
+        tracer.spawn([str(argument) for argument in arguments], descriptors={1: output.fileno(), 2: 2})
+        status = tracer.run()
+        output.seek(0)
+        return Outcome(status, output.read().decode())
+
+
+def device_file(directory: Path, contents: bytes | Sequence[int] = bytes(4096)) -> Path:
+    """Make a file that a program maps as its device."""
+    path = directory / "device"
+    path.write_bytes(bytes(contents))
+    return path
+
+
+def need_program(name: str, package: str) -> None:
+    """Skip, or fail where nothing may be skipped, without a program of a package."""
+    need(shutil.which(name), f"{name} (apt-get install {package})")

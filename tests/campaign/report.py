@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
 from iced_x86 import Code, OpCodeInfo
 
@@ -26,11 +27,14 @@ def _lines(state: State) -> Iterator[str]:
     wrong = [name for name in sorted(tallies) if tallies[name].differing]
     yield "# Verification"
     yield ""
-    yield "Every form the emulator does, compared with a real CPU: registers, defined flags, memory, faults. A form is"
-    yield "one opcode with its operand kinds, by its iced-x86 name; operands, prefixes, registers and memory of each"
-    yield f"case are random. Made by `make campaign CASES={max(tally.done for tally in tallies.values())} "
-    yield f"SEED={state.identity['seed']}`; the same seed makes the same cases. What counts as equal is told in"
-    yield "`tests/oracle/judge.py`."
+    yield from wrap(
+        "Every form the emulator does, compared with a real CPU: registers, defined flags, memory, faults. A "
+        "form is one opcode with its operand kinds, by its iced-x86 name; operands, prefixes, registers and "
+        f"memory of each case are random. Made by `make campaign SEED={state.identity['seed']}`, with "
+        f"{cases_a_form(state)} cases a form; the same seed makes the same cases. What counts as equal is told "
+        "in `tests/oracle/judge.py`.",
+        120,
+    )
     yield ""
     yield "| | |"
     yield "|---|---|"
@@ -69,6 +73,12 @@ def _lines(state: State) -> Iterator[str]:
         yield f"| {name} | {counts} | {tallies[name].differing or ''} |"
 
 
+def cases_a_form(state: State) -> str:
+    """How many cases were made of each form: fewer of some when a campaign was stopped."""
+    done = {tally.done for tally in state.tallies.values()}
+    return f"{max(done)}" if len(done) == 1 else f"{min(done)} to {max(done)}"
+
+
 def _total(state: State, kind: str) -> int:
     return sum(tally.kinds[bits][kind] for tally in state.tallies.values() for bits in MODES if tally.has(bits))
 
@@ -78,6 +88,8 @@ def _not_verified(state: State) -> Iterator[str]:
     for name, tally in state.tallies.items():
         if not tally.verified_in_all:
             by_reason[tally.why_not()].append(name)
+    if unmade := sorted(forms().keys() - state.tallies.keys()):
+        by_reason["added since this campaign"] = unmade
     for name in untestable(forms()):
         by_reason[_why_untestable(name)].append(name)
     for reason, names in sorted(by_reason.items()):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from textwrap import wrap
 
+from tests.campaign.report import cases_a_form
 from tests.campaign.run import forms
 from tests.campaign.tally import Mismatch, State
 from tests.campaign.trial import MODES
@@ -44,14 +46,17 @@ def _lines(state: State) -> Iterator[str]:
     compared = sum(tally.verified_in_all for tally in tallies)
     yield "# Where Unicorn departs from silicon"
     yield ""
-    yield f"Unicorn {version('unicorn')} against a real CPU, by `make campaign ENGINE=unicorn"
-    yield f"CASES={max(tally.done for tally in tallies)} SEED={state.identity['seed']}`: registers, defined flags and"
-    yield "memory after one instruction, on cases of random operands, prefixes and state. Only the forms that pagetrap"
-    yield "emulates were run. Of vector state XMM0 to XMM15 and MXCSR were compared; what is wider, the masks and the"
-    yield "x87 registers were not. Of faults only that there is one was compared. Every departure was seen on a fresh"
-    yield "Unicorn machine. EFLAGS.AC was clear, as Unicorn checks no alignment. It has all privileges; its 16-bit"
-    yield "code is real mode, not protected mode with the same bases; 32-bit code with segment bases was not run. Some"
-    yield "of what is listed follows from these, not from a mistake."
+    yield from wrap(
+        f"Unicorn {version('unicorn')} against a real CPU, by `make campaign ENGINE=unicorn "
+        f"SEED={state.identity['seed']}` with {cases_a_form(state)} cases a form: registers, defined flags and "
+        "memory after one instruction, on cases of random operands, prefixes and state. Only the forms that "
+        "pagetrap emulates were run. Of vector state XMM0 to XMM15 and MXCSR were compared; what is wider, "
+        "the masks and the x87 registers were not. Of faults only that there is one was compared. Every "
+        "departure was seen on a fresh Unicorn machine. EFLAGS.AC was clear, as Unicorn checks no alignment. "
+        "It has all privileges; its 16-bit code is real mode, not protected mode with the same bases; 32-bit "
+        "code with segment bases was not run. Some of what is listed follows from these, not from a mistake.",
+        120,
+    )
     yield ""
     yield "| | |"
     yield "|---|---|"

@@ -79,7 +79,10 @@ def _read_site(thread: Thread, code: int) -> Site | None:
     if code != _KERNEL and (code != _ACCERR or not thread.process.traps(thread.info.address)):
         return None
     try:
-        return thread.process.sites.at(thread.frame)
+        site = thread.process.sites.at(thread.frame)
+        if site.port is not None:
+            thread.process.targets.met.update(thread.process.targets.ports)
+        return site
     except DecodeError:
         if code == _KERNEL:
             return None

@@ -190,11 +190,10 @@ class Process:
         spots = []
         for target in found:
             end = target.end if target.device is None else target.offset + extent_of(target)
-            first, last = max(offset, target.offset), min(offset + pages(length), end)
-            if first < last:
-                name = target.name or path
+            if offset < end:  # as far as the target goes, not the mapping, which may grow
+                first, name = max(offset, target.offset), target.name or path
                 zero = -offset if target.device is None else target.offset - offset
-                spots.append(Spot(first - offset, last - offset, zero, target.device, name, target.policies))
+                spots.append(Spot(first - offset, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
         self._put(Trapped(start, start, start + pages(length), protection, source, stand_in, spots))
 

@@ -60,6 +60,8 @@ class Redirects:
         if path is None:
             return False
         if self._answers(path):
+            if path == _DEVICE_PORTS:
+                self._targets.met.update(self._targets.ports)
             if name in OPENING:
                 self._open_stand_in(thread, name, call, path)
             else:

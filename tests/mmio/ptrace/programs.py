@@ -1,5 +1,6 @@
 """Programs to trace: small C sources, compiled once a test run; running one to its end, with what it printed."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -68,8 +69,9 @@ def _compiled(source: str, flags: tuple[str, ...]) -> str:
 
 @cache
 def _directory() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="pagetrap-tests-"))
-    return path
+    directory = tempfile.mkdtemp(prefix="pagetrap-tests-")
+    atexit.register(shutil.rmtree, directory)
+    return Path(directory)
 
 
 def run(tracer: Tracer, *arguments: str | Path) -> Outcome:

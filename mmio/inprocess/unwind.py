@@ -95,7 +95,7 @@ def find_call(frame: Frame) -> Landing | None:
             return _STOP
         if ip == known.signal_return:  # the driver was itself interrupted, by a signal whose handler is left as well
             mask = signal_mask_of(stack).value
-        return _STOP if ip in known.interpreter else _GO_ON
+        return _STOP if any(ip in code for code in known.interpreter) else _GO_ON
 
     escape.guard(visit)
     known.walk(_Visit(visit), None)
@@ -123,11 +123,13 @@ def leave(frame: Frame, landing: Landing, error: BaseException) -> None:
     frame.regs[:] = array("Q", words)
 
 
-def _code_around(address: int) -> range:
-    """Return the addresses of the executable mapping around an address."""
+def _code_around(address: int) -> list[range]:
+    """Return all code of the file that an address belongs to; a linker may have put it in several places."""
+    executable: list[tuple[str, range]] = []
     with open("/proc/self/maps") as maps:
         for line in maps:
-            start, end = (int(part, 16) for part in line.split()[0].split("-"))
-            if start <= address < end:
-                return range(start, end)
-    raise AssertionError(f"{address:#x} is not mapped")
+            place, permissions, *_, path = line.split(maxsplit=5) if line.count("/") else (*line.split(), "")
+            if "x" in permissions:
+                executable.append((path, range(*(int(bound, 16) for bound in place.split("-")))))
+    file = next(path for path, code in executable if address in code)
+    return [code for path, code in executable if path == file]

@@ -142,10 +142,11 @@ def test_any_depth(driver: CDLL, broken: Mapping, function: str) -> None:
 )
 def test_any_prototype(driver: CDLL, broken: Mapping, function: str, result: Any) -> None:
     """Whatever the function is declared to return, the exception is what comes."""
-    driver[function].restype = result
+    call = driver[function]
+    call.restype = result
     for _ in range(3):
         with pytest.raises(KeyError):
-            driver[function](broken)
+            call(broken)
 
 
 def test_call_without_the_mapping(driver: CDLL, broken: Mapping) -> None:

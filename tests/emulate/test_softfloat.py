@@ -191,7 +191,7 @@ def test_results_are_flushed_to_zero() -> None:
 
 
 def test_tiny_is_judged_after_rounding() -> None:
-    """What rounds to the least normal number even with exponents unbounded is not tiny, though it was less than that."""
+    """What rounds up to the least normal number with exponents unbounded is not tiny, though it was less."""
     least_normal = 2.0**-126
     assert convert(bits(least_normal * (1 - 2.0**-24)), DOUBLE, SINGLE, MXCSR) == (NORMAL, UE | PE)
     assert convert(bits(least_normal * (1 - 2.0**-26)), DOUBLE, SINGLE, MXCSR) == (NORMAL, PE)

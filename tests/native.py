@@ -31,7 +31,8 @@ def build_c(source: str, directory: Path, *flags: str) -> Path:
 
 def run_python(program: str, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a Python program in a process of its own, with this project importable."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path}
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=environment,

@@ -15,7 +15,7 @@ from tests.campaign.report import verification
 from tests.campaign.run import Campaign, forms, identity
 from tests.campaign.tally import State
 from tests.campaign.trial import MODES
-from tests.campaign.unicorn_report import departures
+from tests.campaign.unicorn_report import departures, is_comparable
 
 _PAGES = {
     "pagetrap": (Path("verification.json"), Path("docs/verification.md"), verification),
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="stop after so long")
     parser.add_argument("--state", type=Path, help="where to keep what was found; no page is written then")
     options = parser.parse_args()
-    codes = forms()
+    codes = {n: c for n, c in forms().items() if options.engine == "pagetrap" or is_comparable(c)}
     if options.forms:
         codes = {n: c for n, c in codes.items() if any(fnmatch.fnmatchcase(n, pattern) for pattern in options.forms)}
         if not codes:

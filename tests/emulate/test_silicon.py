@@ -9,15 +9,17 @@ is set, the examples are the same on every run.
 
 from __future__ import annotations
 
+import functools
 import os
 
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
 from iced_x86 import Code_
 
 from decode import decode
 from emulate.recipes import RECIPES
-from tests.cases.forms import codes_by_operation
+from tests.cases.forms import all_codes, codes_by_operation, operation
 from tests.oracle.case import CannotRun, Case
 from tests.oracle.host import host_has, need_silicon, silicon
 from tests.oracle.judge import differences
@@ -56,6 +58,12 @@ PRIVILEGED = {"in", "out", "ins", "outs"}
 LAWS = [(name, bits) for bits in (64, 32, 16) for name in sorted(RECIPES.keys() - PRIVILEGED) if forms(name, bits)]
 
 
+@functools.cache
+def emulated(bits: int) -> list[Code_]:
+    """Every form of a mode that the emulator does and this CPU has."""
+    return [code for code in all_codes(bits) if operation(code) in RECIPES.keys() - PRIVILEGED and host_has(code, bits)]
+
+
 def check(case: Case) -> None:
     """Fail with the case, as Python to paste, unless both ways through the emulator end as silicon does."""
     try:
@@ -91,3 +99,12 @@ def test_same_result_as_silicon(name: str, bits: int) -> None:
         check(case)
 
     law()
+
+
+@pytest.mark.parametrize("bits", [64, 32, 16])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(st.data())
+def test_same_result_as_silicon_whatever_the_form(bits: int, data: st.DataObject) -> None:
+    """The same, choosing the form too: for a fuzzer, which wants one law and much time (docs/correctness.md)."""
+    need_silicon()
+    check(data.draw(instruction_cases(emulated(bits), bits)))

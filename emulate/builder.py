@@ -211,7 +211,9 @@ class Builder:
             return text
         return f"{text} & {mask:#x}"
 
-    def address(self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0) -> str:
+    def address(
+        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0, part: int = 0
+    ) -> str:
         """Plan an operand's linear address and its checks, once; return its name.
 
         Args:
@@ -220,14 +222,15 @@ class Builder:
             extra: an expression added to the effective address, for good: later reads and writes go there.
             alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2); 0
                 where EFLAGS.AC decides, as it mostly does.
+            part: bytes of the parts whose alignment EFLAGS.AC makes count, where the operand is not one number.
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
             offset = self.effective_address(operand, extra)
-            self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment)
+            self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment, part)
         return self._addresses[id(operand)][1]
 
-    def place(self, segment: Register, offset: str, width: int, alignment: int = 0) -> str:
+    def place(self, segment: Register, offset: str, width: int, alignment: int = 0, part: int = 0) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
 
         64-bit code: only FS and GS have a base, and the address must be canonical. Elsewhere every segment has a base,
@@ -255,7 +258,7 @@ class Builder:
         if self.bits != 64:
             self.plan(f"{name} = {linear}")
         if self.settings.alignment_check and 0 < width < 16 and not alignment:  # vectors of 16 bytes may lie anywhere
-            self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, width)}")
+            self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, part or width)}")
         return name
 
     def read(self, operand: Operand, width: int | None = None) -> str:

@@ -11,6 +11,7 @@ def bound(b: Builder) -> None:
     """Check a signed index against two bounds, the lower first in memory; both are read in one piece."""
     index, bounds = b.instruction.operands
     assert isinstance(bounds, MemoryOperand)
+    b.address(bounds, part=index.width)
     b.act(b.call(check_bounds, b.read(index), b.read(bounds), index.width))
 
 

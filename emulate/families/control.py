@@ -44,6 +44,7 @@ def _far_target(b: Builder) -> tuple[str, str, int]:
     if isinstance(operand, FarPointerOperand):
         return f"{operand.selector:#x}", f"{operand.offset:#x}", width
     assert isinstance(operand, MemoryOperand)
+    b.address(operand, part=width)  # as load_far_pointer of `segments` has it
     pointer = b.read(operand)
     return f"{pointer} >> {8 * width}", _cut(pointer, width), width
 

@@ -38,6 +38,7 @@ def load_far_pointer(b: Builder) -> None:
     destination, source = b.instruction.operands
     assert isinstance(destination, RegisterOperand)
     assert isinstance(source, MemoryOperand)
+    b.address(source, part=destination.width)  # SDM vol. 3A, table 6-7: a 16:16 pointer by 2, a 16:32 pointer by 4
     pointer = b.read(source)
     load_segment(b, REGISTERS[b.instruction.mnemonic[1:]], f"{pointer} >> {8 * destination.width}")
     b.write(destination, f"{pointer} & {destination.register.mask:#x}")

@@ -3,7 +3,7 @@
 import pytest
 
 from decode import REGISTERS
-from emulate import AlignmentCheck, GeneralProtection, StackFault
+from emulate import AlignmentCheck, Cpu, Emulator, Fault, GeneralProtection, Ram, StackFault, UnsupportedInstruction
 from emulate.address import canonical, check_alignment, check_limit, misaligned
 
 TOP = 0x7FFFFFFFFFFF
@@ -65,3 +65,24 @@ def test_misaligned_is_a_protection_fault() -> None:
     """What must be aligned and is not raises #GP, whatever EFLAGS.AC says."""
     with pytest.raises(GeneralProtection, match="not a multiple of 16, address 0x1008"):
         misaligned(0x1008, 16)
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [("6203", 4), ("666203", 2), ("c503", 4), ("66c503", 2), ("ff2b", 4), ("66ff2b", 2)],
+    ids=["bound", "bound 16", "lds", "lds 16:16", "jmp far", "jmp far 16:16"],
+)
+def test_operands_of_two_numbers_are_aligned_as_their_parts(code: str, part: int) -> None:
+    """A pair of bounds or a far pointer raises #AC only when its first number is misaligned (SDM vol. 3A, table 6-7)."""
+    emulator = Emulator(Ram(64), alignment_check=True)
+
+    def checked(address: int) -> bool:
+        try:
+            emulator.step(Cpu(bits=32, ebx=address, ac=1), bytes.fromhex(code))
+        except AlignmentCheck:
+            return True
+        except (Fault, UnsupportedInstruction):
+            pass
+        return False
+
+    assert [checked(address) for address in (8, 8 + part, 8 + part // 2)] == [False, False, True]

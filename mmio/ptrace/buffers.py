@@ -141,8 +141,16 @@ def _finish(thread: Thread, pieces: list[Piece]) -> None:
         left -= length
         if result >= 0 and piece.direction & WRITE:
             data = calls.read_memory(thread.pid, piece.copy, length)
-            if data != piece.before:
-                scatter(thread, piece.address, data)
+            first, last = _changed(piece.before, data)
+            scatter(thread, piece.address + first, data[first:last])
+
+
+def _changed(before: bytes, after: bytes) -> tuple[int, int]:
+    """Return what of a buffer the kernel has written, which may be less than the buffer when it read it, too."""
+    if len(before) != len(after):
+        return 0, len(after)
+    changed = [index for index, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    return (changed[0], changed[-1] + 1) if changed else (0, 0)
 
 
 def _gather(thread: Thread, address: int, length: int) -> bytes:

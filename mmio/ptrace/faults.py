@@ -8,6 +8,7 @@ the program's own.
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
 from mmio import route
+from mmio.completion import can_complete
 from mmio.errors import UnmappedAccess
 from mmio.inprocess.deliver import signal_of
 from mmio.inprocess.memory import Unreachable
@@ -60,7 +61,7 @@ def answer(thread: Thread) -> int:
         if site.run is not None:
             site.run(frame, bus)
         elif not native.start(thread, site.instruction):
-            raise UnsupportedInstruction(site.instruction, f"{site.refusal} at {ip:#x}; {registers(thread)}")
+            raise _refused(thread, site)
     except UnmappedAccess:
         if site.port is None or process.ports_granted:
             raise
@@ -95,7 +96,14 @@ def registers(thread: Thread) -> str:
     return " ".join(f"{name}={getattr(thread.frame, name):#x}" for name in names)
 
 
+def _refused(thread: Thread, site: Site) -> UnsupportedInstruction:
+    text = f"{site.refusal}, at {thread.regs[RIP]:#x}; {registers(thread)}"
+    return UnsupportedInstruction(site.instruction, text)
+
+
 def _missed(thread: Thread, site: Site) -> None:
+    if site.run is None and not can_complete(site.instruction):
+        raise _refused(thread, site)  # what it touches may not even be known
     ip = thread.regs[RIP]
     raise MissedAccess(
         f"thread {thread.pid} faulted at address {thread.info.address:#x}, but '{site.instruction.format(ip=ip)}' at "

@@ -55,7 +55,7 @@ def metadata(wheel: Path) -> Message:
 def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     """The wheel has every module and `py.typed` of the three packages, the pytest plugin, the licence, and no tests."""
     expected = {str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")}
-    expected |= {f"{name}/py.typed" for name in PACKAGES} | {"pytest_pagetrap.py"}
+    expected |= {f"{name}/py.typed" for name in PACKAGES} | {"pytest_pagetrap.py", "emulate/conformance/silicon.json"}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name for name in names if ".dist-info/" not in name} == expected

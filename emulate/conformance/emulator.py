@@ -1,0 +1,66 @@
+"""The law of an emulator: whatever it executes ends as it did on silicon."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from emulate.conformance.case import Case, Outcome, recorded
+from emulate.conformance.report import Report
+from emulate.flags import AC, DF, NT, STATUS
+
+Run: TypeAlias = Callable[[Case], Outcome]
+"""Executes a case. Raises `NotImplementedError` for an instruction it does not do."""
+
+LAW: Final = "an instruction ends in the state that the CPU ends in"
+_FLAGS: Final = STATUS | DF | NT | AC
+_GENERAL: Final = (
+    *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
+    *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip"),
+)
+
+
+def check_emulator(run: Run) -> Report:
+    """Run every recorded case and compare registers, defined flags, memory and fault with silicon's.
+
+    Args:
+        run: the emulator. What it raises besides `NotImplementedError` is a failure.
+    """
+    report = Report()
+    for case, truth in recorded():
+        try:
+            came = run(case)
+        except NotImplementedError:
+            report.skipped += 1
+            continue
+        except Exception as error:
+            report.expect(LAW, False, f"{case}\nraised {error!r}")
+            continue
+        lines = list(_differences(case, truth, came))
+        report.expect(LAW, not lines, "\n".join([str(case), *lines]))
+    return report
+
+
+def _differences(case: Case, truth: Outcome, came: Outcome) -> Iterator[str]:
+    if truth.fault != came.fault:
+        yield f"fault: expected {_shown(truth.fault)}, got {_shown(came.fault)}"
+    missing = [name for name in (*_GENERAL, "rflags") if name not in came.registers]
+    if missing:
+        yield f"registers: expected all of them, got none called {' '.join(missing)}"
+    for name, value in came.registers.items():
+        expected = truth.registers.get(name)
+        if name != "rflags" and expected is not None and value != expected:
+            yield f"{name}: expected {expected:#x}, got {value:#x}"
+    mask = _FLAGS if truth.fault is not None else _FLAGS & ~case.undefined
+    expected, flags = truth.registers["rflags"] & mask, came.registers.get("rflags", 0) & mask
+    if expected != flags:
+        yield f"rflags: expected {expected:#x}, got {flags:#x} (of the bits {mask:#x})"
+    if len(came.memory) != len(truth.memory):
+        yield f"memory: expected {len(truth.memory):#x} bytes, got {len(came.memory):#x}"
+    elif came.memory != truth.memory:
+        place = next(i for i, pair in enumerate(zip(truth.memory, came.memory, strict=True)) if pair[0] != pair[1])
+        piece = slice(place, place + 16)
+        expected_bytes, got = truth.memory[piece].hex(" "), came.memory[piece].hex(" ")
+        yield f"memory at {case.start + place:#x}: expected {expected_bytes}, got {got}"
+
+
+def _shown(fault: int | None) -> str:
+    return "none" if fault is None else f"vector {fault}"

@@ -65,6 +65,8 @@ for _name in ("process_vm_readv", "process_vm_writev"):
 LIBC.waitid.argtypes = (c_int, c_int, c_void_p, c_int)
 LIBC.syscall.restype = c_long
 
+_ANY: Final = 0  # P_ALL
+_ONE: Final = 1  # P_PID
 _STOPPED: Final = 2  # WSTOPPED
 _EXITED: Final = 4  # WEXITED
 _NO_WAIT: Final = 0x01000000  # WNOWAIT
@@ -143,13 +145,15 @@ class _ChildInfo(ctypes.Structure):
     )
 
 
-def peek() -> tuple[int, bool]:
+def peek(pid: int = 0) -> tuple[int, bool]:
     """Wait until some child of this thread has changed; return its number and whether it is a traced one that stopped.
 
-    What has changed is still there to be waited for. `(0, False)` when a signal of our own came first.
+    What has changed is still there to be waited for. `(0, False)` when a signal of our own came first. With a thread's
+    number only that one is looked at, and not waited for: `(0, False)` when it has not changed.
     """
     info = _ChildInfo()
-    if LIBC.waitid(0, 0, ctypes.addressof(info), _EXITED | _STOPPED | _NO_WAIT | WALL | NO_OTHER_THREADS) < 0:
+    options = _EXITED | _STOPPED | _NO_WAIT | WALL | (_NO_HANG if pid else NO_OTHER_THREADS)
+    if LIBC.waitid(_ONE if pid else _ANY, pid, ctypes.addressof(info), options) < 0:
         if ctypes.get_errno() == _INTERRUPTED:
             return 0, False
         raise failed("waiting for any thread")

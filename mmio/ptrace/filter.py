@@ -9,7 +9,7 @@ The program is classic BPF over struct seccomp_data (linux/seccomp.h, linux/filt
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -60,7 +60,8 @@ def program(rules_64: Sequence[Rule], rules_32: Sequence[Rule], ranges: Iterable
         rules_64, rules_32: for the two kinds of system calls.
         ranges: of addresses; a 64-bit call with an argument there stops.
     """
-    wide = b"".join(map(_rule, rules_64)) + b"".join(map(_arguments_in, [WINDOW, *ranges]))
+    wide = b"".join(map(_rule, rules_64)) + _arguments_in_window()
+    wide += b"".join(_arguments_in(piece) for addresses in ranges for piece in _within_halves(addresses))
     narrow = b"".join(map(_rule, rules_32))
     allow = _op(_RETURN, _ALLOW)
     code = _op(_LOAD, _ARCH)
@@ -85,26 +86,39 @@ def _rule(rule: Rule) -> bytes:
     return _op(_LOAD, _NR) + _op(_EQUAL, rule.number, 0, len(body) // 8) + body
 
 
-def _arguments_in(addresses: range) -> bytes:
-    """Return code that stops a call with an argument in a range of addresses.
+def _within_halves(addresses: range) -> Iterator[range]:
+    """Cut a range so that all addresses of a piece have the same upper half."""
+    start = addresses.start
+    while start < addresses.stop:
+        stop = min((start >> 32) + 1 << 32, addresses.stop)
+        yield range(start, stop)
+        start = stop
 
-    The filter sees each argument in two halves. A range within one upper half is compared exactly; of a larger one only
-    the upper halves are looked at, under a mask.
+
+def _arguments_in(addresses: range) -> bytes:
+    """Return code that stops a call with an argument in a range within one upper half.
+
+    The filter sees each argument in two halves.
     """
-    first, last = addresses.start >> 32, addresses.stop - 1 >> 32
-    mask = 0xFFFFFFFF
-    while first & mask != last & mask:
-        mask = mask << 1 & 0xFFFFFFFF
     code = b""
     for argument in range(6):
         low = _ARGUMENTS + 8 * argument
-        code += _op(_LOAD, low + 4) + _op(_AND, mask)
-        if first != last:
-            code += _op(_EQUAL, first & mask, 0, 1)
-        else:
-            code += _op(_EQUAL, first, 0, 4)
-            code += _op(_LOAD, low)
-            code += _op(_AT_LEAST, addresses.start & 0xFFFFFFFF, 0, 2)
-            code += _op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)
+        code += _op(_LOAD, low + 4)
+        code += _op(_EQUAL, addresses.start >> 32, 0, 4)
+        code += _op(_LOAD, low)
+        code += _op(_AT_LEAST, addresses.start & 0xFFFFFFFF, 0, 2)
+        code += _op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)
+        code += _op(_RETURN, _TRACE)
+    return code
+
+
+def _arguments_in_window() -> bytes:
+    """Return code that stops a call with an argument in `WINDOW`, which a mask of its upper half tells."""
+    mask = ~(len(WINDOW) - 1 >> 32) & 0xFFFFFFFF
+    code = b""
+    for argument in range(6):
+        code += _op(_LOAD, _ARGUMENTS + 8 * argument + 4)
+        code += _op(_AND, mask)
+        code += _op(_EQUAL, WINDOW.start >> 32, 0, 1)
         code += _op(_RETURN, _TRACE)
     return code

@@ -350,6 +350,9 @@ class Tracer:
 
     def _bring_to_rest(self, thread: Thread, pending: dict[int, int]) -> None:
         """Stop a thread in a place where it can be let go, and note with which signal."""
+        if _is_stopped(thread.pid):  # what it stopped at could not be dealt with
+            pending[thread.pid] = 0
+            return
         calls.request(calls.INTERRUPT, thread.pid)
         while True:
             pid, status = 0, 0
@@ -395,6 +398,15 @@ class Tracer:
 def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:
     """Return a thread that no signal is about to be delivered to, if there is one."""
     return min(threads, key=lambda thread: statuses[thread.pid] >> 16 == 0 and statuses[thread.pid] != 0)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether a thread is stopped and has told us so before; what it has yet to tell can be waited for."""
+    try:
+        calls.signal_mask(pid)
+    except ProcessLookupError:
+        return False
+    return not calls.peek(pid)[0]
 
 
 def _shares_memory(maker: Thread) -> bool:

@@ -136,7 +136,7 @@ def test_threads_lose_nothing(tmp_path: Path) -> None:
     values = defaultdict(list)
     for access in tracer.trace:
         values[access.thread, access.offset].append(access.value)
-    assert sorted(offset for _, offset in values) == [0, 4, 8, 12]
+    assert {offset for _, offset in values} == {0, 4, 8, 12}
     assert len({thread for thread, _ in values}) == 4
     assert all(written == list(range(2000)) for written in values.values())
 
@@ -302,9 +302,9 @@ def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path) -> None:
         __asm__ volatile("xsave (%0)" : : "r"(p), "a"(7), "d"(0) : "memory");
         return 0;
     }"""
-    with pytest.raises(UnsupportedInstruction, match=r"xsave.*bytes 0f ae .*64-bit code.*|rax=0x7") as caught:
+    with pytest.raises(UnsupportedInstruction, match=r"xsave.*rax=0x7.*bytes 0f ae .*64-bit") as caught:
         run(tracer, program(source), tmp_path / "device")
-    assert "rax=0x7" in str(caught.value)
+    assert caught.value.instruction.mnemonic == "xsave"
 
 
 def test_killed_in_between(tmp_path: Path) -> None:

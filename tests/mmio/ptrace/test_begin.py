@@ -1,0 +1,184 @@
+"""Taking hold of programs, and letting go of them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mmio.ptrace import Tracer
+from tests.mmio.ptrace.models import Broken
+from tests.mmio.ptrace.programs import device_file, program, run
+
+WORKERS = r"""
+static volatile uint32_t *p;
+static volatile int done;
+static volatile uint32_t local[2048] __attribute__((aligned(4096)));
+static void *work(void *number) {
+    long k = (long)number;
+    for (uint32_t n = 1; !done; n++) {
+        p[k] = n;
+        local[k] = n;
+        struct timespec pause = {0, 20000};
+        nanosleep(&pause, 0);
+        if (p[k] != n || local[k] != n) return (void *)1;
+    }
+    return 0;
+}
+int main(int argc, char **argv) {
+    p = map(argv[1], PROT_READ | PROT_WRITE);
+    pthread_t threads[3];
+    for (long i = 0; i < 3; i++) pthread_create(threads + i, 0, work, (void *)i);
+    while (p[0] < 3 || p[1] < 3 || p[2] < 3) usleep(1000);
+    printf("%p\n", local);
+    fflush(stdout);
+    char byte;
+    long bad = read(0, &byte, 1) != 1;
+    done = 1;
+    for (int i = 0; i < 3; i++) { void *r; pthread_join(threads[i], &r); bad += (long)r; }
+    return bad ? 4 : 3;
+}
+"""
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program beside us that ends well when it gets a byte."""
+    with subprocess.Popen(list(map(str, arguments)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def trace_for(tracer: Tracer, seconds: float) -> None:
+    """Run a tracer until Ctrl-C is pressed."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        tracer.run()
+    timer.join()
+
+
+def protections(pid: int, path: Path) -> set[str]:
+    """Return the permissions of a process's mappings of a file."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.split()[1] for line in lines if line.endswith(str(path))}
+
+
+def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:
+    """A running process is traced in all its threads, a hundred times over, and gets the right result in the end."""
+    path = device_file(tmp_path)
+    with running(program(WORKERS), path) as process:
+        assert process.stdout is not None
+        address = int(process.stdout.readline(), 16)
+        seen = set()
+        for _ in range(100):
+            tracer = Tracer()
+            tracer.map_file(str(path))
+            tracer.map(address, 12, name="local")
+            tracer.attach(process.pid)
+            assert protections(process.pid, path) == {"---s"}
+            trace_for(tracer, 0.01)
+            assert protections(process.pid, path) == {"rw-s"}
+            seen |= {(access.region, access.offset) for access in tracer.trace}
+        assert seen == {(name, at) for name in (str(path), "local") for at in (0, 4, 8)}
+        assert process.communicate(b"x")[0] == b""
+        assert process.returncode == 3
+
+
+def test_nothing_of_ours_is_left_in_a_process(tmp_path: Path) -> None:
+    """After detaching a process has the mappings it had, and its threads are traced by nobody."""
+
+    def mapped() -> list[str]:
+        lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+        return [re.sub(r"\s+", " ", line) for line in lines if "[stack]" not in line and "[heap]" not in line]
+
+    path = device_file(tmp_path)
+    with running(program(WORKERS), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = mapped()
+        tracer = Tracer()
+        tracer.map_file(str(path))
+        tracer.attach(process.pid)
+        trace_for(tracer, 0.05)
+        assert mapped() == before
+        assert "TracerPid:\t0" in Path(f"/proc/{process.pid}/status").read_text()
+
+
+def test_a_model_that_raises_lets_go_of_an_attached_process(tmp_path: Path) -> None:
+    """The exception comes out of run, and the process goes on with the memory it had."""
+    path = device_file(tmp_path)
+    with running(program(WORKERS), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        tracer = Tracer()
+        tracer.map_file(str(path), Broken(), length=0x1000)
+        tracer.attach(process.pid)
+        with pytest.raises(RuntimeError, match="out of order"):
+            tracer.run()
+        assert protections(process.pid, path) == {"rw-s"}
+        assert "TracerPid:\t0" in Path(f"/proc/{process.pid}/status").read_text()
+
+
+def test_what_cannot_be_started(tmp_path: Path) -> None:
+    """A program that is not there, may not be executed or is none is an error that names it."""
+    tracer = Tracer()
+    with pytest.raises(FileNotFoundError, match=r"no such program.*'no-such-program'"):
+        tracer.spawn(["no-such-program"])
+    (tmp_path / "text").write_text("nothing")
+    (tmp_path / "text").chmod(0o755)
+    with pytest.raises(OSError, match=r"Exec format error.*text"):
+        tracer.spawn([str(tmp_path / "text")])
+    with pytest.raises(ValueError, match="got none"):
+        tracer.spawn([])
+
+
+def test_what_cannot_be_attached_to() -> None:
+    """A process that does not exist or is traced already is an error that says so."""
+    with pytest.raises(ProcessLookupError, match="there is no process 4194305"):
+        Tracer().attach(4194305)
+    with running(sys.executable, "-c", "input()") as process:
+        first = Tracer()
+        first.attach(process.pid)
+        with pytest.raises(PermissionError, match=f"traced already, by process {os.getpid()}"):
+            Tracer().attach(process.pid)
+        first.close()
+
+
+def test_where_a_program_runs(tmp_path: Path) -> None:
+    """Environment, directory and descriptors are the program's as asked; signals are as a program expects them."""
+    source = r"""int main(int argc, char **argv) {
+        char directory[4096];
+        printf("%s %s %s %d\n", argv[1], getenv("WORD"), getcwd(directory, 4096),
+            signal(SIGPIPE, SIG_IGN) != SIG_DFL);
+        return 0;
+    }"""
+    tracer = Tracer()
+    with (tmp_path / "output").open("w+") as output:
+        environment = {"WORD": "word"}
+        descriptors = {1: output.fileno()}
+        tracer.spawn([program(source), "x y"], environment=environment, directory="/usr", descriptors=descriptors)
+        assert tracer.run() == 0
+        output.seek(0)
+        assert output.read() == "x y word /usr 0\n"
+
+
+def test_scripts_run_too(tmp_path: Path) -> None:
+    """A script is run by its interpreter, and what that starts is traced."""
+    path = device_file(tmp_path)
+    body = "int main(int argc, char **argv) { return map(argv[1], PROT_READ)[1]; }"
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\n{program(body)} {path}\nexit 5\n")
+    script.chmod(0o755)
+    tracer = Tracer()
+    tracer.map_file(str(path))
+    assert run(tracer, script).status == 5
+    assert len(tracer.trace) == 1

@@ -1,0 +1,84 @@
+"""The seccomp filter, run by an interpreter of classic BPF."""
+
+import struct
+
+import pytest
+
+from mmio.ptrace.filter import ARCH_32, ARCH_64, WINDOW, Rule, When, program
+
+ALLOW, TRACE = 0x7FFF0000, 0x7FF00000
+
+
+def verdict(code: bytes, number: int, *arguments: int, arch: int = ARCH_64) -> int:
+    """Return what a filter says of a system call."""
+    data = struct.pack("<IIQ6Q", number, arch, 0, *arguments, *[0] * (6 - len(arguments)))
+    accumulator = at = 0
+    while True:
+        operation, if_true, if_false, constant = struct.unpack_from("<HBBI", code, 8 * at)
+        at += 1
+        match operation:
+            case 0x20:
+                (accumulator,) = struct.unpack_from("<I", data, constant)
+            case 0x54:
+                accumulator &= constant
+            case 0x15:
+                at += if_true if accumulator == constant else if_false
+            case 0x25:
+                at += if_true if accumulator > constant else if_false
+            case 0x35:
+                at += if_true if accumulator >= constant else if_false
+            case 0x45:
+                at += if_true if accumulator & constant else if_false
+            case 0x05:
+                at += constant
+            case 0x06:
+                return int(constant)
+            case _:
+                pytest.fail(f"unknown operation {operation:#x}")
+
+
+CODE = program(
+    [Rule(9, (When(3, 0x20, clear=True), When(3, 0x10))), Rule(11)],
+    [Rule(91)],
+    [range(0x1234_0000, 0x1234_1000), range(0x1_FFFF_F000, 0x2_0000_1000)],
+)
+
+
+def test_named_calls_stop() -> None:
+    """A rule without conditions stops a call always, others are let through; each kind of code has its own numbers."""
+    assert verdict(CODE, 11) == TRACE
+    assert verdict(CODE, 12) == ALLOW
+    assert verdict(CODE, 91) == ALLOW
+    assert verdict(CODE, 91, arch=ARCH_32) == TRACE
+    assert verdict(CODE, 11, arch=ARCH_32) == ALLOW
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(0x02, TRACE), (0x22, ALLOW), (0x32, TRACE), (0x12, TRACE)])
+def test_conditions_look_at_an_argument(flags: int, expected: int) -> None:
+    """A rule with conditions stops a call when any of them holds."""
+    assert verdict(CODE, 9, 0, 0, 0, flags) == expected
+
+
+@pytest.mark.parametrize("argument", range(6))
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (WINDOW.start - 1, ALLOW),
+        (WINDOW.start, TRACE),
+        (WINDOW.stop - 1, TRACE),
+        (WINDOW.stop, ALLOW),
+        (0x1233_FFFF, ALLOW),
+        (0x1234_0000, TRACE),
+        (0x1234_0FFF, TRACE),
+        (0x1234_1000, ALLOW),
+        (0x1_1234_0000, ALLOW),
+        (0x2_0000_0FFF, TRACE),
+        (0x2_0000_1000, ALLOW),
+        (0x1_FFFF_EFFF, ALLOW),
+        (0x1_FFFF_F000, TRACE),
+        (0x4_0000_0000, ALLOW),
+    ],
+)
+def test_arguments_that_point_there_stop(argument: int, value: int, expected: int) -> None:
+    """Any call stops that has an argument in a watched range; also one across a multiple of 4 GiB."""
+    assert verdict(CODE, 999, *[0] * argument, value) == expected

@@ -102,6 +102,17 @@ def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thr
     return threads, statuses
 
 
+def end_of(pid: int) -> int:
+    """Wait until a thread that has been killed is gone; return its wait status, 0 when nobody knows it any more."""
+    status = 0
+    while not status or os.WIFSTOPPED(status):
+        try:
+            _, status = calls.wait(pid)
+        except ChildProcessError:
+            return 0
+    return status
+
+
 def _stopped(pid: int) -> int:
     while True:
         found, status = calls.wait(pid)

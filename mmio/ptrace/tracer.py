@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from mmio.ptrace import begin, calls, faults, native
+from mmio.ptrace import begin, calls, faults, maps, native
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.redirect import Redirects
 from mmio.ptrace.regs import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
@@ -202,18 +202,15 @@ class Tracer:
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""
-        spawned = [thread for thread in self._threads.values() if not thread.process.attached]
-        for thread in spawned:
+        known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(self._early)
+        groups = {maps.group_of(pid): maps.threads(pid) for pid in known if maps.threads(pid)}
+        for leader in groups:
             with suppress(ProcessLookupError):
-                os.kill(thread.pid, signal.SIGKILL)
-        for thread in spawned:
-            status = 0
-            while not status or os.WIFSTOPPED(status):
-                try:
-                    _, status = calls.wait(thread.pid)
-                except ChildProcessError:
-                    break
-            self._gone(thread.pid, status)
+                os.kill(leader, signal.SIGKILL)
+        # All threads, also those we have not heard of yet, and the leader last: it is not reported gone before them.
+        threads = [thread for leader, group in groups.items() for thread in group if thread != leader]
+        for pid in (*threads, *groups, *known):
+            self._gone(pid, begin.end_of(pid))
 
     def close(self) -> None:
         """Detach and kill: nothing is traced any more."""

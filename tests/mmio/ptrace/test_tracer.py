@@ -293,6 +293,30 @@ def test_a_model_that_raises_stops_the_program(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
+def test_a_model_that_raises_in_a_thread(tmp_path: Path) -> None:
+    """Programs with several threads and processes are gone, too, when a device model has raised."""
+    source = r"""
+    static volatile uint32_t *p;
+    static void *work(void *unused) { for (;;) p[0]; }
+    int main(int argc, char **argv) {
+        pthread_t threads[4];
+        volatile uint32_t *other = map(argv[1], PROT_READ | PROT_WRITE);
+        if (!fork()) for (;;) other[0]++;
+        while (!other[0]) usleep(1000);
+        p = map("/nowhere", PROT_READ);
+        for (int i = 0; i < 4; i++) pthread_create(threads + i, 0, work, 0);
+        pause();
+    }"""
+    tracer = Tracer()
+    tracer.map_file("/nowhere", Broken())
+    tracer.map_file(str(device_file(tmp_path)))
+    with pytest.raises(RuntimeError, match="out of order"):
+        run(tracer, program(source), tmp_path / "device")
+    for pid in {access.thread for access in tracer.trace}:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path) -> None:
     """What neither the emulator nor a copy can do stops the program, with its text, bytes, mode and registers."""
     tracer = Tracer()

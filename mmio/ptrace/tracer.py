@@ -1,7 +1,6 @@
 """Tracing other programs: every access they make to chosen files, addresses and ports, one stop each.
 
-The loop waits for any thread that is traced, finds out why it stopped, and lets it go. The order of the questions is
-the order of how often they are asked: a trapped access first.
+Here is how tracing begins and ends; what happens in between is in `stops.py`.
 
 ptrace belongs to a thread: whoever spawns or attaches must also run.
 """
@@ -12,26 +11,19 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from mmio.ptrace import begin, calls, faults, maps, native
+from mmio.ptrace import begin, calls, maps
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.redirect import Redirects
-from mmio.ptrace.regs import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
+from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.syscalls import SystemCalls
-from mmio.ptrace.table import NAMES
 from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
-from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
-from mmio.ptrace.trip import ACCESS, CHANGED, functions
+from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting
 from mmio.region import DeviceLike
 from mmio.space import AddressSpace
 from mmio.trace import Trace
-
-_ACCESS: Final = signal.SIGSEGV << 8 | 0x7F  # the wait status of a thread stopped at SIGSEGV
-_CALL: Final = (signal.SIGTRAP | 0x80) << 8 | 0x7F
-_NEW_THREAD: Final = (calls.EVENT_FORK, calls.EVENT_VFORK, calls.EVENT_CLONE)
-_SHARED_MEMORY: Final = 0x100  # CLONE_VM
 
 
 class Tracer:
@@ -55,11 +47,10 @@ class Tracer:
         self._targets = Targets()
         self._redirects = Redirects(self._targets, lambda: AddressSpace(self.trace))
         self._calls = SystemCalls(self._targets, self._redirects)
-        self._threads: dict[int, Thread] = {}
+        self._stops = Stops(self._calls)
+        self._threads = self._stops.threads
         self._waiting = Waiting(self._threads)
-        self._early: dict[int, int] = {}  # stops of threads whose making we have not heard of
         self._first: int | None = None
-        self._status: int | None = None
 
     def map_file(
         self,
@@ -125,7 +116,7 @@ class Tracer:
         environment = os.environ if environment is None else environment
         thread = begin.spawn(arguments, environment, directory, descriptors or {}, self._targets, self.trace)
         self._threads[thread.pid] = thread
-        self._executed(thread)
+        self._stops.executed(thread)
         thread.resume()
         if self._first is None:
             self._first = thread.pid
@@ -143,7 +134,7 @@ class Tracer:
         self._calls.trap_mapped(_at_rest(threads, statuses))
         for thread in threads:
             with suppress(ProcessLookupError):
-                self._handle(thread.pid, statuses[thread.pid])
+                self._stops.handle(thread.pid, statuses[thread.pid])
         if self._first is None:
             self._first = pid
 
@@ -162,7 +153,7 @@ class Tracer:
                 while self._threads:
                     pid, status = self._waiting.wait()
                     while pid:
-                        pid, status = self._stopped(pid, status, interrupts)
+                        pid, status = self._stops.stopped(pid, status, interrupts)
                     if interrupts.number and not interrupts.told:
                         interrupts.told = True
                         self._interrupted(interrupts.number)
@@ -171,7 +162,7 @@ class Tracer:
             interrupts.fulfil()
         for target in self.unmatched:
             warnings.warn(f"nothing the program did has matched {target}", stacklevel=2)
-        return 0 if self._status is None else os.waitstatus_to_exitcode(self._status)
+        return os.waitstatus_to_exitcode(self._stops.ends.get(self._first or 0, 0))
 
     @property
     def unmatched(self) -> list[str]:
@@ -198,11 +189,13 @@ class Tracer:
             for thread in threads:
                 with suppress(ProcessLookupError):
                     calls.request(calls.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
-                self._forget(thread)
+                self._stops.forget(thread)
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""
-        known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(self._early)
+        known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(
+            self._stops.early
+        )
         groups = {maps.group_of(pid): maps.threads(pid) for pid in known if maps.threads(pid)}
         for leader in groups:
             with suppress(ProcessLookupError):
@@ -210,7 +203,7 @@ class Tracer:
         # All threads, also those we have not heard of yet, and the leader last: it is not reported gone before them.
         threads = [thread for leader, group in groups.items() for thread in group if thread != leader]
         for pid in (*threads, *groups, *known):
-            self._gone(pid, begin.end_of(pid))
+            self._stops.gone(pid, begin.end_of(pid))
 
     def close(self) -> None:
         """Detach and kill: nothing is traced any more."""
@@ -227,124 +220,6 @@ class Tracer:
     ) -> None:
         self.close()
 
-    def _stopped(self, pid: int, status: int, interrupts: Interrupts) -> tuple[int, int]:
-        """Deal with a change of a thread's, and return the next one when it is known already."""
-        try:
-            if status == _ACCESS and pid in self._threads:
-                return self._serve(self._threads[pid], interrupts)
-            self._handle(pid, status)
-        except ProcessLookupError:
-            pass  # it was killed while it was stopped; how, it will tell
-        except ThreadGone as gone:
-            return gone.pid, gone.status
-        return 0, 0
-
-    def _serve(self, thread: Thread, interrupts: Interrupts) -> tuple[int, int]:
-        """Answer a thread's access, and the next ones as long as they come one after another.
-
-        Return the change that is none, if it is known already.
-        """
-        go_on, fetch = functions()
-        answer, threads, trip, process = faults.answer, self._threads, thread.trip, thread.process
-        if fetch(trip.wait) != ACCESS:
-            raise ProcessLookupError
-        while True:
-            number = answer(thread)
-            if number or interrupts.number or process.every_call:
-                thread.frame.store()
-                thread.resume(number)
-                return 0, 0
-            result = go_on(trip.wait if len(threads) == 1 else trip.leave)
-            if result == ACCESS:
-                continue
-            if result < 0:
-                raise ProcessLookupError
-            return trip.change if result == CHANGED else (0, 0)
-
-    def _handle(self, pid: int, status: int) -> None:
-        """Deal with a stop that is not simply an access, or with an end."""
-        if not os.WIFSTOPPED(status):
-            self._gone(pid, status)
-            return
-        if pid not in self._threads:
-            self._early[pid] = status
-            return
-        thread = self._threads[pid]
-        event, number = status >> 16, os.WSTOPSIG(status)
-        if status == _ACCESS:
-            thread.load_signal()
-            thread.frame.load()
-            answer = faults.answer(thread)
-            thread.frame.store()
-            thread.resume(answer)
-        elif status == _CALL:
-            self._at_call(thread)
-        elif event == calls.EVENT_SECCOMP:
-            if not thread.in_call:  # else it has been dealt with at its entry
-                thread.stop_kind()
-                self._calls.entered(thread, thread.call())
-            thread.resume()
-        elif event in _NEW_THREAD:
-            self._born(thread)
-            thread.resume()
-        elif event == calls.EVENT_EXEC:
-            former = calls.event_message(pid)
-            if former != pid and former in self._threads:
-                self._forget(self._threads[former])
-            self._executed(thread)
-            thread.resume()
-        elif event == calls.EVENT_STOP and number != signal.SIGTRAP:
-            calls.request(calls.LISTEN, pid)  # stopped by SIGSTOP and the like, until SIGCONT
-        elif event:
-            thread.resume()
-        else:
-            self._leave_copy(thread)
-            thread.resume(number)
-
-    def _at_call(self, thread: Thread) -> None:
-        """Deal with a stop before a system call, or where one returns."""
-        kind = thread.stop_kind()
-        if kind == ENTRY:
-            self._calls.entered(thread, thread.call())
-            thread.in_call = True
-        elif kind == EXIT:
-            finish, thread.on_exit, thread.in_call = thread.on_exit, None, False
-            if finish is not None:
-                finish()
-        thread.resume()
-
-    def _born(self, maker: Thread) -> None:
-        """Trace a new thread, or the first one of a new process."""
-        pid = calls.event_message(maker.pid)
-        shared = _shares_memory(maker)
-        process = maker.process if shared else maker.process.forked(pid)
-        thread = self._threads[pid] = Thread(pid, process)
-        if not shared:
-            thread.adopt_buffer(maker)
-        status = self._early.pop(pid, None)
-        if status is not None:
-            self._handle(pid, status)
-
-    def _executed(self, thread: Thread) -> None:
-        """A thread has become another program, and the only one of its process."""
-        before = thread.process
-        process = before.successor(thread.pid)
-        thread.frame.load()
-        process.find_gate(32 if thread.regs[CS] == CODE_32 else 64)
-        thread.leave()
-        thread.join(process)
-        if self._targets.ranges:
-            thread.on_exit = lambda: self._calls.trap_ranges(thread)
-
-    def _leave_copy(self, thread: Thread) -> None:
-        """See that a thread is not found in a natively completed instruction."""
-        copies = thread.process.copies
-        if copies is not None:
-            thread.frame.load()
-            copy = copies.at(thread.regs[RIP])
-            if copy is not None:
-                native.leave(thread, copy)
-
     def _bring_to_rest(self, thread: Thread, pending: dict[int, int]) -> None:
         """Stop a thread in a place where it can be let go, and note with which signal."""
         if _is_stopped(thread.pid):  # what it stopped at could not be dealt with
@@ -356,14 +231,14 @@ class Tracer:
             while not pid:
                 pid, status = calls.wait(thread.pid)
             event, number = status >> 16, os.WSTOPSIG(status)
-            if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != _CALL)):
-                self._leave_copy(thread)
-                silent = event or (status == _ACCESS and self._is_ours(thread))
+            if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != CALL_STATUS)):
+                self._stops.leave_copy(thread)
+                silent = event or (status == ACCESS_STATUS and self._is_ours(thread))
                 pending[pid] = 0 if silent else number << 8
                 return
             if os.WIFSTOPPED(status):
                 calls.request(calls.INTERRUPT, pid)  # again: the kernel forgets it at any other stop
-            self._handle(pid, status)
+            self._stops.handle(pid, status)
             if pid not in self._threads:
                 return
 
@@ -380,17 +255,6 @@ class Tracer:
                     if thread.group == thread.pid:
                         os.kill(thread.pid, number)
 
-    def _gone(self, pid: int, status: int) -> None:
-        self._early.pop(pid, None)
-        if pid in self._threads:
-            self._forget(self._threads[pid])
-        if pid == self._first:
-            self._status = status
-
-    def _forget(self, thread: Thread) -> None:
-        del self._threads[thread.pid]
-        thread.leave()
-
 
 def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:
     """Return a thread that no signal is about to be delivered to, if there is one."""
@@ -404,20 +268,6 @@ def _is_stopped(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return not calls.peek(pid)[0]
-
-
-def _shares_memory(maker: Thread) -> bool:
-    """Return whether the thread that is being made shares its maker's memory."""
-    maker.frame.load()
-    bits = maker.process.bits
-    number = maker.regs[ORIG_RAX]
-    name = NAMES[bits].get(number)
-    first = maker.regs[ARGUMENTS[bits][0]]
-    if name == "clone":
-        return bool(first & _SHARED_MEMORY)
-    if name == "clone3":
-        return bool(int.from_bytes(calls.read_memory(maker.pid, first, 8), "little") & _SHARED_MEMORY)
-    return name == "vfork"
 
 
 def _from_terminal() -> bool:

@@ -90,6 +90,14 @@ def device_file(directory: Path, contents: bytes | Sequence[int] = bytes(4096)) 
     return path
 
 
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended, whether its parent has asked how or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 def need_program(name: str, package: str) -> None:
     """Skip, or fail where nothing may be skipped, without a program of a package."""
     need(shutil.which(name), f"{name} (apt-get install {package})")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from decode import READ, WRITE
 from emulate import UnsupportedInstruction
 from mmio.ptrace import Tracer
 from tests.mmio.ptrace.models import Broken, Recording, pattern
-from tests.mmio.ptrace.programs import device_file, need_program, program, run
+from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, run
 from tests.native import ROOT
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
@@ -312,9 +313,7 @@ def test_a_model_that_raises_in_a_thread(tmp_path: Path) -> None:
     tracer.map_file(str(device_file(tmp_path)))
     with pytest.raises(RuntimeError, match="out of order"):
         run(tracer, program(source), tmp_path / "device")
-    for pid in {access.thread for access in tracer.trace}:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert all(is_gone(access.thread) for access in tracer.trace)
 
 
 def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path) -> None:
@@ -410,12 +409,7 @@ os.kill(os.getpid(), 9)
     died = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     pid = int(died.stdout)
     for _ in range(100):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if is_gone(pid):
             return
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state in "ZX":
-            return
-        signal.sigtimedwait([], 0.05)
+        time.sleep(0.05)
     pytest.fail(f"{pid} still runs")

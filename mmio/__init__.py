@@ -17,6 +17,7 @@ from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, wri
 from mmio.initiator import Initiator
 from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.policy import Policy
+from mmio.ptrace import Tracer
 from mmio.region import DeviceLike, Region
 from mmio.replay import Replay
 from mmio.space import AddressSpace
@@ -50,6 +51,7 @@ __all__ = [
     "TraceFileError",
     "TraceFormatError",
     "TraceView",
+    "Tracer",
     "UnmappedAccess",
     "array",
     "bit",

@@ -11,11 +11,13 @@ import os
 from ctypes import c_int, c_ulong, c_void_p
 from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals, pthread_sigmask
 from threading import get_native_id
-from typing import Final
+from typing import Final, TypeGuard
 
 from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, MathFault, PageFault, SimdFault, StackFault
+from mmio import route
 from mmio.inprocess.frame import RIP, Frame
 from mmio.inprocess.libc import LIBC, check
+from mmio.inprocess.memory import Unreachable
 
 _RT_TGSIGQUEUEINFO: Final = 297
 
@@ -52,6 +54,22 @@ def deliver(frame: Frame, fault: Fault) -> None:
     frame.signal_mask.value &= ~(1 << number - 1)
     thread = get_native_id()
     check(LIBC.syscall(_RT_TGSIGQUEUEINFO, os.getpid(), thread, number, ctypes.addressof(info)), "rt_tgsigqueueinfo")
+
+
+def is_the_programs(error: BaseException) -> TypeGuard[Fault]:
+    """Return whether an error is a fault the program would have had anyway, rather than one a device model raised.
+
+    Faults of the emulator are the program's, and memory that is not there is; a fault that came through a route to a
+    device is that device's (it may run an emulator of its own).
+    """
+    if isinstance(error, Unreachable):
+        return True
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == route.__file__:
+            return False
+        traceback = traceback.tb_next
+    return isinstance(error, Fault)
 
 
 def signal_of(fault: Fault, ip: int) -> tuple[Signals, int, int]:

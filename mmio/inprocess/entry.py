@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from mmio.inprocess import libc
 from mmio.inprocess.libc import LIBC, PAGE
+from mmio.listing import Line, read
 
 RESUME: Final = 0
 PASS_ON: Final = 1
@@ -175,20 +176,9 @@ control words: rdi two words to fill with MXCSR and the x87 control word.
 """
 
 
-def listing() -> tuple[dict[str, int], list[tuple[int, bytes, str]]]:
-    """Return the labels with their offsets, and each instruction's offset, bytes and text."""
-    labels: dict[str, int] = {}
-    lines: list[tuple[int, bytes, str]] = []
-    offset = 0
-    for line in _LISTING.strip().splitlines():
-        if not line.startswith(" "):
-            labels[line.partition(":")[0]] = offset
-            continue
-        digits, _, text = line.strip().partition(" ")
-        code = bytes.fromhex(digits)
-        lines.append((offset, code, text.strip().partition("  ")[0]))
-        offset += len(code)
-    return labels, lines
+def listing() -> tuple[dict[str, int], list[Line]]:
+    """Return the labels with their offsets, and the instructions."""
+    return read(_LISTING)
 
 
 class Entry:

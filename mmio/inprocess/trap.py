@@ -13,17 +13,15 @@ import threading
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_void_p
 from signal import SIGFPE
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias
 
-from emulate import Fault
-from mmio import route
 from mmio.initiator import Initiator, Recorder
 from mmio.inprocess import escape, native, unwind
-from mmio.inprocess.deliver import SignalInfo, deliver
+from mmio.inprocess.deliver import SignalInfo, deliver, is_the_programs
 from mmio.inprocess.entry import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.inprocess.libc import address_of
-from mmio.inprocess.memory import FloatingMemory, Unreachable
+from mmio.inprocess.memory import FloatingMemory
 from mmio.inprocess.sites import Sites
 from mmio.inprocess.territory import Owner, Territory
 from mmio.space import AddressSpace
@@ -177,7 +175,7 @@ class Trap:
             finish: completes the instruction as if nothing had answered.
         """
         frame, regs, _ = trapped
-        if _is_the_programs(error):
+        if is_the_programs(error):
             deliver(frame, error)
             return
         landing = unwind.find_call(frame)
@@ -219,22 +217,6 @@ def _install(index: int, function: Any, arguments: int) -> Any:
     callback = CFUNCTYPE(None, *[c_void_p] * arguments)(function)
     entry().words[index] = address_of(callback)
     return callback
-
-
-def _is_the_programs(error: BaseException) -> TypeGuard[Fault]:
-    """Return whether an error is a fault the program would have had anyway, rather than one a device model raised.
-
-    Faults of the emulator are the program's, and memory that is not there is; a fault that came through a route to a
-    device is that device's (it may run an emulator of its own).
-    """
-    if isinstance(error, Unreachable):
-        return True
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == route.__file__:
-            return False
-        traceback = traceback.tb_next
-    return isinstance(error, Fault)
 
 
 def _report(error: BaseException) -> None:

@@ -7,11 +7,9 @@ the program's own.
 
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
-from mmio import route
 from mmio.completion import can_complete
 from mmio.errors import UnmappedAccess
-from mmio.inprocess.deliver import signal_of
-from mmio.inprocess.memory import Unreachable
+from mmio.inprocess.deliver import is_the_programs, signal_of
 from mmio.ptrace import native
 from mmio.ptrace.memory import BeyondEnd
 from mmio.ptrace.regs import RIP
@@ -67,7 +65,7 @@ def answer(thread: Thread) -> int:
             raise
         return _SIGSEGV  # the program has no right to this port, and nobody answers there
     except Fault as fault:
-        if not _is_the_programs(fault):
+        if not is_the_programs(fault):
             raise
         return _deliver(thread, fault)
     if frame.fetched:
@@ -134,15 +132,3 @@ def _deliver(thread: Thread, fault: Fault) -> int:
     thread.info.number, thread.info.code, thread.info.address = number, code, address
     thread.store_signal()
     return int(number)
-
-
-def _is_the_programs(error: Fault) -> bool:
-    """Return whether a fault is one the program would have had anyway, rather than one a device model raised."""
-    if isinstance(error, Unreachable):
-        return True
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == route.__file__:
-            return False
-        traceback = traceback.tb_next
-    return True

@@ -162,7 +162,10 @@ class Tracer:
             interrupts.fulfil()
         for target in self.unmatched:
             warnings.warn(f"nothing the program did has matched {target}", stacklevel=2)
-        return os.waitstatus_to_exitcode(self._stops.ends.get(self._first or 0, 0))
+        first, self._first = self._first, None
+        status = self._stops.ends.get(first or 0, 0)
+        self._stops.ends.clear()
+        return os.waitstatus_to_exitcode(status)
 
     @property
     def unmatched(self) -> list[str]:

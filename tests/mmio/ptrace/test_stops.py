@@ -1,0 +1,188 @@
+"""Threads, children and signals of traced programs."""
+
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from mmio.ptrace import Tracer
+from tests.mmio.ptrace.models import Recording
+from tests.mmio.ptrace.programs import device_file, program, run
+
+THREADS = r"""
+static volatile uint32_t *p;
+static void *work(void *number) {
+    for (uint32_t i = 0; i < 2000; i++) p[(long)number] = i;
+    return 0;
+}
+int main(int argc, char **argv) {
+    p = map(argv[1], PROT_READ | PROT_WRITE);
+    pthread_t threads[4];
+    for (long i = 0; i < 4; i++) pthread_create(threads + i, 0, work, (void *)i);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
+    return 3;
+}
+"""
+
+CHILDREN = r"""
+int main(int argc, char **argv) {
+    volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+    if (argc > 2) { p[3] = 4; return 0; }
+    if (!fork()) { p[0] = 1; _exit(0); }
+    wait(0);
+    if (!vfork()) { p[1] = 2; _exit(0); }
+    wait(0);
+    if (!fork()) execl(argv[0], argv[0], argv[1], "again", (char *)0);
+    wait(0);
+    p[2] = 3;
+    return 0;
+}
+"""
+
+SIGNALS = r"""
+static volatile int ticks;
+static sigjmp_buf back;
+static siginfo_t seen;
+static void tick(int number) { ticks++; }
+static void fault(int number, siginfo_t *info, void *context) { seen = *info; siglongjmp(back, 1); }
+int main(int argc, char **argv) {
+    volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE), *constant = map(argv[1], PROT_READ);
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO}, alarm = {.sa_handler = tick};
+    sigaction(SIGSEGV, &action, 0);
+    sigaction(SIGALRM, &alarm, 0);
+    struct itimerval timer = {{0, 1000}, {0, 1000}};
+    setitimer(ITIMER_REAL, &timer, 0);
+    for (int i = 0; i < 2000 || ticks < 3; i++) { p[1] = i; if (p[1] != i) return 1; }
+    if (!sigsetjmp(back, 1)) *(volatile int *)0x1234 = 1;
+    if (seen.si_addr != (void *)0x1234 || seen.si_code != SEGV_MAPERR) return 2;
+    if (!sigsetjmp(back, 1)) __asm__ volatile("hlt");
+    if (seen.si_addr || seen.si_code != SI_KERNEL) return 3;
+    if (constant[1] != p[1]) return 4;
+    if (!sigsetjmp(back, 1)) constant[2] = 1;
+    if (seen.si_addr != (void *)(constant + 2)) return 5;
+    if (!sigsetjmp(back, 1)) __asm__ volatile("movsl" : : "S"(p), "D"(0x1234L) : "memory");
+    if (seen.si_addr != (void *)0x1234) return 6;
+    munmap((void *)p, 4096);
+    seen.si_addr = 0;
+    if (!sigsetjmp(back, 1)) p[2] = 1;
+    if (seen.si_addr != (void *)(p + 2)) return 7;
+    sigsetjmp(back, 1);
+    memset(&timer, 0, sizeof timer);
+    setitimer(ITIMER_REAL, &timer, 0);
+    signal(SIGSEGV, SIG_DFL);
+    *(volatile int *)0x1234 = 1;
+    return 8;
+}
+"""
+
+
+def test_threads_lose_nothing(tmp_path: Path) -> None:
+    """Four threads at once: every access is recorded, under its thread's number, in the thread's own order."""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(THREADS), tmp_path / "device").status == 3
+    values = defaultdict(list)
+    for access in tracer.trace:
+        values[access.thread, access.offset].append(access.value)
+    assert {offset for _, offset in values} == {0, 4, 8, 12}
+    assert len({thread for thread, _ in values}) == 4
+    assert all(written == list(range(2000)) for written in values.values())
+
+
+def test_children_are_followed(tmp_path: Path) -> None:
+    """Accesses after fork, vfork and exec are recorded, and reach the same file."""
+    path = device_file(tmp_path)
+    tracer = Tracer()
+    tracer.map_file(str(path))
+    assert run(tracer, program(CHILDREN), path).status == 0
+    assert [(a.offset, a.value) for a in tracer.trace] == [(0, 1), (4, 2), (12, 4), (8, 3)]
+    assert len({a.thread for a in tracer.trace}) == 4
+    assert path.read_bytes()[:16] == b"\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0"
+
+
+def test_signals_stay_the_programs(tmp_path: Path) -> None:
+    """Timers tick, own SIGSEGV handlers hear of the program's own faults with the right siginfo, and only of those."""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(SIGNALS), tmp_path / "device").status == -signal.SIGSEGV
+    assert len(tracer.trace) >= 4000
+
+
+def test_killed_in_between(tmp_path: Path) -> None:
+    """A program that is killed while it is traced ends with that signal, and what it did is recorded."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        if (!fork()) { usleep(50000); kill(getppid(), SIGKILL); _exit(0); }
+        for (;;) p[0]++;
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(source), tmp_path / "device").status == -signal.SIGKILL
+    assert len(tracer.trace) > 10
+
+
+def test_stopped_and_continued(tmp_path: Path) -> None:
+    """SIGSTOP stops a traced program and SIGCONT lets it go on, as for its parent."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        pid_t child = fork();
+        if (!child) { for (;;) p[0]++; }
+        usleep(20000);
+        int status;
+        kill(child, SIGSTOP);
+        if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) return 1;
+        uint32_t before = p[0];
+        usleep(20000);
+        if (p[0] != before) return 2;
+        kill(child, SIGCONT);
+        if (waitpid(child, &status, WCONTINUED) != child || !WIFCONTINUED(status)) return 3;
+        for (int i = 0; i < 1000 && p[0] == before; i++) usleep(1000);
+        kill(child, SIGTERM);
+        wait(&status);
+        return WTERMSIG(status);
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(source), tmp_path / "device").status == signal.SIGTERM
+
+
+def test_exec_in_a_thread(tmp_path: Path) -> None:
+    """A thread that executes another program becomes it, and the others are gone without harm."""
+    source = r"""
+    static volatile uint32_t *p;
+    static void *spin(void *unused) { for (;;) p[0]++; }
+    static void *execute(void *arguments) {
+        char **argv = arguments;
+        execl(argv[0], "again", argv[1], "x", (char *)0);
+    }
+    int main(int argc, char **argv) {
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        if (argc > 2) { p[1] = 7; return 5; }
+        pthread_t thread;
+        for (int i = 0; i < 3; i++) pthread_create(&thread, 0, spin, 0);
+        while (!p[0]) usleep(1000);
+        pthread_create(&thread, 0, execute, argv);
+        pause();
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(source), tmp_path / "device").status == 5
+    assert [(a.value, a.thread) for a in tracer.trace if a.offset == 4] == [(7, tracer.trace[-1].thread)]
+
+
+def test_a_port_nobody_answers_is_the_programs_fault() -> None:
+    """IN without iopl at a port that is no target is the program's own SIGSEGV."""
+    source = r"""int main() { __asm__ volatile("in $0x61,%al"); return 0; }"""
+    tracer = Tracer()
+    tracer.map_ports(0x70, 2, Recording())
+    assert run(tracer, program(source)).status == -signal.SIGSEGV
+
+
+def test_other_children_are_left_to_others(tmp_path: Path) -> None:
+    """Exit statuses of this process's other children are still there for whoever waits for them."""
+    other = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(THREADS), tmp_path / "device").status == 3
+    assert other.wait() == 7

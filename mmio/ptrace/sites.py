@@ -84,7 +84,8 @@ class Sites(dict[int, Site]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._texts: list[tuple[int, int]] = []
+        self._texts: list[tuple[int, int]] = []  # where code cannot change unseen
+        self._others: list[tuple[int, int]] = []  # where it can, so far as we have looked
 
     def at(self, frame: Frame) -> Site:
         """Return the site a thread stands at, read from its memory; the frame learns which kind of code that is.
@@ -111,16 +112,16 @@ class Sites(dict[int, Site]):
         if any(text_start < end and start < text_end for text_start, text_end in self._texts):
             self.clear()
             self._texts.clear()
+        self._others.clear()
 
     def _is_text(self, start: int, end: int, pid: int) -> bool:
-        for text_start, text_end in self._texts:
-            if text_start <= start and end <= text_end:
-                return True
+        for ranges in (self._texts, self._others):
+            if any(first <= start and end <= last for first, last in ranges):
+                return ranges is self._texts
         for mapping in mappings(pid):
             if mapping.start <= start and end <= mapping.end:
                 text = mapping.permissions.startswith("r-x") and mapping.path.startswith("/")
-                if text:
-                    self._texts.append((mapping.start, mapping.end))
+                (self._texts if text else self._others).append((mapping.start, mapping.end))
                 return text
         return False
 

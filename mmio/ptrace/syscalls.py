@@ -175,9 +175,9 @@ class SystemCalls:
         start, length, protection = call.arguments[:3]
         end = start + pages(length)
         process = thread.process
-        process.sites.forget(start, end)
         pieces = process.trapped_in(start, end)
         if not pieces:
+            thread.on_exit = lambda: process.sites.forget(start, end)
             return
         whole = all(start >= piece.start and end <= piece.end for piece in pieces)
         if whole:  # it stays as it is; only what the program thinks of it changes

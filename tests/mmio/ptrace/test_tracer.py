@@ -110,6 +110,45 @@ def test_mappings_are_followed(tmp_path: Path) -> None:
     assert (data[0], data[0x2000], data[0x2004], data[0x2008], data[0x3000]) == (2, 1, 3, 6, 5)
 
 
+def test_code_that_changes_is_read_again(tmp_path: Path) -> None:
+    """An instruction that was replaced by another is the other, in a file's pages and in memory made for code."""
+    source = r"""
+    __attribute__((noinline, aligned(4096))) static uint32_t load(volatile uint32_t *p) {
+        uint32_t value;
+        __asm__ volatile("movl (%1),%0; nop" : "=r"(value) : "r"(p));
+        return value;
+    }
+    static void patch(void *code, uint32_t size) {
+        uint8_t *byte = code;
+        while (byte[0] != 0x8b) byte++;
+        memcpy(byte, "\x0f\xb6\x07", 3);  /* movzx eax,byte ptr [rdi], where mov eax,[rdi]; nop was */
+    }
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ);
+        uint32_t before = load(p);
+        if (mprotect((void *)load, 4096, PROT_READ | PROT_WRITE | PROT_EXEC)) return 1;
+        patch(load, 64);
+        if (mprotect((void *)load, 4096, PROT_READ | PROT_EXEC)) return 2;
+        if (load(p) != (before & 0xff)) return 3;
+        uint8_t *made = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        uint32_t (*call)(volatile uint32_t *) = (void *)made;
+        memcpy(made, "\x8b\x07\xc3\x90", 4);
+        if (call(p) != before) return 4;
+        memcpy(made, "\x8a\x07\x90\xc3", 4);
+        call(p);
+        return 0;
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path, bytes(range(256)) * 16)))
+    assert run(tracer, program(source), tmp_path / "device").status == 0
+    assert [(a.width, a.text) for a in tracer.trace] == [
+        (4, "mov eax,[rdi]"),
+        (1, "movzx eax,byte ptr [rdi]"),
+        (4, "mov eax,[rdi]"),
+        (1, "mov al,[rdi]"),
+    ]
+
+
 def test_private_mappings_stay_private(tmp_path: Path) -> None:
     """What is stored in a private mapping is seen by the program and its later children, and not by the file."""
     source = r"""int main(int argc, char **argv) {

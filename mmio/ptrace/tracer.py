@@ -5,6 +5,7 @@ Here is how tracing begins and ends; what happens in between is in `stops.py`.
 ptrace belongs to a thread: whoever spawns or attaches must also run.
 """
 
+import atexit
 import os
 import signal
 import warnings
@@ -131,6 +132,7 @@ class Tracer:
         """
         threads, statuses = begin.attach(pid, self._targets, self.trace)
         self._threads |= {thread.pid: thread for thread in threads}
+        atexit.register(self.close)  # whatever ends us in the meantime
         self._calls.trap_mapped(_at_rest(threads, statuses))
         for thread in threads:
             with suppress(ProcessLookupError):
@@ -193,6 +195,7 @@ class Tracer:
                 with suppress(ProcessLookupError):
                     calls.request(calls.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
                 self._stops.forget(thread)
+        atexit.unregister(self.close)
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""

@@ -5,16 +5,18 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from mmio.access import Access
+from mmio.events import Record
 from mmio.ptrace import Tracer
 from tests.mmio.ptrace.models import Broken
 from tests.mmio.ptrace.programs import device_file, program, run
+from tests.native import run_python
 
 WORKERS = r"""
 static volatile uint32_t *p;
@@ -57,19 +59,29 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def trace_for(tracer: Tracer, seconds: float) -> None:
-    """Run a tracer until Ctrl-C is pressed."""
-    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+class Impatient:
+    """A sink that presses Ctrl-C once it has seen so many accesses."""
+
+    def __init__(self, accesses: int) -> None:
+        self.left = accesses
+
+    def write(self, record: Record) -> None:
+        self.left -= isinstance(record, Access)
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def trace_some(tracer: Tracer, accesses: int) -> None:
+    """Run a tracer until Ctrl-C is pressed, after so many accesses."""
+    tracer.trace.attach(Impatient(accesses))
     with pytest.raises(KeyboardInterrupt):
         tracer.run()
-    timer.join()
 
 
 def protections(pid: int, path: Path) -> set[str]:
     """Return the permissions of a process's mappings of a file."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return {line.split()[1] for line in lines if line.endswith(str(path))}
+    return {line.split()[1] for line in lines if line.removesuffix(" (deleted)").endswith(str(path))}
 
 
 def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:
@@ -85,7 +97,8 @@ def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:
             tracer.map(address, 12, name="local")
             tracer.attach(process.pid)
             assert protections(process.pid, path) == {"---s"}
-            trace_for(tracer, 0.01)
+            trace_some(tracer, 20)
+            assert process.poll() is None, process.returncode
             assert protections(process.pid, path) == {"rw-s"}
             seen |= {(access.region, access.offset) for access in tracer.trace}
         assert seen == {(name, at) for name in (str(path), "local") for at in (0, 4, 8)}
@@ -108,9 +121,28 @@ def test_nothing_of_ours_is_left_in_a_process(tmp_path: Path) -> None:
         tracer = Tracer()
         tracer.map_file(str(path))
         tracer.attach(process.pid)
-        trace_for(tracer, 0.05)
+        trace_some(tracer, 100)
         assert mapped() == before
         assert "TracerPid:\t0" in Path(f"/proc/{process.pid}/status").read_text()
+
+
+def test_a_tracer_that_never_runs_lets_go(tmp_path: Path) -> None:
+    """When the tracing process ends after attaching, for whatever reason of its own, the program goes on unharmed."""
+    path = device_file(tmp_path)
+    with running(program(WORKERS), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        code = f"""
+from mmio import Tracer
+tracer = Tracer()
+tracer.map_file({str(path)!r})
+tracer.attach({process.pid})
+raise KeyboardInterrupt
+"""
+        assert "KeyboardInterrupt" in run_python(code).stderr
+        assert protections(process.pid, path) == {"rw-s"}
+        process.communicate(b"x")
+        assert process.returncode == 3
 
 
 def test_a_model_that_raises_lets_go_of_an_attached_process(tmp_path: Path) -> None:

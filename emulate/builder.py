@@ -50,11 +50,13 @@ class Settings:
         slots: where rax … r15, rip, rflags stand in `cpu.regs`.
         alignment_check: CR0.AM is set and the code runs in ring 3: with EFLAGS.AC, misaligned accesses raise #AC.
         max_iterations: most iterations of a REP string instruction in one run, None for no bound.
+        port_allowed: `(port, width) -> bool`, the IO permission check; None allows every port.
     """
 
     slots: tuple[int, ...] = SLOTS
     alignment_check: bool = False
     max_iterations: int | None = None
+    port_allowed: Callable[[int, int], bool] | None = None
 
 
 class Builder:

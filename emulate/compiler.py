@@ -10,7 +10,6 @@ a copy of its code object with other constants.
 """
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, Final
@@ -20,8 +19,8 @@ from attrs import frozen
 from decode import Instruction
 from emulate import families  # noqa: F401  # fills RECIPES
 from emulate.builder import Builder, Settings
-from emulate.faults import UnsupportedInstruction
-from emulate.recipes import RECIPES, Recipe
+from emulate.faults import InvalidOpcode, UnsupportedInstruction
+from emulate.recipes import RECIPES, Recipe, Run
 from emulate.unsupported import reason
 
 
@@ -37,7 +36,7 @@ class Compiled:
     """
 
     instruction: Instruction
-    run: Callable[[Any, Any], None]
+    run: Run
     source: str
 
 
@@ -51,11 +50,24 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     if recipe is None:
         raise UnsupportedInstruction(instruction, reason(instruction.mnemonic))
     builder = Builder(instruction, settings)
-    ready = recipe(builder)
-    if ready is not None:
-        return Compiled(instruction, ready, "")
-    source, namespace = builder.finish()
-    return Compiled(instruction, FunctionType(_code(source), namespace), source)
+    run, source = recipe(builder), ""
+    if run is None:
+        source, namespace = builder.finish()
+        run = FunctionType(_code(source), namespace)
+    if instruction.bits == 16 and instruction.encoding != "legacy":
+        run = _in_protected_mode(run)
+    return Compiled(instruction, run, source)
+
+
+def _in_protected_mode(run: Run) -> Run:
+    """Refuse VEX and EVEX encodings in real mode (SDM vol. 2A, 2.3.1), which shares its decoding with 16-bit code."""
+
+    def checked(cpu: Any, bus: Any) -> None:
+        if not cpu.protected:
+            raise InvalidOpcode("VEX and EVEX encodings do not exist in real mode")
+        run(cpu, bus)
+
+    return checked
 
 
 _LITERAL: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")

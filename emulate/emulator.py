@@ -28,6 +28,8 @@ class Emulator:
         alignment_check: raise #AC for misaligned accesses while EFLAGS.AC is set, as ring 3 under CR0.AM does.
         max_iterations: most iterations of a REP string instruction in one step; then `step` returns with rip still at
             the instruction, every finished element committed, and `cpu.pending` saying "iterations".
+        port_allowed: asked with port and width before each port access, as IOPL and the IO permission bitmap are
+            (SDM vol. 1, 19.5.2); False raises #GP before anything is accessed. Left out, every port is allowed.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class Emulator:
         slots: tuple[int, ...] = SLOTS,
         alignment_check: bool = False,
         max_iterations: int | None = None,
+        port_allowed: Callable[[int, int], bool] | None = None,
     ) -> None:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self.settings = Settings(slots, alignment_check, max_iterations)
+        self.settings = Settings(slots, alignment_check, max_iterations, port_allowed)
         self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
     @property

@@ -16,6 +16,7 @@ from emulate.address import canonical, check_alignment, check_limit
 from emulate.builder import Builder
 from emulate.cpu import RFLAGS, RIP
 from emulate.families.arithmetic import sub
+from emulate.families.ports import check_port
 from emulate.faults import Fault
 from emulate.flags import AC, DF, ZF
 from emulate.recipes import Run, recipe
@@ -199,7 +200,17 @@ def string_instruction(b: Builder) -> Run:
                 break
         r[ip] = r[ip] + length & next_ip_mask
 
-    return repeat if instruction.rep else once
+    run = repeat if instruction.rep else once
+    allowed = b.settings.port_allowed
+    if allowed is None or instruction.string not in ("ins", "outs"):
+        return run
+
+    def permitted(cpu: Any, bus: Any) -> None:
+        if not instruction.rep or cpu.regs[cx] & address_mask:
+            check_port(allowed, cpu.regs[string.slots[2]] & 0xFFFF, width)
+        run(cpu, bus)
+
+    return permitted
 
 
 def _move_block(string: String, cpu: Any, bus: Any, source: int, destination: int, count: int) -> int:

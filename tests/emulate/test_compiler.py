@@ -5,7 +5,7 @@ from types import FunctionType
 import pytest
 
 from decode import decode, forms
-from emulate import Compiled, Cpu, UnsupportedInstruction, compiler, is_supported
+from emulate import Compiled, Cpu, Emulator, InvalidOpcode, Ram, UnsupportedInstruction, compiler, is_supported
 from emulate.builder import Builder, Settings
 from emulate.compiler import compile_instruction
 from emulate.recipes import RECIPES
@@ -80,3 +80,12 @@ def test_a_shape_with_constants_equals_the_text_compiled() -> None:
                     raised = type(error), str(error)
                 outcomes.append((cpu, bus.log, bus.values, raised))
             assert outcomes[0] == outcomes[1], source
+
+
+@pytest.mark.parametrize("code", ["c5fa6f07", "62f17e486f07"], ids=["vex", "evex"])
+def test_vex_does_not_exist_in_real_mode(code: str) -> None:
+    """16-bit code is decoded alike in both modes; real mode refuses the encoding when it runs."""
+    emulator = Emulator(Ram(0x100))
+    emulator.step(Cpu(bits=16, protected=True), bytes.fromhex(code))
+    with pytest.raises(InvalidOpcode, match="do not exist in real mode"):
+        emulator.step(Cpu(bits=16), bytes.fromhex(code))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emulate import Cpu, Emulator
+from emulate import Cpu, Emulator, GeneralProtection
 from tests.emulate.everywhere import Everywhere
 
 
@@ -54,3 +54,35 @@ def test_out(code: str, port: int, width: int, value: int) -> None:
     Emulator(bus).step(cpu, bytes.fromhex(code))
     assert (bus.log, bus.values) == ([(2, port, width)], [value])
     assert cpu == Cpu(rax=0x1122334455667788, rdx=0xABCD03F8, rip=len(bytes.fromhex(code)))
+
+
+class Guard:
+    """An IO permission check that remembers what it was asked."""
+
+    def __init__(self, answer: bool) -> None:
+        self.answer = answer
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, port: int, width: int) -> bool:
+        """Answer."""
+        self.asked.append((port, width))
+        return self.answer
+
+
+@pytest.mark.parametrize("code", ["e470", "e670", "ec", "ee", "6c", "6e", "f36c", "f36e"])
+def test_a_port_that_is_not_allowed_faults_before_anything(code: str) -> None:
+    """The permission is asked with port and width; without it #GP comes before any access, also to memory."""
+    bus, guard = Ports(), Guard(False)
+    cpu = Cpu(rdx=0x70, rcx=2, rsi=0x1000, rdi=0x1000)
+    before = cpu.copy()
+    with pytest.raises(GeneralProtection, match=r"port 0x70 \(width 1\) is not allowed") as caught:
+        Emulator(bus, port_allowed=guard).step(cpu, bytes.fromhex(code))
+    assert (guard.asked, caught.value.error_code, bus.log, cpu) == ([(0x70, 1)], 0, [], before)
+
+
+@pytest.mark.parametrize(("code", "asked"), [("f36c", []), ("e470", [(0x70, 1)])], ids=["no iterations", "in"])
+def test_an_allowed_port_is_accessed(code: str, asked: list[tuple[int, int]]) -> None:
+    """A yes lets the access happen; no iterations need no permission."""
+    guard = Guard(True)
+    Emulator(Ports(), port_allowed=guard).step(Cpu(), bytes.fromhex(code))
+    assert guard.asked == asked

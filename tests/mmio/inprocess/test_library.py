@@ -42,10 +42,10 @@ def touched(device: Bytes, kind: str) -> list[int]:
     return [offset + byte for what, offset, width, *_ in device.log if what == kind for byte in range(width)]
 
 
-@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("alignment", range(64))
 def test_memcpy_out(device: Bytes, mapping: Mapping, alignment: int) -> None:
     """memcpy from the device gets its bytes at every alignment and length, and reads nothing but them."""
-    for length in LENGTHS:
+    for length in range(301):
         device.log.clear()
         buffer = create_string_buffer(SIZE)
         libc.memcpy(buffer, mapping.address + alignment, length)
@@ -54,11 +54,11 @@ def test_memcpy_out(device: Bytes, mapping: Mapping, alignment: int) -> None:
         assert not touched(device, "w")
 
 
-@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("alignment", range(64))
 def test_memcpy_in(device: Bytes, mapping: Mapping, alignment: int) -> None:
     """memcpy to the device leaves there what it should and touches no byte beside."""
     source = create_string_buffer(random.Random(2).randbytes(SIZE), SIZE)
-    for length in LENGTHS:
+    for length in range(301):
         device.log.clear()
         expected = bytearray(device.data)
         expected[alignment : alignment + length] = source.raw[:length]

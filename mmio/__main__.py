@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         description="List every instruction form that touches memory or a port by what becomes of it: emulated, native "
         "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
     )
-    command.add_argument("--by", choices=("feature", "mnemonic"), default="feature", help="what a line stands for")
+    command.add_argument(
+        "--by", choices=("feature", "mnemonic", "form"), default="feature", help="what a line stands for"
+    )
     command.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
     command.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
     command.set_defaults(command=_coverage)

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from emulate.coverage import Entry, Fate, coverage
 from emulate.unsupported import DECISIONS, Status
 
-Key: TypeAlias = Literal["feature", "mnemonic"]
+Key: TypeAlias = Literal["feature", "mnemonic", "form"]
 
 FATES: Final[dict[Fate, str]] = {
     "emulated": "done by the emulator",
@@ -22,10 +22,15 @@ def table(by: Key, missing: bool) -> Iterator[str]:
     """Yield the lines of the table as text.
 
     Args:
-        by: what a line stands for, besides the total.
+        by: what a line stands for, besides the total; a line for a form names the function that does it, or the reason.
         missing: only what is not emulated, with the reasons.
     """
     entries = [entry for entry in coverage() if not missing or entry.decision is not None]
+    if by == "form":
+        for entry in sorted(entries, key=lambda entry: entry.form.name):
+            why = entry.decision.reason if entry.decision else entry.recipe
+            yield f"{entry.form.name:<40} {entry.fate:<10} {why}"
+        return
     yield from _rows([("", *FATES, "reason" if missing else "")])
     rows = [("total", *_counts(entries), "")]
     rows += [(name, *_counts(group), _why(group) if missing else "") for name, group in _groups(entries, by)]

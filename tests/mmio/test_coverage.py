@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from emulate.coverage import coverage
 from mmio.__main__ import main
 from mmio.coverage import page
 
@@ -50,3 +51,11 @@ def test_missing_says_why(capsys: pytest.CaptureFixture[str]) -> None:
 def test_markdown_is_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     """With --markdown it prints the page."""
     assert "\n".join(lines(["--markdown"], capsys)) == page()
+
+
+def test_by_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --by form each line is one form, with the function that does it or the reason why none does."""
+    found = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines(["--by", "form"], capsys)}
+    assert len(found) == len(coverage())
+    assert found["XADD_RM32_R32"] == ["emulated", "exchange.xadd"]
+    assert found["ADDPS_XMM_XMMM128"] == ["native", "floating-point arithmetic"]

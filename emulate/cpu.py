@@ -37,6 +37,7 @@ class RegisterFile:
         k: eight 64-bit opmask registers.
         x87: eight 80-bit registers in physical order, with `fcw`, `fsw` and `ftw` (bit i: register i is valid).
         mxcsr: SSE control and status.
+        cr0: what SMSW stores, PE MP ET NE WP AM PG unless set: what Linux shows to user code (arch/x86/kernel/umip.c).
         pending: why the last step of a bounded REP instruction stopped: "" (it finished) or "iterations".
     """
 
@@ -54,6 +55,7 @@ class RegisterFile:
     fsw: int
     ftw: int
     mxcsr: int
+    cr0: int = 0x80050033
     pending: str = ""
 
     if TYPE_CHECKING:  # the names below are generated: eax, xmm3, fs_base, zf …

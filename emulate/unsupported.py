@@ -143,7 +143,7 @@ DECISIONS: Final = (
         "refused",
         "uses control registers or other system state, which is not modelled",
         (
-            "smsw|lmsw|clts|cli|sti|hlt|invlpg|invd|wbinvd|swapgs|inv(ept|vpid|pcid)",
+            "lmsw|clts|cli|sti|hlt|invlpg|invd|wbinvd|swapgs|inv(ept|vpid|pcid)",
             "rdmsr|wrmsr|(rd|wr)msrlist|rdpmc|rdtscp?|cpuid|rdrand|rdseed|rdpid",
             "pbndkb|rmpupdate",
         ),

@@ -1,4 +1,4 @@
-"""CLC STC CMC CLD STD, LAHF SAHF, SALC: flags as operands."""
+"""CLC STC CMC CLD STD, LAHF SAHF, SALC, SMSW: flags and status words as operands."""
 
 from typing import Final
 
@@ -39,3 +39,10 @@ def sahf(b: Builder) -> None:
 def salc(b: Builder) -> None:
     """Fill AL with CF, which no manual mentions and every CPU does."""
     b.set_register(REGISTERS["al"], f"-({b.flags} & {CF:#x}) & 0xff")
+
+
+@recipe("smsw")
+def smsw(b: Builder) -> None:
+    """Store the machine status word; a wider register takes as much of CR0 (SDM vol. 2B, SMSW)."""
+    (destination,) = b.instruction.operands
+    b.write(destination, f"cpu.cr0 & {(1 << 8 * destination.width) - 1:#x}")

@@ -53,8 +53,8 @@ def forms(name: str, bits: int) -> list[Code_]:
         return codes
 
 
-# Ports are closed to user programs, so silicon has nothing to say of these.
-PRIVILEGED = {"in", "out", "ins", "outs"}
+# Ports are closed to user programs, and the kernel does SMSW for them, so silicon has nothing to say of these.
+PRIVILEGED = {"in", "out", "ins", "outs", "smsw"}
 LAWS = [(name, bits) for bits in (64, 32, 16) for name in sorted(RECIPES.keys() - PRIVILEGED) if forms(name, bits)]
 
 

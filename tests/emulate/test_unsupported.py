@@ -25,7 +25,7 @@ def alternatives(pattern: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [("0f05", "kernel"), ("0f0127", "control"), ("f20f38f807", "device"), ("0f5807", "left to the CPU")],
+    [("0f05", "kernel"), ("0f0137", "control"), ("f20f38f807", "device"), ("0f5807", "left to the CPU")],
 )
 def test_a_listed_instruction_is_refused_with_its_reason(code: str, reason: str) -> None:
     """SYSCALL, SMSW, ENQCMD, ADDPS: nothing is touched."""

@@ -23,7 +23,7 @@ import sys
 import time
 from types import TracebackType
 
-from iced_x86 import Code, Decoder, FlowControl
+from iced_x86 import Code, Decoder, FlowControl, Mnemonic
 
 from tests.oracle.case import GENERAL, PAGE, CannotRun, Case, Outcome, Signal, VectorState, Window
 from tests.oracle.cell import BLOCK, CODE_SEGMENT, DATA_SEGMENTS, WINDOW_LIMIT, Cell, selector
@@ -60,6 +60,8 @@ def falls_through(code: bytes, bits: int) -> bool:
         raise CannotRun(f"a transaction does not survive being traced: {code.hex()}")
     if instruction.op_code().is_input_output:
         raise CannotRun(f"ports are closed to user programs: {code.hex()}")
+    if instruction.mnemonic == Mnemonic.SMSW:  # arch/x86/kernel/umip.c
+        raise CannotRun(f"the kernel does SMSW for user programs: {code.hex()}")
     return instruction.code == Code.INVALID or instruction.flow_control in _STRAIGHT
 
 

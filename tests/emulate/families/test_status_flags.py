@@ -1,10 +1,10 @@
-"""CLC STC CMC CLD STD LAHF SAHF SALC."""
+"""CLC STC CMC CLD STD LAHF SAHF SALC SMSW."""
 
 import pytest
 
 from emulate import Cpu
 from emulate.flags import CF, DF, IF, OF, STATUS
-from tests.emulate.families.executing import execute
+from tests.emulate.families.executing import execute, writes
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_salc_fills_al_with_the_carry() -> None:
     cpu.cf = 0
     execute("d6", cpu)
     assert cpu.rax == 0x1100
+
+
+@pytest.mark.parametrize(("code", "rax"), [("660f01e0", 0xFFFFFFFFFFFF0033), ("0f01e0", 0x80050033)])
+def test_smsw_to_a_register(code: str, rax: int) -> None:
+    """As much of CR0 as the register holds."""
+    cpu = Cpu(rax=(1 << 64) - 1)
+    execute(code, cpu)
+    assert cpu.rax == rax
+
+
+def test_smsw_to_memory() -> None:
+    """Two bytes, whatever the operand size."""
+    assert execute("480f0127", Cpu(rdi=0x1000)) == [writes(0x1000, 2, 0x33)]

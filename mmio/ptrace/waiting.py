@@ -34,7 +34,7 @@ class Waiting:
             return calls.wait(pid)
         pids = list(self._threads)
         self._turn = (self._turn + 1) % len(pids)
-        found = calls.wait(pids[self._turn], hang=False)
+        found = _ask(pids[self._turn])
         if found[0]:
             return found
         pid, trapped = calls.peek()
@@ -44,8 +44,20 @@ class Waiting:
 
     def _ask_each(self) -> tuple[int, int]:
         for pid in list(self._threads):
-            found = calls.wait(pid, hang=False)
+            found = _ask(pid)
             if found[0]:
                 return found
         time.sleep(_PAUSE)
+        return 0, 0
+
+
+def _ask(pid: int) -> tuple[int, int]:
+    """Return a thread's change if it has one, else `(0, 0)`.
+
+    A thread other than the first that executes a program takes the first one's number, and its own is gone without a
+    word (ptrace(2), "execve(2) under ptrace"). Until the exec itself is told of, it is a thread with nothing to tell.
+    """
+    try:
+        return calls.wait(pid, hang=False)
+    except ChildProcessError:
         return 0, 0

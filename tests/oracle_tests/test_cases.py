@@ -106,8 +106,12 @@ def test_equal_seeds_make_equal_cases() -> None:
 def test_cases_shrink_to_simple_ones() -> None:
     """What hypothesis finds is small: no prefixes, plain addressing, an aligned place in the window, zeros."""
     strategy = instruction_cases([Code.ADD_RM32_R32, Code.ADD_RM64_R64])
+    # From a fixed start, as the laws are: from one start in five hypothesis gives up before it is at the simplest.
     in_memory = find(
-        strategy, lambda case: bool(case.window.patches), settings=settings(max_examples=200, database=None)
+        strategy,
+        lambda case: bool(case.window.patches),
+        settings=settings(max_examples=200, database=None),
+        random=random.Random(0),
     )
     assert in_memory.code == bytes.fromhex("0100")
     assert in_memory.regs == {"rax": in_memory.window.base + 0x1000}

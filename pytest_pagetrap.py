@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mmio.gathered import Gathered
+    from mmio.records.gathered import Gathered
     from mmio.traps import Traps
 
 _TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if given is None or (worker is None and config.getoption("dist", "no") != "no"):
         return  # the process that hands out tests to workers runs none
     from mmio import writer
-    from mmio.gathered import Gathered
+    from mmio.records.gathered import Gathered
 
     path = Path(given)
     try:
@@ -77,7 +77,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
     """Explain why two traces are not equal."""
-    view = sys.modules.get("mmio.view")
+    view = sys.modules.get("mmio.records.view")
     if view is None or op != "==" or not (isinstance(left, view.TraceView) and isinstance(right, view.TraceView)):
         return None
     diff = left.diff(right)

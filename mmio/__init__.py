@@ -1,8 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
-from mmio.access import Access
 from mmio.device import Device, Line, array, bit, block, field, line, register
-from mmio.diff import TraceDiff
 from mmio.errors import (
     AccessError,
     DefinitionError,
@@ -14,17 +12,19 @@ from mmio.errors import (
     UnmappedAccess,
 )
 from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
-from mmio.initiator import Initiator
 from mmio.inprocess import Mapping, ioremap, map_ports
-from mmio.policy import Policy
 from mmio.ptrace import Tracer
-from mmio.region import DeviceLike, Region
-from mmio.replay import Replay
-from mmio.space import AddressSpace
-from mmio.summary import Summary
-from mmio.symbols import Symbols
-from mmio.trace import Trace
-from mmio.view import TraceView
+from mmio.records.access import Access
+from mmio.records.diff import TraceDiff
+from mmio.records.replay import Replay
+from mmio.records.summary import Summary
+from mmio.records.symbols import Symbols
+from mmio.records.trace import Trace
+from mmio.records.view import TraceView
+from mmio.space.initiator import Initiator
+from mmio.space.policy import Policy
+from mmio.space.region import DeviceLike, Region
+from mmio.space.space import AddressSpace
 
 __all__ = [
     "Access",

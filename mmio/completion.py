@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from decode import Instruction, MemoryAccess, MemoryOperand
 from decode.redirect import redirect
-from mmio.initiator import Initiator
+from mmio.space.initiator import Initiator
 
 LARGEST: Final = 512
 """Widest operand in bytes, that of FXSAVE."""

@@ -12,7 +12,7 @@ from attrs import frozen
 from decode import Instruction
 
 if TYPE_CHECKING:
-    from mmio.region import Region
+    from mmio.space.region import Region
 
 
 @frozen

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from mmio.inprocess import Mapping, ioremap
-from mmio.trace import Trace
+from mmio.records.trace import Trace
 
 SHOWN: Final = 20  # accesses of each trap in a failure report
 

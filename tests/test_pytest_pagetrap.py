@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from mmio import open_trace
-from mmio.events import Mark
+from mmio.records.events import Mark
 
 pytest_plugins = ["pytester"]
 
 SUITE = """
     from ctypes import c_uint32
-    from mmio.expect import assert_accesses
+    from mmio.records.expect import assert_accesses
 
     class Card:
         length = 0x100

@@ -17,7 +17,7 @@ from driver import Driver, build, load
 from screen import Screen
 
 import mmio
-from mmio.timeline import draw
+from mmio.pictures.timeline import draw
 
 BROADCAST = b"\xff" * 6
 EXPERIMENT = b"\x88\xb5"  # an EtherType for local experiments (IEEE 802)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from mmio import Access, Symbols
-from mmio.events import Mark, Record
+from mmio.records.events import Mark, Record
 
 Piece: TypeAlias = tuple[str, str]  # text, and its style where there is colour
 

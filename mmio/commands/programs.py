@@ -19,8 +19,8 @@ from emulate import UnsupportedInstruction
 from mmio.errors import MmioError
 from mmio.formats import writer
 from mmio.ptrace import Tracer
-from mmio.region import DeviceLike
-from mmio.trace import Trace
+from mmio.records.trace import Trace
+from mmio.space.region import DeviceLike
 
 TROUBLE: Final = 125
 NOT_EXECUTABLE: Final = 126

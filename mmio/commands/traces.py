@@ -12,7 +12,7 @@ from typing import Any
 
 from mmio.formats import FORMATS, TraceFormatError, open_trace, save
 from mmio.formats.reader import LineReader
-from mmio.view import TraceView
+from mmio.records.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 

@@ -19,7 +19,7 @@ from mmio.device.effects import Access, Bits, Effects, OnRead, OnWrite
 from mmio.device.field import Field
 from mmio.device.member import Member
 from mmio.errors import DefinitionError
-from mmio.policy import WIDTHS
+from mmio.space.policy import WIDTHS
 
 Kind: TypeAlias = Literal["written", "reads"]
 T = TypeVar("T", covariant=True)

@@ -13,12 +13,12 @@ from typing import Any, Final
 from attrs import fields
 
 from decode import DecodeError, Direction, Instruction, decode
-from mmio.access import LETTERS, Access
-from mmio.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
-from mmio.flags import NAMES, flag_names
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.formats.writer import LineWriter
-from mmio.route import Space
+from mmio.records.access import LETTERS, Access
+from mmio.records.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.flags import NAMES, flag_names
+from mmio.space.route import Space
 
 SCHEMA: Final = "pagetrap-trace"
 VERSION: Final = 1

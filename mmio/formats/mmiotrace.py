@@ -20,12 +20,12 @@ from typing import Final
 from attrs import evolve
 
 from decode import READ, WRITE, Direction
-from mmio.access import Access
-from mmio.events import Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
 from mmio.formats.jsonlines import from_json, to_json
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.formats.writer import LineWriter
-from mmio.table import seconds
+from mmio.pictures.table import seconds
+from mmio.records.access import Access
+from mmio.records.events import Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
 
 VERSION: Final = "20070824"
 OURS: Final = "pagetrap "

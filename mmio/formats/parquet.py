@@ -17,11 +17,11 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
-from mmio.access import Access
-from mmio.events import Record
-from mmio.flags import flag_names
 from mmio.formats.errors import TraceFileError
 from mmio.formats.jsonlines import to_json
+from mmio.records.access import Access
+from mmio.records.events import Record
+from mmio.records.flags import flag_names
 
 ROWS: Final = 1 << 16
 MAX_NUMBER: Final = 8  # bytes; wider values are binary

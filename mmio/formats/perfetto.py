@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any, Final
 
-from mmio.access import Access
-from mmio.events import Loss, Mark, Record
 from mmio.formats.writer import LineWriter
+from mmio.records.access import Access
+from mmio.records.events import Loss, Mark, Record
 
 PROCESS: Final = 1
 COUNTED: Final = 8  # bytes; a counter is a number, and wider values are data

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from typing import BinaryIO, Final, Literal
 
-from mmio.access import Access
-from mmio.events import Record
 from mmio.formats.errors import TraceFormatError
-from mmio.view import TraceView
+from mmio.records.access import Access
+from mmio.records.events import Record
+from mmio.records.view import TraceView
 
 OnError = Literal["raise", "skip"] | Callable[[TraceFormatError], None]
 

@@ -1,6 +1,6 @@
 """The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
 
-A writer is a `mmio.trace.Sink` that takes a path, with `close` and the context manager's methods. A reader
+A writer is a `mmio.records.trace.Sink` that takes a path, with `close` and the context manager's methods. A reader
 takes a path and `on_error`, and has `records()` and `load()`. A format may have no reader.
 """
 
@@ -10,11 +10,11 @@ from typing import Any, Final, Protocol, Self
 
 from attrs import frozen
 
-from mmio.events import Record
 from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import LineReader, OnError
-from mmio.view import TraceView
+from mmio.records.events import Record
+from mmio.records.view import TraceView
 
 
 class Writer(Protocol):

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Final
 
-from mmio.access import Access
-from mmio.events import Loss, Mark, Record
 from mmio.formats.errors import TraceFileError
 from mmio.formats.writer import LineWriter
+from mmio.records.access import Access
+from mmio.records.events import Loss, Mark, Record
 
 ROOM: Final = 1 << 18  # for about 5,000 variables
 

@@ -16,8 +16,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from mmio.events import Record
 from mmio.formats.errors import TraceFileError
+from mmio.records.events import Record
 
 
 class LineWriter(ABC):

@@ -14,10 +14,10 @@ from threading import get_native_id
 from typing import Final, TypeGuard
 
 from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, MathFault, PageFault, SimdFault, StackFault
-from mmio import route
 from mmio.inprocess.frame import RIP, Frame
 from mmio.inprocess.libc import LIBC, check
 from mmio.inprocess.memory import Unreachable
+from mmio.space import route
 
 _RT_TGSIGQUEUEINFO: Final = 297
 

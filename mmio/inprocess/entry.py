@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from mmio.inprocess import libc
 from mmio.inprocess.libc import LIBC, PAGE
-from mmio.listing import Line, read
+from mmio.pictures.listing import Line, read
 
 RESUME: Final = 0
 PASS_ON: Final = 1

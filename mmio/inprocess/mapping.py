@@ -16,10 +16,10 @@ from mmio.errors import UnmappedAccess
 from mmio.inprocess import libc
 from mmio.inprocess.territory import Territory
 from mmio.inprocess.trap import Trap
-from mmio.policy import Misfit, Unmapped
-from mmio.region import DeviceLike, Region, Void
-from mmio.space import AddressSpace
-from mmio.trace import Trace
+from mmio.records.trace import Trace
+from mmio.space.policy import Misfit, Unmapped
+from mmio.space.region import DeviceLike, Region, Void
+from mmio.space.space import AddressSpace
 
 
 class Policies(TypedDict, total=False):

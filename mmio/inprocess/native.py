@@ -24,12 +24,12 @@ from decode.redirect import redirect
 from decode.resolve import effective_address
 from emulate import UnsupportedInstruction
 from mmio.completion import can_complete, marked, operand_of
-from mmio.flags import NATIVE
-from mmio.initiator import Initiator
 from mmio.inprocess import libc
 from mmio.inprocess.entry import COPIES_START, entry
 from mmio.inprocess.frame import RIP, Frame
 from mmio.inprocess.libc import PAGE
+from mmio.records.flags import NATIVE
+from mmio.space.initiator import Initiator
 
 Run: TypeAlias = Callable[[Frame, Initiator], None]
 

@@ -15,12 +15,12 @@ from typing import Final, NamedTuple
 from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
-from mmio.initiator import Initiator
 from mmio.inprocess import native
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.inprocess.libc import PAGE
 from mmio.inprocess.memory import FloatingMemory
 from mmio.inprocess.native import Run
+from mmio.space.initiator import Initiator
 
 _LONGEST: Final = 15  # bytes of an instruction
 _MOST: Final = 1 << 16  # sites remembered before the memory starts afresh

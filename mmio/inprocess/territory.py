@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from decode import Direction, Instruction
-from mmio.initiator import Recorder
 from mmio.inprocess import escape, signals, unwind
 from mmio.inprocess.entry import PORTS, TRAPS_START, entry
 from mmio.inprocess.libc import pages
 from mmio.inprocess.memory import ProcessMemory
-from mmio.region import Region
-from mmio.route import Space
-from mmio.space import AddressSpace
+from mmio.space.initiator import Recorder
+from mmio.space.region import Region
+from mmio.space.route import Space
+from mmio.space.space import AddressSpace
 
 
 class Owner(Protocol):

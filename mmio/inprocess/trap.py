@@ -15,7 +15,6 @@ from ctypes import CFUNCTYPE, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.initiator import Initiator, Recorder
 from mmio.inprocess import escape, native, unwind
 from mmio.inprocess.deliver import SignalInfo, deliver, is_the_programs
 from mmio.inprocess.entry import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
@@ -24,7 +23,8 @@ from mmio.inprocess.libc import address_of
 from mmio.inprocess.memory import FloatingMemory
 from mmio.inprocess.sites import Sites
 from mmio.inprocess.territory import Owner, Territory
-from mmio.space import AddressSpace
+from mmio.space.initiator import Initiator, Recorder
+from mmio.space.space import AddressSpace
 
 _MOST_FRAMES: Final = 1024  # remembered per thread
 _RDX: Final = 2  # in SLOTS

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from mmio.initiator import Recorder
 from mmio.ptrace import calls, launch, maps
 from mmio.ptrace.filter import program
 from mmio.ptrace.process import Process
@@ -18,6 +17,7 @@ from mmio.ptrace.regs import CODE_32, CS, RAX, RSP
 from mmio.ptrace.table import NUMBERS, rules
 from mmio.ptrace.targets import Targets
 from mmio.ptrace.thread import EXIT, Thread, ThreadGone
+from mmio.space.initiator import Recorder
 
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 _SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER

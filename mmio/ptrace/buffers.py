@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 
 from decode import READ, READ_WRITE, WRITE, Direction, decode
 from mmio.completion import marked
-from mmio.flags import KERNEL
-from mmio.initiator import Initiator
 from mmio.inprocess.memory import Unreachable
 from mmio.ptrace import calls
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.table import VECTORS
 from mmio.ptrace.thread import Call, Thread
+from mmio.records.flags import KERNEL
+from mmio.space.initiator import Initiator
 
 _EFAULT: Final = 14
 _OLD_IOCTL: Final = 64  # bytes that the parameter of an ioctl has whose number does not tell its size, for all we know

@@ -13,7 +13,6 @@ from typing import Final
 from decode import READ, WRITE, Instruction, MemoryTouch, accesses
 from decode.resolve import effective_address
 from mmio.completion import can_complete, marked, operand_of
-from mmio.flags import NATIVE
 from mmio.inprocess.deliver import SignalInfo
 from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
 from mmio.ptrace import calls
@@ -21,6 +20,7 @@ from mmio.ptrace.copies import RETURN, SIZE, Copies, Copy
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.table import NUMBERS
 from mmio.ptrace.thread import Thread
+from mmio.records.flags import NATIVE
 
 _ALIGNMENT: Final = 64
 _PRIVATE_ANONYMOUS: Final = 0x22

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from mmio.initiator import Recorder
 from mmio.inprocess.libc import PAGE, PROT_WRITE, pages
-from mmio.policy import Policy
 from mmio.ptrace import calls, maps
 from mmio.ptrace.copies import Copies
 from mmio.ptrace.filter import WINDOW
@@ -21,8 +19,10 @@ from mmio.ptrace.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemor
 from mmio.ptrace.sites import Sites
 from mmio.ptrace.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.ptrace.views import guarded, shifted
-from mmio.region import DeviceLike, Region, Void
-from mmio.space import AddressSpace
+from mmio.space.initiator import Recorder
+from mmio.space.policy import Policy
+from mmio.space.region import DeviceLike, Region, Void
+from mmio.space.space import AddressSpace
 
 if TYPE_CHECKING:
     from mmio.ptrace.thread import Thread

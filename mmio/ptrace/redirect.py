@@ -10,17 +10,17 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from mmio.initiator import Initiator
 from mmio.inprocess.libc import pages
-from mmio.policy import Policy
 from mmio.ptrace import calls
 from mmio.ptrace.buffers import by_kernel, gather, scatter
 from mmio.ptrace.maps import descriptor_path, descriptor_state
 from mmio.ptrace.table import NUMBERS, OPENING
 from mmio.ptrace.targets import Targets, extent_of
 from mmio.ptrace.thread import Call, Thread
-from mmio.region import Region
-from mmio.space import AddressSpace
+from mmio.space.initiator import Initiator
+from mmio.space.policy import Policy
+from mmio.space.region import Region
+from mmio.space.space import AddressSpace
 
 _PREFIX: Final = "/memfd:pagetrap:"
 _EFAULT: Final = 14

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from mmio.policy import WIDTHS
-from mmio.region import DeviceLike
+from mmio.space.policy import WIDTHS
+from mmio.space.region import DeviceLike
 
 REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
 """The policy of memory that is really there: it takes what the CPU can do."""

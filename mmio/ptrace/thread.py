@@ -12,7 +12,6 @@ from collections.abc import Callable
 from ctypes import addressof, c_uint64
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mmio.initiator import Initiator
 from mmio.inprocess.deliver import SignalInfo
 from mmio.inprocess.libc import PROT_READ, PROT_WRITE, pages
 from mmio.ptrace import calls, maps
@@ -20,6 +19,7 @@ from mmio.ptrace.filter import ARCH_64
 from mmio.ptrace.regs import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
 from mmio.ptrace.table import NUMBERS
 from mmio.ptrace.trip import Trip
+from mmio.space.initiator import Initiator
 
 if TYPE_CHECKING:
     from mmio.ptrace.process import Process

@@ -22,9 +22,9 @@ from mmio.ptrace.syscalls import SystemCalls
 from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
 from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting
-from mmio.region import DeviceLike
-from mmio.space import AddressSpace
-from mmio.trace import Trace
+from mmio.records.trace import Trace
+from mmio.space.region import DeviceLike
+from mmio.space.space import AddressSpace
 
 
 class Tracer:

@@ -14,8 +14,8 @@ from ctypes import addressof, c_int64, c_long, c_void_p
 from functools import cache
 from typing import Any, Final
 
-from mmio import listing
 from mmio.inprocess import libc
+from mmio.pictures import listing
 
 WENT_ON: Final = 0
 """The thread runs; nobody has waited. A negative result is an error: mostly the thread has been killed."""

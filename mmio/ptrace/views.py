@@ -4,7 +4,7 @@ from typing import Any
 
 from mmio.inprocess.libc import PROT_NONE, PROT_WRITE
 from mmio.inprocess.memory import Unreachable
-from mmio.region import DeviceLike
+from mmio.space.region import DeviceLike
 
 
 def shifted(device: DeviceLike, shift: int) -> DeviceLike:

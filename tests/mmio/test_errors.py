@@ -5,8 +5,8 @@ import pytest
 from decode import decode
 from mmio import AccessError, AddressSpace, Device, DeviceError, UnmappedAccess, register
 from mmio.errors import Where
-from mmio.policy import Policy
-from mmio.region import Region
+from mmio.space.policy import Policy
+from mmio.space.region import Region
 from tests.mmio.doubles import Answering, Spy
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE, Direction, decode
 from mmio import Access, AddressSpace, Initiator, Trace
-from mmio.events import Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.events import Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 
 START = 0xFE000000
 MOV = decode(bytes.fromhex("8b4710"))  # mov eax,[rdi+10h]

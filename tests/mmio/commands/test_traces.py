@@ -8,7 +8,7 @@ import pytest
 from decode import WRITE
 from mmio import open_trace, save
 from mmio.__main__ import main
-from mmio.events import Record
+from mmio.records.events import Record
 from tests.mmio.traces import access
 
 POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]

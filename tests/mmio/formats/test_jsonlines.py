@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from decode import READ_WRITE
 from mmio import TraceFormatError
-from mmio.events import Record
-from mmio.flags import ATOMIC, SPLIT
 from mmio.formats import JsonLinesReader, JsonLinesWriter, save
 from mmio.formats.jsonlines import from_json, to_json
+from mmio.records.events import Record
+from mmio.records.flags import ATOMIC, SPLIT
 from tests.mmio.traces import ADD, MOV, access, accesses, events
 
 HEADER = '{"schema":"pagetrap-trace","version":1}'

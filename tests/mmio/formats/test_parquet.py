@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from decode import READ_WRITE, WRITE
 from mmio import Access, TraceFileError, save, writer
-from mmio.events import Loss, Mark, Record
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
+from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_writer import run
 from tests.mmio.traces import ADD, access, accesses, events
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from decode import WRITE
 from mmio import Trace, save
-from mmio.events import Loss, Mark, Record
 from mmio.formats import PerfettoWriter
+from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_writer import run
 from tests.mmio.traces import START, access, accesses, events, machine
 

@@ -15,8 +15,8 @@ from vcd.reader import ScalarChange, StringChange, TokenKind, VarDecl, VectorCha
 
 from decode import READ_WRITE, WRITE
 from mmio import Access, Trace, TraceFileError, save, writer
-from mmio.events import Loss, Mark, Record
 from mmio.formats import VcdWriter
+from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_writer import run
 from tests.mmio.traces import START, access, accesses, events, machine
 

@@ -14,10 +14,10 @@ import pytest
 from decode import Instruction, MemoryAccess, decode
 from decode.forms import Form, forms
 from emulate import UnsupportedInstruction, is_supported
-from mmio.flags import NATIVE
 from mmio.inprocess import Mapping, ioremap, native
 from mmio.inprocess.mapping import _trap
 from mmio.inprocess.sites import Site, Sites
+from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python

@@ -5,8 +5,8 @@ from typing import Any
 from decode import READ
 from mmio.inprocess.entry import PORTS, TRAPS_START, entry
 from mmio.inprocess.territory import Territory
-from mmio.region import Region
-from mmio.trace import Trace
+from mmio.records.trace import Trace
+from mmio.space.region import Region
 from tests.mmio.inprocess.models import Bytes
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mmio.access import Access
-from mmio.events import Record
 from mmio.ptrace import Tracer
+from mmio.records.access import Access
+from mmio.records.events import Record
 from tests.mmio.ptrace.models import Broken
 from tests.mmio.ptrace.programs import device_file, program, run
 from tests.native import run_python

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmio.flags import KERNEL
 from mmio.ptrace import Tracer
+from mmio.records.flags import KERNEL
 from tests.mmio.ptrace.models import Recording, pattern
 from tests.mmio.ptrace.programs import device_file, program, run
 

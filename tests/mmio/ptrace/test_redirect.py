@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mmio.flags import KERNEL
 from mmio.ptrace import Tracer
+from mmio.records.flags import KERNEL
 from tests.mmio.ptrace.models import Recording, pattern
 from tests.mmio.ptrace.programs import program, run
 

@@ -1,7 +1,7 @@
 """The machine code of the round trip."""
 
 from decode import decode
-from mmio import listing
+from mmio.pictures import listing
 from mmio.ptrace.trip import LISTING
 
 

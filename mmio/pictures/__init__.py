@@ -1,0 +1,1 @@
+"""Traces to look at: tables, bars in the terminal, timelines and heat maps."""

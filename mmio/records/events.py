@@ -1,0 +1,108 @@
+"""What stands between the accesses of a trace: regions coming and going, marks, losses.
+
+A trace that leaves them out cannot be read by itself: an address means something only while its region is
+mapped, and a gap that nobody mentions is a lie. So events travel with the accesses, in order, through every
+sink, file and filter. Like an access, an event has its place: `sequence` is the number of the access that
+follows it, `time` is in ns since the trace began.
+"""
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from mmio.records.access import Access
+from mmio.space.route import Space
+
+
+@frozen(slots=True)
+class Started:
+    """The trace began; `wall` is the wall-clock time then, in ns since 1970 (UTC)."""
+
+    sequence: int
+    time: int
+    wall: int
+
+
+@frozen(slots=True)
+class Mapped:
+    """A region begins to appear in the trace. `number` stands for it until it is unmapped."""
+
+    sequence: int
+    time: int
+    number: int
+    space: Space
+    name: str
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The first address past the region."""
+        return self.start + self.length
+
+
+@frozen(slots=True)
+class Unmapped:
+    """The region with this number is gone."""
+
+    sequence: int
+    time: int
+    number: int
+
+
+@frozen(slots=True)
+class Mark:
+    """A line of text somebody put into the trace."""
+
+    sequence: int
+    time: int
+    text: str
+
+
+@frozen(slots=True)
+class Loss:
+    """Accesses are missing here: `count` of them."""
+
+    sequence: int
+    time: int
+    count: int
+
+
+@frozen(slots=True)
+class Undecoded:
+    """The kernel's tracer met an instruction it does not know: an access without width and value.
+
+    `region` is the number of the region, `code` the first three bytes of the instruction. pagetrap itself never
+    writes one.
+    """
+
+    sequence: int
+    time: int
+    region: int
+    address: int
+    code: bytes
+    ip: int
+
+
+@frozen(slots=True)
+class PciDevice:
+    """A PCI device of the traced machine, one PCIDEV line of a mmiotrace log.
+
+    `resources` are the seven resource starts ORed with their low flag bits (BAR0 to BAR5, then the ROM),
+    `sizes` their lengths in bytes.
+    """
+
+    sequence: int
+    time: int
+    bus: int
+    devfn: int
+    vendor: int
+    device: int
+    irq: int
+    resources: tuple[int, ...]
+    sizes: tuple[int, ...]
+    driver: str
+
+
+Event: TypeAlias = Started | Mapped | Unmapped | Mark | Loss | Undecoded | PciDevice
+Record: TypeAlias = Access | Event

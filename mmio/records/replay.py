@@ -1,0 +1,110 @@
+"""A recorded trace as a device: it answers a driver as the real one once did.
+
+The recording is one afternoon with the hardware; replayed, it is a test that runs anywhere. A strict replay is
+for a driver that must do exactly what it did: the first access that differs is an error. A driver that has
+changed, or polls a little longer, wants a sticky one: each register gives its recorded answers in order, and
+goes on giving the last.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+
+from attrs import frozen
+
+from mmio.errors import DeviceError
+from mmio.records.access import Access
+
+
+@frozen(slots=True)
+class Step:
+    """One read or write as it was recorded; an atomic is one of each."""
+
+    verb: str
+    offset: int
+    width: int
+    value: int
+    access: Access
+
+    def __str__(self) -> str:
+        return f"{self.verb} of {self.value:#x}, width {self.width}, at offset {self.offset:#x} ({self.access.place})"
+
+
+class Replay:
+    """A device that does what a trace says.
+
+    Give it the accesses of one region, such as `trace.filter(region="timer")`. Offsets count from the start of
+    that region, which may now lie elsewhere.
+
+    `strict`: demand the recorded accesses in the recorded order, with their widths and written values, and
+    nothing after the last. Otherwise take any write, and answer a read with the next value recorded for its
+    offset and width, at the end with the last one again and again.
+
+    Raises:
+        ValueError: the accesses are not of exactly one region.
+        DeviceError: at an access that is not the recorded one, or, when not strict, a read of what was never read.
+    """
+
+    def __init__(self, accesses: Iterable[Access], *, strict: bool = True) -> None:
+        recorded = list(accesses)
+        regions = {(access.space, access.region) for access in recorded if access.region is not None}
+        if len(regions) != 1 or any(access.region is None for access in recorded):
+            names = ", ".join(sorted({str(access.region) for access in recorded})) or "none"
+            raise ValueError(f"a replay is of one region, got {names}; choose one with trace.filter(region=…)")
+        self.strict = strict
+        self._steps = deque(step for access in recorded for step in _steps(access))
+        self._answers: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+        for step in self._steps:
+            if step.verb == "read":
+                self._answers[step.offset, step.width].append(step.value)
+        self._recorded = {(step.offset, step.width): step.access for step in self._steps}
+
+    @property
+    def left(self) -> int:
+        """How many recorded reads and writes a strict replay has not seen yet."""
+        return len(self._steps)
+
+    def read(self, offset: int, width: int) -> int:
+        """Return what was read then."""
+        if self.strict:
+            return self._next("read", offset, width, None).value
+        answers = self._answers.get((offset, width))
+        if answers is None:
+            raise DeviceError(f"the recording has no read of width {width} at offset {offset:#x}")
+        return answers.popleft() if len(answers) > 1 else answers[0]
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Take a value; a strict replay demands the recorded one."""
+        if self.strict:
+            self._next("write", offset, width, value)
+
+    def name_at(self, offset: int, width: int) -> str | None:
+        """Return the register's name in the recording."""
+        access = self._recorded.get((offset, width))
+        return None if access is None else access.register
+
+    def describe(self, offset: int, width: int, value: int) -> str:
+        """Return what the recorded device says of a value, "" when it is not here to ask."""
+        access = self._recorded.get((offset, width))
+        return "" if access is None or access.describe is None else access.describe(offset, width, value)
+
+    def _next(self, verb: str, offset: int, width: int, value: int | None) -> Step:
+        what = (
+            f"{verb} of width {width} at offset {offset:#x}"
+            if value is None
+            else (f"{verb} of {value:#x}, width {width}, at offset {offset:#x}")
+        )
+        if not self._steps:
+            raise DeviceError(f"the recording has ended, got a {what}")
+        step = self._steps[0]
+        if (step.verb, step.offset, step.width) != (verb, offset, width) or value not in (None, step.value):
+            raise DeviceError(f"expected access {step.access.sequence} of the recording, a {step}, got a {what}")
+        return self._steps.popleft()
+
+
+def _steps(access: Access) -> Iterator[Step]:
+    offset = access.offset or 0
+    if access.reads:
+        answer = access.value if access.old is None else access.old
+        yield Step("read", offset, access.width, answer, access)
+    if access.writes:
+        yield Step("write", offset, access.width, access.value, access)

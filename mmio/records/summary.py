@@ -1,0 +1,128 @@
+"""What happened to each register, in one row."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final, overload
+
+from attrs import Factory, define, frozen
+
+from mmio.pictures.columns import Column, aligned, html
+from mmio.pictures.table import Resolver
+from mmio.records.access import Access
+
+COLUMNS: Final = (
+    Column("register"),
+    Column("reads", right=True),
+    Column("writes", right=True),
+    Column("widths"),
+    Column("first", right=True),
+    Column("last", right=True),
+    Column("ips, most frequent first"),
+)
+
+TOP: Final = 3
+
+
+@frozen(slots=True)
+class RegisterSummary:
+    """One register, or one offset where the device has no name for it.
+
+    `place` is its name ("timer.STATUS"), `reads` and `writes` are counts (an atomic is one of each), `widths`
+    those seen, `first` and `last` the values of the first and the last access, `ips` the instruction pointers
+    with their counts, most frequent first.
+    """
+
+    place: str
+    reads: int
+    writes: int
+    widths: tuple[int, ...]
+    first: int
+    last: int
+    ips: tuple[tuple[int, int], ...]
+
+
+Group = tuple[Access, Access, int]
+"""The first and the last of so many accesses that differ only in value and time."""
+
+
+@define
+class _Tally:
+    """A register's figures while they are being counted."""
+
+    first: Access
+    last: Access
+    reads: int = 0
+    writes: int = 0
+    widths: set[int] = Factory(set)
+    ips: Counter[int] = Factory(Counter)
+
+    def add(self, first: Access, last: Access, count: int) -> None:
+        """Count a group."""
+        self.first = min(self.first, first, key=_sequence)
+        self.last = max(self.last, last, key=_sequence)
+        self.reads += first.reads * count
+        self.writes += first.writes * count
+        self.widths.add(first.width)
+        if first.ip:
+            self.ips[first.ip] += count
+
+    def result(self) -> RegisterSummary:
+        """Return what was counted."""
+        ips = sorted(self.ips.items(), key=lambda item: (-item[1], item[0]))
+        widths = tuple(sorted(self.widths))
+        first, last = self.first.value, self.last.value
+        return RegisterSummary(self.first.place, self.reads, self.writes, widths, first, last, tuple(ips))
+
+
+_sequence = attrgetter("sequence")
+
+
+class Summary(Sequence[RegisterSummary]):
+    """One `RegisterSummary` a register, in address order within each region.
+
+    It is made of groups, so that a trace that knows which of its records are alike need not build them all.
+    """
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        tallies: dict[tuple[str, str], _Tally] = {}
+        for first, last, count in groups:
+            tally = tallies.setdefault((first.space, first.place), _Tally(first, last))
+            tally.add(first, last, count)
+        ordered = sorted(tallies.values(), key=lambda t: (t.first.space, t.first.region or "", t.first.address))
+        self._registers = [tally.result() for tally in ordered]
+
+    @overload
+    def __getitem__(self, index: int) -> RegisterSummary: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RegisterSummary]: ...
+    def __getitem__(self, index: int | slice) -> RegisterSummary | list[RegisterSummary]:
+        return self._registers[index]
+
+    def __len__(self) -> int:
+        return len(self._registers)
+
+    def table(self, resolve: Resolver = hex) -> str:
+        """Return the summary as aligned text; `resolve` names instruction pointers."""
+        return aligned(COLUMNS, list(self._rows(resolve))) if self._registers else "no accesses"
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def _repr_html_(self) -> str:
+        return html(COLUMNS, list(self._rows(hex)), f"{len(self)} registers")
+
+    def _rows(self, resolve: Resolver) -> Iterator[tuple[str, ...]]:
+        for register in self._registers:
+            top = [f"{resolve(ip)} ({count:,})" for ip, count in register.ips[:TOP]]
+            if len(register.ips) > TOP:
+                top.append("…")
+            yield (
+                register.place,
+                f"{register.reads:,}",
+                f"{register.writes:,}",
+                ", ".join(map(str, register.widths)),
+                f"{register.first:#x}",
+                f"{register.last:#x}",
+                ", ".join(top),
+            )

@@ -1,0 +1,135 @@
+"""How one thread of execution reaches the devices: the way of every single access.
+
+On a bus the initiator is the side that starts a transfer. Here it is the Bus the emulator gets: it finds the
+region, applies the region's policy, calls the device, checks the answer and appends one record. There is one
+per thread, because what it keeps is per thread: which instruction is running, and where the last access went.
+
+Memory and ports work alike, so each is a `Route` over its own range map.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from decode import Direction, Instruction
+from mmio.space.region import RangeMap, Region
+from mmio.space.route import Route, Space
+
+
+class Recorder(Protocol):
+    """Where records go; `Trace` is one."""
+
+    def record(
+        self,
+        direction: Direction,
+        space: Space,
+        address: int,
+        width: int,
+        value: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: Region | None,
+        offset: int,
+        flags: int,
+        thread: int,
+        old: int | None = None,
+    ) -> None: ...
+
+
+class Addressed(Protocol):
+    """What an initiator needs of an address space."""
+
+    @property
+    def memory(self) -> RangeMap: ...
+    @property
+    def ports(self) -> RangeMap: ...
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+    @property
+    def trace(self) -> Recorder | None: ...
+
+
+class Initiator:
+    """The Bus of one thread of execution in an address space.
+
+    Set `ip` and `instruction` before each instruction, or let `step` do it: they go into every record and
+    every error.
+
+    `trace`: where records go, the space's own trace when left out. `thread`: the number in the records.
+    Whatever a device raises comes out unchanged; the access that failed is not recorded, those before it are.
+    """
+
+    __slots__ = (
+        "_trace",
+        "instruction",
+        "ip",
+        "memory",
+        "port_read",
+        "port_write",
+        "ports",
+        "read",
+        "record",
+        "thread",
+        "update",
+        "write",
+    )
+
+    def __init__(self, space: Addressed, trace: Recorder | None = None, thread: int = 0) -> None:
+        self.ip = 0
+        self.instruction: Instruction | None = None
+        self.thread = thread
+        self.trace = space.trace if trace is None else trace
+        self.memory = Route(self, "memory", space.memory, space.lock)
+        self.ports = Route(self, "port", space.ports, space.lock)
+        # Bound methods handed on as they are: a method here that calls the route's would cost each access a frame.
+        self.read = self.memory.read
+        self.write = self.memory.write
+        self.update = self.memory.update
+        self.port_read = self.ports.read
+        self.port_write = self.ports.write
+
+    @property
+    def trace(self) -> Recorder | None:
+        """Where records go; None for nowhere."""
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: Recorder | None) -> None:
+        self._trace = trace
+        self.record = None if trace is None else trace.record
+
+    def begin(self, instruction: Instruction, ip: int) -> None:
+        """Note which instruction is running, for records and errors. `Emulator.step` calls it."""
+        self.instruction = instruction
+        self.ip = ip
+
+    def read_block(self, address: int, length: int) -> bytes | None:
+        """Read plain memory in one piece; None where it is not plain, lies in several segments or is recorded."""
+        segment = self.memory.find(address)
+        read_block: Callable[[int, int], bytes | None] | None = segment.optional("read_block")
+        if read_block is None or segment.recorded or address + length > segment.end:
+            return None
+        return read_block(address - segment.base, length)
+
+    def write_block(self, address: int, data: bytes) -> bool:
+        """Write plain memory in one piece; False, and nothing written, where `read_block` would return None."""
+        segment = self.memory.find(address)
+        write_block: Callable[[int, bytes], bool] | None = segment.optional("write_block")
+        if write_block is None or segment.recorded or address + len(data) > segment.end:
+            return False
+        return write_block(address - segment.base, data)
+
+    def fetch(self, address: int, length: int) -> bytes:
+        """Return up to `length` bytes of code, fewer where memory ends. Fetching is never recorded."""
+        code = b""
+        while len(code) < length:
+            segment = self.memory.find(address + len(code))
+            fetch: Callable[[int, int], bytes] | None = segment.optional("fetch")
+            wanted = min(length, segment.end - address) - len(code)
+            if fetch is None or wanted <= 0:
+                break
+            got = fetch(address + len(code) - segment.base, wanted)
+            code += got
+            if len(got) < wanted:
+                break
+        return code

@@ -1,0 +1,89 @@
+"""The parts of an access: what each device on its way sees of it.
+
+An access is cut where one region ends and another begins, and where a policy says so. All of it is looked up and
+checked here, so that an access that cannot be done is refused before any device has been touched.
+"""
+
+from attrs import frozen
+
+from mmio.errors import PolicyError, UnmappedAccess
+from mmio.records.flags import UNMAPPED
+from mmio.space.region import RangeMap, Segment
+
+
+@frozen
+class Part:
+    """One piece of an access, and the bytes of it (a mask) where the device has nothing."""
+
+    segment: Segment
+    address: int
+    width: int
+    flags: int
+    holes: int
+
+    @property
+    def offset(self) -> int:
+        """Where the device sees it."""
+        return self.address - self.segment.base
+
+    def of(self, whole: int, start: int) -> int:
+        """This part of a value that starts at address `start`."""
+        return whole >> 8 * (self.address - start) & (1 << 8 * self.width) - 1
+
+    @property
+    def filling(self) -> int:
+        """What reads as the bytes that are not there."""
+        return self.holes if self.segment.region.policy.unmapped == "ones" else 0
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """The stretches without holes, as (first byte, width)."""
+        if not self.holes:
+            return [(0, self.width)]
+        runs: list[tuple[int, int]] = []
+        for byte in range(self.width):
+            if self.holes >> 8 * byte & 0xFF:
+                continue
+            if runs and sum(runs[-1]) == byte:
+                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            else:
+                runs.append((byte, 1))
+        return runs
+
+
+def cut(ranges: RangeMap, address: int, width: int) -> list[Part]:
+    """Cut an access into parts, in address order.
+
+    Raises:
+        UnmappedAccess: a byte has no device or no register, and the mapping's `unmapped` policy is "error"; or the
+            access leaves the space.
+        PolicyError: a mapping refuses its width or alignment.
+    """
+    end = address + width
+    if address < 0 or end > ranges.ground.end:
+        raise UnmappedAccess(f"the space ends at {ranges.ground.end:#x}")
+    parts: list[Part] = []
+    at = address
+    while at < end:
+        segment = ranges.find(at)
+        stop = min(end, segment.end)
+        policy = segment.region.policy
+        pieces = policy.pieces(at - segment.base, stop - at, at_border=stop - at < width)
+        if isinstance(pieces, str):
+            what = "" if stop - at == width else f"its {stop - at} bytes at {at:#x} are "
+            raise PolicyError(f"{segment.region.name!r} does not take it: {what}{pieces}")
+        for first, length, flags in pieces:
+            holes = segment.holes(at + first - segment.base, length)
+            if holes and policy.unmapped == "error":
+                raise UnmappedAccess(_absence(segment, at + first, holes))
+            parts.append(Part(segment, at + first, length, flags | (UNMAPPED if holes else 0), holes))
+        at = stop
+    return parts
+
+
+def _absence(segment: Segment, address: int, holes: int) -> str:
+    """Say what is missing, at the first byte of `holes`."""
+    address += (holes & -holes).bit_length() // 8
+    if segment.region.is_ground:
+        return f"nothing is mapped at {address:#x}"
+    return f"{type(segment.region.device).__name__} has no register at offset {address - segment.base:#x}"

@@ -1,0 +1,96 @@
+"""What a mapping does with an access its device was not made for.
+
+Real devices differ: one takes any width anywhere, one hangs the bus on a byte write, one sits behind a bridge
+that cuts everything to dwords. The device model should not have to care, so the rule is data on the mapping.
+The model sees the access exactly as the instruction made it, unless its mapping says otherwise here.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, Literal, NewType
+
+from attrs import field, frozen, validators
+
+from mmio.records.flags import SPLIT, TOO_WIDE, UNALIGNED
+
+Unmapped = Literal["error", "ones", "zeros"]
+Misfit = Literal["error", "split", "pass"]
+Piece = tuple[int, int, int]  # offset within the access, width, flags
+
+WIDTHS: Final = frozenset((1, 2, 4, 8, 16, 32, 64))
+_PHASE: Final = max(WIDTHS)  # alignment repeats after the widest width
+
+Refusal = NewType("Refusal", str)  # why a policy does not let an access through
+
+
+def _widths(value: Iterable[int]) -> frozenset[int]:
+    widths = frozenset(value)
+    if not widths or not widths <= WIDTHS:
+        raise ValueError(f"widths must be some of {sorted(WIDTHS)}, not {sorted(widths)}")
+    return widths
+
+
+@frozen(cache_hash=True)
+class Policy:
+    """The accesses a mapping lets through, and what becomes of the others.
+
+    `widths`: the widths in bytes the device takes.
+    `too_wide`: a wider access (or one of a width in between, such as 6) is refused, split into accepted
+    widths, or passed on. An access narrower than all of them is refused: there is nothing to split it into.
+    `unaligned`: an access (or piece) not aligned to its own width, counted from the start of the device, is
+    refused, split into aligned ones, or passed on.
+    `unmapped`: an access to a byte where nothing is raises, or reads as ones or zeros and ignores writes.
+    """
+
+    widths: frozenset[int] = field(default=frozenset((1, 2, 4, 8)), converter=_widths)
+    unaligned: Misfit = field(default="pass", validator=validators.in_(("error", "split", "pass")))
+    too_wide: Misfit = field(default="split", validator=validators.in_(("error", "split", "pass")))
+    unmapped: Unmapped = field(default="error", validator=validators.in_(("error", "ones", "zeros")))
+
+    @property
+    def plain_widths(self) -> frozenset[int]:
+        """The widths that go to the device as they are, whatever the offset."""
+        return self.widths if self.unaligned == "pass" else self.widths & {1}
+
+    def pieces(self, offset: int, width: int, at_border: bool = False) -> tuple[Piece, ...] | Refusal:
+        """Cut an access into what the device will see, in address order, or say why it is refused.
+
+        `at_border`: the access is itself what a border between two regions left over; any width may come of
+        that, and it is always cut to accepted ones.
+        """
+        return _pieces(self, offset % _PHASE, width, at_border)
+
+
+ANYTHING: Final = Policy(widths=WIDTHS, too_wide="pass")  # plain memory
+
+
+@lru_cache(maxsize=4096)
+def _pieces(policy: Policy, phase: int, width: int, at_border: bool) -> tuple[Piece, ...] | Refusal:
+    accepted = ", ".join(map(str, sorted(policy.widths)))
+    flags = SPLIT if at_border else 0
+    if width not in policy.widths:
+        if width < min(policy.widths):
+            return Refusal(f"narrower than every width the mapping takes ({accepted})")
+        if not at_border:
+            if policy.too_wide == "pass":
+                return ((0, width, 0),)
+            if policy.too_wide == "error":
+                return Refusal(f"width not among those the mapping takes ({accepted})")
+            flags |= SPLIT | TOO_WIDE
+    elif policy.unaligned == "split" and phase % width:
+        flags |= SPLIT | UNALIGNED
+
+    pieces = []
+    at = 0
+    while at < width:
+        fitting = [
+            w for w in policy.widths if w <= width - at and not (policy.unaligned == "split" and (phase + at) % w)
+        ]
+        if not fitting:
+            return Refusal(f"cannot be split into the widths the mapping takes ({accepted})")
+        piece = max(fitting)
+        if policy.unaligned == "error" and (phase + at) % piece:
+            return Refusal(f"not aligned to {piece} bytes, which the mapping demands")
+        pieces.append((at, piece, flags))
+        at += piece
+    return tuple(pieces)

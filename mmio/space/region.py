@@ -1,0 +1,216 @@
+"""Which device answers at which address.
+
+Regions live in layers, one a priority; within a layer nothing overlaps. That makes overlap a question to two
+neighbours and an overlay (a device over RAM) something somebody asked for by number. What is looked up at run
+time is the layers seen from above: a flat list of segments that touch and never overlap, from address 0 to
+the limit, found by bisection. Where no region is, the ground shows: a region like the others that covers
+everything.
+
+An initiator keeps its last segment, and compares an address only with that segment's `limits`. Changing the
+map takes the limits away from the segments it replaces, so a segment that somebody kept can never answer for
+a region that has gone.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import define, field
+
+from mmio.errors import MappingError, NoRegister
+from mmio.space.policy import Policy
+
+
+@runtime_checkable
+class DeviceLike(Protocol):
+    """The least a device model must have. Offsets count from the start of its region, widths are bytes.
+
+    Optional, and used when there: `name_at(offset, width) -> str | None` and `describe(offset, width, value)
+    -> str` for records and errors; `holes(offset, width) -> int`, a mask of the bytes where the device has
+    nothing; `update(offset, width, operation) -> old`, `read_block`, `write_block` and `fetch` as a Bus has
+    them.
+    """
+
+    def read(self, offset: int, width: int) -> int: ...
+
+    def write(self, offset: int, width: int, value: int) -> None: ...
+
+
+class Void:
+    """The device where no device is."""
+
+    def read(self, offset: int, width: int) -> int:
+        """Raise `NoRegister`."""
+        raise NoRegister(self, offset, width)
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Raise `NoRegister`."""
+        raise NoRegister(self, offset, width)
+
+    def holes(self, offset: int, width: int) -> int:
+        """Every byte is missing."""
+        return (1 << width * 8) - 1
+
+
+@define(eq=False)
+class Region:
+    """A range of addresses (or ports) and the device that answers there."""
+
+    start: int
+    length: int
+    device: DeviceLike
+    name: str
+    policy: Policy
+    priority: int = 0
+    recorded: bool = True
+    is_ground: bool = False
+
+    @property
+    def end(self) -> int:
+        """The first address past the region."""
+        return self.start + self.length
+
+    def name_at(self, offset: int, width: int) -> str | None:
+        """Return the device's name for these bytes ("CTRL", "FIFO[3]"), or None when it has none."""
+        name_at: Callable[[int, int], str | None] | None = getattr(self.device, "name_at", None)
+        return None if name_at is None else name_at(offset, width)
+
+    def __str__(self) -> str:
+        return f"{self.start:#x}..{self.end:#x} {self.name!r}"
+
+
+class Limits(dict[int, int]):
+    """The last plain address by width; a width that is not there is plain nowhere."""
+
+    def __missing__(self, width: int) -> int:
+        return -1
+
+
+@define(eq=False)
+class Segment:
+    """A stretch of addresses where one region is on top.
+
+    `limits` says for each width the last address at which an access of that width needs no thought: it ends inside the
+    segment and the region's policy has nothing to say. Every other access takes the long way.
+    `label` is the region as records have it, None for the ground.
+    """
+
+    start: int
+    end: int
+    region: Region
+    limits: Limits = field(init=False)
+    base: int = field(init=False)
+    recorded: bool = field(init=False)
+    label: Region | None = field(init=False)
+    read: Callable[[int, int], int] = field(init=False)
+    write: Callable[[int, int, int], None] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.limits = Limits((width, self.end - width) for width in self.region.policy.plain_widths)
+        self.base = self.region.start
+        self.recorded = self.region.recorded
+        self.label = None if self.region.is_ground else self.region
+        self.read = self.region.device.read
+        self.write = self.region.device.write
+
+    def holes(self, offset: int, width: int) -> int:
+        """Return the mask of those bytes of an access where the device has nothing; 0 when it does not say."""
+        holes: Callable[[int, int], int] | None = self.optional("holes")
+        return 0 if holes is None else holes(offset, width)
+
+    def optional(self, method: str) -> Any:
+        """Return the device's bound method of this name, or None."""
+        return getattr(self.region.device, method, None)
+
+
+class _Layer:
+    """Regions that do not overlap, in address order."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.regions: list[Region] = []
+
+    def add(self, region: Region) -> None:
+        index = bisect_left(self.starts, region.start)
+        for other in self.regions[max(index - 1, 0) : index + 1]:
+            if other.start < region.end and region.start < other.end:
+                raise MappingError(f"{region} overlaps {other}; to lay one over the other give it a higher priority")
+        self.starts.insert(index, region.start)
+        self.regions.insert(index, region)
+
+    def __contains__(self, region: Region) -> bool:
+        index = bisect_left(self.starts, region.start)
+        return self.regions[index : index + 1] == [region]
+
+    def remove(self, region: Region) -> None:
+        index = bisect_left(self.starts, region.start)
+        del self.starts[index], self.regions[index]
+
+
+class RangeMap:
+    """All regions of one space, memory or ports."""
+
+    def __init__(self, ground: Region) -> None:
+        self.ground = ground
+        self._layers: dict[int, _Layer] = {}
+        # One tuple, replaced as a whole: another thread's look-up sees the old map or the new one.
+        self._table = ([ground.start], [Segment(ground.start, ground.end, ground)])
+
+    def find(self, address: int) -> Segment:
+        """Return the segment around `address`, which must not be negative; past the end, the last one."""
+        starts, segments = self._table
+        return segments[bisect_right(starts, address) - 1]
+
+    def add(self, region: Region) -> None:
+        """Put a region in its layer.
+
+        Raises:
+            MappingError: it is empty, does not fit in the space, or overlaps a region of the same priority.
+        """
+        if region.length <= 0 or region.start < 0 or region.end > self.ground.end:
+            raise MappingError(f"{region} is not a range within 0x0..{self.ground.end:#x}")
+        self._layers.setdefault(region.priority, _Layer()).add(region)
+        self._refresh(region.start, region.end)
+
+    def remove(self, region: Region) -> None:
+        """Take a region out; what it covered shows again. Raises MappingError when it is not mapped."""
+        if region not in self:
+            raise MappingError(f"{region} is not mapped")
+        self._layers[region.priority].remove(region)
+        self._refresh(region.start, region.end)
+
+    def __contains__(self, region: Region) -> bool:
+        layer = self._layers.get(region.priority)
+        return layer is not None and region in layer
+
+    def __iter__(self) -> Iterator[Region]:
+        """All regions, highest priority first, then by address."""
+        for priority in sorted(self._layers, reverse=True):
+            yield from self._layers[priority].regions
+
+    def _refresh(self, low: int, high: int) -> None:
+        """Look down on low..high again, and on a neighbour each side, which may have grown together."""
+        starts, segments = self._table[0].copy(), self._table[1].copy()
+        first = max(bisect_right(starts, low) - 2, 0)
+        last = bisect_left(starts, high) + 1
+        replaced = segments[first:last]
+        segments[first:last] = fresh = list(self._from_above(replaced[0].start, replaced[-1].end))
+        starts[first:last] = [segment.start for segment in fresh]
+        self._table = starts, segments
+        for segment in replaced:
+            segment.limits = Limits()
+
+    def _from_above(self, address: int, end: int) -> Iterator[Segment]:
+        layers = [self._layers[priority] for priority in sorted(self._layers, reverse=True)]
+        while address < end:
+            region, stop = self.ground, end
+            for layer in layers:
+                index = bisect_right(layer.starts, address)
+                if index and address < layer.regions[index - 1].end:
+                    region = layer.regions[index - 1]
+                    stop = min(stop, region.end)
+                    break
+                if index < len(layer.starts):
+                    stop = min(stop, layer.starts[index])
+            yield Segment(address, stop, region)
+            address = stop

@@ -1,0 +1,238 @@
+"""The way from an instruction's access to a device and back.
+
+There is a short way and a long way. The short way is for an access inside one segment, of a width the policy has
+nothing to say about: one comparison, the device's bound method, one record. Everything else (borders, policies, bytes
+where nothing is, atomics) takes the long way, in parts.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.errors import AccessError, DeviceError, NoRegister, Where
+from mmio.records.flags import ATOMIC
+from mmio.space.part import Part, cut
+from mmio.space.region import RangeMap, Segment
+
+if TYPE_CHECKING:
+    from mmio.space.initiator import Initiator
+
+Space: TypeAlias = Literal["memory", "port"]
+Operation: TypeAlias = Callable[[int], int]
+
+
+class Route:
+    """One initiator's way into one range map."""
+
+    __slots__ = ("_initiator", "_lock", "_map", "_read_hit", "_space", "_write_hit")
+
+    def __init__(
+        self, initiator: "Initiator", space: Space, ranges: RangeMap, lock: AbstractContextManager[object]
+    ) -> None:
+        self._initiator = initiator
+        self._space: Space = space
+        self._map = ranges
+        self._lock = lock
+        # A copy loop reads here and writes there: one last hit for each keeps both on the short way.
+        self._read_hit = self._write_hit = ranges.find(0)
+
+    def find(self, address: int) -> Segment:
+        """Return the segment around an address."""
+        return self._map.find(address)
+
+    def read(self, address: int, width: int) -> int:
+        """Read `width` bytes as an unsigned little-endian int."""
+        hit = self._read_hit
+        if not hit.start <= address <= hit.limits[width]:
+            hit = self._map.find(address)
+            if not hit.start <= address <= hit.limits[width]:
+                return self._read_parts(address, width)
+            self._read_hit = hit
+        offset = address - hit.base
+        try:
+            value = hit.read(offset, width)
+        except NoRegister as hole:
+            if hole.device is not hit.region.device:
+                self._place(hole, "read", address, width)
+                raise
+            return self._read_parts(address, width)
+        except AccessError as error:
+            self._place(error, "read", address, width)
+            raise
+        if value.__class__ is not int or value >> (width << 3):  # a negative one, shifted, is never 0
+            value = self._checked(value, address, width)
+        if hit.recorded:
+            initiator = self._initiator
+            if initiator.record is not None:
+                initiator.record(
+                    READ,
+                    self._space,
+                    address,
+                    width,
+                    value,
+                    initiator.ip,
+                    initiator.instruction,
+                    hit.label,
+                    offset,
+                    0,
+                    initiator.thread,
+                )
+        return value
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Write `width` bytes."""
+        hit = self._write_hit
+        if not hit.start <= address <= hit.limits[width]:
+            hit = self._map.find(address)
+            if not hit.start <= address <= hit.limits[width]:
+                return self._write_parts(address, width, value)
+            self._write_hit = hit
+        offset = address - hit.base
+        try:
+            hit.write(offset, width, value)
+        except NoRegister as hole:
+            if hole.device is not hit.region.device:
+                self._place(hole, "write", address, width)
+                raise
+            return self._write_parts(address, width, value)
+        except AccessError as error:
+            self._place(error, "write", address, width)
+            raise
+        if hit.recorded:
+            initiator = self._initiator
+            if initiator.record is not None:
+                initiator.record(
+                    WRITE,
+                    self._space,
+                    address,
+                    width,
+                    value,
+                    initiator.ip,
+                    initiator.instruction,
+                    hit.label,
+                    offset,
+                    0,
+                    initiator.thread,
+                )
+        return None
+
+    def update(self, address: int, width: int, operation: Operation) -> int:
+        """Read, write `operation(old)`, and return old, indivisibly against every other update in the space.
+
+        It makes one record, with both values. When the operation or the write raises, what was read is still
+        recorded, as a read.
+        """
+        with self._lock:
+            parts = self._parts("update", address, width)
+            by_device: Callable[[int, int, Operation], int] | None = parts[0].segment.optional("update")
+            if by_device is not None and len(parts) == 1 and not parts[0].holes:
+                return self._update_by_device(parts[0], by_device, operation)
+            only_read: list[tuple[Part, int]] = []
+            try:
+                old = 0
+                for part in parts:
+                    value = self._read_part(part, "update")
+                    only_read.append((part, value))
+                    old |= value << 8 * (part.address - address)
+                new = operation(old)
+                for part in parts:
+                    value = part.of(new, address)
+                    self._write_part(part, value, "update")
+                    self._record(READ_WRITE, part, value, ATOMIC, only_read.pop(0)[1])
+            finally:
+                for part, value in only_read:
+                    self._record(READ, part, value, ATOMIC)
+            return old
+
+    def _update_by_device(self, part: Part, update: Callable[[int, int, Operation], int], operation: Operation) -> int:
+        new = 0
+
+        def remembered(old: int) -> int:
+            nonlocal new
+            new = operation(old)
+            return new
+
+        old = update(part.offset, part.width, remembered)
+        self._record(READ_WRITE, part, new, ATOMIC, old)
+        return old
+
+    def _read_parts(self, address: int, width: int) -> int:
+        whole = 0
+        for part in self._parts("read", address, width):
+            value = self._read_part(part, "read")
+            self._record(READ, part, value)
+            whole |= value << 8 * (part.address - address)
+        return whole
+
+    def _write_parts(self, address: int, width: int, whole: int) -> None:
+        for part in self._parts("write", address, width):
+            value = part.of(whole, address)
+            self._write_part(part, value, "write")
+            self._record(WRITE, part, value)
+
+    def _parts(self, verb: str, address: int, width: int) -> list[Part]:
+        try:
+            return cut(self._map, address, width)
+        except AccessError as error:
+            self._place(error, verb, address, width)
+            raise error from None  # the device's NoRegister, if that is how we came here, says the same with less
+
+    def _read_part(self, part: Part, verb: str) -> int:
+        value = part.filling
+        for first, width in part.runs:
+            try:
+                answer = part.segment.read(part.offset + first, width)
+            except AccessError as error:
+                self._place(error, verb, part.address, part.width)
+                raise
+            value |= self._checked(answer, part.address + first, width, verb) << 8 * first
+        return value
+
+    def _write_part(self, part: Part, value: int, verb: str) -> None:
+        for first, width in part.runs:
+            try:
+                part.segment.write(part.offset + first, width, value >> 8 * first & (1 << 8 * width) - 1)
+            except AccessError as error:
+                self._place(error, verb, part.address, part.width)
+                raise
+
+    def _record(self, direction: Direction, part: Part, value: int, flags: int = 0, old: int | None = None) -> None:
+        initiator = self._initiator
+        if part.segment.recorded and initiator.record is not None:
+            initiator.record(
+                direction,
+                self._space,
+                part.address,
+                part.width,
+                value,
+                initiator.ip,
+                initiator.instruction,
+                part.segment.label,
+                part.offset,
+                part.flags | flags,
+                initiator.thread,
+                old,
+            )
+
+    def _checked(self, value: Any, address: int, width: int, verb: str = "read") -> int:
+        """Return a device's answer as a plain int. Anything that Python itself takes for an integer will do."""
+        try:
+            number = index(value)
+        except TypeError:
+            number = -1
+        if number >> 8 * width:
+            problem = f"the device answered {value!r}, expected an int in 0..{(1 << 8 * width) - 1:#x}"
+            raise DeviceError(problem, self._where(verb, address, width))
+        return number
+
+    def _place(self, error: AccessError, verb: str, address: int, width: int) -> None:
+        """Tell an error which access it is about, unless it knows."""
+        if error.where is None:
+            error.where = self._where(verb, address, width)
+
+    def _where(self, verb: str, address: int, width: int) -> Where:
+        initiator = self._initiator
+        region = self._map.find(max(address, 0)).region
+        return Where(verb, self._space, address, width, initiator.ip, initiator.instruction, region)

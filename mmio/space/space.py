@@ -1,0 +1,195 @@
+"""The address space: what is where.
+
+It holds the two range maps, memory and ports, and is itself a Bus, so that a library caller hands it to an
+emulator and is done. A source with threads gives each thread an `Initiator` of its own, which knows the
+running instruction.
+"""
+
+from collections.abc import Callable, Iterable
+from threading import RLock
+from typing import Any, Final
+
+from decode import Instruction
+from emulate import Ram
+from mmio.errors import MappingError
+from mmio.space.initiator import Initiator, Recorder
+from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
+from mmio.space.region import DeviceLike, RangeMap, Region, Void
+from mmio.space.route import Operation
+
+MEMORY_END: Final = 1 << 64
+PORTS_END: Final = 1 << 16
+
+
+class BackgroundPorts:
+    """The port half of a background bus, as a device."""
+
+    def __init__(self, bus: Any) -> None:
+        self.read: Callable[[int, int], int] = bus.port_read
+        self.write: Callable[[int, int, int], None] = bus.port_write
+
+
+class AddressSpace:
+    """Devices and RAM at addresses and ports; a Bus.
+
+    `trace`: where the accesses are recorded, None for nowhere.
+    `unmapped`: what an access does where nothing is mapped: raise `UnmappedAccess`, or read as ones or zeros,
+    ignore writes and be recorded so.
+    `background`: a Bus that answers there instead, unrecorded: the memory of an ordinary process around the
+    trapped pages. Its `read` and `write` must take any width from 1 byte up.
+    """
+
+    def __init__(self, trace: Recorder | None = None, *, unmapped: Unmapped = "error", background: Any = None) -> None:
+        # Held from the read to the write of every LOCK and XCHG. Reentrant: a device may update memory when touched.
+        self.lock = RLock()
+        background_ports = BackgroundPorts(background) if hasattr(background, "port_read") else None
+        self.memory = RangeMap(_ground(MEMORY_END, unmapped, background))
+        self.ports = RangeMap(_ground(PORTS_END, unmapped, background_ports))
+        self._trace = trace
+        self._own = Initiator(self)
+
+    @property
+    def trace(self) -> Recorder | None:
+        """Where accesses through the space itself, and through initiators made from now on, are recorded."""
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: Recorder | None) -> None:
+        self._trace = self._own.trace = trace
+
+    def map(
+        self,
+        start: int,
+        length: int,
+        device: DeviceLike,
+        name: str | None = None,
+        *,
+        widths: Iterable[int] = (1, 2, 4, 8),
+        unaligned: Misfit = "pass",
+        too_wide: Misfit = "split",
+        unmapped: Unmapped = "error",
+        priority: int = 0,
+    ) -> Region:
+        """Let `device` answer at start..start+length.
+
+        The policy (see `Policy`) belongs to the mapping. A region may lie over others only with a higher
+        `priority` than theirs; an access that crosses a border is split there, and each part recorded.
+
+        Raises:
+            MappingError: the range is empty, does not fit, or overlaps one of the same priority.
+            TypeError: the device has no `read` or no `write`, or is a class.
+        """
+        policy = Policy(frozenset(widths), unaligned, too_wide, unmapped)
+        return self._add(self.memory, Region(start, length, device, _name(device, name), policy, priority))
+
+    def map_ports(
+        self,
+        port: int,
+        count: int,
+        device: DeviceLike,
+        name: str | None = None,
+        *,
+        widths: Iterable[int] = (1, 2, 4),
+        unaligned: Misfit = "pass",
+        too_wide: Misfit = "split",
+        unmapped: Unmapped = "error",
+        priority: int = 0,
+    ) -> Region:
+        """Let `device` answer at `count` ports from `port`; otherwise like `map`."""
+        policy = Policy(frozenset(widths), unaligned, too_wide, unmapped)
+        return self._add(self.ports, Region(port, count, device, _name(device, name), policy, priority))
+
+    def ram(self, start: int, size: int, name: str | None = None) -> Region:
+        """Map `size` bytes of zeroed plain memory: an `emulate.Ram`, its bytes in `region.device.data`.
+
+        It takes any access and is not recorded. To have its accesses recorded, map a `Ram(size)` like any device.
+        """
+        region = Region(start, size, Ram(max(size, 0)), name or "ram", ANYTHING, recorded=False)
+        return self._add(self.memory, region)
+
+    def unmap(self, region: Region | int) -> None:
+        """Take out a region, or the topmost memory region that starts at an address.
+
+        Raises:
+            MappingError: it is not mapped.
+        """
+        with self.lock:
+            found = self._starting_at(region) if isinstance(region, int) else region
+            ranges = self.ports if found in self.ports else self.memory
+            ranges.remove(found)
+
+    def initiator(self, thread: int = 0) -> Initiator:
+        """Make a Bus for one thread of execution."""
+        return Initiator(self, thread=thread)
+
+    def read(self, address: int, width: int) -> int:
+        """Read `width` bytes of memory as an unsigned little-endian int."""
+        return self._own.read(address, width)
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Write `width` bytes of memory."""
+        self._own.write(address, width, _fitting(value, width))
+
+    def port_read(self, port: int, width: int) -> int:
+        """Read a port."""
+        return self._own.port_read(port, width)
+
+    def port_write(self, port: int, width: int, value: int) -> None:
+        """Write a port."""
+        self._own.port_write(port, width, _fitting(value, width))
+
+    def update(self, address: int, width: int, operation: Operation) -> int:
+        """Read, write `operation(old)`, return old, indivisibly against every other update."""
+        return self._own.update(address, width, operation)
+
+    def begin(self, instruction: Instruction, ip: int) -> None:
+        """Note which instruction is running, for records and errors. `Emulator.step` calls it."""
+        self._own.begin(instruction, ip)
+
+    def read_block(self, address: int, length: int) -> bytes | None:
+        """Read plain memory in one piece; None where it is not plain."""
+        return self._own.read_block(address, length)
+
+    def write_block(self, address: int, data: bytes) -> bool:
+        """Write plain memory in one piece; False, and nothing done, where it is not plain."""
+        return self._own.write_block(address, data)
+
+    def fetch(self, address: int, length: int) -> bytes:
+        """Return up to `length` bytes of code."""
+        return self._own.fetch(address, length)
+
+    def _add(self, ranges: RangeMap, region: Region) -> Region:
+        with self.lock:
+            ranges.add(region)
+        return region
+
+    def _starting_at(self, start: int) -> Region:
+        for region in self.memory:
+            if region.start == start:
+                return region
+        raise MappingError(f"no region starts at {start:#x}")
+
+    def __str__(self) -> str:
+        lines = [str(region) for region in self.memory]
+        return "\n".join(lines + [f"port {region}" for region in self.ports])
+
+
+def _ground(end: int, unmapped: Unmapped, background: DeviceLike | None) -> Region:
+    if background is not None:
+        return Region(0, end, background, "background", ANYTHING, recorded=False, is_ground=True)
+    return Region(0, end, Void(), "unmapped", Policy(unmapped=unmapped), is_ground=True)
+
+
+def _name(device: object, name: str | None) -> str:
+    """Check that it is a device, and name the region after its class unless it has a name."""
+    if isinstance(device, type):
+        raise TypeError(f"map a device, not a class: {device.__name__}(...)")
+    if not isinstance(device, DeviceLike):
+        raise TypeError(f"{device!r} is no device: it needs read(offset, width) and write(offset, width, value)")
+    return name or type(device).__name__
+
+
+def _fitting(value: int, width: int) -> int:
+    if value >> 8 * width:
+        raise ValueError(f"value {value:#x} does not fit in {width} bytes")
+    return value

@@ -1,0 +1,73 @@
+"""Heat maps: what is counted, and that the picture shows it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from decode import READ_WRITE, WRITE
+from mmio import TraceView
+from mmio.pictures.heatmap import COLUMNS, ROWS, Grid
+from tests.mmio.traces import access
+
+
+def test_rows_are_the_bytes_touched() -> None:
+    """Few bytes have a row each; an access is in the row of every byte it touches, and gaps have no row."""
+    grid = Grid.of([access(0, offset=4, width=2), access(1, offset=0x100, width=1, direction=WRITE)])
+    assert (grid.size, grid.rows) == (1, (4, 5, 0x100))
+    assert grid.reads == {(0, 0): 1, (1, 0): 1}
+    assert grid.writes == {(2, COLUMNS - 1): 1}
+
+
+def test_rows_grow_with_the_region() -> None:
+    """Of more bytes than fit, a power of two is a row, and an access within it counts once."""
+    grid = Grid.of([access(n, offset=4 * n) for n in range(ROWS)])
+    assert (grid.size, len(grid.rows)) == (4, ROWS)
+    assert set(grid.reads.values()) == {1}
+    assert grid.rows[:3] == (0, 4, 8)
+
+
+def test_atomics_count_as_both() -> None:
+    """An atomic is a read and a write."""
+    grid = Grid.of([access(direction=READ_WRITE, old=1)])
+    assert grid.reads == grid.writes
+    assert grid.reads.total() == 4
+
+
+def test_where_nothing_is_mapped_addresses_count() -> None:
+    """Without a region the rows are addresses."""
+    assert Grid.of([access(region=None, offset=None, register=None, width=1)]).rows == (0xFE000004,)
+
+
+def test_picture(tmp_path: Path) -> None:
+    """The picture names the region and offsets, and has both directions."""
+    import matplotlib
+
+    path = tmp_path / "map.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        TraceView.of([access(n, offset=n * 8, direction=WRITE) for n in range(20)]).heatmap(path)
+    svg = path.read_text()
+    for label in ("reads of timer", "writes of timer", "0x0", "offset, 1 byte a row", "ms since the first access"):
+        assert label in svg
+
+
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        (TraceView.of([]), "a heat map is of one region, got no accesses"),
+        (TraceView.of([access(0), access(1, region="nic")]), "a heat map is of one region, got nic, timer; choose one"),
+    ],
+    ids=["nothing", "two regions"],
+)
+def test_what_cannot_be_drawn(view: TraceView, reason: str, tmp_path: Path) -> None:
+    """Nothing, and several regions, are errors and no file."""
+    with pytest.raises(ValueError, match=reason):
+        view.heatmap(tmp_path / "map.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When matplotlib is missing the error says how to get it."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'pagetrap\[plot\]'"):
+        TraceView.of([access()]).heatmap(tmp_path / "map.png")

@@ -10,6 +10,7 @@ import atexit
 import functools
 import random
 import signal
+from typing import Final
 
 from iced_x86 import Code_, CpuidFeature, Decoder
 
@@ -18,6 +19,8 @@ from tests.cases.forms import all_codes
 from tests.needs import need
 from tests.oracle.case import CannotRun, Case
 from tests.oracle.silicon import SiliconEngine
+
+AMD: Final = "AuthenticAMD"
 
 _TRIES = 8
 _FEATURES = {value: name for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
@@ -29,6 +32,13 @@ def silicon() -> SiliconEngine:
     engine = SiliconEngine()
     atexit.register(engine.close)
     return engine
+
+
+@functools.cache
+def vendor() -> str:
+    """Return who made the CPU, as CPUID says: `AMD` or another; raises as `host_has` does."""
+    _, ebx, ecx, edx = silicon().cpuid(0)
+    return b"".join(register.to_bytes(4, "little") for register in (ebx, edx, ecx)).decode("ascii", "replace")
 
 
 def need_silicon() -> SiliconEngine:

@@ -49,6 +49,7 @@ _FAULTS = (signal.SIGTRAP, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.
 _STRAIGHT = (FlowControl.NEXT, FlowControl.INTERRUPT, FlowControl.EXCEPTION)
 _AFTER = tuple(REGISTER_INDEX[name] for name in GENERAL)
 _RIP, _RFLAGS = REGISTER_INDEX["rip"], REGISTER_INDEX["rflags"]
+_RSP = GENERAL.index("rsp")
 _FS_BASE, _GS_BASE = REGISTER_INDEX["fs_base"], REGISTER_INDEX["gs_base"]
 
 
@@ -167,7 +168,7 @@ class SiliconEngine:
             bases[4:] = words[_FS_BASE], words[_GS_BASE]
         return Outcome(
             engine=self.name,
-            regs=tuple([words[index] for index in _AFTER]),
+            regs=_general(words, case.bits),
             rip=rip,
             rflags=words[_RFLAGS] & ~_RESUME_FLAG,
             bases=tuple(bases),
@@ -209,6 +210,18 @@ class SiliconEngine:
             if ticks == 2:
                 raise CannotRun(f"no end in sight after a second of CPU time, running {case!r}")
         return stop
+
+
+def _general(words: tuple[int, ...], bits: int) -> tuple[int, ...]:
+    """Return the general registers, without what is not the program's in a 16-bit stack segment.
+
+    IRET to one loads only SP, so the kernel returns by way of a stack of its own whose bits 16..31 are those of the
+    program's ESP (arch/x86/entry/entry_64.S, espfix64). Bits 32..63 are the kernel's address on AMD CPUs, 0 on Intel's.
+    """
+    values = [words[index] for index in _AFTER]
+    if bits == 16:
+        values[_RSP] &= 0xFFFFFFFF
+    return tuple(values)
 
 
 def _check(case: Case) -> None:

@@ -10,6 +10,7 @@ from ctypes import CFUNCTYPE, addressof, c_uint64
 from pathlib import Path
 from typing import Any, Final
 
+from emulate import Cpu
 from mmio.inprocess import libc
 from mmio.inprocess.entry import entry
 from mmio.xstate import XSave
@@ -49,10 +50,10 @@ _IN: Final = 0x1000
 _STACK: Final = 0x3F00
 _OUT: Final = 0x4000
 _AREA: Final = 0x100
+_AREA_SIZE: Final = 0x2000
 _SIZE: Final = 0x8000
 
 _FLAGS: Final = 0xCD5  # the arithmetic flags and DF
-_SOFTWARE: Final = 464  # where a signal's frame says how large the area is
 
 
 def harmless(source: random.Random, length: int) -> bytes:
@@ -67,9 +68,7 @@ class Registers:
         words = (c_uint64 * 16).from_address(base)
         self.general = dict(zip(NAMES, words, strict=False))
         self.flags = words[15] & _FLAGS
-        software = (ctypes.c_uint32 * 2).from_address(base + _AREA + _SOFTWARE)
-        software[:] = [0x46505853, 0x2000]
-        area = XSave(base + _AREA)
+        area = XSave(base + _AREA, _AREA_SIZE)
         self.vector, self.k, self.x87 = list(area.vector), list(area.k), list(area.x87)
         self.control = (area.fcw, area.fsw, area.ftw, area.mxcsr)
 
@@ -99,14 +98,30 @@ class Executor:
 
     def run(self, code: bytes, seed: int = 0, **general: int) -> Registers:
         """Execute one instruction with registers made from `seed`, but for those given; return all registers after."""
+        self._set(seed, general)
+        ctypes.memset(self._base + _OUT, 0, 0x2000)
+        ctypes.memmove(self._place, code.ljust(16, b"\x90"), 16)
+        self._call()
+        return Registers(self._base + _OUT)
+
+    def cpu(self, seed: int = 0, **general: int) -> Cpu:
+        """Return the registers that `run` would begin with, as a library caller has them."""
+        self._set(seed, general)
+        words = (c_uint64 * 16).from_address(self._base + _IN)
+        state = XSave(self._base + _IN + _AREA, _AREA_SIZE)
+        cpu = Cpu(bits=64, rip=self.ip, rflags=words[15], mxcsr=state.mxcsr, **dict(zip(NAMES, words, strict=False)))
+        cpu.vector[:], cpu.k[:], cpu.x87[:] = state.vector, state.k, state.x87
+        cpu.fcw, cpu.fsw, cpu.ftw = state.fcw, state.fsw, state.ftw
+        return cpu
+
+    def _set(self, seed: int, general: dict[str, int]) -> None:
         source = random.Random(seed)
         base = self._base + _IN
         words: Any = (c_uint64 * 16).from_address(base)
         words[:] = [general.get(name, source.getrandbits(64)) for name in NAMES] + [general.get("rflags", 0x202)]
         area = base + _AREA
         ctypes.memset(area, 0, 0x2000)
-        (ctypes.c_uint32 * 2).from_address(area + _SOFTWARE)[:] = [0x46505853, 0x2000]
-        state: Any = XSave(area)
+        state: Any = XSave(area, _AREA_SIZE)
         state.fcw, state.mxcsr = 0x37F, 0x1F80
         for index in range(32):
             state.vector[index] = int.from_bytes(harmless(source, 64))
@@ -115,8 +130,3 @@ class Executor:
             state.x87[index] = 0x3FFF << 64 | 1 << 63 | source.getrandbits(60)
         state.ftw = general.get("ftw", 0xFF)
         state.fsw = general.get("fsw", 0)
-        ctypes.memset(area + _SOFTWARE, 0, 8)
-        ctypes.memset(self._base + _OUT, 0, 0x2000)
-        ctypes.memmove(self._place, code.ljust(16, b"\x90"), 16)
-        self._call()
-        return Registers(self._base + _OUT)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from decode import Instruction, MemoryAccess, decode
-from decode.forms import Form, forms
+from decode import decode
 from emulate import UnsupportedInstruction, is_supported
 from emulate.flags import undefined
 from mmio.inprocess import Mapping, ioremap, native
@@ -20,32 +19,20 @@ from mmio.inprocess.mapping import _trap
 from mmio.inprocess.sites import Site, Sites
 from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
+from tests.mmio.inprocess.forms import PLACE, needed_features, registers, suitable
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 from tests.needs import need
-from tests.oracle.case import CannotRun
-from tests.oracle.host import features
 
 ADDPS = bytes.fromhex("0f5806")  # addps xmm0,[rsi]
 VPADDD = bytes.fromhex("62f17549fe06")  # vpaddd zmm0{k1},zmm1,[rsi]
 VCVTPS2PH = bytes.fromhex("c4e3791d0600")  # vcvtps2ph [rsi],xmm0,0
 VCVTPS2PH_MASKED = bytes.fromhex("62f37d491d0600")  # vcvtps2ph [rsi]{k1},zmm0,0
 
-_PLACE = 0x80 - 0x10  # the examples of `forms` name [rsi+0x10]; this aligns it
-_UNSUITABLE = frozenset(
-    (
-        *("call", "jmp", "ret", "retf", "iret", "iretd", "iretq"),  # they go somewhere
-        *("lss", "lfs", "lgs", "ldmxcsr", "vldmxcsr", "fldcw", "xrstor"),  # not with any bytes
-        *("sgdt", "sidt", "smsw", "sldt", "str"),  # done by the kernel where user code may not
-        *("rstorssp", "clrssbsy", "wrssd", "wrssq", "umonitor", "bound", "lea"),
-    )
-)
-_BLOCKS = ("xsave", "xrstor", "fxsave", "fxrstor", "fldenv", "frstor", "fnstenv", "fnsave")
-
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
-    need("AVX512F" in _features(), "a CPU with AVX-512")
+    need("AVX512F" in needed_features(), "a CPU with AVX-512")
     return Executor(tmp_path_factory.mktemp("execute"))
 
 
@@ -58,45 +45,6 @@ def device() -> Bytes:
 def mapping(device: Bytes) -> Iterator[Mapping]:
     with ioremap(device, widths=(1, 2, 4, 8, 16, 32, 64)) as mapping:
         yield mapping
-
-
-def _features() -> frozenset[str]:
-    try:
-        return features()
-    except CannotRun as error:
-        need(False, f"permission to ptrace a child process ({error})")
-        raise
-
-
-def _operand_place(instruction: Instruction) -> bool:
-    """Whether the instruction makes one access to the operand at [rsi+0x10], and none elsewhere."""
-    match instruction.accesses:
-        case (MemoryAccess(operand=operand),):
-            explicit = operand in instruction.operands and operand.index is None
-            return explicit and operand.base is not None and operand.base.name == "rsi" and operand.displacement == 0x10
-    return False
-
-
-def _suitable() -> list[Form]:
-    """Return all forms this CPU can execute with any register contents on one memory operand."""
-    return [
-        form
-        for form in forms()
-        if 64 in form.examples
-        and not form.privileged
-        and form.mnemonic not in _UNSUITABLE
-        and not form.mnemonic.startswith(_BLOCKS)
-        and "SREG" not in form.name
-        and set(form.features) <= _features()
-        and _operand_place(decode(form.examples[64]))
-    ]
-
-
-def _registers(form: Form) -> dict[str, int]:
-    """Return register values without which an instruction would fault or leave the page."""
-    if "div" in form.mnemonic:
-        return {"rax": 7, "rdx": 0}
-    return {"rdx": 77} if form.mnemonic in ("bt", "bts", "btr", "btc") else {"rcx": 5}
 
 
 @pytest.fixture(params=["usual", "native"])
@@ -125,17 +73,17 @@ def test_every_form_is_as_on_memory(executor: Executor, encoding: str, route: st
     natively = before = 0
     wrong = []
     with ioremap(device) as mapping:
-        for form in _suitable():
+        for form in suitable():
             if form.encoding != encoding:
                 continue
-            code, given = form.examples[64], _registers(form)
+            code, given = form.examples[64], registers(form)
             memory.raw, device.data[:] = contents, contents
-            expected = executor.run(code, rsi=ctypes.addressof(memory) + _PLACE, **given)
-            seen = executor.run(code, rsi=mapping.address + _PLACE, **given)
-            if seen.general["rsi"] == mapping.address + _PLACE:
+            expected = executor.run(code, rsi=ctypes.addressof(memory) + PLACE, **given)
+            seen = executor.run(code, rsi=mapping.address + PLACE, **given)
+            if seen.general["rsi"] == mapping.address + PLACE:
                 seen.general["rsi"] = expected.general["rsi"]
-            for registers in (seen, expected):
-                registers.flags &= ~undefined(decode(code), given.get("rcx", 0) & 0xFF)
+            for state in (seen, expected):
+                state.flags &= ~undefined(decode(code), given.get("rcx", 0) & 0xFF)
             if seen != expected or device.data != memory.raw:
                 wrong.append(form.name)
             made, before = len(mapping.trace) - before, len(mapping.trace)
@@ -256,6 +204,7 @@ def test_misalignment_faults_as_on_memory(tmp_path: Path) -> None:
 import faulthandler, sys
 from ctypes import CDLL
 from mmio.inprocess import ioremap
+from tests.mmio.inprocess.forms import PLACE, needed_features, registers, suitable
 from tests.mmio.inprocess.models import Bytes
 faulthandler.enable()
 driver = CDLL(sys.argv[1])

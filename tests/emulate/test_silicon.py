@@ -15,11 +15,12 @@ import os
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from iced_x86 import Code_
+from iced_x86 import Code_, Decoder
 
 from decode import decode
 from emulate.recipes import RECIPES
 from tests.cases.forms import all_codes, codes_by_operation, operation
+from tests.emulate.regressions import REGRESSIONS
 from tests.oracle.case import CannotRun, Case
 from tests.oracle.host import host_has, need_silicon, silicon
 from tests.oracle.judge import differences
@@ -65,7 +66,7 @@ def emulated(bits: int) -> list[Code_]:
 
 
 def check(case: Case) -> None:
-    """Fail with the case, as Python to paste, unless both ways through the emulator end as silicon does."""
+    """Fail with the case, to paste into `regressions`, unless both ways through the emulator end as silicon does."""
     try:
         truth = silicon().run(case)
     except CannotRun:
@@ -81,6 +82,15 @@ def check(case: Case) -> None:
 def test_families_are_covered(family: str) -> None:
     """The emulator knows every mnemonic of the plain families, so that the law below is about them."""
     assert [name for name in FAMILIES[family].split() if name not in RECIPES] == []
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_same_result_as_silicon_where_it_once_was_not(name: str) -> None:
+    """What a law has found once is looked at every time."""
+    need_silicon()
+    case = REGRESSIONS[name]
+    if host_has(Decoder(case.bits, case.code).decode().code, case.bits):
+        check(case)
 
 
 @pytest.mark.parametrize(("name", "bits"), LAWS)

@@ -17,7 +17,7 @@ ENGINE ?= pagetrap
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench campaign mutants fuzz clean python compiler
+.PHONY: help demo test bench coverage campaign mutants fuzz clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -35,6 +35,10 @@ test: compiler $(TEST)  ## Lint, check the types, run every test
 
 bench: compiler $(TEST)  ## Measure everything that is claimed about speed, into benchmarks/RESULTS.md
 	@CC='$(CC)' $(BIN)/python -m benchmarks
+
+coverage: compiler $(TEST)  ## Show which branches of decode and emulate their tests take; at least 95 %
+	CC='$(CC)' $(BIN)/pytest -n auto --dist loadgroup --cov=decode --cov=emulate --cov-branch --cov-fail-under=95 \
+	  --cov-report=term-missing:skip-covered tests/decode tests/emulate tests/oracle_tests
 
 campaign: $(TEST)  ## Compare with the CPU by the hundred thousand: CASES=200 a form, SEED=1, ENGINE=unicorn, BITS=64
 	$(BIN)/python -m tests.campaign --cases $(CASES) --seed $(SEED) --engine $(ENGINE) $(if $(BITS),--bits $(BITS))

@@ -1,0 +1,80 @@
+"""docs/laws.md is the list of the suite's laws, in the words of the tests that check them.
+
+`python -m tests.docs.test_laws` writes it.
+"""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+PAGE = TOP / "docs" / "laws.md"
+
+LAWS: Final = {
+    "same result as silicon": "tests/emulate/test_silicon.py::test_same_result_as_silicon",
+    "silicon's verdict is kept": "tests/emulate/test_silicon.py::test_same_result_as_silicon_where_it_once_was_not",
+    "the bus log equals decode.accesses": "tests/emulate/test_laws.py::test_the_bus_log_equals_decode_accesses",
+    "nothing changes when an access raises": "tests/emulate/test_laws.py::test_nothing_changes_when_an_access_raises",
+    "nothing changes at a fault": "tests/emulate/test_laws.py::test_nothing_changes_when_an_instruction_faults",
+    "interrupting is not noticed": (
+        "tests/emulate/test_laws.py::test_elements_finished_before_an_interruption_stay_finished"
+    ),
+    "REP in steps equals REP in one": "tests/emulate/test_laws.py::test_rep_in_steps_ends_as_in_one",
+    "compiled once equals compiled anew": "tests/emulate/test_laws.py::test_compiled_once_equals_compiled_anew",
+    "position independence": "tests/emulate/test_laws.py::test_an_instruction_does_not_depend_on_where_it_stands",
+    "one rule of merging": "tests/emulate/test_laws.py::test_one_rule_merges_results_into_registers",
+    "one read, one write": "tests/emulate/test_laws.py::test_memory_may_change_between_the_accesses",
+    "registers in any order": "tests/emulate/test_laws.py::test_registers_may_stand_in_any_order",
+    "indivisible updates": "tests/emulate/test_laws.py::test_an_indivisible_update_is_the_same_read_and_write",
+    "documented errors only": "tests/emulate/test_emulator.py::test_arbitrary_bytes_raise_documented_errors_only",
+    "emulated and native agree": "tests/mmio/inprocess/test_native.py::test_every_form_is_as_on_memory",
+    "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
+    "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
+    "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
+    "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_round_trip",
+    "whatever a file holds": "tests/mmio/formats/test_reader.py::test_any_bytes",
+}
+"""Each law's name, and the test that states it."""
+
+
+def page() -> str:
+    """Return the page: a row a law, with the sentence that the test opens with."""
+    lines = [
+        "# The laws",
+        "",
+        "What holds of every instruction, every trace and every address space. Each is checked with generated cases by",
+        "the test beside it, whose first sentence this is. Written by `python -m tests.docs.test_laws`.",
+        "",
+        "| law | in a sentence | test |",
+        "|---|---|---|",
+    ]
+    for name, place in LAWS.items():
+        path, _, test = place.partition("::")
+        lines.append(f"| {name} | {sentence(place)} | [`{test}`](../{path}) |")
+    return "\n".join(lines) + "\n"
+
+
+def sentence(place: str) -> str:
+    """Return the first line of a test's docstring; raises LookupError when there is no such test."""
+    path, _, test = place.partition("::")
+    for node in ast.parse((TOP / path).read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == test:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    raise LookupError(f"{path} has no {test}")
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_law_is_a_sentence(name: str) -> None:
+    """Each law's test exists, and opens with what it says."""
+    assert sentence(LAWS[name]).endswith(".")
+
+
+def test_the_list_of_laws_is_up_to_date() -> None:
+    """docs/laws.md is what the tests say today."""
+    assert PAGE.read_text() == page(), "run python -m tests.docs.test_laws"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

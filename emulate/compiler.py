@@ -5,8 +5,8 @@ names the builder made, as in the classes that attrs and dataclasses generate. `
 
 Python's compiler takes several times as long as decoding and building together, and most instructions a program brings
 differ from one seen before only in registers, widths and displacements, which are all integer literals in the source.
-So each *shape*, the text with its literals taken out, is compiled once, and every further instruction of that shape is
-a copy of its code object with other constants.
+So each *shape*, the text with parameters in place of its literals, is compiled once, and every instruction of that
+shape is a function of the same code with default arguments of its own. A parameter is read as fast as a constant.
 """
 
 import re
@@ -53,7 +53,7 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     run, source = recipe(builder), ""
     if run is None:
         source, namespace = builder.finish()
-        run = FunctionType(_code(source), namespace)
+        run = _function(source, namespace)
     if instruction.bits == 16 and instruction.encoding != "legacy":
         run = _in_protected_mode(run)
     return Compiled(instruction, run, source)
@@ -71,35 +71,25 @@ def _in_protected_mode(run: Run) -> Run:
 
 
 _LITERAL: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
-_PLACEHOLDER: Final = 0x5EED_0000_0000_0000  # stands for literal number i as this + i: no small int, equal to no other
+_HEAD: Final = "def run(cpu, bus"
 
 
-def _code(source: str) -> CodeType:
-    """Return the code object of `run` in a source."""
+def _function(source: str, namespace: dict[str, Any]) -> Run:
+    """Return the function `run` of a source."""
     values: list[int] = []
 
     def lift(literal: re.Match[str]) -> str:
         values.append(int(literal[0], 0))
-        return str(_PLACEHOLDER + len(values) - 1)
+        return f"c{len(values) - 1}"
 
-    shape = _shape(_LITERAL.sub(lift, source))
-    places = [c - _PLACEHOLDER if isinstance(c, int) and c >= _PLACEHOLDER else None for c in shape.co_consts]
-    if sorted(place for place in places if place is not None) != list(range(len(values))):
-        return _function(source)  # Python folded two literals into one, or some stand in a lambda
-    return shape.replace(
-        co_consts=tuple(c if place is None else values[place] for c, place in zip(shape.co_consts, places, strict=True))
-    )
+    return FunctionType(_shape(_LITERAL.sub(lift, source), len(values)), namespace, "run", tuple(values))
 
 
 @lru_cache(maxsize=4096)
-def _shape(source: str) -> CodeType:
-    """Compile a source whose literals are placeholders."""
-    return _function(source)
-
-
-def _function(source: str) -> CodeType:
-    """Compile a source and return the code object of the one function in it."""
-    module = compile(source, "<pagetrap instruction>", "exec")
+def _shape(source: str, count: int) -> CodeType:
+    """Compile a source with so many parameters in place of literals; return the code object of the function in it."""
+    parameters = "".join(f", c{number}" for number in range(count))
+    module = compile(source.replace(_HEAD, _HEAD + parameters, 1), "<pagetrap instruction>", "exec")
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 

@@ -11,6 +11,7 @@ from emulate.bus import Bus
 from emulate.compiler import Compiled, compile_instruction
 from emulate.cpu import RIP, SLOTS, RegisterFile
 from emulate.faults import Fault
+from emulate.recipes import Run
 
 CACHE_SIZE = 1 << 16
 """Distinct byte strings remembered before the cache starts afresh."""
@@ -45,7 +46,8 @@ class Emulator:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
         self.settings = Settings(slots, alignment_check, max_iterations, port_allowed)
-        self._compiled: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
+        # A plain tuple, because one unpacks faster than attributes are read.
+        self._known: dict[int, dict[bytes, tuple[Run, Instruction, Compiled]]] = {16: {}, 32: {}, 64: {}}
 
     @property
     def bus(self) -> Bus:
@@ -70,21 +72,22 @@ class Emulator:
             DecodeError: the bytes are not an instruction.
             Exception: whatever the bus raised, unchanged.
         """
-        compiled: Compiled | None
+        run: Run | None
         try:
-            compiled = self._compiled[cpu.bits][code]  # type: ignore[index]  # None is never a key
+            run, instruction, _ = self._known[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
-            compiled = None  # and not compiled here, where what it raises would have this exception as its context
-        if compiled is None:
+            run = None  # and not compiled here, where what it raises would have this exception as its context
+        if run is None:
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
+            run, instruction = compiled.run, compiled.instruction
         if self._begin is not None:
-            self._begin(compiled.instruction, cpu.regs[cpu.slots[RIP]])
+            self._begin(instruction, cpu.regs[cpu.slots[RIP]])
         try:
-            compiled.run(cpu, self._bus)
+            run(cpu, self._bus)
         except Fault as fault:
-            fault.locate(compiled.instruction, cpu.regs[cpu.slots[RIP]])
+            fault.locate(instruction, cpu.regs[cpu.slots[RIP]])
             raise
-        return compiled.instruction
+        return instruction
 
     def compile(self, bits: int, code: bytes) -> Compiled:
         """Return the compiled instruction at the start of `code`, from the cache when it was seen before.
@@ -94,15 +97,18 @@ class Emulator:
             DecodeError: the bytes are not an instruction.
         """
         code = bytes(code)
-        known = self._compiled.get(bits, {})
-        compiled = known.get(code)
-        if compiled is None:
+        known = self._known.get(bits, {})
+        found = known.get(code)
+        if found is None:
             instruction = decode(code, bits)
+            found = known.get(instruction.code)
+            if found is None:
+                compiled = compile_instruction(instruction, self.settings)
+                found = compiled.run, compiled.instruction, compiled
             if len(known) >= CACHE_SIZE:
                 known.clear()
-            compiled = known.get(instruction.code) or compile_instruction(instruction, self.settings)
-            known[instruction.code] = known[code] = compiled
-        return compiled
+            known[instruction.code] = known[code] = found
+        return found[2]
 
     def _fetch(self, cpu: RegisterFile) -> bytes:
         """Read the instruction at cs:rip from the bus, never more bytes than it has."""

@@ -108,7 +108,7 @@ def test_memory_for_compiled_instructions_is_bounded(monkeypatch: pytest.MonkeyP
     machine = Emulator(Ram(1))
     for value in range(20):
         machine.step(Cpu(), bytes((0xB0, value)))
-        assert len(machine._compiled[64]) <= 5
+        assert len(machine._known[64]) <= 5
 
 
 def test_a_mode_nobody_knows_is_refused() -> None:

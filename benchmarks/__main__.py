@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from benchmarks import inprocess, ptrace, record, step
+from benchmarks import flashrom, inprocess, ptrace, record, step
 from benchmarks.measure import table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -30,7 +30,11 @@ def main() -> None:
             "# Figures",
             f"Made by `make bench` at commit {commit.stdout.strip() or 'unknown'} on {where}.",
             "Medians of interleaved rounds in one run; the ratios are what counts.",
-            *(table(title, timings) for part in (step, inprocess, ptrace, record) for title, timings in part.measure()),
+            *(
+                table(title, timings)
+                for part in (step, inprocess, ptrace, flashrom, record)
+                for title, timings in part.measure()
+            ),
             f"A recorded access takes {record.memory():.0f} bytes of memory.",
         ]
     )

@@ -10,11 +10,12 @@ part only: the others keep their value and suffer no effect, a woclr's included.
 register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
 
+from decode import READ, WRITE, Direction
 from mmio.device.block import Block
 from mmio.device.bound import BoundArray, BoundRegister, Cell
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
@@ -78,13 +79,25 @@ class Device:
                 bound = views[0] if isinstance(member, Register) else BoundArray(views)
             elif isinstance(member, Block):
                 bound = member.device()
-                cells += [(member.offset + offset, cell) for offset, cell in bound.__at.items()]
+                cells += [(member.offset + offset, cell) for offset, cell in bound.__placed()]
             else:
                 bound = Line(member.name)
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
-        self.__at = dict(cells)
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places
+        shared = self.layout.shared
+        self.__at = dict(placed for number, placed in enumerate(cells) if number not in shared)
+
+    def __placed(self) -> list[tuple[int, Cell]]:
+        return [(place.offset, cell) for place, cell in zip(self.layout.places, self.__cells, strict=True)]
+
+    def __view(self, direction: Direction) -> Layout:
+        """Which registers an access in this direction meets now."""
+        layout = self.layout
+        if not layout.shared:
+            return layout
+        cells = self.__cells
+        return layout.view(direction, tuple([cells[i].value & mask == value for i, mask, value in layout.conditions]))
 
     def __handler(self, attribute: str, kind: Any, index: int) -> Any:
         method = self._device_handlers.get((attribute, kind))
@@ -113,7 +126,7 @@ class Device:
             cell.store(value, cell.mask)
 
     def __read_parts(self, offset: int, width: int) -> int:
-        parts, holes = self.layout.cut(offset, width)
+        parts, holes = self.__view(READ).cut(offset, width)
         if holes:
             raise NoRegister(self, offset, width)
         value = 0
@@ -122,7 +135,7 @@ class Device:
         return value
 
     def __write_parts(self, offset: int, width: int, value: int) -> None:
-        parts, holes = self.layout.cut(offset, width)
+        parts, holes = self.__view(WRITE).cut(offset, width)
         if holes:
             raise NoRegister(self, offset, width)
         for index, first, length, at in parts:
@@ -131,15 +144,20 @@ class Device:
 
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access that have no register."""
-        return self.layout.cut(offset, width)[1]
+        return self.__view(READ).cut(offset, width)[1]
 
     def name_at(self, offset: int, width: int) -> str | None:
         """Name what an access touches: "CTRL", "FIFO[3]", "CTRL+2"; None where nothing is."""
-        return self.layout.name_at(offset, width)
+        return self.__view(READ).name_at(offset, width)
 
     def describe(self, offset: int, width: int, value: int) -> str:
         """Print the fields of a value that an access moved: "EN=1 PSC=0x03"."""
-        return self.layout.describe(offset, width, value)
+        return self.__view(READ).describe(offset, width, value)
+
+    @property
+    def naming(self) -> Callable[[int, int, Direction], Layout] | None:
+        """Of a device whose registers share bytes: what names an access in a direction now. None for the others."""
+        return (lambda offset, width, direction: self.__view(direction)) if self.layout.shared else None
 
     def reset(self) -> None:
         """Put every register to its reset value and every line low, in blocks too. Calls no handlers."""

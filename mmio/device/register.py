@@ -18,6 +18,7 @@ from mmio.device.bound import BoundArray, BoundRegister
 from mmio.device.effects import Access, Bits, Effects, OnRead, OnWrite
 from mmio.device.field import Field
 from mmio.device.member import Member
+from mmio.device.sharing import Selection
 from mmio.errors import DefinitionError
 from mmio.space.policy import WIDTHS
 
@@ -48,6 +49,7 @@ class Declared(Member[T]):
         on_write: OnWrite | None,
         name: str | None,
         doc: str,
+        when: Selection | None,
     ) -> None:
         super().__init__(name)
         self.offset = offset
@@ -57,6 +59,7 @@ class Declared(Member[T]):
         self.on_read = on_read
         self.on_write = on_write
         self.doc = doc
+        self.when = when
         self.reset_value = reset
         self.fields_by_name = {field.name: field for field in self.fields}
         self.effects = Effects.of(())
@@ -141,6 +144,33 @@ class Register(Declared[BoundRegister]):
         self.noted.append(("written", handler))
         return handler
 
+    def has(self, value: int | None = None, /, **fields: int) -> Selection:
+        """Say when other registers are there: while this one has a value, or values in some fields.
+
+            dll = register(0, width=1, when=lcr.has(DLAB=1))
+
+        Raises:
+            DefinitionError: there is no such field, or it cannot have the value; or nothing is asked for.
+        """
+        if (value is None) == (not fields):
+            raise DefinitionError("has() takes the register's value or values of its fields: has(0xBF), has(DLAB=1)")
+        full = (1 << 8 * self.width) - 1
+        if value is not None:
+            if not 0 <= value <= full:
+                raise DefinitionError(f"has({value:#x}): the register holds 0..{full:#x}")
+            return Selection(self, full, value)
+        mask = wanted = 0
+        for name, number in fields.items():
+            field = self.fields_by_name.get(name)
+            if field is None:
+                known = ", ".join(self.fields_by_name) or "no fields at all"
+                raise DefinitionError(f"has({name}={number}): the register has {known}")
+            if not 0 <= number < 1 << field.width:
+                raise DefinitionError(f"has({name}={number}): the field holds 0..{(1 << field.width) - 1:#x}")
+            mask |= field.mask
+            wanted |= number << field.lsb
+        return Selection(self, mask, wanted)
+
     def reads(self, handler: Reads) -> Reads:
         """Call `handler(self) -> int` on every read; what it returns becomes the value and is answered."""
         self.noted.append(("reads", handler))
@@ -188,6 +218,7 @@ def register(
     access: Access = "rw",
     name: str | None = None,
     doc: str = "",
+    when: Selection | None = None,
 ) -> Register:
     """Declare a register of `width` bytes at an offset.
 
@@ -196,9 +227,11 @@ def register(
     `on_read`: what a read leaves behind: rclr (zeros), rset (ones).
     `on_write`: woclr, woset, wot (a written one clears, sets, toggles its bit), wzc, wzs, wzt (a written zero does),
     wclr, wset (any write does).
+    `when`: the register is only there while another has this value, as in `when=lcr.has(DLAB=1)`. Two registers may
+    share bytes if they are there at different times, or if one is only read and the other only written.
     Fields may have words of their own. Mistakes are reported when the class is made, as `DefinitionError`.
     """
-    return Register(offset, width, reset, fields, access, on_read, on_write, name, doc)
+    return Register(offset, width, reset, fields, access, on_read, on_write, name, doc, when)
 
 
 def array(
@@ -213,9 +246,10 @@ def array(
     access: Access = "rw",
     name: str | None = None,
     doc: str = "",
+    when: Selection | None = None,
 ) -> RegisterArray:
     """Declare `count` equal registers, `stride` bytes apart (side by side when left out); otherwise like `register`."""
-    declared = RegisterArray(offset, width, reset, fields, access, on_read, on_write, name, doc)
+    declared = RegisterArray(offset, width, reset, fields, access, on_read, on_write, name, doc, when)
     declared.count = count
     declared.stride = width if stride is None else stride
     return declared

@@ -1,5 +1,6 @@
 """Devices as a mapping shows them: from an offset on, and only as far as the mapping's protection goes."""
 
+from functools import lru_cache
 from typing import Any
 
 from mmio.inprocess.libc import PROT_NONE, PROT_WRITE
@@ -30,9 +31,22 @@ class _Shifted:
     def write(self, offset: int, width: int, value: int) -> None:
         self._device.write(offset + self._shift, width, value)
 
+    @property
+    def naming(self) -> Any:
+        inner = getattr(self._device, "naming", None)
+        if inner is None:
+            return None
+        return lambda offset, *rest: _names(inner(offset + self._shift, *rest), self._shift)
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._device, name)
         return lambda offset, *rest: method(offset + self._shift, *rest)
+
+
+@lru_cache(maxsize=256)
+def _names(names: Any, shift: int) -> Any:
+    """The names of a device, shifted with it; the same ones for the same ones, because records compare them."""
+    return _Shifted(names, shift)
 
 
 class _Guarded:

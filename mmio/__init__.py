@@ -1,6 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
-from mmio.device import Device, Line, array, bit, block, field, line, register
+from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
 from mmio.errors import (
     AccessError,
     DefinitionError,
@@ -35,6 +35,7 @@ __all__ = [
     "DeviceError",
     "DeviceLike",
     "Initiator",
+    "Interrupt",
     "Line",
     "Mapping",
     "MappingError",
@@ -44,6 +45,7 @@ __all__ = [
     "PolicyError",
     "Region",
     "Replay",
+    "Spaced",
     "Summary",
     "Symbols",
     "Trace",

@@ -16,6 +16,7 @@ from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.ptrace import Tracer
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
+from mmio.records.expect import assert_accesses
 from mmio.records.replay import Replay
 from mmio.records.summary import Summary
 from mmio.records.symbols import Symbols
@@ -56,6 +57,7 @@ __all__ = [
     "Tracer",
     "UnmappedAccess",
     "array",
+    "assert_accesses",
     "bit",
     "block",
     "field",

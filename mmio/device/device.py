@@ -10,7 +10,8 @@ part only: the others keep their value and suffer no effect, a woclr's included.
 register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
@@ -142,6 +143,19 @@ class Device:
             lanes = (1 << 8 * length) - 1 << 8 * first
             self.__cells[index].store(value >> 8 * at << 8 * first & lanes, lanes)
 
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the registers, in order of offset."""
+        return (place.name for place in self.layout.places)
+
+    def __getitem__(self, name: str) -> BoundRegister:
+        """Return a register by the name it has in records: `card["CTRL"]`, `card["FIFO[3]"]`, `card["dma.CTRL"]`."""
+        try:
+            return BoundRegister(self.__cells[self.layout.number(name)])
+        except KeyError:
+            close = get_close_matches(name, list(self), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "dump() shows those it has"
+            raise KeyError(f"{type(self).__name__} has no register {name!r}; {hint}") from None
+
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access that have no register."""
         return self.__view(READ).cut(offset, width)[1]
@@ -196,6 +210,9 @@ class Device:
         before = Device.snapshot(self)
         try:
             self.__take(state)
+        except (KeyError, TypeError) as error:
+            self.__take(before)
+            raise ValueError(f"no snapshot of a {type(self).__name__}: {error!r}") from None
         except Exception:
             self.__take(before)
             raise

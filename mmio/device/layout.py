@@ -79,6 +79,7 @@ class Layout:
             other = numbers.setdefault(place.name, number)
             if other != number:
                 raise DefinitionError(f"{device}: {place} has the same name as {self.places[other]}")
+        self._numbered = numbers
         self._overlaps = self._overlapping(device)
         self.shared = frozenset(number for pair in self._overlaps for number in pair) | frozenset(
             number for number, place in enumerate(self.places) if place.when is not None
@@ -119,7 +120,7 @@ class Layout:
         there = {
             number
             for number, place in enumerate(self.places)
-            if place.when is None or holds[self._number(place.when.register), place.when.mask, place.when.value]
+            if place.when is None or holds[self.number(place.when.register), place.when.mask, place.when.value]
         }
         for one, other in self._overlaps:
             if one in there and other in there:
@@ -128,8 +129,9 @@ class Layout:
         view._show(sorted(there))
         return view
 
-    def _number(self, name: str) -> int:
-        return next(number for number, place in enumerate(self.places) if place.name == name)
+    def number(self, name: str) -> int:
+        """Return the number of a register, its index in `places`. Raises KeyError when there is none of the name."""
+        return self._numbered[name]
 
     @property
     def extent(self) -> int:

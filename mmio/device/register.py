@@ -29,7 +29,7 @@ Reads = TypeVar("Reads", bound=Callable[[Any], int])
 ElementWritten = TypeVar("ElementWritten", bound=Callable[[Any, int, int, int], object])
 ElementReads = TypeVar("ElementReads", bound=Callable[[Any, int], int])
 
-TAKEN: Final = frozenset(("name", "value", "width"))  # attributes of a bound register
+TAKEN: Final = frozenset(("name", "read", "value", "width", "write"))  # attributes of a bound register
 
 
 class Declared(Member[T]):
@@ -43,7 +43,7 @@ class Declared(Member[T]):
         offset: int,
         width: int,
         reset: int,
-        fields: Iterable[Field],
+        fields: Iterable[Field] | Field,
         access: Access,
         on_read: OnRead | None,
         on_write: OnWrite | None,
@@ -54,7 +54,10 @@ class Declared(Member[T]):
         super().__init__(name)
         self.offset = offset
         self.width = width
-        self.fields: Sequence[Field] = tuple(fields)
+        self.fields: Sequence[Field] = (fields,) if isinstance(fields, Field) else tuple(fields)
+        for field in self.fields:
+            if not isinstance(field, Field):
+                raise DefinitionError(f"fields are made with field() and bit(), got {field!r}")
         self.access = access
         self.on_read = on_read
         self.on_write = on_write
@@ -80,6 +83,9 @@ class Declared(Member[T]):
 
         `where` is what the message calls the register: "Timer.ctrl".
         """
+        for what, number in (("offset", self.offset), ("width", self.width), ("reset", self.reset_value)):
+            if not isinstance(number, int):
+                raise DefinitionError(f"{where}: {what} is {number!r}, expected an int")
         if self.width not in WIDTHS:
             raise DefinitionError(f"{where}: width {self.width}, expected one of {sorted(WIDTHS)}")
         if self.offset < 0:
@@ -123,6 +129,12 @@ class Declared(Member[T]):
         what = f"{where}: field {field.name!r} (bits {field.place})"
         if not 0 <= field.lsb <= field.msb:
             raise DefinitionError(f"{what}: expected the most significant bit first, from 0 up")
+        for value in field.enum:
+            if not (isinstance(value, int) and 0 <= value < 1 << field.width):
+                raise DefinitionError(
+                    f"{what}: its enum names {value!r}, expected numbers in 0..{(1 << field.width) - 1:#x}, such as "
+                    "{1: 'FAST'}"
+                )
         if field.msb >= 8 * self.width:
             raise DefinitionError(f"{what} is outside the register, which has bits {8 * self.width - 1}:0")
         if field.name in TAKEN or field.name.startswith("_") or not field.name:
@@ -212,7 +224,7 @@ def register(
     offset: int,
     width: int = 4,
     reset: int = 0,
-    fields: Iterable[Field] = (),
+    fields: Iterable[Field] | Field = (),
     on_read: OnRead | None = None,
     on_write: OnWrite | None = None,
     access: Access = "rw",
@@ -240,7 +252,7 @@ def array(
     stride: int | None = None,
     width: int = 4,
     reset: int = 0,
-    fields: Iterable[Field] = (),
+    fields: Iterable[Field] | Field = (),
     on_read: OnRead | None = None,
     on_write: OnWrite | None = None,
     access: Access = "rw",

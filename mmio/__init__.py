@@ -16,7 +16,7 @@ from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.ptrace import Tracer
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
-from mmio.records.expect import assert_accesses
+from mmio.records.expect import assert_accesses, notation
 from mmio.records.replay import Replay
 from mmio.records.summary import Summary
 from mmio.records.symbols import Symbols
@@ -64,6 +64,7 @@ __all__ = [
     "ioremap",
     "line",
     "map_ports",
+    "notation",
     "open_trace",
     "register",
     "save",

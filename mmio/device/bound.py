@@ -15,6 +15,8 @@ from mmio.errors import DeviceError
 if TYPE_CHECKING:
     from mmio.device.register import Declared
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 class Cell:
     """One register of one device, as the bus sees it."""

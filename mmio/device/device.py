@@ -26,6 +26,8 @@ from mmio.device.line import Line
 from mmio.device.register import Register, RegisterArray
 from mmio.errors import NoRegister
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 class Device:
     """A device model with registers, declared in the body of a subclass.

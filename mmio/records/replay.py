@@ -14,6 +14,8 @@ from attrs import frozen
 from mmio.errors import DeviceError
 from mmio.records.access import Access
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 @frozen(slots=True)
 class Step:

@@ -11,6 +11,8 @@ from mmio.errors import PolicyError, UnmappedAccess
 from mmio.records.flags import UNMAPPED
 from mmio.space.region import RangeMap, Region, Segment
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 @frozen
 class Part:

@@ -21,6 +21,8 @@ from decode import Direction
 from mmio.errors import MappingError, NoRegister
 from mmio.space.policy import Policy
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 @runtime_checkable
 class DeviceLike(Protocol):

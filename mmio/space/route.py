@@ -19,6 +19,8 @@ from mmio.space.region import RangeMap, Segment
 if TYPE_CHECKING:
     from mmio.space.initiator import Initiator
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 Space: TypeAlias = Literal["memory", "port"]
 Operation: TypeAlias = Callable[[int], int]
 

@@ -11,8 +11,6 @@ from tests.documents import TOP, Page, assert_runs
 from tests.needs import need
 
 SHOWN_ELSEWHERE = {"adding-an-instruction.md"}  # pieces of the source, held against it by a test of their own
-    "adding-an-instruction.md"
-}  # its blocks are pieces of the source, held against it by a test of its own
 PAGES = [
     f"docs/{page.name}"
     for page in sorted((TOP / "docs").glob("*.md"))

@@ -50,7 +50,7 @@ fuzz: $(TEST)  ## Feed anything to everything that parses, SECONDS=60 each
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 clean:  ## Remove .venv and everything built
-	rm -rf $(VENV) build dist *.egg-info examples/nic/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info examples/*/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:

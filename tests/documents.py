@@ -61,9 +61,10 @@ def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
         "PYTHONPATH": str(TOP),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "120",
+        "NO_COLOR": "1",
     }
-    for name in [name for name in environment if name.startswith("PYTEST_")]:
-        del environment[name]  # what a page shows of pytest is a run of its own
+    for name in [name for name in environment if name.startswith(("PYTEST_", "FORCE_COLOR", "PY_COLORS"))]:
+        del environment[name]  # what a page shows of pytest is a run of its own, in black and white
     session = json.dumps([(block.language, block.code) for block in blocks])
     done = subprocess.run(
         [sys.executable, "-m", "tests.documents"],

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from mmio import Device, bit, field, line, register
+from mmio import Device, Spaced, bit, field, line, register
 
 FIFO = 16  # characters in each direction
 TRIGGERS = (1, 4, 8, 14)  # characters, by FCR.TRIGGER
@@ -303,3 +303,10 @@ class Uart(Device):
         flags = state["flags"]
         self._thre, self._timeout = flags["thre"], flags["timeout"]
         self._blocked, self._inputs = flags["blocked"], flags["inputs"]
+
+
+class Uart32(Spaced):
+    """The same on a 32-bit bus: its registers are 4 bytes apart, and read as 32 bits too."""
+
+    def __init__(self) -> None:
+        super().__init__(Uart(), 4)

@@ -403,3 +403,16 @@ def test_a_program_at_ports(library: Any, tmp_path: Path) -> None:
     said = subprocess.run(layer, capture_output=True, text=True, cwd=TOP, check=True)
     assert said.stdout.startswith("line     b'9600 8N1'\n")
     assert said.stdout.endswith("sent     b'hello, line\\r\\n'\n")
+
+
+def test_a_program_that_maps_it(tmp_path: Path) -> None:
+    """On a 32-bit bus, where /dev/mem would have it: a register for reads and one for writes at one offset."""
+    need(shutil.which("memtool"), "memtool (apt-get install memtool)")
+    device = f"{UART / 'uart.py'}:Uart32@/dev/mem:0xfe000000+0x20"
+    seen = []
+    for command in (["md", "-l", "0xfe000008+4"], ["mw", "-b", "0xfe000008", "0x01"]):
+        run = [sys.executable, "-m", "mmio", "run", "-o", "run.jsonl", "--device", device, "--", "memtool", *command]
+        subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=True)
+        seen += list(mmio.open_trace(tmp_path / "run.jsonl").load())
+        (tmp_path / "run.jsonl").unlink()
+    assert [mmio.notation(access) for access in seen] == ["R4 IIR=0x1", "W1 FCR=0x1"]

@@ -52,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
     """Trap device accesses: `mapping = mmio_trap(Device(), length=0x1000)`, with the arguments of `mmio.ioremap`.
 
+    `mmio_trap.ports(0x3f8, 8, Device())` takes those of `mmio.map_ports`.
+
     Mappings are closed when the test is over. When it fails, its report shows the last accesses of each.
     """
     from mmio.traps import Traps
@@ -70,7 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show in a failure what the driver did last."""
     report = yield
     traps = item.stash.get(_TRAPS, None)
-    if report.failed and traps is not None and traps.mappings:
+    if report.failed and traps is not None and traps.used:
         report.sections.append(("mmio accesses", traps.report()))
     return report
 

@@ -53,7 +53,7 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     run, source = recipe(builder), ""
     if run is None:
         source, namespace = builder.finish()
-        run = _function(source, namespace)
+        run = _function(source, namespace | {"__tracebackhide__": True})  # by pytest: it has no text to show
     if instruction.bits == 16 and instruction.encoding != "legacy":
         run = _in_protected_mode(run)
     return Compiled(instruction, run, source)

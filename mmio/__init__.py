@@ -1,6 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
-from mmio.device import Device, Line, array, bit, block, field, line, register
+from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
 from mmio.errors import (
     AccessError,
     DefinitionError,
@@ -16,6 +16,7 @@ from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.ptrace import Tracer
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
+from mmio.records.expect import assert_accesses, notation
 from mmio.records.replay import Replay
 from mmio.records.summary import Summary
 from mmio.records.symbols import Symbols
@@ -35,6 +36,7 @@ __all__ = [
     "DeviceError",
     "DeviceLike",
     "Initiator",
+    "Interrupt",
     "Line",
     "Mapping",
     "MappingError",
@@ -44,6 +46,7 @@ __all__ = [
     "PolicyError",
     "Region",
     "Replay",
+    "Spaced",
     "Summary",
     "Symbols",
     "Trace",
@@ -54,12 +57,14 @@ __all__ = [
     "Tracer",
     "UnmappedAccess",
     "array",
+    "assert_accesses",
     "bit",
     "block",
     "field",
     "ioremap",
     "line",
     "map_ports",
+    "notation",
     "open_trace",
     "register",
     "save",

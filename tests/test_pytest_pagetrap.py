@@ -79,7 +79,7 @@ def test_fixture_traps_and_shows(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*test_bad*",
-            "E * expected 1 accesses (-), the driver made 2 (+)",
+            "E * expected 1 access (-), the driver made 2 (+)",
             "E * R4 STATUS=0x4",
             "E * + R4 CTRL=0x0    at 0x*: mov *",
             "*- mmio accesses -*",
@@ -95,6 +95,32 @@ def test_fixture_traps_and_shows(pytester: pytest.Pytester) -> None:
         ]
     )
     assert result.stdout.str().count("- mmio accesses -") == 3
+
+
+@pytest.mark.usefixtures("_suite")
+def test_failures_point_at_the_driver_and_the_model(pytester: pytest.Pytester) -> None:
+    """The way between them, through our own modules and generated code, is left out of the report."""
+    pytester.makepyfile(
+        """
+        from ctypes import CDLL
+
+        from mmio import Device, register
+
+        class Card(Device):
+            ctrl = register(0, width=1)
+
+            @ctrl.reads
+            def _ctrl(self):
+                return 1 // 0
+
+        def test_it(mmio_trap):
+            CDLL(None).memcmp(mmio_trap(Card()), b"C", 1)
+        """
+    )
+    result = pytester.runpytest_inprocess("--tb=short")
+    result.stdout.fnmatch_lines(["*in test_it", "*in _ctrl", "*return 1 // 0", "E * ZeroDivisionError: *"])
+    result.stdout.no_fnmatch_line("*mmio/*: in *")
+    result.stdout.no_fnmatch_line("*pagetrap instruction*")
 
 
 @pytest.mark.usefixtures("_suite")

@@ -1,31 +1,28 @@
 """The README keeps its promises: its examples run as printed, its tables stand in the pages they were copied from."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).parents[1]
-README = (TOP / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```\n(?:\n```\n(.*?)```\n)?", README, re.DOTALL)
+from tests.documents import TOP, Block, Page, assert_runs
+
+PAGE = Page("README.md")
+README = PAGE.text
+EXAMPLES = [block for block in PAGE.blocks if block.language == "python"]
 TABLES = re.findall(r"<!-- from (\S+) -->\n((?:\|.*\n)+)", README)
 
 
-@pytest.mark.parametrize(("source", "output"), EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))])
-def test_an_example_prints_what_stands_below_it(source: str, output: str) -> None:
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.place)
+def test_an_example_prints_what_stands_below_it(example: Block, tmp_path: Path) -> None:
     """Each example is a whole program and prints what the README shows below it (… stands for anything)."""
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=TOP, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    shown = [re.escape(part.strip()) for part in re.split("…", output)]
-    assert re.fullmatch(".*".join(shown), done.stdout.strip(), re.DOTALL), done.stdout
+    assert_runs([example], tmp_path)
 
 
 def test_there_are_examples_and_tables() -> None:
     """The patterns above still find something."""
     assert len(EXAMPLES) >= 3
-    assert all(output for _, output in EXAMPLES)
+    assert all(example.output for example in EXAMPLES)
     assert len(TABLES) >= 2
 
 

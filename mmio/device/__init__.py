@@ -3,7 +3,9 @@
 from mmio.device.block import block
 from mmio.device.device import Device
 from mmio.device.field import bit, field
+from mmio.device.interrupt import Interrupt
 from mmio.device.line import Line, line
 from mmio.device.register import array, register
+from mmio.device.spaced import Spaced
 
-__all__ = ["Device", "Line", "array", "bit", "block", "field", "line", "register"]
+__all__ = ["Device", "Interrupt", "Line", "Spaced", "array", "bit", "block", "field", "line", "register"]

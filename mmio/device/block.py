@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
+from attrs import evolve
+
 from mmio.device.layout import Place
 from mmio.device.member import Member
 from mmio.errors import DefinitionError
@@ -34,7 +36,12 @@ class Block(Member[D]):
             # The outer device would call the inner one's registers and pass its methods by.
             raise DefinitionError(f"{where}: {self.device.__name__} answers by itself; map it as a device of its own")
         return [
-            Place(self.offset + place.offset, place.width, f"{self.name}.{place.name}", place.fields)
+            evolve(
+                place,
+                offset=self.offset + place.offset,
+                name=f"{self.name}.{place.name}",
+                when=place.when and place.when.within(self.name),
+            )
             for place in self.device.layout.places
         ]
 

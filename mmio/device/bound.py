@@ -4,16 +4,18 @@ The value and everything an access needs are in a `Cell`. The names are in a `Bo
 class that catches attribute names (`timer.ctrl.EN = 1`) pays for it on every attribute, and an access must not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from mmio.device.field import describe
 from mmio.errors import DeviceError
 
 if TYPE_CHECKING:
     from mmio.device.register import Declared
+
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 
 class Cell:
@@ -61,7 +63,7 @@ class Cell:
 
     def put(self, value: int) -> None:
         """Set the value, quietly. Raises ValueError when it does not fit."""
-        number = index(value)
+        number = _int(value, self.name)
         if number & ~self.mask:
             raise ValueError(f"{self.name} holds 0..{self.mask:#x}, not {number:#x}")
         self.value = number
@@ -107,9 +109,10 @@ class Cell:
 
 
 class BoundRegister:
-    """A register of a device, for the device's own code and for tests: no access, no effects, no handlers.
+    """A register of a device, for the device's own code and for tests.
 
-    `value` is all of it, each field an attribute. Equal to the int it holds, and usable as one.
+    `value` is all of it, each field an attribute; using them is no access, and has no effects and calls no handlers.
+    `read` and `write` do what the bus does. Equal to the int it holds, and usable as one.
     """
 
     __slots__ = ("_cell",)
@@ -136,6 +139,18 @@ class BoundRegister:
     def value(self, value: int) -> None:
         self._cell.put(value)
 
+    def read(self) -> int:
+        """Read it as the bus does, with effects and handlers, whether or not an access would reach it now."""
+        return self._cell.load()
+
+    def write(self, value: int) -> None:
+        """Write it as the bus does. Raises ValueError when the value does not fit."""
+        cell = self._cell
+        number = _int(value, cell.name)
+        if number & ~cell.mask:
+            raise ValueError(f"{cell.name} holds 0..{cell.mask:#x}, not {number:#x}")
+        cell.store(number, cell.mask)
+
     if TYPE_CHECKING:
         _cell: Cell
 
@@ -154,7 +169,7 @@ class BoundRegister:
                 raise AttributeError(_no_field(cell, name))
             object.__setattr__(self, name, value)
             return
-        number = index(value)
+        number = _int(value, f"{cell.name}.{name}", field.enum)
         if number >> field.width:
             raise ValueError(f"{cell.name}.{name} holds 0..{(1 << field.width) - 1:#x}, not {number:#x}")
         cell.value = cell.value & ~field.mask | number << field.lsb
@@ -196,7 +211,13 @@ class BoundArray:
         self._registers = registers
 
     def __getitem__(self, position: int) -> BoundRegister:
-        return self._registers[position]
+        try:
+            return self._registers[position]
+        except IndexError:
+            raise IndexError(f"there are elements 0..{len(self) - 1}, not {position}") from None
+
+    def __setitem__(self, position: int, value: Never) -> NoReturn:
+        raise TypeError(f"an element cannot be assigned: set [{position}].value, or a field [{position}].NAME")
 
     def __len__(self) -> int:
         return len(self._registers)
@@ -206,6 +227,14 @@ class BoundArray:
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self._registers))
+
+
+def _int(value: Any, what: str, names: Mapping[int, str] | None = None) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        known = ", ".join(f"{name}={number}" for number, name in (names or {}).items())
+        raise TypeError(f"{what} takes an int, not {value!r}" + f" ({known})" * bool(known)) from None
 
 
 def _no_field(cell: Cell, name: str) -> str:

@@ -12,6 +12,7 @@ from mmio.device.block import Block
 from mmio.device.layout import Layout, Place
 from mmio.device.member import Member
 from mmio.device.register import Declared, Kind
+from mmio.device.sharing import Condition, Selection
 from mmio.errors import DefinitionError
 
 Members: TypeAlias = Mapping[str, Member[Any]]
@@ -42,10 +43,23 @@ def read_layout(cls: type, members: Members) -> Layout:
         where = f"{cls.__name__}.{attribute}"
         if isinstance(member, Declared):
             member.check(where)
-            places += [Place(offset, member.width, name, member.fields) for name, offset in member.elements]
+            when = None if member.when is None else _condition(where, member.when, members)
+            effects = member.effects
+            places += [
+                Place(offset, member.width, name, member.fields, when, bool(effects.readable), bool(effects.writable))
+                for name, offset in member.elements
+            ]
         elif isinstance(member, Block):
             places += member.places(where)
     return Layout(cls.__name__, places)
+
+
+def _condition(where: str, when: Selection, members: Members) -> Condition:
+    """Return a selection by the name of its register, which must be one of the class."""
+    if when.register not in members.values():
+        what = when.register.attribute or "a register that was never declared"
+        raise DefinitionError(f"{where}: when= is about {what}, which is no register of this class")
+    return Condition(when.register.name, when.mask, when.value)
 
 
 def read_handlers(cls: type, members: Members, inherited: Handlers) -> Handlers:

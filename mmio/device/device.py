@@ -10,11 +10,13 @@ part only: the others keep their value and suffer no effect, a woclr's included.
 register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
 
+from decode import READ, WRITE, Direction
 from mmio.device.block import Block
 from mmio.device.bound import BoundArray, BoundRegister, Cell
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
@@ -23,6 +25,8 @@ from mmio.device.layout import Layout
 from mmio.device.line import Line
 from mmio.device.register import Register, RegisterArray
 from mmio.errors import NoRegister
+
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 
 class Device:
@@ -78,13 +82,25 @@ class Device:
                 bound = views[0] if isinstance(member, Register) else BoundArray(views)
             elif isinstance(member, Block):
                 bound = member.device()
-                cells += [(member.offset + offset, cell) for offset, cell in bound.__at.items()]
+                cells += [(member.offset + offset, cell) for offset, cell in bound.__placed()]
             else:
                 bound = Line(member.name)
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
-        self.__at = dict(cells)
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places
+        shared = self.layout.shared
+        self.__at = dict(placed for number, placed in enumerate(cells) if number not in shared)
+
+    def __placed(self) -> list[tuple[int, Cell]]:
+        return [(place.offset, cell) for place, cell in zip(self.layout.places, self.__cells, strict=True)]
+
+    def __view(self, direction: Direction) -> Layout:
+        """Which registers an access in this direction meets now."""
+        layout = self.layout
+        if not layout.shared:
+            return layout
+        cells = self.__cells
+        return layout.view(direction, tuple([cells[i].value & mask == value for i, mask, value in layout.conditions]))
 
     def __handler(self, attribute: str, kind: Any, index: int) -> Any:
         method = self._device_handlers.get((attribute, kind))
@@ -113,7 +129,7 @@ class Device:
             cell.store(value, cell.mask)
 
     def __read_parts(self, offset: int, width: int) -> int:
-        parts, holes = self.layout.cut(offset, width)
+        parts, holes = self.__view(READ).cut(offset, width)
         if holes:
             raise NoRegister(self, offset, width)
         value = 0
@@ -122,24 +138,42 @@ class Device:
         return value
 
     def __write_parts(self, offset: int, width: int, value: int) -> None:
-        parts, holes = self.layout.cut(offset, width)
+        parts, holes = self.__view(WRITE).cut(offset, width)
         if holes:
             raise NoRegister(self, offset, width)
         for index, first, length, at in parts:
             lanes = (1 << 8 * length) - 1 << 8 * first
             self.__cells[index].store(value >> 8 * at << 8 * first & lanes, lanes)
 
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the registers, in order of offset."""
+        return (place.name for place in self.layout.places)
+
+    def __getitem__(self, name: str) -> BoundRegister:
+        """Return a register by the name it has in records: `card["CTRL"]`, `card["FIFO[3]"]`, `card["dma.CTRL"]`."""
+        try:
+            return BoundRegister(self.__cells[self.layout.number(name)])
+        except KeyError:
+            close = get_close_matches(name, list(self), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "dump() shows those it has"
+            raise KeyError(f"{type(self).__name__} has no register {name!r}; {hint}") from None
+
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access that have no register."""
-        return self.layout.cut(offset, width)[1]
+        return self.__view(READ).cut(offset, width)[1]
 
     def name_at(self, offset: int, width: int) -> str | None:
         """Name what an access touches: "CTRL", "FIFO[3]", "CTRL+2"; None where nothing is."""
-        return self.layout.name_at(offset, width)
+        return self.__view(READ).name_at(offset, width)
 
     def describe(self, offset: int, width: int, value: int) -> str:
         """Print the fields of a value that an access moved: "EN=1 PSC=0x03"."""
-        return self.layout.describe(offset, width, value)
+        return self.__view(READ).describe(offset, width, value)
+
+    @property
+    def naming(self) -> Callable[[int, int, Direction], Layout] | None:
+        """Of a device whose registers share bytes: what names an access in a direction now. None for the others."""
+        return (lambda offset, width, direction: self.__view(direction)) if self.layout.shared else None
 
     def reset(self) -> None:
         """Put every register to its reset value and every line low, in blocks too. Calls no handlers."""
@@ -178,6 +212,9 @@ class Device:
         before = Device.snapshot(self)
         try:
             self.__take(state)
+        except (KeyError, TypeError) as error:
+            self.__take(before)
+            raise ValueError(f"no snapshot of a {type(self).__name__}: {error!r}") from None
         except Exception:
             self.__take(before)
             raise

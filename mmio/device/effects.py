@@ -34,6 +34,33 @@ ON_WRITE: Final[dict[str, Callable[[int, int], int]]] = {
     "wset": lambda old, data: -1,
 }
 
+# What the same things are called elsewhere: in data sheets, in CMSIS-SVD, in UVM.
+SYNONYMS: Final = {
+    "ro": "r",
+    "read-only": "r",
+    "wo": "w",
+    "write-only": "w",
+    "read-write": "rw",
+    "w1c": "woclr",
+    "w1s": "woset",
+    "w1t": "wot",
+    "w0c": "wzc",
+    "w0s": "wzs",
+    "w0t": "wzt",
+    "oneToClear": "woclr",
+    "oneToSet": "woset",
+    "oneToToggle": "wot",
+    "zeroToClear": "wzc",
+    "zeroToSet": "wzs",
+    "zeroToToggle": "wzt",
+    "rc": "rclr",
+    "rs": "rset",
+    "wc": "wclr",
+    "ws": "wset",
+    "clear": "rclr",
+    "set": "rset",
+}
+
 
 def _store(old: int, data: int) -> int:
     return data
@@ -57,7 +84,9 @@ class Bits:
             (self.on_write, ON_WRITE, "on_write"),
         ):
             if word is not None and word not in known:
-                return f"{what} is {word!r}, expected one of {', '.join(sorted(known))}"
+                meant = SYNONYMS.get(word)
+                hint = f"; what others call {word} is {meant!r} here" if meant in known else ""
+                return f"{what} is {word!r}, expected one of {', '.join(sorted(known))}{hint}"
         if self.on_read and "r" not in self.access:
             return f"on_read={self.on_read!r}, but access {self.access!r} never reads it"
         if "w" not in self.access and (self.on_write or self.singlepulse):

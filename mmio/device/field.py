@@ -12,6 +12,7 @@ from attrs import field as attribute
 from attrs import frozen
 
 from mmio.device.effects import Access, OnRead, OnWrite
+from mmio.errors import DefinitionError
 
 Names: TypeAlias = Mapping[int, str] | type[IntEnum]
 
@@ -84,6 +85,8 @@ def field(
     `enum` names values, as a dict or an IntEnum. `singlepulse`: a one that is written is seen by the register's
     `written` handler and is gone afterwards. The other words are in `register`, whose own they replace for these bits.
     """
+    if not (isinstance(name, str) and isinstance(msb, int) and isinstance(lsb, int)):
+        raise DefinitionError(f"field({name!r}, {msb!r}, {lsb!r}): expected name, msb, lsb, as in field('PSC', 15, 8)")
     return Field(name, msb, lsb, _names(enum), reset, access, on_read, on_write, singlepulse)
 
 
@@ -99,6 +102,8 @@ def bit(
     singlepulse: bool = False,
 ) -> Field:
     """Name one bit; otherwise like `field`."""
+    if not (isinstance(name, str) and isinstance(index, int)):
+        raise DefinitionError(f"bit({name!r}, {index!r}): expected name and number, as in bit('EN', 0)")
     return Field(name, index, index, _names(enum), reset, access, on_read, on_write, singlepulse)
 
 

@@ -1,14 +1,20 @@
-"""Which register is at which offset of a device class, worked out and checked once, when the class is made."""
+"""Which register is at which offset of a device class, worked out and checked once, when the class is made.
+
+Where registers share bytes, what an access in one direction reaches in one state is a *view*: a layout of fewer
+registers, in which nothing overlaps.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import lru_cache
-from itertools import pairwise
 from typing import TypeAlias
 
 from attrs import frozen
 
+from decode import READ, Direction
 from mmio.device.field import Field, describe
+from mmio.device.sharing import Condition
 from mmio.errors import DefinitionError
 
 Part: TypeAlias = tuple[int, int, int, int]  # index of a place, first byte in it, bytes, first byte in the access
@@ -17,12 +23,18 @@ Cut: TypeAlias = tuple[tuple[Part, ...], int]  # the parts, ascending, and the m
 
 @frozen
 class Place:
-    """One register: where, how wide, its name ("CTRL", "FIFO[3]", "dma.CTRL") and its fields."""
+    """One register: where, how wide, its name ("CTRL", "FIFO[3]", "dma.CTRL") and its fields.
+
+    `when`: it is only there while this holds. `readable`, `writable`: whether any of its bits are.
+    """
 
     offset: int
     width: int
     name: str
     fields: Sequence[Field] = ()
+    when: Condition | None = None
+    readable: bool = True
+    writable: bool = True
 
     @property
     def end(self) -> int:
@@ -34,6 +46,17 @@ class Place:
         """The name without its last index: "FIFO" for "FIFO[3]"."""
         return self.name.rpartition("[")[0] if self.name.endswith("]") else self.name
 
+    def can_share(self, other: "Place") -> bool:
+        """Whether no access could mean both: they are there at different times, or one is read, the other written."""
+        if self.when is not None and other.when is not None and self.when.excludes(other.when):
+            return True
+        both = (self.readable and other.readable) or (self.writable and other.writable)
+        return not both and (self.offset, self.width) == (other.offset, other.width)
+
+    def goes(self, direction: Direction) -> bool:
+        """Whether an access in this direction has something to do here."""
+        return self.readable if direction == READ else self.writable
+
     def __str__(self) -> str:
         return f"{self.name} at {self.offset:#x}..{self.end:#x}"
 
@@ -41,33 +64,85 @@ class Place:
 class Layout:
     """All registers of a device class, in order of offset.
 
-    Raises DefinitionError, naming `device`, when two overlap or share a name.
+    Attributes:
+        places: the registers.
+        shared: the numbers of those that are not alone at their bytes, or not there all the time.
+        conditions: what their being there depends on, as (number of a register, mask, value).
+
+    Raises DefinitionError, naming `device`, when two share a name, or share bytes so that an access could mean both.
     """
 
     def __init__(self, device: str, places: Iterable[Place]) -> None:
         self.places = sorted(places, key=lambda place: place.offset)
-        self._starts = [place.offset for place in self.places]
-        names: dict[str, Place] = {}
-        for place in self.places:
-            other = names.setdefault(place.name, place)
-            if other is not place:
-                raise DefinitionError(f"{device}: {place} has the same name as {other}")
-        for place, following in pairwise(self.places):
-            if following.offset < place.end:
-                raise DefinitionError(f"{device}: {following} overlaps {place}")
+        numbers: dict[str, int] = {}
+        for number, place in enumerate(self.places):
+            other = numbers.setdefault(place.name, number)
+            if other != number:
+                raise DefinitionError(f"{device}: {place} has the same name as {self.places[other]}")
+        self._numbered = numbers
+        self._overlaps = self._overlapping(device)
+        self.shared = frozenset(number for pair in self._overlaps for number in pair) | frozenset(
+            number for number, place in enumerate(self.places) if place.when is not None
+        )
+        self.conditions = tuple(
+            (numbers[when.register], when.mask, when.value)
+            for when in dict.fromkeys(self.places[number].when for number in sorted(self.shared))
+            if when is not None
+        )
+        self.view = lru_cache(maxsize=None)(self._view)
+        self._show(range(len(self.places)))
+
+    def _overlapping(self, device: str) -> list[tuple[int, int]]:
+        """Return the pairs of registers that share bytes. Raises DefinitionError when they cannot."""
+        pairs = []
+        for number, place in enumerate(self.places):
+            for other in range(number + 1, len(self.places)):
+                following = self.places[other]
+                if following.offset >= place.end:
+                    break
+                if not place.can_share(following):
+                    raise DefinitionError(
+                        f"{device}: {following} overlaps {place}; two registers share bytes when one of them is only "
+                        "read and the other only written (access), or when they are there at different times (when)"
+                    )
+                pairs.append((number, other))
+        return pairs
+
+    def _show(self, numbers: Iterable[int]) -> None:
+        self._numbers = list(numbers)
+        self._starts = [self.places[number].offset for number in self._numbers]
         # Drivers make few different accesses many times over.
         self.cut = lru_cache(maxsize=4096)(self._cut)
+
+    def _view(self, direction: Direction, holding: tuple[bool, ...]) -> "Layout":
+        """Return the layout an access in this direction meets while these of the `conditions` hold."""
+        holds = dict(zip(self.conditions, holding, strict=True))
+        there = {
+            number
+            for number, place in enumerate(self.places)
+            if place.when is None or holds[self.number(place.when.register), place.when.mask, place.when.value]
+        }
+        for one, other in self._overlaps:
+            if one in there and other in there:
+                there.remove(other if self.places[one].goes(direction) else one)
+        view = copy(self)
+        view._show(sorted(there))
+        return view
+
+    def number(self, name: str) -> int:
+        """Return the number of a register, its index in `places`. Raises KeyError when there is none of the name."""
+        return self._numbered[name]
 
     @property
     def extent(self) -> int:
         """Bytes from offset 0 to the end of the last register."""
-        return self.places[-1].end if self.places else 0
+        return max((place.end for place in self.places), default=0)
 
     def _cut(self, offset: int, width: int) -> Cut:
-        """Cut an access into the registers it touches."""
+        """Cut an access into the registers it touches. Where some share bytes, ask a view."""
         parts: list[Part] = []
         holes = (1 << 8 * width) - 1
-        for index in range(max(bisect_right(self._starts, offset) - 1, 0), len(self.places)):
+        for index in self._numbers[max(bisect_right(self._starts, offset) - 1, 0) :]:
             place = self.places[index]
             if place.offset >= offset + width:
                 break

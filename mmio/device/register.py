@@ -18,6 +18,7 @@ from mmio.device.bound import BoundArray, BoundRegister
 from mmio.device.effects import Access, Bits, Effects, OnRead, OnWrite
 from mmio.device.field import Field
 from mmio.device.member import Member
+from mmio.device.sharing import Selection
 from mmio.errors import DefinitionError
 from mmio.space.policy import WIDTHS
 
@@ -28,7 +29,7 @@ Reads = TypeVar("Reads", bound=Callable[[Any], int])
 ElementWritten = TypeVar("ElementWritten", bound=Callable[[Any, int, int, int], object])
 ElementReads = TypeVar("ElementReads", bound=Callable[[Any, int], int])
 
-TAKEN: Final = frozenset(("name", "value", "width"))  # attributes of a bound register
+TAKEN: Final = frozenset(("name", "read", "value", "width", "write"))  # attributes of a bound register
 
 
 class Declared(Member[T]):
@@ -42,21 +43,26 @@ class Declared(Member[T]):
         offset: int,
         width: int,
         reset: int,
-        fields: Iterable[Field],
+        fields: Iterable[Field] | Field,
         access: Access,
         on_read: OnRead | None,
         on_write: OnWrite | None,
         name: str | None,
         doc: str,
+        when: Selection | None,
     ) -> None:
         super().__init__(name)
         self.offset = offset
         self.width = width
-        self.fields: Sequence[Field] = tuple(fields)
+        self.fields: Sequence[Field] = (fields,) if isinstance(fields, Field) else tuple(fields)
+        for field in self.fields:
+            if not isinstance(field, Field):
+                raise DefinitionError(f"fields are made with field() and bit(), got {field!r}")
         self.access = access
         self.on_read = on_read
         self.on_write = on_write
         self.doc = doc
+        self.when = when
         self.reset_value = reset
         self.fields_by_name = {field.name: field for field in self.fields}
         self.effects = Effects.of(())
@@ -77,6 +83,9 @@ class Declared(Member[T]):
 
         `where` is what the message calls the register: "Timer.ctrl".
         """
+        for what, number in (("offset", self.offset), ("width", self.width), ("reset", self.reset_value)):
+            if not isinstance(number, int):
+                raise DefinitionError(f"{where}: {what} is {number!r}, expected an int")
         if self.width not in WIDTHS:
             raise DefinitionError(f"{where}: width {self.width}, expected one of {sorted(WIDTHS)}")
         if self.offset < 0:
@@ -120,6 +129,12 @@ class Declared(Member[T]):
         what = f"{where}: field {field.name!r} (bits {field.place})"
         if not 0 <= field.lsb <= field.msb:
             raise DefinitionError(f"{what}: expected the most significant bit first, from 0 up")
+        for value in field.enum:
+            if not (isinstance(value, int) and 0 <= value < 1 << field.width):
+                raise DefinitionError(
+                    f"{what}: its enum names {value!r}, expected numbers in 0..{(1 << field.width) - 1:#x}, such as "
+                    "{1: 'FAST'}"
+                )
         if field.msb >= 8 * self.width:
             raise DefinitionError(f"{what} is outside the register, which has bits {8 * self.width - 1}:0")
         if field.name in TAKEN or field.name.startswith("_") or not field.name:
@@ -140,6 +155,33 @@ class Register(Declared[BoundRegister]):
         """Call `handler(self, old, new)`, with whole register values, after every write, of an unchanged value too."""
         self.noted.append(("written", handler))
         return handler
+
+    def has(self, value: int | None = None, /, **fields: int) -> Selection:
+        """Say when other registers are there: while this one has a value, or values in some fields.
+
+            dll = register(0, width=1, when=lcr.has(DLAB=1))
+
+        Raises:
+            DefinitionError: there is no such field, or it cannot have the value; or nothing is asked for.
+        """
+        if (value is None) == (not fields):
+            raise DefinitionError("has() takes the register's value or values of its fields: has(0xBF), has(DLAB=1)")
+        full = (1 << 8 * self.width) - 1
+        if value is not None:
+            if not 0 <= value <= full:
+                raise DefinitionError(f"has({value:#x}): the register holds 0..{full:#x}")
+            return Selection(self, full, value)
+        mask = wanted = 0
+        for name, number in fields.items():
+            field = self.fields_by_name.get(name)
+            if field is None:
+                known = ", ".join(self.fields_by_name) or "no fields at all"
+                raise DefinitionError(f"has({name}={number}): the register has {known}")
+            if not 0 <= number < 1 << field.width:
+                raise DefinitionError(f"has({name}={number}): the field holds 0..{(1 << field.width) - 1:#x}")
+            mask |= field.mask
+            wanted |= number << field.lsb
+        return Selection(self, mask, wanted)
 
     def reads(self, handler: Reads) -> Reads:
         """Call `handler(self) -> int` on every read; what it returns becomes the value and is answered."""
@@ -182,12 +224,13 @@ def register(
     offset: int,
     width: int = 4,
     reset: int = 0,
-    fields: Iterable[Field] = (),
+    fields: Iterable[Field] | Field = (),
     on_read: OnRead | None = None,
     on_write: OnWrite | None = None,
     access: Access = "rw",
     name: str | None = None,
     doc: str = "",
+    when: Selection | None = None,
 ) -> Register:
     """Declare a register of `width` bytes at an offset.
 
@@ -196,9 +239,11 @@ def register(
     `on_read`: what a read leaves behind: rclr (zeros), rset (ones).
     `on_write`: woclr, woset, wot (a written one clears, sets, toggles its bit), wzc, wzs, wzt (a written zero does),
     wclr, wset (any write does).
+    `when`: the register is only there while another has this value, as in `when=lcr.has(DLAB=1)`. Two registers may
+    share bytes if they are there at different times, or if one is only read and the other only written.
     Fields may have words of their own. Mistakes are reported when the class is made, as `DefinitionError`.
     """
-    return Register(offset, width, reset, fields, access, on_read, on_write, name, doc)
+    return Register(offset, width, reset, fields, access, on_read, on_write, name, doc, when)
 
 
 def array(
@@ -207,15 +252,16 @@ def array(
     stride: int | None = None,
     width: int = 4,
     reset: int = 0,
-    fields: Iterable[Field] = (),
+    fields: Iterable[Field] | Field = (),
     on_read: OnRead | None = None,
     on_write: OnWrite | None = None,
     access: Access = "rw",
     name: str | None = None,
     doc: str = "",
+    when: Selection | None = None,
 ) -> RegisterArray:
     """Declare `count` equal registers, `stride` bytes apart (side by side when left out); otherwise like `register`."""
-    declared = RegisterArray(offset, width, reset, fields, access, on_read, on_write, name, doc)
+    declared = RegisterArray(offset, width, reset, fields, access, on_read, on_write, name, doc, when)
     declared.count = count
     declared.stride = width if stride is None else stride
     return declared

@@ -15,7 +15,7 @@ from attrs import fields
 from decode import DecodeError, Direction, Instruction, decode
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.formats.writer import LineWriter
-from mmio.records.access import LETTERS, Access
+from mmio.records.access import LETTERS, Access, Describe
 from mmio.records.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 from mmio.records.flags import NAMES, flag_names
 from mmio.space.route import Space
@@ -151,8 +151,13 @@ def _to_access(item: dict[str, Any]) -> Access:
         offset=_number(item, "offset") if has_offset else None,
         register=_text(item, "register"),
         flags=_to_flags(item.get("flags", [])),
-        describe=None if words is None else lambda offset, width, value: str(words),
+        describe=None if words is None else _said(str(words), item["value"]),
     )
+
+
+def _said(words: str, of: int) -> Describe:
+    """Tell what the file says of one value, and nothing of others."""
+    return lambda offset, width, value: words if value == of else ""
 
 
 def _to_instruction(item: dict[str, Any]) -> Instruction | None:

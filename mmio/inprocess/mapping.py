@@ -21,6 +21,8 @@ from mmio.space.policy import Misfit, Unmapped
 from mmio.space.region import DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 class Policies(TypedDict, total=False):
     """What a mapping does with accesses its device was not made for; see `Policy`."""

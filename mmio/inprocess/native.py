@@ -31,6 +31,8 @@ from mmio.inprocess.libc import PAGE
 from mmio.records.flags import NATIVE
 from mmio.space.initiator import Initiator
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 Run: TypeAlias = Callable[[Frame, Initiator], None]
 
 _ARENA: Final = 64 << 20

@@ -22,6 +22,8 @@ from mmio.inprocess.memory import FloatingMemory
 from mmio.inprocess.native import Run
 from mmio.space.initiator import Initiator
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 _LONGEST: Final = 15  # bytes of an instruction
 _MOST: Final = 1 << 16  # sites remembered before the memory starts afresh
 _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it

@@ -26,6 +26,8 @@ from mmio.inprocess.territory import Owner, Territory
 from mmio.space.initiator import Initiator, Recorder
 from mmio.space.space import AddressSpace
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 _MOST_FRAMES: Final = 1024  # remembered per thread
 _RDX: Final = 2  # in SLOTS
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from attrs import frozen
+
 from mmio.inprocess.libc import PROT_NONE, PROT_WRITE
 from mmio.inprocess.memory import Unreachable
 from mmio.space.region import DeviceLike
@@ -17,18 +19,26 @@ def guarded(device: DeviceLike, start: int, protection: int) -> DeviceLike:
     return device if protection & PROT_WRITE else _Guarded(device, start, protection)
 
 
+@frozen
 class _Shifted:
-    """Every method of a device takes the offset first."""
+    """Every method of a device takes the offset first. Compared by value, because records compare what names them."""
 
-    def __init__(self, device: DeviceLike, shift: int) -> None:
-        self._device = device
-        self._shift = shift
+    _device: Any
+    _shift: int
 
     def read(self, offset: int, width: int) -> int:
-        return self._device.read(offset + self._shift, width)
+        answer: int = self._device.read(offset + self._shift, width)
+        return answer
 
     def write(self, offset: int, width: int, value: int) -> None:
         self._device.write(offset + self._shift, width, value)
+
+    @property
+    def naming(self) -> Any:
+        inner = getattr(self._device, "naming", None)
+        if inner is None:
+            return None
+        return lambda offset, *rest: _Shifted(inner(offset + self._shift, *rest), self._shift)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._device, name)

@@ -32,6 +32,7 @@ class Expected:
     @classmethod
     def parse(cls, line: str) -> "Expected":
         """Read a line such as "W4 CTRL=0x1". Raises ValueError if it is none."""
+        __tracebackhide__ = True
         match = _LINE.fullmatch(line)
         try:
             if match is not None:
@@ -50,9 +51,10 @@ class Expected:
         )
 
 
-def notation(access: Access) -> str:
-    """Return the line of an access: "R4 STATUS=0x3"."""
-    return f"{access.letter}{access.width} {access.register or access.place}={access.value:#x}"
+def notation(access: Access, *, region: bool = False) -> str:
+    """Return the line of an access: "R4 STATUS=0x3", with its `region` "R4 timer.STATUS=0x3"."""
+    place = access.place if region else access.register or access.place
+    return f"{access.letter}{access.width} {place}={access.value:#x}"
 
 
 def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None:
@@ -67,14 +69,20 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     Raises:
         AssertionError: something is missing, added or different; the message shows where, as a diff.
         ValueError: a line is not in this form.
+        TypeError: these are no accesses, or no lines.
     """
     __tracebackhide__ = True  # pytest then points at the test
+    if isinstance(expected, str):
+        raise TypeError(f"expected is a list of lines, not one: [{expected!r}]")
+    if not isinstance(accesses, Sequence):
+        raise TypeError(f"accesses is a trace or a list of accesses, such as mapping.trace, not {accesses!r}")
     wanted = [Expected.parse(line) for line in expected]
     if len(wanted) == len(accesses) and all(map(Expected.matches, wanted, accesses)):
         return
     made = list(accesses)
     lines = "\n".join(_diff(made, wanted, expected))
-    raise AssertionError(f"expected {len(wanted)} accesses (-), the driver made {len(made)} (+)\n{lines}")
+    count = f"{len(wanted)} access{'es' * (len(wanted) != 1)}"
+    raise AssertionError(f"expected {count} (-), the driver made {len(made)} (+)\n{lines}")
 
 
 def _names(access: Access) -> tuple[str, ...]:
@@ -95,11 +103,14 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str]) -> I
         keys[i] if i < len(wanted) and wanted[i].matches(access) else _first(numbers, access)
         for i, access in enumerate(made)
     ]
+    several = len({access.region for access in made}) > 1
     x = y = 0
     for start, begin, length in [*matches(keys, own), (len(keys), len(own), 0)]:
         yield from (f"- {line}" for line in lines[x:start])
-        yield from (f"+ {notation(a)}{f'    at {a.ip:#x}: {a.text}' if a.ip else ''}" for a in made[y:begin])
-        same = [f"  {notation(access)}" for access in made[begin : begin + length]]
+        yield from (
+            f"+ {notation(a, region=several)}{f'    at {a.ip:#x}: {a.text}' if a.ip else ''}" for a in made[y:begin]
+        )
+        same = [f"  {notation(access, region=several)}" for access in made[begin : begin + length]]
         head = CONTEXT if (x or y or start or begin) else 0
         tail = CONTEXT if start + length < len(keys) or begin + length < len(own) else 0
         if len(same) > head + tail + 1:

@@ -14,6 +14,8 @@ from attrs import frozen
 from mmio.errors import DeviceError
 from mmio.records.access import Access
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 
 @frozen(slots=True)
 class Step:
@@ -56,7 +58,12 @@ class Replay:
         for step in self._steps:
             if step.verb == "read":
                 self._answers[step.offset, step.width].append(step.value)
-        self._recorded = {(step.offset, step.width): step.access for step in self._steps}
+        self._names: dict[tuple[int, int], set[str | None]] = defaultdict(set)
+        self._accesses: dict[tuple[int, int, int | None], Access] = {}  # by offset, width and value; by None the last
+        for access in recorded:
+            place = access.offset or 0, access.width
+            self._names[place].add(access.register)
+            self._accesses[*place, access.value] = self._accesses[*place, None] = access
 
     @property
     def left(self) -> int:
@@ -78,14 +85,16 @@ class Replay:
             self._next("write", offset, width, value)
 
     def name_at(self, offset: int, width: int) -> str | None:
-        """Return the register's name in the recording."""
-        access = self._recorded.get((offset, width))
-        return None if access is None else access.register
+        """Return the register's name in the recording; where several took turns, all of them: "DLL/RBR/THR"."""
+        return "/".join(sorted(name for name in self._names.get((offset, width), ()) if name is not None)) or None
 
     def describe(self, offset: int, width: int, value: int) -> str:
-        """Return what the recorded device says of a value, "" when it is not here to ask."""
-        access = self._recorded.get((offset, width))
-        return "" if access is None or access.describe is None else access.describe(offset, width, value)
+        """Return what the recording says of a value, "" when it does not know, or not of which register."""
+        # What was read from a file can tell the meaning of its own value only.
+        access = self._accesses.get((offset, width, value)) or self._accesses.get((offset, width, None))
+        if access is None or access.describe is None or len(self._names[offset, width]) > 1:
+            return ""
+        return access.describe(offset, width, value)
 
     def _next(self, verb: str, offset: int, width: int, value: int | None) -> Step:
         what = (

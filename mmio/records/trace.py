@@ -230,7 +230,7 @@ class Trace(TraceView):
             offset = address - region.start
             name = region.name
             register = region.name_at(offset, site.width)
-            describe = getattr(region.device, "describe", None)
+            describe = region.describe
         return Access(
             sequence,
             time - self.began,
@@ -285,7 +285,10 @@ class Trace(TraceView):
 
     def _see(self, region: "Region | None", space: Space) -> None:
         """Say that a region appears, the first time it does."""
-        if region is None or id(region) in self._regions:
+        if region is None:
+            return
+        region = region.whole or region
+        if id(region) in self._regions:
             return
         self._regions[id(region)] = region
         time = monotonic_ns() - self.began

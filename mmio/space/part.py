@@ -6,20 +6,27 @@ checked here, so that an access that cannot be done is refused before any device
 
 from attrs import frozen
 
+from decode import Direction
 from mmio.errors import PolicyError, UnmappedAccess
 from mmio.records.flags import UNMAPPED
-from mmio.space.region import RangeMap, Segment
+from mmio.space.region import RangeMap, Region, Segment
+
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 
 @frozen
 class Part:
-    """One piece of an access, and the bytes of it (a mask) where the device has nothing."""
+    """One piece of an access, and the bytes of it (a mask) where the device has nothing.
+
+    `label` is the region as the record has it, None for the ground.
+    """
 
     segment: Segment
     address: int
     width: int
     flags: int
     holes: int
+    label: Region | None
 
     @property
     def offset(self) -> int:
@@ -51,7 +58,7 @@ class Part:
         return runs
 
 
-def cut(ranges: RangeMap, address: int, width: int) -> list[Part]:
+def cut(ranges: RangeMap, address: int, width: int, direction: Direction) -> list[Part]:
     """Cut an access into parts, in address order.
 
     Raises:
@@ -73,10 +80,12 @@ def cut(ranges: RangeMap, address: int, width: int) -> list[Part]:
             what = "" if stop - at == width else f"its {stop - at} bytes at {at:#x} are "
             raise PolicyError(f"{segment.region.name!r} does not take it: {what}{pieces}")
         for first, length, flags in pieces:
-            holes = segment.holes(at + first - segment.base, length)
+            offset = at + first - segment.base
+            holes = segment.holes(offset, length)
             if holes and policy.unmapped == "error":
                 raise UnmappedAccess(_absence(segment, at + first, holes))
-            parts.append(Part(segment, at + first, length, flags | (UNMAPPED if holes else 0), holes))
+            label = segment.label and segment.label.face(offset, length, direction)
+            parts.append(Part(segment, at + first, length, flags | (UNMAPPED if holes else 0), holes, label))
         at = stop
     return parts
 

@@ -5,11 +5,11 @@ that cuts everything to dwords. The device model should not have to care, so the
 The model sees the access exactly as the instruction made it, unless its mapping says otherwise here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Final, Literal, NewType
+from typing import Any, Final, Literal, NewType
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from mmio.records.flags import SPLIT, TOO_WIDE, UNALIGNED
 
@@ -24,10 +24,18 @@ Refusal = NewType("Refusal", str)  # why a policy does not let an access through
 
 
 def _widths(value: Iterable[int]) -> frozenset[int]:
-    widths = frozenset(value)
+    widths = frozenset(value) if isinstance(value, Iterable) else frozenset((value,))
     if not widths or not widths <= WIDTHS:
         raise ValueError(f"widths must be some of {sorted(WIDTHS)}, not {sorted(widths)}")
     return widths
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any, Any, str], None]:
+    def check(policy: Any, attribute: Any, word: str) -> None:
+        if word not in words:
+            raise ValueError(f"{attribute.name} is one of {', '.join(words)}, not {word!r}")
+
+    return check
 
 
 @frozen(cache_hash=True)
@@ -43,9 +51,9 @@ class Policy:
     """
 
     widths: frozenset[int] = field(default=frozenset((1, 2, 4, 8)), converter=_widths)
-    unaligned: Misfit = field(default="pass", validator=validators.in_(("error", "split", "pass")))
-    too_wide: Misfit = field(default="split", validator=validators.in_(("error", "split", "pass")))
-    unmapped: Unmapped = field(default="error", validator=validators.in_(("error", "ones", "zeros")))
+    unaligned: Misfit = field(default="pass", validator=_one_of(("error", "split", "pass")))
+    too_wide: Misfit = field(default="split", validator=_one_of(("error", "split", "pass")))
+    unmapped: Unmapped = field(default="error", validator=_one_of(("error", "ones", "zeros")))
 
     @property
     def plain_widths(self) -> frozenset[int]:

@@ -15,10 +15,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import define, field
+from attrs import Factory, define, evolve, field
 
+from decode import Direction
 from mmio.errors import MappingError, NoRegister
 from mmio.space.policy import Policy
+
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 
 @runtime_checkable
@@ -26,9 +29,10 @@ class DeviceLike(Protocol):
     """The least a device model must have. Offsets count from the start of its region, widths are bytes.
 
     Optional, and used when there: `name_at(offset, width) -> str | None` and `describe(offset, width, value)
-    -> str` for records and errors; `holes(offset, width) -> int`, a mask of the bytes where the device has
-    nothing; `update(offset, width, operation) -> old`, `read_block`, `write_block` and `fetch` as a Bus has
-    them.
+    -> str` for records and errors; `naming(offset, width, direction)`, what has these two for one access, where names
+    depend on the direction or the device's state (a `naming` of None: they do not); `holes(offset, width) -> int`, a
+    mask of the bytes where the device has nothing; `update(offset, width, operation) -> old`, `read_block`,
+    `write_block` and `fetch` as a Bus has them.
     """
 
     def read(self, offset: int, width: int) -> int: ...
@@ -54,7 +58,10 @@ class Void:
 
 @define(eq=False)
 class Region:
-    """A range of addresses (or ports) and the device that answers there."""
+    """A range of addresses (or ports) and the device that answers there.
+
+    A *face* is a region as the records of some accesses have it, where names change: the same, with `names` of its own.
+    """
 
     start: int
     length: int
@@ -64,6 +71,9 @@ class Region:
     priority: int = 0
     recorded: bool = True
     is_ground: bool = False
+    names: Any = field(default=Factory(lambda region: region.device, takes_self=True), repr=False)
+    whole: "Region | None" = field(default=None, init=False, repr=False)  # of a face, the region it is of
+    _faces: dict[Any, "Region"] = field(factory=dict, init=False, repr=False)
 
     @property
     def end(self) -> int:
@@ -72,8 +82,26 @@ class Region:
 
     def name_at(self, offset: int, width: int) -> str | None:
         """Return the device's name for these bytes ("CTRL", "FIFO[3]"), or None when it has none."""
-        name_at: Callable[[int, int], str | None] | None = getattr(self.device, "name_at", None)
+        name_at: Callable[[int, int], str | None] | None = getattr(self.names, "name_at", None)
         return None if name_at is None else name_at(offset, width)
+
+    @property
+    def describe(self) -> Callable[[int, int, int], str] | None:
+        """What tells the meaning of a value, if the device does."""
+        describe: Callable[[int, int, int], str] | None = getattr(self.names, "describe", None)
+        return describe
+
+    def face(self, offset: int, width: int, direction: Direction) -> "Region":
+        """Return the region with the names that hold for this access now."""
+        naming = getattr(self.device, "naming", None)
+        if naming is None:
+            return self
+        names = naming(offset, width, direction)
+        face = self._faces.get(names)
+        if face is None:
+            face = self._faces[names] = evolve(self, names=names)
+            face.whole = self
+        return face
 
     def __str__(self) -> str:
         return f"{self.start:#x}..{self.end:#x} {self.name!r}"
@@ -92,7 +120,8 @@ class Segment:
 
     `limits` says for each width the last address at which an access of that width needs no thought: it ends inside the
     segment and the region's policy has nothing to say. Every other access takes the long way.
-    `label` is the region as records have it, None for the ground.
+    `label` is the region as records have it, None for the ground. Where names depend on more than the offset there is
+    no short way, and each part has a `face` of the region.
     """
 
     start: int
@@ -106,7 +135,8 @@ class Segment:
     write: Callable[[int, int, int], None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.limits = Limits((width, self.end - width) for width in self.region.policy.plain_widths)
+        widths = self.region.policy.plain_widths if self.optional("naming") is None else ()
+        self.limits = Limits((width, self.end - width) for width in widths)
         self.base = self.region.start
         self.recorded = self.region.recorded
         self.label = None if self.region.is_ground else self.region

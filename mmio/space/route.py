@@ -8,7 +8,7 @@ where nothing is, atomics) takes the long way, in parts.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
@@ -19,8 +19,12 @@ from mmio.space.region import RangeMap, Segment
 if TYPE_CHECKING:
     from mmio.space.initiator import Initiator
 
+__tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
 Space: TypeAlias = Literal["memory", "port"]
 Operation: TypeAlias = Callable[[int], int]
+
+_DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
 
 class Route:
@@ -174,7 +178,7 @@ class Route:
 
     def _parts(self, verb: str, address: int, width: int) -> list[Part]:
         try:
-            return cut(self._map, address, width)
+            return cut(self._map, address, width, _DIRECTIONS[verb])
         except AccessError as error:
             self._place(error, verb, address, width)
             raise error from None  # the device's NoRegister, if that is how we came here, says the same with less
@@ -209,7 +213,7 @@ class Route:
                 value,
                 initiator.ip,
                 initiator.instruction,
-                part.segment.label,
+                part.label,
                 part.offset,
                 part.flags | flags,
                 initiator.thread,
@@ -235,4 +239,5 @@ class Route:
     def _where(self, verb: str, address: int, width: int) -> Where:
         initiator = self._initiator
         region = self._map.find(max(address, 0)).region
+        region = region.face(address - region.start, width, _DIRECTIONS[verb])
         return Where(verb, self._space, address, width, initiator.ip, initiator.instruction, region)

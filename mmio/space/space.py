@@ -79,7 +79,7 @@ class AddressSpace:
             MappingError: the range is empty, does not fit, or overlaps one of the same priority.
             TypeError: the device has no `read` or no `write`, or is a class.
         """
-        policy = Policy(frozenset(widths), unaligned, too_wide, unmapped)
+        policy = Policy(widths, unaligned, too_wide, unmapped)
         return self._add(self.memory, Region(start, length, device, _name(device, name), policy, priority))
 
     def map_ports(
@@ -96,7 +96,7 @@ class AddressSpace:
         priority: int = 0,
     ) -> Region:
         """Let `device` answer at `count` ports from `port`; otherwise like `map`."""
-        policy = Policy(frozenset(widths), unaligned, too_wide, unmapped)
+        policy = Policy(widths, unaligned, too_wide, unmapped)
         return self._add(self.ports, Region(port, count, device, _name(device, name), policy, priority))
 
     def ram(self, start: int, size: int, name: str | None = None) -> Region:

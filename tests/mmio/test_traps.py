@@ -46,3 +46,16 @@ def test_report_shows_the_last_accesses(times: int, headline: str) -> None:
     first, *rows = traps.report().splitlines()
     assert first == headline
     assert len([row for row in rows if "card+0x0" in row]) == min(times, SHOWN)
+
+
+def test_ports_are_closed_and_reported_too() -> None:
+    """What goes for memory goes for ports."""
+    told: list[Trace] = []
+    traps = Traps(told.append)
+    assert not traps.used
+    ports = traps.ports(0x300, 4, Bytes(4), name="card")
+    assert traps.used
+    assert told == [ports.trace]
+    traps.close()
+    assert ports.closed
+    assert traps.report() == "card: no accesses"

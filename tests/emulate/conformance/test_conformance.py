@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,6 @@ from emulate.conformance import Case, Outcome, check_bus, check_emulator, check_
 from emulate.conformance.case import Case as RecordedCase
 from emulate.conformance.registers import Runner
 
-PAGE = Path(__file__).parents[3] / "docs" / "conformance.md"
 DATA = Path(__file__).parents[3] / "emulate" / "conformance" / "silicon.json"
 
 
@@ -219,18 +216,6 @@ def test_too_little_memory_tells_nothing() -> None:
     """A stretch too short for the laws is refused."""
     with pytest.raises(ValueError, match="192 bytes"):
         check_bus(lambda: Ram(64), 0, 64)
-
-
-def test_the_example_of_the_page_runs() -> None:
-    """The example in docs/conformance.md prints what the page says."""
-    code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert code is not None
-    printed = re.search(r"The first prints\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert printed is not None
-    done = subprocess.run(
-        [sys.executable, "-c", code[1]], capture_output=True, text=True, check=False, cwd=PAGE.parents[1]
-    )
-    assert (done.stdout, done.stderr) == (printed[1], "")
 
 
 def test_names_of_cases_are_names_of_registers() -> None:

@@ -45,11 +45,44 @@ def test_values_must_fit(timer: Timer, value: int) -> None:
 
 @pytest.mark.parametrize("value", [None, "1", 1.5])
 def test_values_are_integers(timer: Timer, value: object) -> None:
-    """What is no integer is no value."""
-    with pytest.raises(TypeError):
+    """What is no integer is no value; the message names register and field."""
+    with pytest.raises(TypeError, match=r"^COUNT takes an int, not "):
         timer.count.value = value  # type: ignore[assignment]
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^CTRL.EN takes an int, not "):
         timer.ctrl.EN = value  # type: ignore[assignment]
+
+
+def test_a_name_is_no_value(timer: Timer) -> None:
+    """The message says which numbers have names."""
+    with pytest.raises(TypeError, match=r"^CTRL.MODE takes an int, not 'ONCE' \(ONCE=1\)$"):
+        timer.ctrl.MODE = "ONCE"  # type: ignore[assignment]
+
+
+def test_read_and_write_are_what_the_bus_does() -> None:
+    """With effects and handlers, for tests that have no driver."""
+
+    class Card(Device):
+        stat = register(0, on_write="woclr", on_read="rset", reset=0xF)
+        calls = 0
+
+        @stat.written
+        def _stat(self, old: int, new: int) -> None:
+            self.calls += 1
+
+    card = Card()
+    card.stat.write(3)
+    assert (card.stat.value, card.calls) == (0xC, 1)
+    assert (card.stat.read(), card.stat.value) == (0xC, 0xFFFFFFFF)
+    with pytest.raises(ValueError, match=r"^STAT holds 0\.\.0xffffffff, not 0x100000000$"):
+        card.stat.write(1 << 32)
+
+
+def test_elements_are_not_assigned(timer: Timer) -> None:
+    """The message says what is meant, and how many there are."""
+    with pytest.raises(TypeError, match=r"set \[1\].value, or a field \[1\].NAME$"):
+        timer.fifo[1] = 5  # type: ignore[assignment]
+    with pytest.raises(IndexError, match=r"^there are elements 0\.\.3, not 4$"):
+        timer.fifo[4]
 
 
 @pytest.mark.parametrize(

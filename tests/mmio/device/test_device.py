@@ -409,3 +409,24 @@ def test_plain_registers_are_bytes(writes: list[tuple[int, int, bytes]]) -> None
     assert device.read(0, 64).to_bytes(64, "little") == naive
     last = naive[63]
     assert last == device.z.TOP
+
+
+def test_registers_go_by_their_names_in_records(timer: Timer) -> None:
+    """Those of arrays and blocks, too: for models that were generated, and for tests in a loop."""
+    timer["CTRL"].EN = 1
+    timer["FIFO[3]"].value = 7
+    assert (timer.ctrl.value, timer.fifo[3].value) == (1, 7)
+    assert timer["counter.COUNT"] == 0
+    assert list(timer)[:3] == ["CTRL", "STAT", "CAUSE"]
+    assert "FIFO[7]" in timer
+    with pytest.raises(KeyError, match=r"Timer has no register 'CTLR'; did you mean 'CTRL'\?"):
+        timer["CTLR"]
+
+
+@pytest.mark.parametrize("state", [{}, {"registers": {"ctrl": "1"}}, {"registers": 5}])
+def test_what_is_no_snapshot_is_refused(timer: Timer, state: dict[str, Any]) -> None:
+    """And nothing has changed."""
+    timer.ctrl.value = 3
+    with pytest.raises(ValueError, match=r"^no snapshot of a Timer: "):
+        timer.restore(state)
+    assert timer.ctrl == 3

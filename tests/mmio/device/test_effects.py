@@ -84,11 +84,12 @@ def test_groups_do_not_lose_bits() -> None:
 @pytest.mark.parametrize(
     ("bits", "problem"),
     [
-        (Bits(1, "ro", None, None, False), "access is 'ro', expected one of na, r, rw, rw1, w, w1"),
+        (Bits(1, "xo", None, None, False), "access is 'xo', expected one of na, r, rw, rw1, w, w1"),
         (Bits(1, "rw", "clr", None, False), "on_read is 'clr', expected one of rclr, rset"),
         (
             Bits(1, "rw", None, "w1c", False),
-            "on_write is 'w1c', expected one of wclr, woclr, woset, wot, wset, wzc, wzs, wzt",
+            "on_write is 'w1c', expected one of wclr, woclr, woset, wot, wset, wzc, wzs, wzt; "
+            "what others call w1c is 'woclr' here",
         ),
         (Bits(1, "w", "rclr", None, False), "on_read='rclr', but access 'w' never reads it"),
         (Bits(1, "r", None, "woclr", False), "on_write='woclr', but access 'r' never writes it"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio import bit, field
+from mmio import DefinitionError, bit, field
 from mmio.device.field import describe
 
 
@@ -66,3 +66,13 @@ def test_describe_prints_what_an_access_reached() -> None:
     assert describe(fields[:2], 0x301) == "EN=1 PSC=0x03"
     assert describe(fields, 0x301, lanes=0xFFFF) == "EN=1 PSC=0x03"
     assert describe(fields, 0x301, lanes=0xFF0000) == ""
+
+
+def test_the_order_of_arguments_is_checked() -> None:
+    """The name comes first; the message shows how."""
+    with pytest.raises(
+        DefinitionError, match=r"^field\(7, 0, 'PSC'\): expected name, msb, lsb, as in field\('PSC', 15"
+    ):
+        field(7, 0, "PSC")  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match=r"^bit\(0, 'EN'\): expected name and number"):
+        bit(0, "EN")  # type: ignore[arg-type]

@@ -28,6 +28,9 @@ def _device(declared: Declared[Any]) -> Device:
         (register(0, on_read="clear"), "on_read is 'clear', expected one of"),  # type: ignore[arg-type]
         (register(0, access="ro"), "access is 'ro', expected one of"),  # type: ignore[arg-type]
         (register(0, access="r", on_write="wot"), "on_write='wot', but access 'r' never writes it"),
+        (register(0, on_write="w1c"), r".*; what others call w1c is 'woclr' here$"),  # type: ignore[arg-type]
+        (register("0x10"), "offset is '0x10', expected an int"),  # type: ignore[arg-type]
+        (register(0, width=None), "width is None, expected an int"),  # type: ignore[arg-type]
         (array(0, count=0), "count 0, expected 1 or more"),
         (array(0, count=2, stride=2, width=4), "stride 2 is less than the width 4"),
     ],
@@ -46,6 +49,8 @@ def test_a_wrong_register_is_an_error_of_the_class(declared: Declared[Any], mess
         ([bit("F", -1)], r"field 'F' \(bits -1\): expected the most significant bit first, from 0 up"),
         ([field("A", 3, 0), field("B", 5, 3)], r"field 'B' \(bits 5:3\) overlaps field 'A' \(bits 3:0\)"),
         ([bit("A", 0), bit("A", 1)], r"field 'A' \(bits 1\): the name is taken by bits 0"),
+        ([bit("read", 0)], r"field 'read' \(bits 0\): a field cannot have this name"),
+        ([bit("A", 0, enum={2: "ON"})], r"field 'A' \(bits 0\): its enum names 2, expected numbers in 0\.\.0x1"),
         ([bit("value", 0)], r"field 'value' \(bits 0\): a field cannot have this name"),
         ([bit("_A", 0)], r"field '_A' \(bits 0\): a field cannot have this name"),
         ([bit("", 0)], r"field '' \(bits 0\): a field cannot have this name"),
@@ -133,3 +138,10 @@ def test_stride_leaves_room_for_others() -> None:
 
     assert [Channels().name_at(offset, 4) for offset in (0x10, 0x14, 0x24)] == ["CTRL[1]", "STAT[1]", "STAT[2]"]
     assert Channels.layout.extent == 0x28
+
+
+def test_fields_are_fields() -> None:
+    """A single one needs no list; anything else is refused where it is written."""
+    assert [place.name for place in _device(register(0, fields=bit("EN", 0))).layout.places[0].fields] == ["EN"]
+    with pytest.raises(DefinitionError, match=r"^fields are made with field\(\) and bit\(\), got 'EN'$"):
+        register(0, fields={"EN": 0})  # type: ignore[dict-item]

@@ -80,3 +80,23 @@ def test_notation_is_understood() -> None:
     """What an access is written as matches it."""
     for one in (WRITE_CTRL, READ_STATUS, access(register=None), access(region=None, offset=None, register=None)):
         assert Expected.parse(notation(one)).matches(one)
+
+
+def test_regions_are_told_apart_where_there_are_several() -> None:
+    """The lines of a diff then say which."""
+    other = access(1, region="other")
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses([READ_STATUS, other], ["R4 timer.STATUS"])
+    assert str(caught.value).splitlines()[:2] == [
+        "expected 1 access (-), the driver made 2 (+)",
+        "  R4 timer.STATUS=0x3",
+    ]
+    assert notation(other, region=True) == "R4 other.STATUS=0x3"
+
+
+def test_what_is_no_list_is_refused() -> None:
+    """One line is not a list of lines, and a mapping is not its trace."""
+    with pytest.raises(TypeError, match=r"^expected is a list of lines, not one: \['R4 STATUS'\]$"):
+        assert_accesses([READ_STATUS], "R4 STATUS")
+    with pytest.raises(TypeError, match=r"^accesses is a trace or a list of accesses, such as mapping.trace, not "):
+        assert_accesses(object(), ["R4 STATUS"])  # type: ignore[arg-type]

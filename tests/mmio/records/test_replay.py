@@ -1,9 +1,11 @@
 """A recorded trace as a device."""
 
+from pathlib import Path
+
 import pytest
 
 from decode import READ_WRITE
-from mmio import AddressSpace, DeviceError, Replay, Trace
+from mmio import AddressSpace, DeviceError, Replay, Trace, open_trace, save
 from tests.mmio.traces import START, access, machine
 
 
@@ -86,6 +88,29 @@ def test_names_come_along() -> None:
     assert replay.describe(4, 2, 1) == "EN=1"
     assert replay.name_at(8, 4) is None
     assert replay.describe(8, 4, 1) == ""
+
+
+def test_a_description_is_of_its_value(tmp_path: Path) -> None:
+    """What a file says of one value is not said of another."""
+
+    def describe(offset: int, width: int, value: int) -> str:
+        return f"EN={value}"
+
+    values = [access(value=value, describe=describe) for value in (0, 1)]
+    save(values, tmp_path / "run.jsonl")
+    replay = Replay(open_trace(tmp_path / "run.jsonl").load())
+    assert [replay.describe(4, 4, value) for value in (0, 1, 2)] == ["EN=0", "EN=1", ""]
+
+
+def test_registers_that_took_turns_share_their_name() -> None:
+    """Nobody says which of them an access to the replay is about, and what its value means."""
+
+    def describe(offset: int, width: int, value: int) -> str:
+        return "X=1"
+
+    replay = Replay([access(register="THR", value=1, describe=describe), access(register="DLL", value=2)])
+    assert replay.name_at(4, 4) == "DLL/THR"
+    assert replay.describe(4, 4, 1) == ""
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,11 @@ def test_a_misspelt_policy_is_an_error() -> None:
         Policy(too_wide="ignore")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unmapped"):
         Policy(unmapped="ff")  # type: ignore[arg-type]
+
+
+def test_a_policy_that_is_none_names_those_there_are() -> None:
+    """The message is for people."""
+    with pytest.raises(ValueError, match=r"^unmapped is one of error, ones, zeros, not 'one'$"):
+        Policy(unmapped="one")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^widths must be some of \[1, 2, 4, 8, 16, 32, 64\], not \[3\]$"):
+        Policy(widths=3)  # type: ignore[arg-type]

@@ -1,0 +1,43 @@
+"""The pages whose blocks run: each as one session, from its first block to its last."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.documents import TOP, Page, assert_runs
+from tests.needs import need
+
+SHOWN_ELSEWHERE = {"adding-an-instruction.md"}  # pieces of the source, held against it by a test of their own
+PAGES = [
+    f"docs/{page.name}"
+    for page in sorted((TOP / "docs").glob("*.md"))
+    if "```python" in page.read_text() and page.name not in SHOWN_ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_runs_as_printed(path: str, tmp_path: Path) -> None:
+    """Every block of Python, every command and every file does what the page says."""
+    page = Page(path)
+    if "\n```c\n" in page.text:
+        need(shutil.which("cc"), "a C compiler, cc (apt-get install gcc libc6-dev)")
+    assert_runs(page.blocks, tmp_path)
+
+
+def test_there_are_pages() -> None:
+    """The pages with Python are still found, and their blocks."""
+    assert {"docs/model-a-device.md", "docs/trace-to-test.md"} <= set(PAGES)
+    for path in PAGES:
+        page = Page(path)
+        assert sum(block.language == "python" for block in page.blocks) + sum(
+            block.language == "file" and block.code.split("\n")[0].endswith(".py") for block in page.blocks
+        ) == page.text.count("\n```python\n")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_its_links_lead_somewhere(path: str) -> None:
+    """Relative links name files of the repository."""
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", Page(path).text) if "://" not in link]
+    assert [link for link in links if not ((TOP / path).parent / link).exists()] == []

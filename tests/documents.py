@@ -1,0 +1,116 @@
+"""Pages whose blocks of code run as printed.
+
+    PAGE = Page("docs/model-a-device.md")
+    def test_it_runs(tmp_path): assert_runs(PAGE.blocks, tmp_path)
+
+A block of Python, or of console lines (`$ command`), is run. A plain block right below one of Python is what it prints,
+and what follows a command in a console block is what that prints; "…" stands for anything. A block whose first line is
+a comment with a file name is that file. Blocks that are run together share a folder and Python's names, as in one long
+interactive session; an exception is printed and the session goes on, so a page can show what a mistake looks like.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+TOP = Path(__file__).parents[1]
+_BLOCK = re.compile(r"^```(python|console|c)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"(?:#|//) (\S+\.\w+)\n\n*")
+_COMMAND = re.compile(r"^\$ (.*)\n", re.MULTILINE)
+
+
+@frozen
+class Block:
+    """One piece to run: its language ("python", "console", or "file"), its code (a file's name first), its output."""
+
+    place: str
+    language: str
+    code: str
+    output: str
+
+
+class Page:
+    """A page, and its blocks in order."""
+
+    def __init__(self, path: str) -> None:
+        self.text = (TOP / path).read_text()
+        self.blocks = list(self._read(path))
+
+    def _read(self, path: str) -> Iterator[Block]:
+        for match in _BLOCK.finditer(self.text):
+            language, code, output = match[1], match[2], match[3] or ""
+            place = f"{path}:{self.text[: match.start()].count(chr(10)) + 2}"
+            if file := _FILE.match(code):
+                yield Block(place, "file", f"{file[1]}\n{code}", "")
+            elif language == "python":
+                yield Block(place, language, code, output)
+            elif language == "console":
+                _, *parts = _COMMAND.split(code)
+                yield from (Block(place, language, *pair) for pair in zip(parts[::2], parts[1::2], strict=True))
+
+
+def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
+    """Run blocks in one session in `folder` and demand that each prints what the page shows."""
+    environment = os.environ | {
+        "PYTHONPATH": str(TOP),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+    }
+    for name in [name for name in environment if name.startswith(("PYTEST_", "FORCE_COLOR", "PY_COLORS"))]:
+        del environment[name]  # what a page shows of pytest is a run of its own, in black and white
+    session = json.dumps([(block.language, block.code) for block in blocks])
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.documents"],
+        input=session,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for block, printed in zip(blocks, json.loads(done.stdout), strict=True):
+        shown = [re.escape(part.strip()) for part in block.output.split("…")]
+        assert re.fullmatch(".*".join(shown), printed.strip(), re.DOTALL), (
+            f"{block.place} shows:\n{block.output}\nbut it printed:\n{printed}"
+        )
+
+
+def _run_session() -> None:
+    """Run the blocks on standard input; write what each printed to standard output. This process is the session."""
+    import tempfile
+    from code import InteractiveInterpreter
+
+    blocks = json.load(sys.stdin)
+    answer = os.fdopen(os.dup(1), "w")
+    session = InteractiveInterpreter({"__name__": "__main__"})
+    outputs = []
+    for number, (language, code) in enumerate(blocks):
+        with tempfile.TemporaryFile("w+") as printed:
+            # By descriptor, because commands and native code print, too.
+            os.dup2(printed.fileno(), 1)
+            os.dup2(printed.fileno(), 2)
+            if language == "python":
+                session.runsource(code, f"<block {number}>", "exec")
+            elif language == "console":
+                subprocess.run(code, shell=True, check=False)
+            else:
+                name, _, text = code.partition("\n")
+                Path(name).write_text(text)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            printed.seek(0)
+            outputs.append(printed.read())
+    json.dump(outputs, answer)
+    answer.close()
+
+
+if __name__ == "__main__":
+    _run_session()

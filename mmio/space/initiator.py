@@ -104,10 +104,10 @@ class Initiator:
         self.ip = ip
 
     def read_block(self, address: int, length: int) -> bytes | None:
-        """Read plain memory in one piece; None where it is not plain, lies in several segments or is recorded."""
+        """Read plain memory in one piece; None where it is not, lies in several segments, is recorded or watched."""
         segment = self.memory.find(address)
         read_block: Callable[[int, int], bytes | None] | None = segment.optional("read_block")
-        if read_block is None or segment.recorded or address + length > segment.end:
+        if read_block is None or segment.recorded or segment.watched or address + length > segment.end:
             return None
         return read_block(address - segment.base, length)
 
@@ -115,7 +115,7 @@ class Initiator:
         """Write plain memory in one piece; False, and nothing written, where `read_block` would return None."""
         segment = self.memory.find(address)
         write_block: Callable[[int, bytes], bool] | None = segment.optional("write_block")
-        if write_block is None or segment.recorded or address + len(data) > segment.end:
+        if write_block is None or segment.recorded or segment.watched or address + len(data) > segment.end:
             return False
         return write_block(address - segment.base, data)
 

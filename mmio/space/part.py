@@ -4,9 +4,12 @@ An access is cut where one region ends and another begins, and where a policy sa
 checked here, so that an access that cannot be done is refused before any device has been touched.
 """
 
+from contextlib import suppress
+
 from attrs import frozen
 
 from decode import Direction
+from emulate import PageFault
 from mmio.errors import PolicyError, UnmappedAccess
 from mmio.records.flags import UNMAPPED
 from mmio.space.region import RangeMap, Region, Segment
@@ -36,6 +39,11 @@ class Part:
     def of(self, whole: int, start: int) -> int:
         """This part of a value that starts at address `start`."""
         return whole >> 8 * (self.address - start) & (1 << 8 * self.width) - 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is plain memory, which may be looked at without anybody noticing."""
+        return self.segment.optional("read_block") is not None
 
     @property
     def filling(self) -> int:
@@ -73,7 +81,7 @@ def cut(ranges: RangeMap, address: int, width: int, direction: Direction) -> lis
     at = address
     while at < end:
         segment = ranges.find(at)
-        stop = min(end, segment.end)
+        stop = min(end, ranges.stretch_end(segment, end))
         policy = segment.region.policy
         pieces = policy.pieces(at - segment.base, stop - at, at_border=stop - at < width)
         if isinstance(pieces, str):
@@ -88,6 +96,17 @@ def cut(ranges: RangeMap, address: int, width: int, direction: Direction) -> lis
             parts.append(Part(segment, at + first, length, flags | (UNMAPPED if holes else 0), holes, label))
         at = stop
     return parts
+
+
+def contents(parts: list[Part]) -> int | None:
+    """Return what the parts of an access hold, None unless all of it is plain memory."""
+    if not all(part.is_plain for part in parts):
+        return None
+    data = b""
+    with suppress(PageFault):  # the access itself will say it better
+        for part in parts:
+            data += part.segment.region.device.read_block(part.offset, part.width) or b""  # type: ignore[attr-defined]
+    return int.from_bytes(data, "little") if len(data) == sum(part.width for part in parts) else None
 
 
 def _absence(segment: Segment, address: int, holes: int) -> str:

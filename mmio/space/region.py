@@ -6,6 +6,9 @@ time is the layers seen from above: a flat list of segments that touch and never
 the limit, found by bisection. Where no region is, the ground shows: a region like the others that covers
 everything.
 
+A segment also ends where watched bytes begin or end, so that what is not watched costs nothing for what is. The list is
+kept in blocks: a change copies the blocks it concerns, and with thousands of regions not all of them.
+
 An initiator keeps its last segment, and compares an address only with that segment's `limits`. Changing the
 map takes the limits away from the segments it replaces, so a segment that somebody kept can never answer for
 a region that has gone.
@@ -13,13 +16,16 @@ a region that has gone.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from attrs import Factory, define, evolve, field
 
 from decode import Direction
 from mmio.errors import MappingError, NoRegister
+from mmio.space.intervals import Intervals
 from mmio.space.policy import Policy
+
+_BLOCK: Final = 64  # segments in a block when it is cut; a block has up to twice as many
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -116,10 +122,10 @@ class Limits(dict[int, int]):
 
 @define(eq=False)
 class Segment:
-    """A stretch of addresses where one region is on top.
+    """A stretch of addresses where one region is on top, and where all bytes are watched or none is.
 
     `limits` says for each width the last address at which an access of that width needs no thought: it ends inside the
-    segment and the region's policy has nothing to say. Every other access takes the long way.
+    segment and neither the region's policy nor a watchpoint has anything to say. Every other access takes the long way.
     `label` is the region as records have it, None for the ground. Where names depend on more than the offset there is
     no short way, and each part has a `face` of the region.
     """
@@ -127,6 +133,7 @@ class Segment:
     start: int
     end: int
     region: Region
+    watched: bool = False
     limits: Limits = field(init=False)
     base: int = field(init=False)
     recorded: bool = field(init=False)
@@ -135,8 +142,8 @@ class Segment:
     write: Callable[[int, int, int], None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        widths = self.region.policy.plain_widths if self.optional("naming") is None else ()
-        self.limits = Limits((width, self.end - width) for width in widths)
+        plain = () if self.watched or self.optional("naming") is not None else self.region.policy.plain_widths
+        self.limits = Limits((width, self.end - width) for width in plain)
         self.base = self.region.start
         self.recorded = self.region.recorded
         self.label = None if self.region.is_ground else self.region
@@ -151,6 +158,29 @@ class Segment:
     def optional(self, method: str) -> Any:
         """Return the device's bound method of this name, or None."""
         return getattr(self.region.device, method, None)
+
+
+class Watcher(Protocol):
+    """What wants to hear of accesses to its bytes. Told what `Watch.seen` says."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    def seen(
+        self,
+        who: Any,
+        direction: Direction,
+        address: int,
+        width: int,
+        value: int,
+        old: int | None,
+        region: Region | None,
+    ) -> None: ...
+
+
+_Block: TypeAlias = tuple[list[int], list[Segment]]
+"""Neighbouring segments, and their starts."""
 
 
 class _Layer:
@@ -172,6 +202,10 @@ class _Layer:
         index = bisect_left(self.starts, region.start)
         return self.regions[index : index + 1] == [region]
 
+    def starting_at(self, start: int) -> Region | None:
+        index = bisect_left(self.starts, start)
+        return self.regions[index] if self.starts[index : index + 1] == [start] else None
+
     def remove(self, region: Region) -> None:
         index = bisect_left(self.starts, region.start)
         del self.starts[index], self.regions[index]
@@ -182,14 +216,23 @@ class RangeMap:
 
     def __init__(self, ground: Region) -> None:
         self.ground = ground
+        self.watches: Intervals[Watcher] = Intervals()
         self._layers: dict[int, _Layer] = {}
         # One tuple, replaced as a whole: another thread's look-up sees the old map or the new one.
-        self._table = ([ground.start], [Segment(ground.start, ground.end, ground)])
+        self._table: tuple[list[int], list[_Block]] = _table([Segment(ground.start, ground.end, ground)])
 
     def find(self, address: int) -> Segment:
         """Return the segment around `address`, which must not be negative; past the end, the last one."""
-        starts, segments = self._table
+        firsts, blocks = self._table
+        starts, segments = blocks[bisect_right(firsts, address) - 1]
         return segments[bisect_right(starts, address) - 1]
+
+    def stretch_end(self, segment: Segment, enough: int) -> int:
+        """Return where the region of a segment stops being on top, or an address from `enough` on where it still is."""
+        end = segment.end
+        while end < enough and (after := self.find(end)).region is segment.region and after.end > end:
+            end = after.end
+        return end
 
     def add(self, region: Region) -> None:
         """Put a region in its layer.
@@ -209,6 +252,27 @@ class RangeMap:
         self._layers[region.priority].remove(region)
         self._refresh(region.start, region.end)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Let all accesses that touch a range be told to it. Raises MappingError when it is not within the space."""
+        if not 0 <= watcher.start < watcher.end <= self.ground.end:
+            bounds = f"{watcher.start:#x}..{watcher.end:#x}"
+            raise MappingError(f"{bounds} cannot be watched, it is not a range within 0x0..{self.ground.end:#x}")
+        self.watches = self.watches.added(watcher)
+        self._refresh(watcher.start, watcher.end)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell it no more."""
+        self.watches = self.watches.removed(watcher)
+        self._refresh(watcher.start, watcher.end)
+
+    def starting_at(self, start: int) -> Region | None:
+        """Return the topmost region that starts at an address, None when none does."""
+        for priority in sorted(self._layers, reverse=True):
+            found = self._layers[priority].starting_at(start)
+            if found is not None:
+                return found
+        return None
+
     def __contains__(self, region: Region) -> bool:
         layer = self._layers.get(region.priority)
         return layer is not None and region in layer
@@ -220,13 +284,17 @@ class RangeMap:
 
     def _refresh(self, low: int, high: int) -> None:
         """Look down on low..high again, and on a neighbour each side, which may have grown together."""
-        starts, segments = self._table[0].copy(), self._table[1].copy()
-        first = max(bisect_right(starts, low) - 2, 0)
-        last = bisect_left(starts, high) + 1
-        replaced = segments[first:last]
-        segments[first:last] = fresh = list(self._from_above(replaced[0].start, replaced[-1].end))
-        starts[first:last] = [segment.start for segment in fresh]
-        self._table = starts, segments
+        low, high = max(low - 1, self.ground.start), min(high, self.ground.end - 1)
+        firsts, blocks = self._table
+        first, last = bisect_right(firsts, low) - 1, bisect_right(firsts, high)
+        segments = [segment for _, block in blocks[first:last] for segment in block]
+        begin = bisect_right(segments, low, key=_start) - 1
+        end = bisect_right(segments, high, key=_start)
+        replaced = segments[begin:end]
+        segments[begin:end] = self._from_above(replaced[0].start, replaced[-1].end)
+        firsts, blocks = firsts.copy(), blocks.copy()
+        firsts[first:last], blocks[first:last] = _table(segments)
+        self._table = firsts, blocks
         for segment in replaced:
             segment.limits = Limits()
 
@@ -242,5 +310,18 @@ class RangeMap:
                     break
                 if index < len(layer.starts):
                     stop = min(stop, layer.starts[index])
-            yield Segment(address, stop, region)
+            for start, until, watched in self.watches.covered(address, stop):
+                yield Segment(start, until, region, watched)
             address = stop
+
+
+def _table(segments: list[Segment]) -> tuple[list[int], list[_Block]]:
+    """Cut segments into blocks; return the blocks with their starts."""
+    size = len(segments) if len(segments) <= 2 * _BLOCK else _BLOCK
+    cuts = [segments[at : at + size] for at in range(0, len(segments), size)]
+    blocks = [([segment.start for segment in block], block) for block in cuts]
+    return [starts[0] for starts, _ in blocks], blocks
+
+
+def _start(segment: Segment) -> int:
+    return segment.start

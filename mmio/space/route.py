@@ -2,7 +2,7 @@
 
 There is a short way and a long way. The short way is for an access inside one segment, of a width the policy has
 nothing to say about: one comparison, the device's bound method, one record. Everything else (borders, policies, bytes
-where nothing is, atomics) takes the long way, in parts.
+where nothing is, atomics, watched bytes) takes the long way, in parts.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.flags import ATOMIC
-from mmio.space.part import Part, cut
-from mmio.space.region import RangeMap, Segment
+from mmio.space.part import Part, contents, cut
+from mmio.space.region import RangeMap, Segment, Watcher
 
 if TYPE_CHECKING:
     from mmio.space.initiator import Initiator
@@ -132,25 +132,34 @@ class Route:
             parts = self._parts("update", address, width)
             by_device: Callable[[int, int, Operation], int] | None = parts[0].segment.optional("update")
             if by_device is not None and len(parts) == 1 and not parts[0].holes:
-                return self._update_by_device(parts[0], by_device, operation)
-            only_read: list[tuple[Part, int]] = []
-            try:
-                old = 0
-                for part in parts:
-                    value = self._read_part(part, "update")
-                    only_read.append((part, value))
-                    old |= value << 8 * (part.address - address)
-                new = operation(old)
-                for part in parts:
-                    value = part.of(new, address)
-                    self._write_part(part, value, "update")
-                    self._record(READ_WRITE, part, value, ATOMIC, only_read.pop(0)[1])
-            finally:
-                for part, value in only_read:
-                    self._record(READ, part, value, ATOMIC)
-            return old
+                old, new = self._update_by_device(parts[0], by_device, operation)
+            else:
+                old, new = self._update_parts(parts, address, operation)
+        watching = self._map.watches.touching(address, address + width)
+        self._tell(watching, READ_WRITE, parts[0], address, width, new, old)
+        return old
 
-    def _update_by_device(self, part: Part, update: Callable[[int, int, Operation], int], operation: Operation) -> int:
+    def _update_parts(self, parts: list[Part], address: int, operation: Operation) -> tuple[int, int]:
+        only_read: list[tuple[Part, int]] = []
+        try:
+            old = 0
+            for part in parts:
+                value = self._read_part(part, "update")
+                only_read.append((part, value))
+                old |= value << 8 * (part.address - address)
+            new = operation(old)
+            for part in parts:
+                value = part.of(new, address)
+                self._write_part(part, value, "update")
+                self._record(READ_WRITE, part, value, ATOMIC, only_read.pop(0)[1])
+        finally:
+            for part, value in only_read:
+                self._record(READ, part, value, ATOMIC)
+        return old, new
+
+    def _update_by_device(
+        self, part: Part, update: Callable[[int, int, Operation], int], operation: Operation
+    ) -> tuple[int, int]:
         new = 0
 
         def remembered(old: int) -> int:
@@ -160,21 +169,44 @@ class Route:
 
         old = update(part.offset, part.width, remembered)
         self._record(READ_WRITE, part, new, ATOMIC, old)
-        return old
+        return old, new
 
     def _read_parts(self, address: int, width: int) -> int:
         whole = 0
-        for part in self._parts("read", address, width):
+        parts = self._parts("read", address, width)
+        for part in parts:
             value = self._read_part(part, "read")
             self._record(READ, part, value)
             whole |= value << 8 * (part.address - address)
+        watching = self._map.watches.touching(address, address + width)
+        if watching:
+            plain = all(part.is_plain for part in parts)
+            self._tell(watching, READ, parts[0], address, width, whole, whole if plain else None)
         return whole
 
     def _write_parts(self, address: int, width: int, whole: int) -> None:
-        for part in self._parts("write", address, width):
+        parts = self._parts("write", address, width)
+        watching = self._map.watches.touching(address, address + width)
+        old = contents(parts) if watching else None
+        for part in parts:
             value = part.of(whole, address)
             self._write_part(part, value, "write")
             self._record(WRITE, part, value)
+        self._tell(watching, WRITE, parts[0], address, width, whole, old)
+
+    def _tell(
+        self,
+        watching: list[Watcher],
+        direction: Direction,
+        first: Part,
+        address: int,
+        width: int,
+        value: int,
+        old: int | None,
+    ) -> None:
+        """Tell watchpoints of an access that has been made: the whole of it, as the instruction had it."""
+        for watcher in watching:
+            watcher.seen(self._initiator, direction, address, width, value, old, first.label)
 
     def _parts(self, verb: str, address: int, width: int) -> list[Part]:
         try:

@@ -7,7 +7,7 @@ running instruction.
 
 from collections.abc import Callable, Iterable
 from threading import RLock
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from decode import Instruction
 from emulate import Ram
@@ -15,7 +15,8 @@ from mmio.errors import MappingError
 from mmio.space.initiator import Initiator, Recorder
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
 from mmio.space.region import DeviceLike, RangeMap, Region, Void
-from mmio.space.route import Operation
+from mmio.space.route import Operation, Space
+from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 MEMORY_END: Final = 1 << 64
 PORTS_END: Final = 1 << 16
@@ -118,6 +119,36 @@ class AddressSpace:
             ranges = self.ports if found in self.ports else self.memory
             ranges.remove(found)
 
+    def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
+        """Watch `length` bytes from `start` on: every access to them, by whatever initiator, that meets the conditions.
+
+            with space.watch(0x1000, 4, on="change", ip=range(0x401000, 0x402000)) as hits:
+                …
+            print(hits)
+
+        An access is seen as the instruction made it, also when it only touches what is watched; its record, value and
+        effect are as without a watchpoint. Any number of them may lie anywhere and over each other, and what is not
+        watched costs nothing more. `on` is "read", "write", "access" (either) or "change": a store of other bytes than
+        there were, or a read of other bytes than the last access has shown. An atomic access reads and writes.
+
+        Args:
+            value: a condition on the watched bytes that the access touched, as one little-endian int: a number, a range
+            or set of numbers, or a function of one. ip: the same on the address of the instruction, or the name of the
+            function it is in. when: a function of the `Hit`; whatever it may ask, it comes last. ignore: how many hits
+            to count only, before the first is told. call: what is called with each hit; what it or `when` does to the
+            bytes itself is no hit. stop: raise `WatchpointStop` after the access. keep: how many hits to keep, the last
+            ones; all when left out. name: in the hits. symbols: where hits find function and line.
+
+        Raises:
+            MappingError: the range does not lie within the space.
+            ValueError, TypeError: an argument is not what it should be.
+        """
+        return self._watch("memory", start, length, on, options)
+
+    def watch_ports(self, port: int, count: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
+        """Watch `count` ports from `port` on; otherwise like `watch`."""
+        return self._watch("port", port, count, on, options)
+
     def initiator(self, thread: int = 0) -> Initiator:
         """Make a Bus for one thread of execution."""
         return Initiator(self, thread=thread)
@@ -163,11 +194,23 @@ class AddressSpace:
             ranges.add(region)
         return region
 
+    def _watch(self, space: Space, start: int, length: int, on: On, options: WatchOptions) -> Watch:
+        ranges = self.memory if space == "memory" else self.ports
+
+        def detach(watch: Watch) -> None:
+            with self.lock:
+                ranges.unwatch(watch)
+
+        watch = Watch(start, length, on, space=space, detach=detach, **options)
+        with self.lock:
+            ranges.watch(watch)
+        return watch
+
     def _starting_at(self, start: int) -> Region:
-        for region in self.memory:
-            if region.start == start:
-                return region
-        raise MappingError(f"no region starts at {start:#x}")
+        region = self.memory.starting_at(start)
+        if region is None:
+            raise MappingError(f"no region starts at {start:#x}")
+        return region
 
     def __str__(self) -> str:
         lines = [str(region) for region in self.memory]

@@ -136,6 +136,59 @@ def test_a_replaced_segment_is_plain_nowhere() -> None:
     assert far.limits[1] == 0x0F
 
 
+class Eye:
+    """A watcher that is never told anything."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+
+    def seen(self, *what: object) -> None:
+        raise AssertionError(what)
+
+
+def test_watched_bytes_have_segments_of_their_own() -> None:
+    """They are plain nowhere, an access into them from before is not plain, and the region is one all the same."""
+    ranges = _map(_region(0x10, 0x40, "a"))
+    eye = Eye(0x20, 0x28)
+    ranges.watch(eye)
+    before, watched, after = (ranges.find(address) for address in (0x10, 0x20, 0x28))
+    assert [(s.start, s.end, s.watched) for s in (before, watched, after)] == [
+        (0x10, 0x20, False),
+        (0x20, 0x28, True),
+        (0x28, 0x50, False),
+    ]
+    assert (before.limits[4], watched.limits[1], after.limits[4]) == (0x1C, -1, 0x4C)
+    assert ranges.stretch_end(before, 0x60) == 0x50
+    ranges.unwatch(eye)
+    assert (before.limits[4], ranges.find(0x20).end) == (-1, 0x50)
+
+
+def test_an_overlay_ends_a_region_whose_bytes_are_watched() -> None:
+    """Where a region stops being on top is asked of the map, and is right whichever changed last."""
+    ranges = _map(_region(0x10, 0x40, "a"))
+    ranges.watch(Eye(0x18, 0x20))
+    ranges.add(_region(0x30, 4, "over", priority=1))
+    assert ranges.stretch_end(ranges.find(0x10), END) == 0x30
+
+
+def test_blocks_do_not_show() -> None:
+    """With thousands of regions, mapped and unmapped in any order, each is found and the rest is ground."""
+    ranges = RangeMap(Region(0, 1 << 20, Void(), "ground", Policy(), is_ground=True))
+    order = [number * 377 % 2000 for number in range(2000)]
+    regions = {number: _region(0x100 * number, 0x80, str(number)) for number in order}
+    for number in order:
+        ranges.add(regions[number])
+    assert all(ranges.find(0x100 * n + 0x7F).region is regions[n] for n in order)
+    assert all(ranges.find(0x100 * n + 0x80).region is ranges.ground for n in order)
+    for number in order[:1990]:
+        ranges.remove(regions[number])
+    left = order[1990:]
+    assert {segment.region.name for _, block in ranges._table[1] for segment in block} == {"ground", *map(str, left)}
+    assert sum(len(block) for _, block in ranges._table[1]) <= 2 * len(left) + 1
+    assert ranges.starting_at(0x100 * left[0]) is regions[left[0]]
+    assert ranges.starting_at(0x100 * order[0]) is None
+
+
 def test_void_answers_nothing() -> None:
     """Where nothing is, every byte is a hole."""
     assert Void().holes(0x10, 2) == 0xFFFF

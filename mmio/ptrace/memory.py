@@ -10,16 +10,15 @@ kill the tracer when somebody cuts the file short (`RegularFile`).
 
 import os
 import stat
-from ctypes import c_uint8, c_uint16, c_uint32, c_uint64
-from typing import Any, Final
+from typing import Final
 
 from mmio.inprocess.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
 from mmio.inprocess.memory import Unreachable
+from mmio.inprocess.passthrough import RealMemory
 from mmio.ptrace import calls
 
 _MAP_SHARED: Final = 1
 _FAILED: Final = (1 << 64) - 1
-_WORDS: Final[dict[int, Any]] = {1: c_uint8, 2: c_uint16, 4: c_uint32, 8: c_uint64}
 
 
 class BeyondEnd(Unreachable):
@@ -106,7 +105,7 @@ class OwnMemory:
         return True
 
 
-class DeviceMemory:
+class DeviceMemory(RealMemory):
     """A second mapping of the object behind a trapped one: every access has the width the program's had.
 
     Args:
@@ -126,24 +125,7 @@ class DeviceMemory:
         address = LIBC.mmap(None, self._length, protection, _MAP_SHARED, descriptor, offset)
         if address is None or address == _FAILED:
             check(-1, f"second mapping of {length:#x} bytes at offset {offset:#x}")
-        self._address = int(address)
-
-    def read(self, offset: int, width: int) -> int:
-        """Read `width` bytes: in one piece up to eight, in pieces of eight above."""
-        word = _WORDS.get(width)
-        if word is not None:
-            value: int = word.from_address(self._address + offset).value
-            return value
-        return sum(self.read(offset + at, piece) << 8 * at for at, piece in _pieces(width))
-
-    def write(self, offset: int, width: int, value: int) -> None:
-        """Write `width` bytes, in the same pieces."""
-        word = _WORDS.get(width)
-        if word is not None:
-            word.from_address(self._address + offset).value = value
-            return
-        for at, piece in _pieces(width):
-            self.write(offset + at, piece, value >> 8 * at & (1 << 8 * piece) - 1)
+        super().__init__(int(address))
 
     def resized(self, length: int) -> "DeviceMemory":
         """Return the same place of the same object, `length` bytes of it."""
@@ -210,16 +192,3 @@ def shared_object(descriptor: int, offset: int, length: int, writable: bool) -> 
         return DeviceMemory(descriptor, offset, length, writable)
     finally:
         os.close(descriptor)
-
-
-def _pieces(width: int) -> list[tuple[int, int]]:
-    """Cut a width into the words a CPU moves: place and width of each."""
-    found = []
-    at = 0
-    while at < width:
-        piece = 8
-        while piece > width - at:
-            piece //= 2
-        found.append((at, piece))
-        at += piece
-    return found

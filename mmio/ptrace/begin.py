@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from mmio.inprocess.libc import pages
 from mmio.ptrace import calls, launch, maps
 from mmio.ptrace.filter import program
 from mmio.ptrace.process import Process
@@ -156,7 +157,7 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
         "devices": devices or bool(targets.ports),
         "ports": bool(targets.ports),
     }
-    watched = [range(max(target.start - (1 << 16), 0), target.end) for target in targets.ranges]
+    watched = [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in targets.ranges]
     code = program(rules(64, **about), rules(32, **about), watched)
     header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
     calls.write_memory(thread.pid, place, header + code)

@@ -5,7 +5,7 @@ is made with another buffer, one of ours in the program's memory. What the kerne
 the devices; what it has written is carried to them afterwards. The records say that a system call did it.
 
 The table lists the calls people make with device memory; any other finds EFAULT, as it would without us find a device
-that its driver does not let the kernel copy from.
+that its driver does not let the kernel copy from. (Memory of the program's own is another matter: `borrowed.py`.)
 """
 
 import struct
@@ -189,7 +189,7 @@ def _words(thread: Thread, address: int, length: int) -> Iterator[tuple[int, int
     end = address + length
     while address < end:
         segment = thread.process.space.memory.find(address)
-        if segment.label is None:
+        if segment.label is None and not segment.watched:
             width = min(end, segment.end) - address
             if width <= 8:
                 width = 1

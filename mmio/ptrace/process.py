@@ -100,6 +100,8 @@ class Process:
         self.space = AddressSpace(trace, background=self.memory)
         for target in targets.ports:
             self.space.map_ports(target.port, target.count, target.device, target.name, **target.policies)
+        for watch in targets.watches:
+            self.space.memory.watch(watch)
         self.sites = Sites()
         self.trapped: list[Trapped] = []
         self.filtered, self.attached = filtered, attached

@@ -10,6 +10,7 @@ from typing import Final
 from mmio.inprocess.libc import PAGE, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
 from mmio.ptrace import calls
+from mmio.ptrace.borrowed import borrow
 from mmio.ptrace.buffers import bounce
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.maps import descriptor_path, descriptor_state, mappings
@@ -38,6 +39,7 @@ class SystemCalls:
         """Deal with a call before it is made. What is left to do when it returns is in `thread.on_exit`."""
         name = NAMES[call.bits].get(call.number)
         if name is None:
+            borrow(thread, call)
             return
         try:
             self._dispatch(thread, name, call)
@@ -63,11 +65,12 @@ class SystemCalls:
                     thread.process.ports_granted = True
                     thread.answer_call(0)
             case _ if name in OPENING or name in PATHS:
-                if not self._redirects.path_call(thread, name, call):
-                    bounce(thread, name, call)
+                if not self._redirects.path_call(thread, name, call) and not bounce(thread, name, call):
+                    borrow(thread, call)
             case _:
-                if name not in TRANSFERS or not self._redirects.transfer(thread, name, call):
-                    bounce(thread, name, call)
+                transferred = name in TRANSFERS and self._redirects.transfer(thread, name, call)
+                if not transferred and not bounce(thread, name, call):
+                    borrow(thread, call)
 
     def trap_ranges(self, thread: Thread) -> None:
         """Trap what has come to be mapped where a range target is. The thread is in no call, or at its end."""

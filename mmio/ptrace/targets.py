@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from mmio.space.policy import WIDTHS
-from mmio.space.region import DeviceLike
+from mmio.space.region import DeviceLike, Watcher
 
 REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
 """The policy of memory that is really there: it takes what the CPU can do."""
@@ -106,9 +106,11 @@ class Targets:
     Attributes:
         files, ranges, ports, redirections: by kind, in the order they were named.
         met: those something has matched.
+        watches: watchpoints, which every process has.
     """
 
     def __init__(self) -> None:
+        self.watches: list[Watcher] = []
         self.files: list[FileTarget] = []
         self.ranges: list[RangeTarget] = []
         self.ports: list[PortTarget] = []

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from mmio.ptrace import begin, calls, maps
 from mmio.ptrace.interrupts import Interrupts
@@ -23,8 +23,9 @@ from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection
 from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting
 from mmio.records.trace import Trace
-from mmio.space.region import DeviceLike
+from mmio.space.region import DeviceLike, Watcher
 from mmio.space.space import AddressSpace
+from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 
 class Tracer:
@@ -93,6 +94,29 @@ class Tracer:
     def redirect(self, pattern: str, file: str) -> None:
         """Let the program find another file in place of those whose path matches a pattern, which need not exist."""
         self._targets.redirections.append(Redirection(pattern, file))
+
+    def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
+        """Watch addresses of the programs, in every process; see `AddressSpace.watch`.
+
+        Only trapped memory can be watched: name the range with `map`, or its file with `map_file`, as well. Function
+        and line of a hit are known when `symbols` is given, such as `Symbols(pid)`.
+        """
+
+        def detach(watch: Watch) -> None:
+            self._targets.watches.remove(watch)
+            for process in {thread.process for thread in self._threads.values()}:
+                process.space.memory.unwatch(watch)
+
+        watch = Watch(start, length, on, detach=detach, **options)
+        self.witness(watch)
+        return watch
+
+    def witness(self, watcher: Watcher) -> None:
+        """Let something of your own be told of every access to its bytes, as `watch` does with a watchpoint."""
+        AddressSpace().memory.watch(watcher)  # which says so when that is no range, before anybody has it
+        for process in {thread.process for thread in self._threads.values()}:
+            process.space.memory.watch(watcher)
+        self._targets.watches.append(watcher)
 
     def spawn(
         self,

@@ -12,7 +12,7 @@ from mmio.errors import (
     UnmappedAccess,
 )
 from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
-from mmio.inprocess import Mapping, ioremap, map_ports
+from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports, watch
 from mmio.ptrace import Tracer
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
@@ -26,6 +26,7 @@ from mmio.space.initiator import Initiator
 from mmio.space.policy import Policy
 from mmio.space.region import DeviceLike, Region
 from mmio.space.space import AddressSpace
+from mmio.watchpoints import Hit, Watch, WatchpointStop
 
 __all__ = [
     "Access",
@@ -35,6 +36,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "DeviceLike",
+    "Hit",
     "Initiator",
     "Interrupt",
     "Line",
@@ -42,6 +44,7 @@ __all__ = [
     "MappingError",
     "MmioError",
     "NoRegister",
+    "Passthrough",
     "Policy",
     "PolicyError",
     "Region",
@@ -56,6 +59,8 @@ __all__ = [
     "TraceView",
     "Tracer",
     "UnmappedAccess",
+    "Watch",
+    "WatchpointStop",
     "array",
     "assert_accesses",
     "bit",
@@ -68,5 +73,6 @@ __all__ = [
     "open_trace",
     "register",
     "save",
+    "watch",
     "writer",
 ]

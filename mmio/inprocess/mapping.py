@@ -16,10 +16,12 @@ from mmio.errors import UnmappedAccess
 from mmio.inprocess import libc
 from mmio.inprocess.territory import Territory
 from mmio.inprocess.trap import Trap
+from mmio.records.symbols import Symbols
 from mmio.records.trace import Trace
 from mmio.space.policy import Misfit, Unmapped
 from mmio.space.region import DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
+from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -49,7 +51,7 @@ class Ports:
     @property
     def space(self) -> AddressSpace:
         """The address space of this process, in which the device has been mapped, among others."""
-        return _territory().space
+        return territory().space
 
     @property
     def closed(self) -> bool:
@@ -64,7 +66,7 @@ class Ports:
             call.
         """
         while self._regions:
-            _territory().release(self._regions.pop())
+            territory().release(self._regions.pop())
         if self.failures:
             failure = self.failures[0]
             self.failures.clear()
@@ -80,7 +82,7 @@ class Ports:
 
     def _claim(self, region: Region) -> Region:
         try:
-            _territory().claim(region, self)
+            territory().claim(region, self)
         except BaseException:
             self.space.unmap(region)
             raise
@@ -123,6 +125,20 @@ class Mapping(Ports):
     def pointer(self, kind: Any, offset: int = 0) -> Any:
         """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`."""
         return cast(self.address + offset, POINTER(kind))
+
+    def watch(
+        self, offset: int = 0, length: int | None = None, on: On = "write", **options: Unpack[WatchOptions]
+    ) -> Watch:
+        """Watch bytes of the device, all from `offset` on when no length is given; see `AddressSpace.watch`.
+
+        Hits have the region's name unless told another, and know function and line.
+        """
+        options.setdefault("name", f"{self.region.name}+{offset:#x}" if offset else self.region.name)
+        options.setdefault("symbols", symbols())
+        length = self.length - offset if length is None else length
+        if offset < 0 or length <= 0 or offset + length > self.length:
+            raise ValueError(f"{length} bytes from offset {offset:#x} on are not within the device's {self.length:#x}")
+        return self.space.watch(self.address + offset, length, on, **options)
 
     def __index__(self) -> int:
         return self.address
@@ -193,6 +209,12 @@ def _length(device: DeviceLike, length: int | None) -> int:
     return length
 
 
+@cache
+def symbols() -> Symbols:
+    """Return what knows the names of this process's instruction pointers."""
+    return Symbols()
+
+
 _UNDER_DEVICES = -1  # a region's priority
 
 
@@ -218,5 +240,6 @@ def _trap() -> Trap:
     return trap
 
 
-def _territory() -> Territory:
+def territory() -> Territory:
+    """Return what traps in this process."""
     return _trap().territory

@@ -23,12 +23,12 @@ class Owner(Protocol):
     """Whose a region is.
 
     Attributes:
-        trace: where accesses to it are recorded.
+        trace: where accesses to it are recorded, None if they are not.
         failures: exceptions that could not come out of any call.
     """
 
     @property
-    def trace(self) -> Recorder: ...
+    def trace(self) -> Recorder | None: ...
     @property
     def failures(self) -> list[BaseException]: ...
 
@@ -91,7 +91,7 @@ class Territory:
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start
         words[PORTS] = len(self._owners) - len(self._memory)
-        traces = {id(owner.trace): owner.trace for owner in self._owners.values()}
+        traces = {id(owner.trace): owner.trace for owner in self._owners.values() if owner.trace is not None}
         recorder = next(iter(traces.values())) if len(traces) == 1 else self
         if recorder is not self.space.trace:
             self.space.trace = recorder
@@ -114,7 +114,7 @@ class Territory:
     ) -> None:
         """Record an access in its owner's trace."""
         owner = self._owners.get(region)  # type: ignore[arg-type]  # only regions with a label are recorded
-        if owner is not None:  # else it has been released meanwhile
+        if owner is not None and owner.trace is not None:  # else it has been released meanwhile
             owner.trace.record(
                 direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
             )

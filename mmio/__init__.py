@@ -1,5 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
+from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
 from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
 from mmio.errors import (
     AccessError,
@@ -32,6 +33,8 @@ __all__ = [
     "AccessError",
     "AddressSpace",
     "DefinitionError",
+    "DescriptionError",
+    "DescriptionWarning",
     "Device",
     "DeviceError",
     "DeviceLike",
@@ -61,6 +64,8 @@ __all__ = [
     "bit",
     "block",
     "field",
+    "from_rdl",
+    "from_svd",
     "ioremap",
     "line",
     "map_ports",
@@ -68,5 +73,6 @@ __all__ = [
     "open_trace",
     "register",
     "save",
+    "to_rdl",
     "writer",
 ]

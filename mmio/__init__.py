@@ -1,5 +1,6 @@
 """Buses, devices, records, and the sources of faults."""
 
+from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
 from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
 from mmio.errors import (
     AccessError,
@@ -33,6 +34,8 @@ __all__ = [
     "AccessError",
     "AddressSpace",
     "DefinitionError",
+    "DescriptionError",
+    "DescriptionWarning",
     "Device",
     "DeviceError",
     "DeviceLike",
@@ -66,6 +69,8 @@ __all__ = [
     "bit",
     "block",
     "field",
+    "from_rdl",
+    "from_svd",
     "ioremap",
     "line",
     "map_ports",
@@ -73,6 +78,10 @@ __all__ = [
     "open_trace",
     "register",
     "save",
+<<<<<<< HEAD
     "watch",
+=======
+    "to_rdl",
+>>>>>>> 9dedb94556eb1b421ec8ee66fd491681d800441b
     "writer",
 ]

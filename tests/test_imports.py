@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {"decode": set[str](), "emulate": {"decode"}, "mmio": {"decode", "emulate"}}
 
 RUNTIME = {"attr", "attrs", "iced_x86"}
-EXTRAS = {"cmsis_svd", "elftools", "matplotlib", "pyarrow", "rich", "systemrdl"}
+EXTRAS = {"cmsis_svd", "elftools", "lxml", "matplotlib", "pyarrow", "rich", "systemrdl"}
 UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
 CODE_BUILTINS = {"__import__", "compile", "eval", "exec"}
 

@@ -35,6 +35,7 @@ LAWS: Final = {
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_round_trip",
     "whatever a file holds": "tests/mmio/formats/test_reader.py::test_any_bytes",
+    "SystemRDL round-trips": "tests/mmio/descriptions/rdl/test_text.py::test_what_is_written_is_the_same_device",
 }
 """Each law's name, and the test that states it."""
 

@@ -10,19 +10,23 @@ import io
 import random
 import shlex
 import tempfile
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
 from decode import DecodeError, decode, iter_accesses
 from emulate import Cpu, Emulator, Fault, UnsupportedInstruction
+from mmio import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
 from mmio.__main__ import main
 from mmio.formats import TraceFormatError, open_trace
 from tests.emulate.everywhere import Everywhere
 
 MODES: Final = (64, 32, 16)
 _EXAMPLES: Final = "8b4710 48f7f1 f3a4 f30fa6c0 62f17f486f07 c5f86f07 f00fb117 0fc70f d937 c8100003 66038c 0f38f0c1"
+_DESCRIPTIONS: Final = Path(__file__).parents[2] / "examples" / "descriptions"
 _JSON: Final = '{"pagetrap":1}\n'
 _MMIOTRACE: Final = """VERSION 20070824
 MAP 1.000000 1 0xfe000000 0xffffc90000000000 0x1000 0x0 0
@@ -94,10 +98,24 @@ def commanding(data: bytes) -> None:
             main(["show", file.name])
 
 
+def describing(data: bytes) -> None:
+    """Make a device of a description, and write it: or an error says what is wrong with it."""
+    with tempfile.NamedTemporaryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DescriptionWarning)
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(DescriptionError):
+            to_rdl(from_svd(file.name, "TIMER"))
+        if b"<%" not in data:  # Perl, which may do anything
+            with contextlib.suppress(DescriptionError):
+                to_rdl(from_rdl(file.name))
+
+
 TARGETS: Final = {
     "decoding": Target(decoding, tuple(map(bytes.fromhex, _EXAMPLES.split()))),
     "stepping": Target(stepping, tuple(b"\1\2" + bytes.fromhex(code) for code in _EXAMPLES.split())),
     "reading": Target(reading, (_JSON.encode(), _MMIOTRACE.encode())),
+    "describing": Target(describing, tuple(path.read_bytes() for path in sorted(_DESCRIPTIONS.iterdir()))),
     "commanding": Target(commanding, (b"8b4710", b"--bits 16 '8b 07'", _MMIOTRACE.encode())),
 }
 """By name."""

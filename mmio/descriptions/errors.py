@@ -1,0 +1,26 @@
+"""What can be wrong with a register description."""
+
+from os import PathLike, fspath
+
+from mmio.errors import MmioError
+
+
+class DescriptionError(MmioError, ValueError):
+    """A register description cannot be read, or no device can be made of what it says: `path` and `problems`.
+
+    Each problem is a line of the message that says where, as "file:line:column: " as far as that is known.
+    """
+
+    def __init__(self, path: str | PathLike[str], *problems: str) -> None:
+        super().__init__(path, *problems)
+        self.path = fspath(path)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        first, *more = self.problems or ("unreadable",)
+        lines = [first if first.startswith(f"{self.path}:") else f"{self.path}: {first}", *more]
+        return "\n  ".join(lines)
+
+
+class DescriptionWarning(UserWarning):
+    """A description says something about the device that a `Device` has no words for, and that is left to its code."""

@@ -1,0 +1,122 @@
+"""Device classes made by hypothesis, and what two of them must have in common to be the same device."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mmio import Device, array, block, line, register
+from mmio.device.bound import BoundArray, BoundRegister
+from mmio.device.field import Field
+from mmio.device.register import TAKEN
+
+WORDS = ["CTRL", "STAT", "ctrl", "reg", "rw", "sw", "addrmap", "FIFO_values", "FIFO", "F1", "_X", "reset", "r1"]
+ODD = ["a b", "dma.CTRL", "FIFO[0]", "`x`", '"', "\\", "<% print 1; %>", "é", "1ST", "//", "*/", "A B", "A_B", "{};"]
+names = st.sampled_from(WORDS + ODD) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
+field_names = names.filter(lambda name: not name.startswith("_") and name not in TAKEN)
+
+
+@st.composite
+def behaviours(draw: st.DrawFn) -> dict[str, Any]:
+    """Access and effects that go together."""
+    access = draw(st.sampled_from(["rw", "r", "w", "rw1", "w1", "na"]))
+    reads = [None, "rclr", "rset"] if "r" in access else [None]
+    writes = [None, "woclr", "woset", "wot", "wzc", "wzs", "wzt", "wclr", "wset"] if "w" in access else [None]
+    return {"access": access, "on_read": draw(st.sampled_from(reads)), "on_write": draw(st.sampled_from(writes))}
+
+
+@st.composite
+def fields(draw: st.DrawFn, bits: int) -> list[Field]:
+    """Fields of a register of so many bits."""
+    made: list[Field] = []
+    lsb = 0
+    for name in draw(st.lists(field_names, unique=True, max_size=4)):
+        lsb += draw(st.integers(0, 3))
+        msb = lsb + draw(st.sampled_from([0, 0, 1, 3, 7, 20]))
+        if msb >= bits:
+            break
+        own = draw(behaviours() if draw(st.booleans()) else st.just({}))
+        pulse = draw(st.booleans()) and "w" in own.get("access", "")
+        top = (1 << msb - lsb + 1) - 1
+        enum = draw(st.dictionaries(st.integers(0, top), names, max_size=3))
+        reset = draw(st.none() | st.integers(0, top))
+        made.append(Field(name, msb, lsb, enum, reset, singlepulse=pulse, **own))
+        lsb = msb + 1
+    return made
+
+
+@st.composite
+def registers(draw: st.DrawFn, offset: int, name: str) -> Any:
+    """A register or an array at an offset; its end is after its last byte."""
+    width = draw(st.sampled_from([1, 2, 4, 4, 8, 16, 64]))
+    made = draw(fields(8 * width))
+    free = (1 << 8 * width) - 1 & ~sum(field.mask for field in made)
+    words = {
+        "offset": offset,
+        "width": width,
+        "fields": made,
+        "reset": draw(st.sampled_from([0, free, free & 0x5A5A])),
+        "name": name,
+        "doc": draw(st.just("") | names),
+        **draw(behaviours() if draw(st.booleans()) else st.just({})),
+    }
+    if draw(st.booleans()):
+        return register(**words)
+    return array(count=draw(st.integers(1, 3)), stride=width + draw(st.sampled_from([0, 1, 8, 100])), **words)
+
+
+@st.composite
+def devices(draw: st.DrawFn, depth: int = 1) -> type[Device]:
+    """A device class: registers, arrays and blocks close together, now and then in each other's gaps."""
+    body: dict[str, Any] = {"irq": line()} if draw(st.booleans()) else {}
+    taken: set[int] = set()
+    offset = draw(st.integers(0, 5))
+    for i, name in enumerate(draw(st.lists(names, unique=True, min_size=1, max_size=4))):
+        inner = draw(devices(depth - 1)) if depth and draw(st.booleans()) else None
+        member: Any = draw(registers(offset, name)) if inner is None else block(offset, inner, name=name)
+        places = (
+            [(at, member.width) for _, at in member.elements]
+            if inner is None
+            else [(offset + place.offset, place.width) for place in inner.layout.places]
+        )
+        covered = {byte for at, width in places for byte in range(at, at + width)}
+        if not covered & taken:
+            taken |= covered
+            body[f"m{i}"] = member
+        first = places[0][0]
+        offset = draw(st.sampled_from([first + places[0][1], max(covered) + 1, max(covered) + 33]))
+    return type(draw(st.sampled_from(["Card", "card", "reg"])), (Device,), body)
+
+
+def behaviour(device: type[Device]) -> list[Any]:
+    """All that a driver can find out about a device: names, places, fields, reset values and effects."""
+    made = device()
+    cells: dict[int, Any] = {}
+    _collect(made, 0, cells)
+    rows = []
+    for place in device.layout.places:
+        cell = cells[place.offset]
+        effects = cell.effects
+        rows.append(
+            (
+                place.offset,
+                place.width,
+                place.name,
+                [(field.name, field.msb, field.lsb, field.enum) for field in place.fields],
+                cell.reset_value,
+                (effects.readable, effects.writable, effects.once, effects.pulse),
+                {effect: mask for mask, effect in effects.reads},
+                {effect: mask for mask, effect in effects.writes},
+            )
+        )
+    return rows
+
+
+def _collect(device: Device, base: int, cells: dict[int, Any]) -> None:
+    for attribute, bound in device._device_bound.items():
+        member: Any = device._device_members[attribute]
+        if isinstance(bound, Device):
+            _collect(bound, base + member.offset, cells)
+        elif isinstance(bound, BoundRegister | BoundArray):
+            views = [bound] if isinstance(bound, BoundRegister) else bound
+            for (_, offset), view in zip(member.elements, views, strict=True):
+                cells[base + offset] = view._cell

@@ -78,10 +78,7 @@ __all__ = [
     "open_trace",
     "register",
     "save",
-<<<<<<< HEAD
-    "watch",
-=======
     "to_rdl",
->>>>>>> 9dedb94556eb1b421ec8ee66fd491681d800441b
+    "watch",
     "writer",
 ]

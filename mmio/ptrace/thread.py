@@ -138,12 +138,16 @@ class Thread:
         """
         place, length = self._buffer
         if length < size:
-            numbers = NUMBERS[self.process.bits]
             length = pages(max(size, _BUFFER))
-            arguments = (0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
-            place = self.make_call(numbers["mmap" if self.process.bits == 64 else "mmap2"], *arguments)
+            place = self.map_memory(length)
             self._buffer = place, length
-            self.process.buffers.append(self._buffer)
+        return place
+
+    def map_memory(self, length: int) -> int:
+        """Map memory of ours in the process, until we let go of it; return the address. See `make_call`."""
+        number = NUMBERS[self.process.bits]["mmap" if self.process.bits == 64 else "mmap2"]
+        place = self.make_call(number, 0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
+        self.process.buffers.append((place, length))
         return place
 
     def stop_kind(self) -> int:

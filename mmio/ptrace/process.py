@@ -223,22 +223,27 @@ class Process:
                 self.targets.met.add(other)
         self._put(Trapped(start, start, end, mapping.protection, source, False, spots))
 
+    def pieces(self, start: int, end: int) -> list[Trapped]:
+        """Return what is trapped between two addresses, and no more of it than that."""
+        return [
+            evolve(trapped, start=max(start, trapped.start), end=min(end, trapped.end), regions=[])
+            for trapped in self.trapped_in(start, end)
+        ]
+
     def cut(self, start: int, end: int) -> list[Trapped]:
         """Take what lies between two addresses out of what is trapped, and return it: it has been unmapped."""
         self.sites.forget(start, end)
-        gone = []
+        gone = self.pieces(start, end)
         for trapped in self.trapped_in(start, end):
             self._take(trapped)
             for piece_start, piece_end in ((trapped.start, start), (end, trapped.end)):
                 first, last = max(piece_start, trapped.start), min(piece_end, trapped.end)
                 if first < last:
                     self._put(evolve(trapped, start=first, end=last, regions=[]))
-            first, last = max(start, trapped.start), min(end, trapped.end)
-            gone.append(evolve(trapped, start=first, end=last, regions=[]))
         return gone
 
     def move(self, old: Trapped, start: int, length: int) -> None:
-        """Put back at another address what `cut` has returned, with another length."""
+        """Put at another address what `cut` or `pieces` has returned, with another length."""
         origin = start - (old.start - old.origin)
         end = start + pages(length)
         source = old.source

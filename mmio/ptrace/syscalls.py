@@ -24,6 +24,7 @@ _MAP_SHARED_KINDS: Final = (1, 3)  # MAP_SHARED, MAP_SHARED_VALIDATE
 _MAP_KIND: Final = 0xF
 _MAP_FIXED: Final = 0x10 | 0x100000
 _MAP_ANONYMOUS: Final = 0x20
+_MREMAP_DONTUNMAP: Final = 4
 _EFAULT: Final = 14
 
 
@@ -156,14 +157,18 @@ class SystemCalls:
         thread.on_exit = unmapped
 
     def _mremap(self, thread: Thread, call: Call) -> None:
-        old, old_length, length = call.arguments[:3]
+        old, old_length, length, flags = call.arguments[:4]
         process = thread.process
+        stays = not old_length or flags & _MREMAP_DONTUNMAP  # without an old length it is a second mapping that is made
 
         def moved() -> None:
             start = thread.call_result
             if _failed(start):
                 return
-            for trapped in process.cut(old, old + pages(old_length)):
+            end = old + (pages(old_length) or PAGE)
+            found = process.pieces(old, end) if stays else process.cut(old, end)
+            process.cut(start, start + pages(length))
+            for trapped in found:
                 process.move(trapped, start + trapped.start - old, length - (trapped.start - old))
             if process.trapped_in(start, start + 1) and start not in WINDOW:
                 process.watch_every_call()

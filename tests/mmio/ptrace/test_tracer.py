@@ -243,18 +243,22 @@ def test_a_model_that_raises_in_a_thread(tmp_path: Path) -> None:
     assert all(is_gone(access.thread) for access in tracer.trace)
 
 
-def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [64, 32])
+def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path, bits: int) -> None:
     """What neither the emulator nor a copy can do stops the program, with its text, bytes, mode and registers."""
+    path = device_file(tmp_path)
+    instruction = r"""__asm__ volatile("xsave (%0)" : : "r"(p), "a"(7), "d"(0) : "memory");"""
+    if bits == 64:
+        body = "int main(int argc, char **argv) { volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);"
+        binary = program(f"{body} p[1] = 5; {instruction} }}")
+    else:
+        binary = program_32(f"START {{ volatile unsigned *p = map(path); p[1] = 5; {instruction} }}")
     tracer = Tracer()
-    tracer.map_file(str(device_file(tmp_path)))
-    source = r"""int main(int argc, char **argv) {
-        void *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
-        __asm__ volatile("xsave (%0)" : : "r"(p), "a"(7), "d"(0) : "memory");
-        return 0;
-    }"""
-    with pytest.raises(UnsupportedInstruction, match=r"xsave.*rax=0x7.*bytes 0f ae .*64-bit") as caught:
-        run(tracer, program(source), tmp_path / "device")
+    tracer.map_file(str(path))
+    with pytest.raises(UnsupportedInstruction, match=rf"xsave.*rax=0x7.*bytes 0f ae .*{bits}-bit") as caught:
+        run(tracer, binary, path)
     assert caught.value.instruction.mnemonic == "xsave"
+    assert [(access.letter, access.offset, access.value) for access in tracer.trace] == [("W", 4, 5)]
 
 
 def test_a_tracer_runs_again(tmp_path: Path) -> None:

@@ -237,6 +237,9 @@ class Tracer:
             while not pid:
                 pid, status = calls.wait(thread.pid)
             event, number = status >> 16, os.WSTOPSIG(status)
+            if os.WIFSTOPPED(status) and event == calls.EVENT_STOP and maps.is_pending(pid, signal.SIGSEGV):
+                thread.go(calls.CONT)  # it has faulted already, and the kernel told of our request before that
+                continue
             if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != CALL_STATUS)):
                 self._stops.leave_copy(thread)
                 silent = event or (status == ACCESS_STATUS and self._is_ours(thread))

@@ -83,6 +83,22 @@ def is_pending(thread: int, number: int) -> bool:
     return bool(waiting & ~blocked & 1 << number - 1)
 
 
+def has_ended(thread: int) -> bool:
+    """Return whether a thread has ended, though its parent may not have asked how yet."""
+    try:
+        return _status(thread, "State") in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def tracer_of(thread: int) -> int:
+    """Return who traces a thread, 0 for nobody."""
+    try:
+        return int(_status(thread, "TracerPid"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def _status(thread: int, name: str) -> str:
     """Return what /proc says of a thread under a name."""
     for line in Path(f"/proc/{thread}/status").read_text().splitlines():

@@ -16,6 +16,7 @@ from mmio.ptrace import calls, maps
 from mmio.ptrace.copies import Copies
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.ptrace.rescue import Rescue
 from mmio.ptrace.sites import Sites
 from mmio.ptrace.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.ptrace.views import guarded, shifted
@@ -88,6 +89,7 @@ class Process:
         ports_granted: the program has asked for access to IO ports, and been told that it has it.
         threads: that run in it.
         copies: where instructions are completed natively; None before the first.
+        rescue: its handler for the case that we are killed; None when it has none.
         own_memory: a descriptor of its /proc/PID/mem, through which a tracer reaches what is inaccessible.
     """
 
@@ -106,6 +108,7 @@ class Process:
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []
         self.copies: Copies | None = None
+        self.rescue: Rescue | None = None
         self.ports_granted = False
         self.threads: set[Thread] = set()
         self._trace = trace
@@ -145,6 +148,8 @@ class Process:
         child.ports_granted = self.ports_granted
         if self.copies is not None:
             child.copies = Copies(child.own_memory, self.copies.start)
+        if self.rescue is not None:
+            child.rescue = self.rescue.forked(child.own_memory)
         for trapped in self.trapped:
             child._put(evolve(trapped, regions=[]))
         return child
@@ -286,6 +291,8 @@ class Process:
         for region in trapped.regions:
             self.space.memory.add(region)
         self.trapped.append(trapped)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
 
     def _real(self, trapped: Trapped, start: int) -> DeviceLike:
         """Return the memory behind a trapped mapping, from an address on."""
@@ -297,6 +304,8 @@ class Process:
         self.trapped.remove(trapped)
         for region in trapped.regions:
             self.space.memory.remove(region)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
 
 
 def page_range(target: RangeTarget, mapping: maps.Mapping) -> tuple[int, int]:

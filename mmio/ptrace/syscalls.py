@@ -9,7 +9,7 @@ from typing import Final
 
 from mmio.inprocess.libc import PAGE, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
-from mmio.ptrace import calls
+from mmio.ptrace import calls, rescue
 from mmio.ptrace.buffers import bounce
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.maps import descriptor_path, descriptor_state, mappings
@@ -56,6 +56,9 @@ class SystemCalls:
                 self._mremap(thread, call)
             case "mprotect":
                 self._mprotect(thread, call)
+            case "rt_sigaction":
+                if thread.process.rescue is not None:
+                    thread.process.rescue.entered(thread, call)
             case "brk":
                 thread.on_exit = lambda: self.trap_ranges(thread)
             case "iopl" | "ioperm":
@@ -80,9 +83,16 @@ class SystemCalls:
             self._make(thread, "mprotect", start, end - start, PROT_NONE)
             process.trap_range(target, mapping, source)
 
+    def executed(self, thread: Thread) -> None:
+        """Trap what a program has mapped when it begins. The thread is at the end of its execve."""
+        if thread.process.attached:
+            rescue.install(thread)
+        self.trap_ranges(thread)
+
     def trap_mapped(self, thread: Thread) -> None:
         """Trap what a process has already mapped when we come to it."""
         process = thread.process
+        rescue.install(thread)
         for mapping in list(mappings(thread.pid)):
             found = self._targets.of_file(mapping.path) if mapping.path.startswith("/") else []
             if found:
@@ -97,8 +107,11 @@ class SystemCalls:
     def release(self, thread: Thread) -> None:
         """Give a process its mappings back as it knows them, and take ours out of it."""
         process = thread.process
+        handler, process.rescue = process.rescue, None  # its table stays as it is until it is not needed
         for trapped in process.release():
             self._make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
+        if handler is not None:
+            handler.remove(thread)
         while process.buffers:
             self._make(thread, "munmap", *process.buffers.pop())
 

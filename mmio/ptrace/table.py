@@ -46,6 +46,7 @@ _NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "readv": (19, 145),
     "recvfrom": (45, 371),
     "recvmsg": (47, 372),
+    "rt_sigaction": (13, 174),
     "seccomp": (317, 354),
     "sendmsg": (46, 370),
     "sendto": (44, 369),

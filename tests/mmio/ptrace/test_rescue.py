@@ -128,16 +128,20 @@ def test_a_program_that_ends_by_a_fault_while_it_is_traced(tmp_path: Path) -> No
         assert tracer.run() == -signal.SIGSEGV
 
 
+IS_TRACED = r"""
+static int is_traced(void) {
+    char text[4096] = {0};
+    int fd = open("/proc/self/status", O_RDONLY);
+    read(fd, text, 4095);
+    close(fd);
+    return !strstr(text, "TracerPid:\t0");
+}
+"""
+
+
 def test_children_of_an_attached_program_go_on_as_well(tmp_path: Path) -> None:
     """What a traced child of an attached program does after the tracer's death is its own, too."""
     source = r"""
-    static int is_traced(void) {
-        char text[4096] = {0};
-        int fd = open("/proc/self/status", O_RDONLY);
-        read(fd, text, 4095);
-        close(fd);
-        return !strstr(text, "TracerPid:\t0");
-    }
     int main(int argc, char **argv) {
         volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
         printf("ready\n");
@@ -153,7 +157,31 @@ def test_children_of_an_attached_program_go_on_as_well(tmp_path: Path) -> None:
         return read(0, &byte, 1) == 1 && p[0] == 200 ? WEXITSTATUS(status) : 6;
     }"""
     path = device_file(tmp_path)
-    with running(program(source), path) as process:
+    with running(program(IS_TRACED + source), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert run_python(KILLED, str(path), str(process.pid)).returncode == -signal.SIGKILL
+        process.communicate(b"x")
+        assert process.returncode == 4
+
+
+def test_what_an_attached_program_executes_goes_on_as_well(tmp_path: Path) -> None:
+    """A program that a traced one becomes survives the tracer, too."""
+    source = r"""
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        if (argc == 2) {
+            printf("ready\n");
+            fflush(stdout);
+            while (!is_traced()) usleep(1000);
+            execl(argv[0], argv[0], argv[1], "again", (char *)0);
+        }
+        char byte;
+        for (int i = 0; i < 200; i++) p[0]++;
+        return read(0, &byte, 1) == 1 && p[0] == 200 ? 4 : 5;
+    }"""
+    path = device_file(tmp_path)
+    with running(program(IS_TRACED + source), path) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert run_python(KILLED, str(path), str(process.pid)).returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""The gdb commands of examples/gdb, in a real gdb on a compiled program."""
+"""The gdb commands of examples/gdb_watch, in a real gdb on a compiled program."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import pytest
 from tests.mmio.ptrace.programs import program
 from tests.needs import need
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "gdb" / "mmio_watch.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "gdb_watch" / "mmio_watch.py"
 
 PROGRAM = r"""
 static volatile struct { int before, watched, after; } s __attribute__((aligned(4096)));

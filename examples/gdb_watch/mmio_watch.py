@@ -1,6 +1,6 @@
 """Watchpoints for gdb: any number, any size, any condition, where the CPU has four of eight bytes.
 
-    (gdb) source examples/gdb/mmio_watch.py
+    (gdb) source examples/gdb_watch/mmio_watch.py
     (gdb) break main
     (gdb) run
     (gdb) mmio-watch &queue sizeof(queue)

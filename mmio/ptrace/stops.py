@@ -132,6 +132,7 @@ class Stops:
         shared = _shares_memory(maker)
         process = maker.process if shared else maker.process.forked(pid)
         thread = self.threads[pid] = Thread(pid, process)
+        thread.blocks_faults = maker.blocks_faults
         if not shared:
             thread.adopt_buffer(maker)
         status = self.early.pop(pid, None)

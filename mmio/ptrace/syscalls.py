@@ -9,7 +9,7 @@ from typing import Final
 
 from mmio.inprocess.libc import PAGE, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
-from mmio.ptrace import calls, rescue
+from mmio.ptrace import calls, masks, rescue
 from mmio.ptrace.buffers import bounce
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.maps import descriptor_path, descriptor_state, mappings
@@ -56,6 +56,8 @@ class SystemCalls:
                 self._mremap(thread, call)
             case "mprotect":
                 self._mprotect(thread, call)
+            case "rt_sigprocmask":
+                masks.entered(thread, call)
             case "rt_sigaction":
                 if thread.process.rescue is not None:
                     thread.process.rescue.entered(thread, call)

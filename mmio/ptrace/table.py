@@ -47,6 +47,7 @@ _NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "recvfrom": (45, 371),
     "recvmsg": (47, 372),
     "rt_sigaction": (13, 174),
+    "rt_sigprocmask": (14, 175),
     "seccomp": (317, 354),
     "sendmsg": (46, 370),
     "sendto": (44, 369),
@@ -93,7 +94,7 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
     found: dict[str, tuple[When | Equal, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
-    found |= dict.fromkeys(("munmap", "mremap", *VECTORS, *MESSAGES), ())
+    found |= dict.fromkeys(("munmap", "mremap", "rt_sigprocmask", *VECTORS, *MESSAGES), ())
     found["mprotect"] = () if bits == 32 else (When(2, _EXEC),)
     if bits == 64:
         found["ioctl"] = (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK))

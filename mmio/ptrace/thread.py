@@ -77,6 +77,7 @@ class Thread:
         frame: its registers, while it is stopped.
         bus: its way to the devices.
         on_exit: what to do when the system call it is in returns.
+        blocks_faults: it believes that it blocks SIGSEGV, see `masks.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
     """
 
@@ -86,7 +87,7 @@ class Thread:
         self.regs = self.frame.regs
         self.info = SignalInfo()
         self.on_exit: Callable[[], None] | None = None
-        self.in_call = False
+        self.in_call = self.blocks_faults = False
         self.trip = Trip(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)

@@ -1,8 +1,8 @@
 """The same instruction with its memory operand somewhere else.
 
-An instruction that is completed natively runs as a copy whose operand is a scratch slot. The copy addresses the slot
-relative to its own position, so that it needs no register: whatever base, index and segment the original had, all
-registers keep the program's values.
+An instruction that is completed natively runs as a copy whose operand is a scratch slot. The copy addresses the slot by
+no register: relative to its own position in 64-bit code, by its absolute address in 32-bit code. Whatever base, index
+and segment the original had, all registers keep the program's values.
 """
 
 from iced_x86 import Decoder, Encoder, OpKind
@@ -15,23 +15,25 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     """Return the instruction re-encoded to stand at `at`, with its memory operand at `slot`.
 
     Args:
-        instruction: 64-bit code, with one memory operand it names by ModRM.
+        instruction: 64- or 32-bit code, with one memory operand it names by ModRM.
         at: the address the copy will have.
-        slot: the absolute address of the operand, within 2 GiB of the copy.
+        slot: the absolute address of the operand, within 2 GiB of the copy, or below 4 GiB for 32-bit code.
 
     Raises:
         ValueError: the instruction has no such operand, or the slot is out of reach.
     """
     raw = Decoder(instruction.bits, instruction.code).decode()
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
-    if instruction.bits != 64 or named != 1 or raw.is_vsib:
+    if instruction.bits == 16 or named != 1 or raw.is_vsib:
         raise ValueError(f"'{instruction}' has no single memory operand that could be moved")
+    if instruction.bits == 32 and slot >> 32:
+        raise ValueError(f"'{instruction}' is 32-bit code and cannot reach {slot:#x}")
     raw.segment_prefix = IcedRegister.NONE
-    raw.memory_base = IcedRegister.RIP
+    raw.memory_base = IcedRegister.RIP if instruction.bits == 64 else IcedRegister.NONE
     raw.memory_index = IcedRegister.NONE
     raw.memory_index_scale = 1
-    raw.memory_displ_size = 8
+    raw.memory_displ_size = instruction.bits // 8
     raw.memory_displacement = slot
-    encoder = Encoder(64)
+    encoder = Encoder(instruction.bits)
     encoder.encode(raw, at)
     return encoder.take_buffer()

@@ -9,7 +9,7 @@ import ctypes
 from ctypes import c_int, c_uint64, c_ulong
 from typing import Any, Final
 
-from emulate import RegisterFile
+from mmio.frame import XSaveFrame
 from mmio.inprocess.libc import LIBC, check
 from mmio.xstate import XSave
 
@@ -32,19 +32,6 @@ _SIGNAL_MASK: Final = _MCONTEXT + 8 * _WORDS
 _BASES: Final = {4: 0x1003, 5: 0x1004}  # ARCH_GET_FS and ARCH_GET_GS, by the segment's index
 
 LIBC.arch_prctl.argtypes = (c_int, c_ulong)
-
-
-class _Saved:
-    """An attribute of the frame's XSAVE area."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, frame: Any, owner: type) -> Any:
-        return self if frame is None else getattr(frame.xsave, self._name)
-
-    def __set__(self, frame: Any, value: Any) -> None:
-        setattr(frame.xsave, self._name, value)
 
 
 class _Selectors:
@@ -71,7 +58,7 @@ class _Bases:
         return base.value
 
 
-class Frame(RegisterFile):
+class Frame(XSaveFrame):
     """The registers in the ucontext at an address.
 
     It serves every signal whose ucontext lies there: all words are read when they are used, none before. Vector state
@@ -83,16 +70,8 @@ class Frame(RegisterFile):
     """
 
     bits = 64
-    protected = True
     slots = SLOTS
 
-    vector: Any = _Saved()
-    k: Any = _Saved()
-    x87: Any = _Saved()
-    fcw: Any = _Saved()
-    fsw: Any = _Saved()
-    ftw: Any = _Saved()
-    mxcsr: Any = _Saved()
     bases: Any = _Bases()
     selectors: Any = _Selectors()
 

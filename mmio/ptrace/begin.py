@@ -73,6 +73,8 @@ def seize(pid: int, options: int) -> None:
     except ProcessLookupError:
         raise ProcessLookupError(errno.ESRCH, f"there is no process or thread {pid}") from None
     except PermissionError:
+        if maps.has_ended(pid):
+            raise ProcessLookupError(errno.ESRCH, f"process or thread {pid} has ended") from None
         raise PermissionError(errno.EPERM, _why_not(pid)) from None
 
 
@@ -177,11 +179,7 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
 
 def _why_not(pid: int) -> str:
     """Say why a process may not be traced, and what to do about it."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        tracer = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("TracerPid"))
-    except (OSError, StopIteration):
-        tracer = 0
+    tracer = maps.tracer_of(pid)
     if tracer:
         return f"process {pid} is traced already, by process {tracer}"
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")

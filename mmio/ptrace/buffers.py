@@ -2,150 +2,118 @@
 
 The kernel cannot touch an inaccessible page: it would answer EFAULT where the program expects data to move. So the call
 is made with another buffer, one of ours in the program's memory. What the kernel will read is put there first, through
-the devices; what it has written is carried to them afterwards. The records say that a system call did it.
+the devices; what it has written is carried to them afterwards. A structure that names trapped buffers is made again in
+our memory as well, with other pointers. The records say that a system call did it.
 
-The table lists the calls people make with device memory; any other finds EFAULT, as it would without us find a device
-that its driver does not let the kernel copy from. (Memory of the program's own is another matter: `borrowed.py`.)
+Calls that `pointers.py` does not know find EFAULT, as they would without us find a device that its driver does not let
+the kernel copy from. (Memory of the program's own is another matter: `borrowed.py`.)
 """
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from decode import READ, READ_WRITE, WRITE, Direction, decode
+from decode import READ, WRITE, decode
 from mmio.completion import marked
 from mmio.inprocess.memory import Unreachable
 from mmio.ptrace import calls
+from mmio.ptrace.pointers import Buffer, pointed
 from mmio.ptrace.regs import RIP
-from mmio.ptrace.table import VECTORS
 from mmio.ptrace.thread import Call, Thread
 from mmio.records.flags import KERNEL
 from mmio.space.initiator import Initiator
 
-_EFAULT: Final = 14
-_OLD_IOCTL: Final = 64  # bytes that the parameter of an ioctl has whose number does not tell its size, for all we know
-
-
-class Buffer(NamedTuple):
-    """A buffer a call is given: which argument points to it, whether the kernel reads or writes it, how long it is.
-
-    `counted`: the call returns how many bytes there are in the end.
-    """
-
-    argument: int
-    direction: Direction
-    length: int
-    counted: bool = False
+_SPACE: Final = 64  # each copy begins at a multiple
 
 
 class Piece(NamedTuple):
-    """A trapped buffer and the one that stands in for it."""
+    """A buffer of a call.
 
-    address: int
-    length: int
-    direction: Direction
-    counted: bool
+    Attributes:
+        copy: the address of the one that stands in for it; 0 when none does.
+        before: what the program had there, as far as the kernel may read it.
+        used: the address and width of the word that will say how much of it was used; None when none does.
+    """
+
+    buffer: Buffer
     copy: int
     before: bytes
-
-
-_SIZED: Final = {  # argument, direction, argument with the length
-    "read": (1, WRITE, 2),
-    "pread64": (1, WRITE, 2),
-    "recvfrom": (1, WRITE, 2),
-    "getdents64": (1, WRITE, 2),
-    "getrandom": (0, WRITE, 1),
-    "write": (1, READ, 2),
-    "pwrite64": (1, READ, 2),
-    "sendto": (1, READ, 2),
-}
-_FIXED: Final = {  # argument, bytes written in a 64-bit program
-    "stat": (1, 144),
-    "lstat": (1, 144),
-    "fstat": (1, 144),
-    "newfstatat": (2, 144),
-    "clock_gettime": (1, 16),
-    "gettimeofday": (0, 16),
-}
+    used: tuple[int, int] | None
 
 
 def bounce(thread: Thread, name: str, call: Call) -> bool:
     """Give a call other buffers for its trapped ones; return whether it has any. The thread is stopped before it."""
-    trapped_in = thread.process.trapped_in
-    if name in VECTORS:
-        return _bounce_vector(thread, name, call)
-    found = _buffer(name, call)
-    if found is None:
+    try:
+        found = pointed(name, call, lambda address, length: _gather(thread, address, length))
+    except Unreachable:  # a structure that is not there: the kernel will say so, or something else before
         return False
-    address = call.arguments[found.argument]
-    if not found.length or not trapped_in(address, address + found.length):
+    found = {argument: buffer for argument, buffer in found.items() if _is_trapped(thread, buffer)}
+    if not found:
         return False
-    copy = thread.buffer(found.length)
-    data = b""
-    if found.direction & READ:
-        data = _gather(thread, address, found.length)
-        calls.write_memory(thread.pid, copy, data)
-    piece = Piece(address, found.length, found.direction, found.counted, copy, data)
-    thread.set_call(call.number, {found.argument: copy}, call.bits)
-    thread.on_exit = lambda: _finish(thread, [piece])
-    return True
-
-
-def _buffer(name: str, call: Call) -> Buffer | None:
-    if name in _SIZED:
-        argument, direction, length = _SIZED[name]
-        return Buffer(argument, direction, min(call.arguments[length], 1 << 30), counted=direction == WRITE)
-    if name in _FIXED and call.bits == 64:
-        argument, size = _FIXED[name]
-        return Buffer(argument, WRITE, size)
-    if name == "ioctl":
-        request = call.arguments[1]
-        size, moved = request >> 16 & 0x3FFF, request >> 30 & 3  # asm-generic/ioctl.h; its WRITE is our READ
-        return Buffer(2, Direction(moved), size) if size and moved else Buffer(2, READ_WRITE, _OLD_IOCTL)
-    return None
-
-
-def _bounce_vector(thread: Thread, name: str, call: Call) -> bool:
-    """Do the same for the buffers an array of struct iovec names."""
-    word = struct.Struct("<QQ" if call.bits == 64 else "<II")
-    count = min(call.arguments[2], 1024)  # UIO_MAXIOV
-    array = calls.read_memory(thread.pid, call.arguments[1], count * word.size)
-    vectors = [word.unpack_from(array, at) for at in range(0, len(array) - word.size + 1, word.size)]
-    if not any(thread.process.trapped_in(base, base + length) for base, length in vectors):
-        return False
-    direction = READ if "write" in name else WRITE
-    place = thread.buffer(len(array) + sum(length for _, length in vectors))
-    copy = place + len(array)
-    pieces = []
-    changed = b""
-    for base, length in vectors:
-        data = _gather(thread, base, length) if direction == READ else b""
-        calls.write_memory(thread.pid, copy, data)
-        pieces.append(Piece(base, length, direction, True, copy, data))
-        changed += word.pack(copy, length)
-        copy += length
-    calls.write_memory(thread.pid, place, changed)
-    thread.set_call(call.number, {1: place}, call.bits)
+    place = thread.buffer(sum(map(_size, found.values())))
+    pieces: list[Piece] = []
+    changed = {}
+    for argument, buffer in found.items():
+        changed[argument] = place
+        place = _stand_in(thread, buffer, place, pieces)
+    thread.set_call(call.number, changed, call.bits)
     thread.on_exit = lambda: _finish(thread, pieces)
     return True
 
 
+def _is_trapped(thread: Thread, buffer: Buffer) -> bool:
+    """Return whether any of a buffer, or of what a structure leads to, is trapped."""
+    here = buffer.length and thread.process.trapped_in(buffer.address, buffer.address + buffer.length)
+    return bool(here) or any(_is_trapped(thread, pointer.buffer) for pointer in buffer.pointers)
+
+
+def _size(buffer: Buffer) -> int:
+    """Return how many bytes copies of a buffer and of all it leads to may take."""
+    return buffer.length + _SPACE + sum(_size(pointer.buffer) for pointer in buffer.pointers)
+
+
+def _stand_in(
+    thread: Thread, buffer: Buffer, copy: int, pieces: list[Piece], used: tuple[int, int] | None = None
+) -> int:
+    """Put at an address what stands in for a buffer, and behind it what does for what it leads to; return the end."""
+    end = copy + buffer.length + _SPACE & -_SPACE
+    data = bytearray(buffer.contents)
+    if buffer.direction & READ and not data:
+        data += _gather(thread, buffer.address, buffer.length)
+    for at, width, inner, told in ((p.at, p.width, p.buffer, p.used) for p in buffer.pointers):
+        if _is_trapped(thread, inner):
+            data[at : at + width] = end.to_bytes(width, "little")
+            end = _stand_in(thread, inner, end, pieces, (copy + told[0], told[1]) if told else None)
+        else:
+            pieces.append(Piece(inner, 0, b"", None))
+    calls.write_memory(thread.pid, copy, bytes(data))
+    pieces.append(Piece(buffer, copy, buffer.contents or bytes(data), used))
+    return end
+
+
 def _finish(thread: Thread, pieces: list[Piece]) -> None:
     """Carry what the kernel has written to where it belongs. The thread is stopped where the call returns."""
-    result = thread.call_result
+    result = left = thread.call_result
     thread.restore_call()
-    left = result
-    for piece in pieces:
-        length = min(piece.length, max(left, 0)) if piece.counted else piece.length
-        left -= length
-        if result >= 0 and piece.direction & WRITE:
-            data = calls.read_memory(thread.pid, piece.copy, length)
-            first, last = _changed(piece.before, data)
-            scatter(thread, piece.address + first, data[first:last])
+    if result < 0:
+        return
+    for buffer, copy, before, used in pieces:
+        length = buffer.length
+        if buffer.counted:
+            length = min(length, left)
+            left -= length
+        if used is not None:
+            length = min(length, int.from_bytes(calls.read_memory(thread.pid, *used), "little"))
+        if copy and buffer.direction & WRITE:
+            after = bytearray(calls.read_memory(thread.pid, copy, length))
+            for pointer in buffer.pointers:  # the program's own stay in place
+                where = slice(pointer.at, pointer.at + pointer.width)
+                after[where] = before[where]
+            first, last = _changed(before, after)
+            scatter(thread, buffer.address + first, bytes(after[first:last]))
 
 
-def _changed(before: bytes, after: bytes) -> tuple[int, int]:
+def _changed(before: bytes, after: bytes | bytearray) -> tuple[int, int]:
     """Return what of a buffer the kernel has written, which may be less than the buffer when it read it, too."""
     if len(before) != len(after):
         return 0, len(after)

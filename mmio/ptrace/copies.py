@@ -92,7 +92,7 @@ class Copies:
         fit.phase, fit.instruction = phase, instruction
         code = redirect(instruction, fit.start, fit.slot)
         fit.end = fit.start + len(code)
-        code += _HLT if operand_of(instruction).direction & WRITE else _way_out(fit.data - fit.end)
+        code += _HLT if operand_of(instruction).direction & WRITE else _way_out(instruction.bits, fit)
         os.pwrite(self._memory, code, fit.start)
         return fit
 
@@ -108,8 +108,16 @@ class Copies:
         return int.from_bytes(os.pread(self._memory, 8, address), "little")
 
 
-def _way_out(distance: int) -> bytes:
-    """Return the end of a copy that only loads, `distance` bytes before its words: say that it is free, and jump."""
-    clear = b"\x48\xc7\x05" + (distance + TAKEN - 11).to_bytes(4, "little") + bytes(4)  # mov qword [rip+…],0
-    jump = b"\xff\x25" + (distance + RETURN - 11 - 6).to_bytes(4, "little")  # jmp qword [rip+…]
+def _way_out(bits: int, copy: Copy) -> bytes:
+    """Return the end of a copy that only loads: say that it is free, and jump.
+
+    Its words are named relative to the end of each instruction in 64-bit code, absolutely in 32-bit code.
+    """
+
+    def word(place: int, end: int) -> bytes:
+        return (copy.data + place - (end if bits == 64 else 0) & 0xFFFFFFFF).to_bytes(4, "little")
+
+    wide = b"\x48" if bits == 64 else b""
+    clear = wide + b"\xc7\x05" + word(TAKEN, copy.end + 11) + bytes(4)  # mov [taken],0
+    jump = b"\xff\x25" + word(RETURN, copy.end + 11 + 6)  # jmp [return]
     return clear + jump

@@ -46,11 +46,20 @@ class When:
 
 
 @frozen
+class Equal:
+    """A condition on the low half of one argument of a call: its bits under `mask` are `value`."""
+
+    argument: int
+    value: int
+    mask: int = 0xFFFFFFFF
+
+
+@frozen
 class Rule:
     """One call that stops: always, or when any condition holds."""
 
     number: int
-    conditions: tuple[When, ...] = ()
+    conditions: tuple[When | Equal, ...] = ()
 
 
 def program(rules_64: Sequence[Rule], rules_32: Sequence[Rule], ranges: Iterable[range]) -> bytes:
@@ -79,7 +88,10 @@ def _rule(rule: Rule) -> bytes:
     body = b""
     for when in rule.conditions:
         body += _op(_LOAD, _ARGUMENTS + 8 * when.argument)
-        body += _op(_ANY_BIT, when.mask, *((1, 0) if when.clear else (0, 1)))
+        if isinstance(when, Equal):
+            body += _op(_AND, when.mask) + _op(_EQUAL, when.value, 0, 1)
+        else:
+            body += _op(_ANY_BIT, when.mask, *((1, 0) if when.clear else (0, 1)))
         body += _op(_RETURN, _TRACE)
     if not rule.conditions:
         body = _op(_RETURN, _TRACE)

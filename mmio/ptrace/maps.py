@@ -71,7 +71,37 @@ def threads(pid: int) -> list[int]:
 
 def group_of(thread: int) -> int:
     """Return the process a thread belongs to. Raises FileNotFoundError when it is gone."""
+    return int(_status(thread, "Tgid"))
+
+
+def is_pending(thread: int, number: int) -> bool:
+    """Return whether a signal is about to be delivered to a stopped thread; not to one that is gone."""
+    try:
+        waiting, blocked = (int(_status(thread, name), 16) for name in ("SigPnd", "SigBlk"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return bool(waiting & ~blocked & 1 << number - 1)
+
+
+def has_ended(thread: int) -> bool:
+    """Return whether a thread has ended, though its parent may not have asked how yet."""
+    try:
+        return _status(thread, "State") in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def tracer_of(thread: int) -> int:
+    """Return who traces a thread, 0 for nobody."""
+    try:
+        return int(_status(thread, "TracerPid"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _status(thread: int, name: str) -> str:
+    """Return what /proc says of a thread under a name."""
     for line in Path(f"/proc/{thread}/status").read_text().splitlines():
-        if line.startswith("Tgid:"):
-            return int(line.split()[1])
-    raise FileNotFoundError(f"/proc/{thread}/status names no Tgid")
+        if line.startswith(f"{name}:"):
+            return line.split()[1]
+    raise FileNotFoundError(f"/proc/{thread}/status names no {name}")

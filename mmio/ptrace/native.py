@@ -14,7 +14,7 @@ from decode import READ, WRITE, Instruction, MemoryTouch, accesses
 from decode.resolve import effective_address
 from mmio.completion import can_complete, marked, operand_of
 from mmio.inprocess.deliver import SignalInfo
-from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
+from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_READ
 from mmio.ptrace import calls
 from mmio.ptrace.copies import RETURN, SIZE, Copies, Copy
 from mmio.ptrace.regs import RIP
@@ -23,7 +23,6 @@ from mmio.ptrace.thread import Thread
 from mmio.records.flags import NATIVE
 
 _ALIGNMENT: Final = 64
-_PRIVATE_ANONYMOUS: Final = 0x22
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 
 
@@ -32,14 +31,12 @@ def start(thread: Thread, instruction: Instruction) -> bool:
 
     The frame is loaded, and must be stored afterwards.
     """
-    if not can_complete(instruction):
-        return False
     process, frame = thread.process, thread.frame
+    if instruction.bits != process.bits or not can_complete(instruction):
+        return False
     if process.copies is None:
-        protection = PROT_READ | PROT_WRITE
-        place = thread.make_call(NUMBERS[64]["mmap"], 0, SIZE, protection, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
-        thread.make_call(NUMBERS[64]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
-        process.buffers.append((place, SIZE))
+        place = thread.map_memory(SIZE)
+        thread.make_call(NUMBERS[process.bits]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
         copies = process.copies = Copies(process.own_memory, place)
         frame.load()
     copies = process.copies

@@ -16,6 +16,7 @@ from mmio.ptrace import calls, maps
 from mmio.ptrace.copies import Copies
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.ptrace.rescue import Rescue
 from mmio.ptrace.sites import Sites
 from mmio.ptrace.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.ptrace.views import guarded, shifted
@@ -88,6 +89,7 @@ class Process:
         ports_granted: the program has asked for access to IO ports, and been told that it has it.
         threads: that run in it.
         copies: where instructions are completed natively; None before the first.
+        rescue: its handler for the case that we are killed; None when it has none.
         own_memory: a descriptor of its /proc/PID/mem, through which a tracer reaches what is inaccessible.
     """
 
@@ -108,6 +110,7 @@ class Process:
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []
         self.copies: Copies | None = None
+        self.rescue: Rescue | None = None
         self.ports_granted = False
         self.threads: set[Thread] = set()
         self._trace = trace
@@ -147,6 +150,8 @@ class Process:
         child.ports_granted = self.ports_granted
         if self.copies is not None:
             child.copies = Copies(child.own_memory, self.copies.start)
+        if self.rescue is not None:
+            child.rescue = self.rescue.forked(child.own_memory)
         for trapped in self.trapped:
             child._put(evolve(trapped, regions=[]))
         return child
@@ -225,22 +230,27 @@ class Process:
                 self.targets.met.add(other)
         self._put(Trapped(start, start, end, mapping.protection, source, False, spots))
 
+    def pieces(self, start: int, end: int) -> list[Trapped]:
+        """Return what is trapped between two addresses, and no more of it than that."""
+        return [
+            evolve(trapped, start=max(start, trapped.start), end=min(end, trapped.end), regions=[])
+            for trapped in self.trapped_in(start, end)
+        ]
+
     def cut(self, start: int, end: int) -> list[Trapped]:
         """Take what lies between two addresses out of what is trapped, and return it: it has been unmapped."""
         self.sites.forget(start, end)
-        gone = []
+        gone = self.pieces(start, end)
         for trapped in self.trapped_in(start, end):
             self._take(trapped)
             for piece_start, piece_end in ((trapped.start, start), (end, trapped.end)):
                 first, last = max(piece_start, trapped.start), min(piece_end, trapped.end)
                 if first < last:
                     self._put(evolve(trapped, start=first, end=last, regions=[]))
-            first, last = max(start, trapped.start), min(end, trapped.end)
-            gone.append(evolve(trapped, start=first, end=last, regions=[]))
         return gone
 
     def move(self, old: Trapped, start: int, length: int) -> None:
-        """Put back at another address what `cut` has returned, with another length."""
+        """Put at another address what `cut` or `pieces` has returned, with another length."""
         origin = start - (old.start - old.origin)
         end = start + pages(length)
         source = old.source
@@ -283,6 +293,8 @@ class Process:
         for region in trapped.regions:
             self.space.memory.add(region)
         self.trapped.append(trapped)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
 
     def _real(self, trapped: Trapped, start: int) -> DeviceLike:
         """Return the memory behind a trapped mapping, from an address on."""
@@ -294,6 +306,8 @@ class Process:
         self.trapped.remove(trapped)
         for region in trapped.regions:
             self.space.memory.remove(region)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
 
 
 def page_range(target: RangeTarget, mapping: maps.Mapping) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import ctypes
 from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
-from emulate import RegisterFile
+from mmio.frame import XSaveFrame
 from mmio.inprocess.entry import entry
 from mmio.ptrace import calls
 from mmio.xstate import XSave
@@ -38,19 +38,6 @@ _GS_BASE: Final = 22
 _SELECTORS: Final = (24, 17, 20, 23, 25, 26)  # es cs ss ds fs gs
 
 
-class _Saved:
-    """An attribute of the thread's XSAVE area."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, frame: Any, owner: type) -> Any:
-        return self if frame is None else getattr(frame.xsave, self._name)
-
-    def __set__(self, frame: Any, value: Any) -> None:
-        setattr(frame.xsave, self._name, value)
-
-
 class _Bases:
     """The segment bases. User code has a flat segment for everything but FS and GS, whatever its width."""
 
@@ -63,7 +50,7 @@ class _Selectors:
         return self if frame is None else tuple([frame.regs[place] & 0xFFFF for place in _SELECTORS])
 
 
-class Frame(RegisterFile):
+class Frame(XSaveFrame):
     """The registers of one thread, valid while it is stopped.
 
     Attributes:
@@ -72,17 +59,9 @@ class Frame(RegisterFile):
         native_bits: what `bits` is after `load`, unless somebody looks closer.
     """
 
-    protected = True
     slots = SLOTS
     bits: int = 64
 
-    vector: Any = _Saved()
-    k: Any = _Saved()
-    x87: Any = _Saved()
-    fcw: Any = _Saved()
-    fsw: Any = _Saved()
-    ftw: Any = _Saved()
-    mxcsr: Any = _Saved()
     bases: Any = _Bases()
     selectors: Any = _Selectors()
 

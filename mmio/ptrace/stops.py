@@ -132,6 +132,7 @@ class Stops:
         shared = _shares_memory(maker)
         process = maker.process if shared else maker.process.forked(pid)
         thread = self.threads[pid] = Thread(pid, process)
+        thread.blocks_faults = maker.blocks_faults
         if not shared:
             thread.adopt_buffer(maker)
         status = self.early.pop(pid, None)
@@ -146,8 +147,8 @@ class Stops:
         process.find_gate(32 if thread.regs[CS] == CODE_32 else 64)
         thread.leave()
         thread.join(process)
-        if process.targets.ranges:
-            thread.on_exit = lambda: self._calls.trap_ranges(thread)
+        if process.targets.ranges or process.attached:
+            thread.on_exit = lambda: self._calls.executed(thread)
 
     def leave_copy(self, thread: Thread) -> None:
         """See that a thread is not found in a natively completed instruction."""

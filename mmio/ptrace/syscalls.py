@@ -9,7 +9,7 @@ from typing import Final
 
 from mmio.inprocess.libc import PAGE, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
-from mmio.ptrace import calls
+from mmio.ptrace import calls, masks, rescue
 from mmio.ptrace.borrowed import borrow
 from mmio.ptrace.buffers import bounce
 from mmio.ptrace.filter import WINDOW
@@ -25,6 +25,7 @@ _MAP_SHARED_KINDS: Final = (1, 3)  # MAP_SHARED, MAP_SHARED_VALIDATE
 _MAP_KIND: Final = 0xF
 _MAP_FIXED: Final = 0x10 | 0x100000
 _MAP_ANONYMOUS: Final = 0x20
+_MREMAP_DONTUNMAP: Final = 4
 _EFAULT: Final = 14
 
 
@@ -57,6 +58,11 @@ class SystemCalls:
                 self._mremap(thread, call)
             case "mprotect":
                 self._mprotect(thread, call)
+            case "rt_sigprocmask":
+                masks.entered(thread, call)
+            case "rt_sigaction":
+                if thread.process.rescue is not None:
+                    thread.process.rescue.entered(thread, call)
             case "brk":
                 thread.on_exit = lambda: self.trap_ranges(thread)
             case "iopl" | "ioperm":
@@ -82,9 +88,16 @@ class SystemCalls:
             self._make(thread, "mprotect", start, end - start, PROT_NONE)
             process.trap_range(target, mapping, source)
 
+    def executed(self, thread: Thread) -> None:
+        """Trap what a program has mapped when it begins. The thread is at the end of its execve."""
+        if thread.process.attached:
+            rescue.install(thread)
+        self.trap_ranges(thread)
+
     def trap_mapped(self, thread: Thread) -> None:
         """Trap what a process has already mapped when we come to it."""
         process = thread.process
+        rescue.install(thread)
         for mapping in list(mappings(thread.pid)):
             found = self._targets.of_file(mapping.path) if mapping.path.startswith("/") else []
             if found:
@@ -99,8 +112,11 @@ class SystemCalls:
     def release(self, thread: Thread) -> None:
         """Give a process its mappings back as it knows them, and take ours out of it."""
         process = thread.process
+        handler, process.rescue = process.rescue, None  # its table stays as it is until it is not needed
         for trapped in process.release():
             self._make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
+        if handler is not None:
+            handler.remove(thread)
         while process.buffers:
             self._make(thread, "munmap", *process.buffers.pop())
 
@@ -159,14 +175,18 @@ class SystemCalls:
         thread.on_exit = unmapped
 
     def _mremap(self, thread: Thread, call: Call) -> None:
-        old, old_length, length = call.arguments[:3]
+        old, old_length, length, flags = call.arguments[:4]
         process = thread.process
+        stays = not old_length or flags & _MREMAP_DONTUNMAP  # without an old length it is a second mapping that is made
 
         def moved() -> None:
             start = thread.call_result
             if _failed(start):
                 return
-            for trapped in process.cut(old, old + pages(old_length)):
+            end = old + (pages(old_length) or PAGE)
+            found = process.pieces(old, end) if stays else process.cut(old, end)
+            process.cut(start, start + pages(length))
+            for trapped in found:
                 process.move(trapped, start + trapped.start - old, length - (trapped.start - old))
             if process.trapped_in(start, start + 1) and start not in WINDOW:
                 process.watch_every_call()

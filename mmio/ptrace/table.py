@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from mmio.ptrace.filter import Rule, When
+from mmio.ptrace.filter import Equal, Rule, When
 
 _NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "access": (21, 33),
@@ -45,7 +45,11 @@ _NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "read": (0, 3),
     "readv": (19, 145),
     "recvfrom": (45, 371),
+    "recvmsg": (47, 372),
+    "rt_sigaction": (13, 174),
+    "rt_sigprocmask": (14, 175),
     "seccomp": (317, 354),
+    "sendmsg": (46, 370),
     "sendto": (44, 369),
     "stat": (4, 106),
     "stat64": (None, 195),
@@ -69,7 +73,12 @@ OPENING: Final = ("open", "openat", "openat2", "creat")
 PATHS: Final = ("access", "faccessat", "faccessat2", "newfstatat", "stat", "stat64", "lstat", "lstat64", "statx")
 """Calls about a file by its path that do not open it."""
 VECTORS: Final = ("preadv", "pwritev", "readv", "writev")
-"""Calls whose buffers the filter cannot see, because their addresses lie in memory."""
+"""Calls whose buffers the filter cannot see, because their addresses lie in memory; so are those of `MESSAGES`."""
+MESSAGES: Final = ("sendmsg", "recvmsg")
+IFCONF: Final = 0x8912  # SIOCGIFCONF, linux/sockios.h
+I2C_TRANSFER: Final = 0x0707  # I2C_RDWR, linux/i2c-dev.h
+SPI_TRANSFER: Final = 0x40006B00  # SPI_IOC_MESSAGE(0), linux/spi/spidev.h; the others differ in their size
+SPI_MASK: Final = 0xC000FFFF
 TRANSFERS: Final = ("read", "write", "pread64", "pwrite64", "lseek", *VECTORS)
 
 
@@ -84,9 +93,11 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
         ports: IO ports are answered.
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
-    found: dict[str, tuple[When, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
-    found |= dict.fromkeys(("munmap", "mremap", *VECTORS), ())
+    found: dict[str, tuple[When | Equal, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
+    found |= dict.fromkeys(("munmap", "mremap", "rt_sigprocmask", *VECTORS, *MESSAGES), ())
     found["mprotect"] = () if bits == 32 else (When(2, _EXEC),)
+    if bits == 64:
+        found["ioctl"] = (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK))
     chosen: Iterable[str] = ()
     if ranges:
         chosen = ("brk",)

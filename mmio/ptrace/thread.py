@@ -77,6 +77,7 @@ class Thread:
         frame: its registers, while it is stopped.
         bus: its way to the devices.
         on_exit: what to do when the system call it is in returns.
+        blocks_faults: it believes that it blocks SIGSEGV, see `masks.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
     """
 
@@ -86,7 +87,7 @@ class Thread:
         self.regs = self.frame.regs
         self.info = SignalInfo()
         self.on_exit: Callable[[], None] | None = None
-        self.in_call = False
+        self.in_call = self.blocks_faults = False
         self.trip = Trip(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)
@@ -138,12 +139,16 @@ class Thread:
         """
         place, length = self._buffer
         if length < size:
-            numbers = NUMBERS[self.process.bits]
             length = pages(max(size, _BUFFER))
-            arguments = (0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
-            place = self.make_call(numbers["mmap" if self.process.bits == 64 else "mmap2"], *arguments)
+            place = self.map_memory(length)
             self._buffer = place, length
-            self.process.buffers.append(self._buffer)
+        return place
+
+    def map_memory(self, length: int) -> int:
+        """Map memory of ours in the process, until we let go of it; return the address. See `make_call`."""
+        number = NUMBERS[self.process.bits]["mmap" if self.process.bits == 64 else "mmap2"]
+        place = self.make_call(number, 0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
+        self.process.buffers.append((place, length))
         return place
 
     def stop_kind(self) -> int:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from mmio.ptrace import begin, calls, maps
+from mmio.ptrace import begin, calls, maps, masks
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.redirect import Redirects
 from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
@@ -157,6 +157,8 @@ class Tracer:
         threads, statuses = begin.attach(pid, self._targets, self.trace)
         self._threads |= {thread.pid: thread for thread in threads}
         atexit.register(self.close)  # whatever ends us in the meantime
+        for thread in threads:
+            masks.take(thread)
         self._calls.trap_mapped(_at_rest(threads, statuses))
         for thread in threads:
             with suppress(ProcessLookupError):
@@ -217,6 +219,7 @@ class Tracer:
                     self._calls.release(_at_rest(threads, pending))
             for thread in threads:
                 with suppress(ProcessLookupError):
+                    masks.leave(thread)
                     calls.request(calls.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
                 self._stops.forget(thread)
         atexit.unregister(self.close)
@@ -261,6 +264,9 @@ class Tracer:
             while not pid:
                 pid, status = calls.wait(thread.pid)
             event, number = status >> 16, os.WSTOPSIG(status)
+            if os.WIFSTOPPED(status) and event == calls.EVENT_STOP and maps.is_pending(pid, signal.SIGSEGV):
+                thread.go(calls.CONT)  # it has faulted already, and the kernel told of our request before that
+                continue
             if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != CALL_STATUS)):
                 self._stops.leave_copy(thread)
                 silent = event or (status == ACCESS_STATUS and self._is_ours(thread))

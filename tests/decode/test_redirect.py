@@ -30,6 +30,18 @@ def test_the_operand_is_in_the_slot(code: str, copy: str) -> None:
     assert AT + moved.length + operand.displacement == SLOT
 
 
+@pytest.mark.parametrize("code", ["0f584708", "640f58848700010000", "670f584708", "0f580500100000", "660f3a0f41f003"])
+def test_32_bit_code_names_the_slot_itself(code: str) -> None:
+    """In 32-bit code the copy's operand is an absolute address, whatever addressing and segment the original had."""
+    instruction = decode(bytes.fromhex(code), 32)
+    moved = decode(redirect(instruction, 0xF7000000, 0xFFFF2040), 32)
+    (operand,) = (o for o in moved.operands if isinstance(o, MemoryOperand))
+    assert moved.form == instruction.form
+    assert (operand.base, operand.index, operand.displacement & 0xFFFFFFFF) == (None, None, 0xFFFF2040)
+    with pytest.raises(ValueError, match="32-bit code and cannot reach 0x7f0000002040"):
+        redirect(instruction, AT, SLOT)
+
+
 def test_nothing_else_changes() -> None:
     """Every form with one named memory operand keeps form, operands, widths, directions, masks and prefixes."""
     redirected = 0
@@ -57,7 +69,7 @@ def test_nothing_else_changes() -> None:
     [
         ("0fa2", 64),
         ("f3a4", 64),
-        ("0f5807", 32),
+        ("0f5807", 16),
         ("c4e2699004a7", 64),
         ("660ff7c1", 64),
     ],

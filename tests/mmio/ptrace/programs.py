@@ -18,6 +18,7 @@ PRELUDE = r"""
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -29,6 +30,7 @@ PRELUDE = r"""
 #include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -45,6 +47,23 @@ static volatile uint32_t *map(const char *path, int protection) {
 }
 """
 
+PRELUDE_32 = r"""
+static int call(int number, int a, int b, int c, int d, int e, int f) {
+    int result;
+    static int sixth;
+    sixth = f;
+    __asm__ volatile("push %%ebp; mov %[f],%%ebp; int $0x80; pop %%ebp"
+        : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), [f] "m"(sixth) : "memory");
+    return result;
+}
+static void leave(int status) { call(1, status, 0, 0, 0, 0, 0); }
+static volatile unsigned *map(char *path) {
+    return (void *)call(192, 0, 4096, 3, 1, call(5, (int)path, 2, 0, 0, 0, 0), 0);
+}
+__asm__(".globl _start; _start: mov 8(%esp),%eax; push %eax; call start");
+#define START __attribute__((force_align_arg_pointer)) void start(char *path)
+"""
+
 
 class Outcome(NamedTuple):
     """How a traced program ended: what `Tracer.run` returned, and its standard output."""
@@ -56,6 +75,12 @@ class Outcome(NamedTuple):
 def program(body: str, *flags: str) -> str:
     """Compile a program from C after the prelude; return its path."""
     return _compiled(PRELUDE + body, ("-O2", "-pthread", *flags))
+
+
+def program_32(body: str) -> str:
+    """Compile a 32-bit program that needs no library: `START { … }` gets its first argument. Return its path."""
+    flags = ("-m32", "-O1", "-msse2", "-nostdlib", "-static", "-fno-pic", "-no-pie", "-fno-stack-protector")
+    return _compiled(PRELUDE_32 + body, flags)
 
 
 @cache

@@ -185,6 +185,26 @@ def test_what_cannot_be_attached_to() -> None:
         first.close()
 
 
+def test_who_may_not_trace_is_told_what_it_takes() -> None:
+    """Without the right to trace a process the error says so, and how to get it."""
+    code = """
+import os, sys
+from mmio import Tracer
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    Tracer().attach(int(sys.argv[1]))
+except PermissionError as error:
+    print(error.strerror)
+"""
+    pid = os.getpid() if os.getuid() == 0 else 1
+    output = run_python(code, str(pid)).stdout
+    assert output.startswith(f"not permitted to trace process {pid}: it takes the same user, ")
+    assert "ptrace_scope at 0" in output
+    assert output.endswith("or CAP_SYS_PTRACE (run as root)\n")
+
+
 def test_where_a_program_runs(tmp_path: Path) -> None:
     """Environment, directory and descriptors are the program's as asked; signals are as a program expects them."""
     source = r"""int main(int argc, char **argv) {

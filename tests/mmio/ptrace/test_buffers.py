@@ -1,5 +1,8 @@
 """System calls that hand a trapped buffer to the kernel still work, and are recorded as such."""
 
+import fcntl
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from mmio.ptrace import Tracer
 from mmio.records.flags import KERNEL
 from tests.mmio.ptrace.models import Recording, pattern
 from tests.mmio.ptrace.programs import device_file, program, run
+from tests.needs import need
 
 START = r"""
 int main(int argc, char **argv) {
@@ -32,6 +36,28 @@ CALLS = {
         'return readv(ends[0], v, 2) != 8 || memcmp(c, "012", 3);',
         [("W", 0, 4), ("W", 4, 1)],
     ),
+    "sendmsg": (
+        'socketpair(AF_UNIX, SOCK_STREAM, 0, ends); struct iovec v[2] = {{"ab", 2}, {(void *)(p + 2), 6}};'
+        "struct msghdr m = {.msg_iov = v, .msg_iovlen = 2}; char c[9]; if (sendmsg(ends[0], &m, 0) != 8) return 1;"
+        'return read(ends[1], c, 9) != 8 || memcmp(c, "ab\2\3\4\5\6\7", 8) || v[1].iov_base != p + 2;',
+        [("R", 2, 2), ("R", 4, 4)],
+    ),
+    "recvmsg": (
+        "socketpair(AF_UNIX, SOCK_STREAM, 0, ends); char c[3]; struct iovec v[2] = {{c, 3}, {(void *)p, 40}};"
+        "struct msghdr m = {.msg_iov = v, .msg_iovlen = 2, .msg_control = (void *)(p + 128), .msg_controllen = 64,"
+        ' .msg_flags = -1}; write(ends[0], "01234567", 8); if (recvmsg(ends[1], &m, 0) != 8) return 1;'
+        'return m.msg_controllen || m.msg_flags || m.msg_iov != v || m.msg_control != p + 128 || memcmp(c, "012", 3);',
+        [("W", 0, 4), ("W", 4, 1)],
+    ),
+    "recvmsg of a descriptor": (
+        "socketpair(AF_UNIX, SOCK_STREAM, 0, ends); char c, d[64] = {0}; struct iovec v = {&c, 1};"
+        "struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = d, .msg_controllen = CMSG_SPACE(4)};"
+        "struct cmsghdr *h = CMSG_FIRSTHDR(&m); h->cmsg_level = SOL_SOCKET; h->cmsg_type = SCM_RIGHTS;"
+        "h->cmsg_len = CMSG_LEN(4); if (sendmsg(ends[0], &m, 0) != 1) return 1;"
+        "m.msg_control = (void *)p; m.msg_controllen = 64;"
+        "return recvmsg(ends[1], &m, 0) != 1 || m.msg_controllen != CMSG_SPACE(4);",
+        [("W", 0, 8), ("W", 8, 8), ("W", 16, 8)],
+    ),
     "ioctl": ('write(ends[1], "0123", 4); return ioctl(ends[0], FIONREAD, p + 16) != 0;', None),
     "fstat": ("return fstat(1, (void *)p) != 0;", [("W", at, 8) for at in range(0, 144, 8)]),
     "clock_gettime": ("return syscall(228, 0, p + 32) != 0;", [("W", 32, 8), ("W", 40, 8)]),
@@ -53,6 +79,26 @@ def test_calls_with_a_trapped_buffer(tmp_path: Path, name: str) -> None:
         assert [(a.letter, a.offset, a.width) for a in accesses] == expected
     else:
         assert card.written == [(0x10, 4, 4)]
+
+
+def test_ioctl_with_a_pointer_in_its_structure(tmp_path: Path) -> None:
+    """The buffer an ioctl's structure names may be trapped, and gets what an ordinary one gets."""
+    size = struct.pack("iP", 0, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        length = struct.unpack("iP", fcntl.ioctl(any_socket, 0x8912, size))[0]  # SIOCGIFCONF says how long it would be
+    need(length, "a network interface that has an address")
+    body = r"""
+    char plain[400];
+    struct ifconf there = {sizeof plain, {plain}}, here = {sizeof plain, {(char *)p}};
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    if (ioctl(s, SIOCGIFCONF, &there) || ioctl(s, SIOCGIFCONF, &here)) return 1;
+    if (here.ifc_len != there.ifc_len || here.ifc_buf != (char *)p) return 2;
+    for (int i = 0; i < there.ifc_len; i++) if (p[i] != (uint8_t)plain[i]) return 3;
+    return 0; }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(START + body), tmp_path / "device").status == 0
+    assert sum(a.width for a in tracer.trace if a.flags & KERNEL) == min(length, 400)
 
 
 def test_what_was_written_is_what_the_device_answers(tmp_path: Path) -> None:

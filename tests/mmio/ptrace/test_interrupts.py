@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ static void ask(int number) { asked = number; }
 int main(int argc, char **argv) {
     volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
     if (argc > 2) signal(SIGINT, SIG_IGN); else signal(SIGINT, ask);
+    p[0]++;
     write(1, "ready\n", 6);
     while (!asked) p[0]++;
     p[1] = asked;
@@ -43,26 +44,32 @@ def _tracing(*arguments: str | Path) -> subprocess.Popen[str]:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(0.05)
     return process
+
+
+def _press_twice(process: "subprocess.Popen[str]") -> str:
+    """Press Ctrl-C, see that it goes on, press until it ends, for two may be heard as one; return the output."""
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    while True:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=1)[0]
 
 
 def test_the_first_one_is_the_programs(tmp_path: Path) -> None:
     """After one Ctrl-C the program ends as it likes, traced to its end; then KeyboardInterrupt comes out of run."""
     with _tracing(program(LOOP), device_file(tmp_path)) as process:
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     assert output == f"interrupted 4 {int(signal.SIGINT)}\n"
 
 
 def test_the_second_one_ends_it_at_once(tmp_path: Path) -> None:
     """A program that ignores Ctrl-C is killed by the second."""
     with _tracing(program(LOOP), device_file(tmp_path), "deaf") as process:
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=20)
+        output = _press_twice(process)
     assert output.startswith("interrupted 0 ")
 
 
@@ -71,5 +78,48 @@ def test_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
     """SIGTERM and SIGHUP end the program, and then have their usual effect on the tracer."""
     with _tracing(program(LOOP), device_file(tmp_path)) as process:
         process.send_signal(number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == -number
+
+
+HANGING = """
+import sys
+from mmio.ptrace import Tracer
+
+class Hanging:
+    length = 0x1000
+
+    def __init__(self):
+        self.reads = 0
+
+    def read(self, offset, width):
+        self.reads += 1
+        while self.reads > 3:
+            if self.reads == 4:
+                self.reads = 5
+                print("ready", flush=True)
+        return self.reads
+
+    def write(self, offset, width, value):
+        pass
+
+tracer = Tracer()
+tracer.map_file("/nowhere", Hanging())
+tracer.spawn(sys.argv[1:2])
+try:
+    tracer.run()
+except KeyboardInterrupt:
+    print("interrupted", [access.value for access in tracer.trace], flush=True)
+"""
+
+
+def test_a_model_that_hangs(tmp_path: Path) -> None:
+    """The first Ctrl-C waits for a device that does not answer, the second ends it; what was recorded is there."""
+    source = r"""int main() { volatile uint32_t *p = map("/nowhere", PROT_READ); for (;;) (void)p[0]; }"""
+    command = [sys.executable, "-c", HANGING, program(source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        output = _press_twice(process)
+    assert output == "interrupted [1, 2, 3]\n"
+    assert process.returncode == 0

@@ -1,9 +1,10 @@
 """Instructions a traced thread completes natively, in a copy in its own memory."""
 
+from collections import Counter
 from pathlib import Path
 
 from mmio.ptrace import Tracer
-from tests.mmio.ptrace.programs import device_file, program, run
+from tests.mmio.ptrace.programs import device_file, program, program_32, run
 
 FORMS = r"""
 static volatile int ticks;
@@ -79,3 +80,23 @@ def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path) -> None:
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))
     assert run(tracer, program(source), tmp_path / "device").status == 0
+
+
+def test_32_bit_code_too(tmp_path: Path) -> None:
+    """In a 32-bit program loads and stores are completed natively as well, any number of times."""
+    source = r"""START {
+        volatile unsigned *p = map(path);
+        float out[4] __attribute__((aligned(16)));
+        for (int i = 0; i < 4; i++) ((volatile float *)p)[i] = (i + 1) * (i + 1);
+        for (int i = 0; i < 100; i++) {
+            __asm__ volatile("sqrtps (%1),%%xmm3; movaps %%xmm3,%0" : "=m"(out) : "r"(p) : "xmm3");
+            if (out[0] != 1 || out[1] != 2 || out[2] != 3 || out[3] != 4) leave(1);
+            __asm__ volatile("fnstenv 64(%0); fldenv 64(%0)" : : "r"(p) : "memory");
+        }
+        leave(p[16] & 0xffff);
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program_32(source), tmp_path / "device").status == 0x37F & 0xFF
+    native = Counter((a.letter, a.width, a.text.split()[0]) for a in tracer.trace if a.notes == "native")
+    assert native == {("R", 16, "sqrtps"): 100, ("W", 28, "fnstenv"): 100, ("R", 28, "fldenv"): 100}

@@ -1,22 +1,31 @@
 """Threads, children and signals of traced programs."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from mmio.ptrace import Tracer
 from tests.mmio.ptrace.models import Recording
 from tests.mmio.ptrace.programs import device_file, program, run
 
+EACH = int(os.environ.get("PAGETRAP_STOPS", "100000"))
+"""Accesses of each of four threads: 400,000 stops, a quarter of a minute on two busy cores. Set fewer where that is
+too long."""
+
 THREADS = r"""
 static volatile uint32_t *p;
+static long count;
 static void *work(void *number) {
-    for (uint32_t i = 0; i < 2000; i++) p[(long)number] = i;
+    for (uint32_t i = 0; i < count; i++) p[(long)number] = i;
     return 0;
 }
 int main(int argc, char **argv) {
+    count = atol(argv[2]);
     p = map(argv[1], PROT_READ | PROT_WRITE);
     pthread_t threads[4];
     for (long i = 0; i < 4; i++) pthread_create(threads + i, 0, work, (void *)i);
@@ -77,17 +86,18 @@ int main(int argc, char **argv) {
 """
 
 
+@pytest.mark.timeout(600)
 def test_threads_lose_nothing(tmp_path: Path) -> None:
     """Four threads at once: every access is recorded, under its thread's number, in the thread's own order."""
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))
-    assert run(tracer, program(THREADS), tmp_path / "device").status == 3
+    assert run(tracer, program(THREADS), tmp_path / "device", str(EACH)).status == 3
     values = defaultdict(list)
     for access in tracer.trace:
         values[access.thread, access.offset].append(access.value)
     assert {offset for _, offset in values} == {0, 4, 8, 12}
     assert len({thread for thread, _ in values}) == 4
-    assert all(written == list(range(2000)) for written in values.values())
+    assert all(written == list(range(EACH)) for written in values.values())
 
 
 def test_children_are_followed(tmp_path: Path) -> None:
@@ -110,16 +120,23 @@ def test_signals_stay_the_programs(tmp_path: Path) -> None:
 
 
 def test_killed_in_between(tmp_path: Path) -> None:
-    """A program that is killed while it is traced ends with that signal, and what it did is recorded."""
+    """A program killed while it is traced ends with that signal; its trace is complete to its last access."""
     source = r"""int main(int argc, char **argv) {
         volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
-        if (!fork()) { usleep(50000); kill(getppid(), SIGKILL); _exit(0); }
-        for (;;) p[0]++;
+        if (!fork()) {
+            while (p[0] < 100) usleep(1000);
+            kill(getppid(), SIGKILL);
+            _exit(0);
+        }
+        for (uint32_t i = 1;; i++) p[0] = i;
     }"""
+    path = device_file(tmp_path)
     tracer = Tracer()
-    tracer.map_file(str(device_file(tmp_path)))
-    assert run(tracer, program(source), tmp_path / "device").status == -signal.SIGKILL
-    assert len(tracer.trace) > 10
+    tracer.map_file(str(path))
+    assert run(tracer, program(source), path).status == -signal.SIGKILL
+    written = [access.value for access in tracer.trace if access.letter == "W"]
+    assert len(written) >= 100
+    assert written == list(range(1, int.from_bytes(path.read_bytes()[:4], "little") + 1))
 
 
 def test_stopped_and_continued(tmp_path: Path) -> None:
@@ -184,5 +201,5 @@ def test_other_children_are_left_to_others(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))
-    assert run(tracer, program(THREADS), tmp_path / "device").status == 3
+    assert run(tracer, program(THREADS), tmp_path / "device", "1000").status == 3
     assert other.wait() == 7

@@ -14,7 +14,7 @@ from mmio.ptrace import Tracer
 from mmio.ptrace.faults import MissedAccess
 from mmio.ptrace.sites import Site
 from tests.mmio.ptrace.models import Broken, Recording, pattern
-from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, run
+from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
 from tests.native import ROOT
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
@@ -185,31 +185,17 @@ def test_a_range_is_watched_to_the_byte(tmp_path: Path) -> None:
 
 def test_32_bit_programs(tmp_path: Path) -> None:
     """A 32-bit program is decoded and emulated as one, its system calls included."""
-    source = r"""
-    static int call(int number, int a, int b, int c, int d, int e, int f) {
-        int result;
-        static int sixth;
-        sixth = f;
-        __asm__ volatile("push %%ebp; mov %[f],%%ebp; int $0x80; pop %%ebp"
-            : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), [f] "m"(sixth) : "memory");
-        return result;
-    }
-    __attribute__((force_align_arg_pointer)) void start(char *path) {
-        int fd = call(5, (int)path, 2, 0, 0, 0, 0);
-        volatile unsigned *p = (void *)call(192, 0, 4096, 3, 1, fd, 0);
+    source = r"""START {
+        volatile unsigned *p = map(path);
         p[1] = 0x1234;
         p[2] = p[1] + 1;
-        if (call(4, 1, (int)(p + 1), 2, 0, 0, 0) != 2) call(1, 9, 0, 0, 0, 0, 0);
-        call(1, p[2] == 0x1235 ? 3 : 4, 0, 0, 0, 0, 0);
-    }
-    __asm__(".globl _start; _start: mov 8(%esp),%eax; push %eax; call start");"""
-    binary = tmp_path / "program"
-    flags = ["-m32", "-O1", "-nostdlib", "-static", "-fno-pic", "-no-pie", "-fno-stack-protector"]
-    subprocess.run(["cc", *flags, "-x", "c", "-", "-o", binary], input=source, text=True, check=True)
+        if (call(4, 1, (int)(p + 1), 2, 0, 0, 0) != 2) leave(9);
+        leave(p[2] == 0x1235 ? 3 : 4);
+    }"""
     path = device_file(tmp_path)
     tracer = Tracer()
     tracer.map_file(str(path))
-    outcome = run(tracer, binary, path)
+    outcome = run(tracer, program_32(source), path)
     assert outcome.status == 3
     assert outcome.output == "\x34\x12"
     assert [(a.offset, a.value, a.notes) for a in tracer.trace] == [
@@ -257,18 +243,22 @@ def test_a_model_that_raises_in_a_thread(tmp_path: Path) -> None:
     assert all(is_gone(access.thread) for access in tracer.trace)
 
 
-def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [64, 32])
+def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path, bits: int) -> None:
     """What neither the emulator nor a copy can do stops the program, with its text, bytes, mode and registers."""
+    path = device_file(tmp_path)
+    instruction = r"""__asm__ volatile("xsave (%0)" : : "r"(p), "a"(7), "d"(0) : "memory");"""
+    if bits == 64:
+        body = "int main(int argc, char **argv) { volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);"
+        binary = program(f"{body} p[1] = 5; {instruction} }}")
+    else:
+        binary = program_32(f"START {{ volatile unsigned *p = map(path); p[1] = 5; {instruction} }}")
     tracer = Tracer()
-    tracer.map_file(str(device_file(tmp_path)))
-    source = r"""int main(int argc, char **argv) {
-        void *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
-        __asm__ volatile("xsave (%0)" : : "r"(p), "a"(7), "d"(0) : "memory");
-        return 0;
-    }"""
-    with pytest.raises(UnsupportedInstruction, match=r"xsave.*rax=0x7.*bytes 0f ae .*64-bit") as caught:
-        run(tracer, program(source), tmp_path / "device")
+    tracer.map_file(str(path))
+    with pytest.raises(UnsupportedInstruction, match=rf"xsave.*rax=0x7.*bytes 0f ae .*{bits}-bit") as caught:
+        run(tracer, binary, path)
     assert caught.value.instruction.mnemonic == "xsave"
+    assert [(access.letter, access.offset, access.value) for access in tracer.trace] == [("W", 4, 5)]
 
 
 def test_a_tracer_runs_again(tmp_path: Path) -> None:

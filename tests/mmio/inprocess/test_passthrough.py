@@ -114,7 +114,7 @@ def test_a_bytearray_stays_where_it_is() -> None:
         (bytearray(), ValueError, "its length is 0"),
         ((4096, 0), ValueError, "its length is 0"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_buffer(buffer: Any, error: type[Exception], message: str) -> None:
     """It is refused in words."""

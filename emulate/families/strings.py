@@ -170,6 +170,7 @@ def string_instruction(b: Builder) -> Run:
         r = cpu.regs
         budget = bound
         before = r[flags]
+        alone = 0  # elements to do one by one before another block is tried: a device goes on for a while
         cpu.pending = ""
         if not r[cx] & address_mask:
             # Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk). They do at a fault
@@ -185,7 +186,12 @@ def string_instruction(b: Builder) -> Run:
                 count = min(count, budget)
             try:
                 from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
-                done = block(string, cpu, bus, from_, to, count) if block is not None and count > 1 else 0
+                done = 0
+                if alone:
+                    alone -= 1
+                elif block is not None and count > 1:
+                    done = block(string, cpu, bus, from_, to, count)
+                    alone = 0 if done else PAGE // width
                 if not done:
                     element(string, cpu, bus, from_, to)
                     done = 1

@@ -5,7 +5,7 @@ records costs eight bytes a record, and no `Access` exists until somebody looks 
 """
 
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, overload
 
@@ -17,6 +17,7 @@ from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
 from mmio.records.events import Event, Record
+from mmio.records.selection import Selection
 from mmio.records.summary import Group, Summary
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
@@ -113,33 +114,28 @@ class TraceView(Sequence[Access]):
         """Return the accesses for which everything given holds.
 
         An attribute is compared with the value given, or looked up in it if it is a range, set, tuple or list:
-        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. An atomic both reads and writes, so it
-        passes `direction=READ` and `direction=WRITE`; `READ_WRITE` lets nothing but atomics through. `since`
-        (included) and `until` (not included) are times in ns. Events are kept: without them the rest could not
-        be read.
+        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
+        can also be read from words. Events are kept: without them the rest could not be read.
         """
-        attributes = {
-            "region": region,
-            "register": register,
-            "offset": offset,
-            "width": width,
-            "ip": ip,
-            "value": value,
-            "address": address,
-            "space": space,
-            "thread": thread,
-        }
-        tests = [(name, _test(wanted)) for name, wanted in attributes.items() if wanted is not None]
+        selection = Selection(
+            region=region,
+            register=register,
+            offset=offset,
+            width=width,
+            direction=direction,
+            ip=ip,
+            value=value,
+            address=address,
+            space=space,
+            thread=thread,
+            since=since,
+            until=until,
+        )
+        return self.select(lambda access: selection.matches(access) and (predicate is None or predicate(access)))
 
-        def passes(access: Access) -> bool:
-            return (
-                (since is None or access.time >= since)
-                and (until is None or access.time < until)
-                and (direction is None or access.direction & direction == direction)
-                and all(test(getattr(access, name)) for name, test in tests)
-                and (predicate is None or bool(predicate(access)))
-            )
-
+    def select(self, wanted: Selection | Callable[[Access], object]) -> "TraceView":
+        """Return the accesses that a selection or a function wants, and all events."""
+        passes = wanted.matches if isinstance(wanted, Selection) else wanted
         access_at, numbers = self._source()
         return TraceView(access_at, array("Q", (n for n in numbers if passes(access_at(n)))), self.events)
 
@@ -189,11 +185,3 @@ class TraceView(Sequence[Access]):
 
     def _repr_html_(self) -> str:
         return table(self, limit=PRINTED_ROWS, html=True)
-
-
-def _test(wanted: Any) -> Callable[[object], bool]:
-    """Return the test for one attribute: membership in a collection, equality with anything else."""
-    if isinstance(wanted, range | set | frozenset | tuple | list):
-        collection: Container[object] = wanted
-        return collection.__contains__
-    return lambda attribute: bool(attribute == wanted)

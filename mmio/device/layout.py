@@ -113,6 +113,7 @@ class Layout:
         self._starts = [self.places[number].offset for number in self._numbers]
         # Drivers make few different accesses many times over.
         self.cut = lru_cache(maxsize=4096)(self._cut)
+        self.describe = lru_cache(maxsize=4096)(self._describe)
 
     def _view(self, direction: Direction, holding: tuple[bool, ...]) -> "Layout":
         """Return the layout an access in this direction meets while these of the `conditions` hold."""
@@ -162,7 +163,7 @@ class Layout:
         name = self.places[index].name + (f"+{first}" if first else "")
         return name if len(parts) == 1 else f"{name}..{self.places[parts[-1][0]].name}"
 
-    def describe(self, offset: int, width: int, value: int) -> str:
+    def _describe(self, offset: int, width: int, value: int) -> str:
         """Print the fields that lie in an access entirely: "EN=1 PSC=0x03"; empty when there are none."""
         texts = []
         parts, _ = self.cut(offset, width)
@@ -173,3 +174,18 @@ class Layout:
             if text:
                 texts.append(text if len(parts) == 1 else f"{place.name}: {text}")
         return "; ".join(texts)
+
+    def fields_at(self, offset: int, width: int) -> tuple[tuple[str, int, int], ...]:
+        """Name the fields that lie in an access entirely, each with its highest and lowest bit in the access."""
+        parts, _ = self.cut(offset, width)
+        found: list[tuple[str, int, int]] = []
+        for index, first, length, at in parts:
+            place = self.places[index]
+            prefix = f"{place.name}." if len(parts) > 1 else ""
+            shift = 8 * (at - first)
+            found += (
+                (f"{prefix}{field.name}", field.msb + shift, field.lsb + shift)
+                for field in place.fields
+                if 8 * first <= field.lsb and field.msb < 8 * (first + length)
+            )
+        return tuple(found)

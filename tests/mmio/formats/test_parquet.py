@@ -18,7 +18,7 @@ from mmio import Access, TraceFileError, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
@@ -92,7 +92,7 @@ def test_groups_bound_the_memory(tmp_path: Path) -> None:
     with ParquetWriter(path, every=10) as file:
         for n in range(25):
             file.write(access(n))
-            assert len(file._rows) < 10
+            assert len(file._batch) < 10
     groups = pyarrow.parquet.ParquetFile(path).metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [10, 10, 5]
 

@@ -13,7 +13,7 @@ from decode import WRITE
 from mmio import Trace, save
 from mmio.formats import PerfettoWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import START, access, accesses, events, machine
 
 

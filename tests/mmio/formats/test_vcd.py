@@ -17,7 +17,7 @@ from decode import READ_WRITE, WRITE
 from mmio import Access, Trace, TraceFileError, save, writer
 from mmio.formats import VcdWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import START, access, accesses, events, machine
 
 Change = tuple[int, str, object]

@@ -113,7 +113,8 @@ class Layout:
         self._starts = [self.places[number].offset for number in self._numbers]
         # Drivers make few different accesses many times over.
         self.cut = lru_cache(maxsize=4096)(self._cut)
-        self.describe = lru_cache(maxsize=4096)(self._describe)
+        self.fields_at = lru_cache(maxsize=4096)(self._fields_at)
+        self._described = lru_cache(maxsize=4096)(self._describe)
 
     def _view(self, direction: Direction, holding: tuple[bool, ...]) -> "Layout":
         """Return the layout an access in this direction meets while these of the `conditions` hold."""
@@ -163,8 +164,11 @@ class Layout:
         name = self.places[index].name + (f"+{first}" if first else "")
         return name if len(parts) == 1 else f"{name}..{self.places[parts[-1][0]].name}"
 
-    def _describe(self, offset: int, width: int, value: int) -> str:
+    def describe(self, offset: int, width: int, value: int) -> str:
         """Print the fields that lie in an access entirely: "EN=1 PSC=0x03"; empty when there are none."""
+        return self._described(offset, width, value) if self.fields_at(offset, width) else ""
+
+    def _describe(self, offset: int, width: int, value: int) -> str:
         texts = []
         parts, _ = self.cut(offset, width)
         for index, first, length, at in parts:
@@ -175,7 +179,7 @@ class Layout:
                 texts.append(text if len(parts) == 1 else f"{place.name}: {text}")
         return "; ".join(texts)
 
-    def fields_at(self, offset: int, width: int) -> tuple[tuple[str, int, int], ...]:
+    def _fields_at(self, offset: int, width: int) -> tuple[tuple[str, int, int], ...]:
         """Name the fields that lie in an access entirely, each with its highest and lowest bit in the access."""
         parts, _ = self.cut(offset, width)
         found: list[tuple[str, int, int]] = []

@@ -61,8 +61,8 @@ class JsonLinesReader(LineReader):
     """Reads JSON Lines."""
 
     def parser(self) -> Callable[[int, str], list[Record]]:
-        """Return the function that parses a line; the first must be the header."""
-        return _parse
+        """Return the function that parses a line; the first must be the header, and accesses must be in order."""
+        return _Parser().parse
 
 
 def recognises(start: bytes) -> bool:
@@ -137,7 +137,10 @@ def _line(template: Template, spot: Spot, sequence: int, time: int, value: int, 
 
 def layout_text(layout: Iterable[FieldPlace]) -> str:
     """Return fields as a datasheet has them: "EN[0] PSC[15:8]"."""
-    return " ".join(f"{name}[{msb}:{lsb}]" if msb > lsb else f"{name}[{lsb}]" for name, msb, lsb in layout)
+    return " ".join(
+        f"{'_'.join(name.split())}[{msb}:{lsb}]" if msb > lsb else f"{'_'.join(name.split())}[{lsb}]"
+        for name, msb, lsb in layout
+    )
 
 
 @lru_cache(maxsize=4096)  # formatting an instruction costs more than all the rest of the line
@@ -153,14 +156,27 @@ def _from_event(event: Event) -> dict[str, Any]:
     return item
 
 
-def _parse(number: int, line: str) -> list[Record]:
-    if number > 1:
-        return [from_json(line)]
-    header = _loaded(line)
-    found = header.get("schema"), header.get("version")
-    if found != (SCHEMA, VERSION):
-        raise WrongVersion(f"expected schema {SCHEMA!r} version {VERSION}, got {shortened(found)}")
-    return []
+class _Parser:
+    """Reads a file once: its lines must be in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def parse(self, number: int, line: str) -> list[Record]:
+        if number == 1:
+            header = _loaded(line)
+            found = header.get("schema"), header.get("version")
+            if found != (SCHEMA, VERSION):
+                raise WrongVersion(f"expected schema {SCHEMA!r} version {VERSION}, got {shortened(found)}")
+            return []
+        record = from_json(line)
+        if isinstance(record, Access):
+            if record.sequence <= self._last:
+                raise ValueError(
+                    f"access {record.sequence} comes after access {self._last}: lines are out of order, or twice there"
+                )
+            self._last = record.sequence
+        return [record]
 
 
 def _to_access(item: dict[str, Any]) -> Access:

@@ -25,7 +25,8 @@ from mmio.records.spot import Remembered, Spot
 
 ROOM: Final = 1 << 18  # for about 5,000 variables
 
-_FIRST: Final = "$timescale 1 ns $end\n$scope module pagetrap $end $var string 1 ! mark $end $upscope $end\n"
+# GTKWave's vcd2fst reads a line at a time, so each command has one to itself.
+_FIRST: Final = "$timescale 1 ns $end\n$scope module pagetrap $end\n$var string 1 ! mark $end\n$upscope $end\n"
 _LAST: Final = "\n$enddefinitions $end\n"
 _MARK: Final = "!"
 
@@ -123,7 +124,8 @@ class VcdWriter(LineWriter):
         for event in wires.events:
             yield f"1{event}"
         for wire, lsb, mask in wires.fields:
-            yield from self._changed(wire, f"b{value >> lsb & mask:b} {wire}")
+            bits = f"{value >> lsb & mask:b}"
+            yield from self._changed(wire, f"{bits}{wire}" if mask == 1 else f"b{bits} {wire}")
         for field, text in wires.texts(spot.decoded(value)):
             string = self._variable(wires.scope, f"{wires.name}.{field}", "string", 1)
             if string:
@@ -161,11 +163,14 @@ class VcdWriter(LineWriter):
         identifier = _identifier(len(self._variables) + 1)
         # One register accessed with two widths is two wires.
         suffix = f".{bits}" if key[:3] in self._names else ""
-        declared = f"$scope module {_word(scope)} $end $var {kind} {bits} {identifier} {_word(name + suffix)} $end"
-        line = f"{declared} $upscope $end\n".encode()
+        declared = f"$scope module {_word(scope)} $end\n$var {kind} {bits} {identifier} {_word(name + suffix)} $end"
+        line = f"{declared}\n$upscope $end\n".encode()
         if self._at + len(line) > len(_FIRST) + self._room:
             return ""
-        os.pwrite(self._declarations, line, self._at)
+        try:
+            os.pwrite(self._declarations, line, self._at)
+        except OSError as error:
+            raise self._refuse(error) from None
         self._at += len(line)
         self._variables[key] = identifier
         self._names.add(key[:3])

@@ -1,9 +1,12 @@
 """Trace files as they are written, and what is left when things go wrong."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from mmio import Trace, TraceFileError, open_trace, writer
 from mmio.formats import JsonLinesWriter, MmiotraceWriter
 from mmio.formats.linewriter import LineWriter
+from mmio.formats.vcd import ROOM
 from tests.mmio.traces import START, access, machine
 
 ROOT = Path(__file__).parents[3]
@@ -140,32 +144,53 @@ def test_full_disk(make: type[LineWriter]) -> None:
     assert str(caught.value) == ("[Errno 28] cannot write the trace any further: No space left on device: '/dev/full'")
 
 
-def test_disk_that_fills_up(tmp_path: Path) -> None:
+def text_values(path: Path) -> list[int]:
+    return [a.value for a in open_trace(path)]
+
+
+def vcd_values(path: Path) -> list[int]:
+    return [int(bits, 2) for bits in re.findall(r"^b(\d+) ", path.read_text(), re.MULTILINE)]
+
+
+def perfetto_values(path: Path) -> list[int]:
+    return [e["args"]["value"] for e in json.loads(path.read_text() + "]") if e["ph"] == "C"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "limit", "values"),
+    [
+        (".jsonl", 5000, text_values),
+        (".mmiotrace", 2000, text_values),
+        (".json", 7000, perfetto_values),
+        (".vcd", ROOM + 800, vcd_values),
+    ],
+)
+def test_disk_that_fills_up(suffix: str, limit: int, values: Callable[[Path], list[int]], tmp_path: Path) -> None:
     """When the disk fills up, this access and all later ones raise, even if there is space again; no line is cut."""
-    path = tmp_path / "trace.jsonl"
+    path = tmp_path / f"trace{suffix}"
     script = (
         "import sys, resource, mmio\n"
         "from tests.mmio.traces import START, machine\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 50000))\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in range(1000):\n"
+        "limit = int(sys.argv[2])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, 1 << 30))\n"
+        "file = mmio.writer(sys.argv[1])\n"
+        "timer = machine(mmio.Trace(sinks=[file]))\n"
+        "for n in range(200):\n"
         "    try:\n"
         "        timer.write(START, 4, n)\n"
         "    except mmio.TraceFileError as error:\n"
         "        print(n, type(error).__name__, error.errno)\n"
-        "    if n == 40: break\n"
-        "    if n == 35: resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))\n"
-        "trace._sinks[0].close()\n"
+        "    if n == 150: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))\n"
+        "file.close()\n"
     )
-    with run(script, path) as child:
+    with run(script, path, limit) as child:
         assert child.stdout is not None
         failures = child.stdout.read().splitlines()
     assert child.returncode == 0
-    written = [a.value for a in open_trace(path)]
-    assert 10 < len(written) < 40
+    written = values(path)
+    assert 10 < len(written) < 150
     assert written == list(range(len(written)))
-    assert failures == [f"{n} TraceFileError 27" for n in range(len(written), 41)]
+    assert failures == [f"{n} TraceFileError 27" for n in range(len(written), 200)]
 
 
 def test_pipe(tmp_path: Path) -> None:

@@ -116,7 +116,13 @@ def test_reads_again_from_the_start(good: Path) -> None:
     """Each iteration reads the file anew, so what was appended meanwhile is there."""
     reader = open_trace(good)
     assert len(list(reader)) == 3
-    damaged(good, lambda data: data + data.splitlines(keepends=True)[-1].replace(b"UNMAP", b"MARK"))
+    damaged(
+        good,
+        lambda data: (
+            data
+            + data.splitlines(keepends=True)[-1].replace(b"UNMAP", b"MARK").replace(b'"sequence":2', b'"sequence":3')
+        ),
+    )
     assert len(list(reader.records())) > 3
 
 

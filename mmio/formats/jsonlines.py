@@ -18,7 +18,7 @@ from decode import DecodeError, Direction, Instruction, decode
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.records.access import LETTERS, Access, Describe, FieldPlace
-from mmio.records.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 from mmio.records.flags import NAMES, flag_names
 from mmio.records.spot import Remembered, Spot
 from mmio.space.route import Space
@@ -28,7 +28,7 @@ VERSION: Final = 1
 MAX_WIDTH: Final = 1 << 16  # more than any instruction moves; a file must not make us build larger numbers
 
 _EVENTS: Final[dict[str, type[Event]]] = {
-    kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Undecoded, PciDevice)
+    kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Located, Undecoded, PciDevice)
 }
 _END: Final = (1 << 64) + 1  # a region may be as long as the whole space
 _DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()}

@@ -25,7 +25,7 @@ from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.pictures.table import seconds
 from mmio.records.access import LETTERS, Access
-from mmio.records.events import Event, Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
 from mmio.records.spot import LIMIT, Spot
 
 VERSION: Final = "20070824"
@@ -39,6 +39,7 @@ _MICROSECOND: Final = 1000
 _LOST: Final = re.compile(r"Lost (\d{1,18}) events\.")
 _TIME: Final = re.compile(r"(\d{1,12})\.(\d{6})")
 # demmio takes what is beyond the 1023rd byte of a line for a line of its own.
+_LONGEST: Final = 1023
 _MARK_PIECE: Final = 150
 
 
@@ -118,6 +119,8 @@ class MmiotraceWriter(LineWriter):
                 return f"UNKNOWN {at} {number} {address:#x} {code.hex(',')} {ip:#x} 0\n"
             case PciDevice():
                 return _pci_line(event)
+            case Located() if len(_ours(event)) >= _LONGEST:  # the name of a C++ function
+                return _ours(evolve(event, symbol="", into=0, line=""))
         return _ours(event)
 
     def _number(self, spot: Spot, sequence: int, time: int) -> tuple[int, str]:

@@ -191,8 +191,10 @@ class Selection:
         )
 
     def located(self, locate: Locate) -> "Selection":
-        """Return the selection with a way to find out which code an instruction pointer is in."""
-        return evolve(self, ip=evolve(self.ip, locate=locate)) if isinstance(self.ip, Code) else self
+        """Return the selection with a way to find out which code an instruction pointer is in, unless it has one."""
+        if not isinstance(self.ip, Code) or self.ip.locate is not None:
+            return self
+        return evolve(self, ip=evolve(self.ip, locate=locate))
 
     def matches(self, access: Access) -> bool:
         """Whether an access is wanted. Raises ValueError if code is chosen by name and there is no `locate`."""

@@ -24,7 +24,8 @@ from attrs import frozen
 from decode import Direction, Instruction
 from mmio.pictures.table import Live, Resolver
 from mmio.records.access import Access, FieldPlace
-from mmio.records.events import Event, Loss, Mapped, Mark, Record, Started
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
+from mmio.records.selection import Locate
 from mmio.records.spot import Remembered, Spot
 from mmio.records.summary import Group
 from mmio.records.view import TraceView
@@ -73,15 +74,17 @@ class Trace(TraceView):
     """Records accesses; a sequence of `Access`.
 
     `keep`: hold only the last so many, and say how many were dropped. `sinks`: who gets every access as it
-    happens. Set `enabled` to False to record nothing for a while.
+    happens. `locate`: says where instructions are, such as `Symbols().locate`; each is asked for once, and the
+    trace and its files keep the answer. Set `enabled` to False to record nothing for a while.
     """
 
-    def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = ()) -> None:
+    def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = (), locate: Locate | None = None) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is a number of accesses from 1, not {keep}")
         super().__init__(self._access, ())
         self.enabled = True
         self.keep = keep
+        self.locate = locate
         self.began = monotonic_ns()
         self._events: list[Event] = [Started(0, 0, time_ns())]
         self._rows = bytearray()
@@ -93,6 +96,7 @@ class Trace(TraceView):
         self._extras: dict[int, tuple[int, int | None]] = {}
         self._extra_numbers = count()
         self._regions: dict[int, Region] = {}
+        self._located: set[int] = set()  # the instruction pointers that were asked for
         self._spots = Remembered(self._spot)
         self._sinks: tuple[Sink, ...] = ()
         self._takers: tuple[Take, ...] = ()  # what is called with each access, by sink
@@ -162,7 +166,7 @@ class Trace(TraceView):
         """Give every access from now on to a sink, too. It is first told which regions there are."""
         with self._lock:
             for event in self._events:
-                if isinstance(event, Started | Mapped):
+                if isinstance(event, Started | Mapped | Located):
                     sink.write(event)
             self._sinks += (sink,)
             self._takers = tuple(map(_taker, self._sinks))
@@ -287,6 +291,8 @@ class Trace(TraceView):
                 )
                 self._site_numbers[key] = number
                 self._see(region, space)
+                if self.locate is not None and ip and ip not in self._located:
+                    self._find(ip, self.locate)
         if not extra:
             self._last[ip] = (instruction, region, width, direction, space, flags, thread, None), number
         return number
@@ -301,6 +307,14 @@ class Trace(TraceView):
         self._regions[id(region)] = region
         time = monotonic_ns() - self.began
         self._note(Mapped(self._end, time, len(self._regions), space, region.name, region.start, region.length))
+
+    def _find(self, ip: int, locate: Locate) -> None:
+        """Say where an instruction is, if that is known."""
+        self._located.add(ip)
+        found = locate(ip)
+        if found is not None:
+            time = monotonic_ns() - self.began
+            self._note(Located(self._end, time, ip, found.module, found.offset, found.symbol, found.into, found.line))
 
     def _aside(self, address: int, width: int, value: int, old: int | None) -> int:
         """Put values that fit no row into the side table and return their number there."""

@@ -16,9 +16,10 @@ from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
-from mmio.records.events import Event, Record
+from mmio.records.events import Event, Located, Record
 from mmio.records.selection import Selection
 from mmio.records.summary import Group, Summary
+from mmio.records.symbols import Location
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -117,39 +118,56 @@ class TraceView(Sequence[Access]):
         `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
         can also be read from words. Events are kept: without them the rest could not be read.
         """
-        selection = Selection(
-            region=region,
-            register=register,
-            offset=offset,
-            width=width,
-            direction=direction,
-            ip=ip,
-            value=value,
-            address=address,
-            space=space,
-            thread=thread,
-            since=since,
-            until=until,
+        return self.select(
+            Selection(
+                region=region,
+                register=register,
+                offset=offset,
+                width=width,
+                direction=direction,
+                ip=ip,
+                value=value,
+                address=address,
+                space=space,
+                thread=thread,
+                since=since,
+                until=until,
+            ),
+            predicate,
         )
-        return self.select(lambda access: selection.matches(access) and (predicate is None or predicate(access)))
 
-    def select(self, wanted: Selection | Callable[[Access], object]) -> "TraceView":
-        """Return the accesses that a selection or a function wants, and all events."""
-        passes = wanted.matches if isinstance(wanted, Selection) else wanted
+    def select(self, selection: Selection, predicate: Callable[[Access], object] | None = None) -> "TraceView":
+        """Return the accesses that a selection wants and for which a predicate holds, and all events.
+
+        Raises:
+            ValueError: the selection is of code by name, and the trace does not say where its instructions are.
+        """
+        known = self._locations()
+        wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
-        return TraceView(access_at, array("Q", (n for n in numbers if passes(access_at(n)))), self.events)
+        passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
+        return TraceView(access_at, array("Q", passing), self.events)
+
+    def _locations(self) -> dict[int, Location]:
+        """Where instructions are, by instruction pointer, as far as the trace says."""
+        return {event.ip: event.location for event in self.events if isinstance(event, Located)}
+
+    def _names(self) -> Resolver:
+        """Return what names instruction pointers, as far as the trace says where they are."""
+        names = {ip: str(location) for ip, location in self._locations().items()}
+        return lambda ip: names.get(ip) or hex(ip)
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""
-        return Summary(self._groups())
+        return Summary(self._groups(), self._names())
 
-    def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver = hex) -> str:
+    def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver | None = None) -> str:
         """Return the accesses as aligned text.
 
         `limit`: rows at most. `fold`: show a poll loop as one row for each of its accesses. `resolve` names
-        instruction pointers, see `mmio.Symbols`.
+        instruction pointers, such as `mmio.Symbols()`; without it they have the names the trace knows.
         """
-        return table(self, limit=limit, fold=fold, resolve=resolve)
+        return table(self, limit=limit, fold=fold, resolve=resolve or self._names())
 
     def timeline(self, path: str | PathLike[str]) -> None:
         """Draw the accesses to a PNG, SVG or PDF file: a lane for each register, time from left to right.
@@ -178,10 +196,10 @@ class TraceView(Sequence[Access]):
         return TraceDiff(self, other)
 
     def __str__(self) -> str:
-        return table(self, limit=PRINTED_ROWS)
+        return table(self, limit=PRINTED_ROWS, resolve=self._names())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self):,} accesses>"
 
     def _repr_html_(self) -> str:
-        return table(self, limit=PRINTED_ROWS, html=True)
+        return table(self, limit=PRINTED_ROWS, resolve=self._names(), html=True)

@@ -23,7 +23,7 @@ from mmio.formats.linewriter import LineWriter
 from mmio.records.events import Event, Loss, Mark
 from mmio.records.spot import Remembered, Spot
 
-ROOM: Final = 1 << 18  # for about 5,000 variables
+ROOM: Final = 1 << 18  # for some 3,000 variables
 
 # GTKWave's vcd2fst reads a line at a time, so each command has one to itself.
 _FIRST: Final = "$timescale 1 ns $end\n$scope module pagetrap $end\n$var string 1 ! mark $end\n$upscope $end\n"

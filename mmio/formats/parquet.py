@@ -21,6 +21,7 @@ from mmio.records.spot import Spot
 ROWS: Final = 1 << 16
 
 _PART: Final = "part-{:06d}.parquet"
+_UNFINISHED: Final = ".part.unfinished"
 
 
 class ParquetWriter(Writer):
@@ -91,17 +92,21 @@ class ParquetWriter(Writer):
             os.close(owned)
             raise
         if self._folder:
-            for old in Path(self.path).glob("part-*.parquet"):
-                old.unlink()
+            for old in (*Path(self.path).glob("part-*.parquet"), Path(self.path, _UNFINISHED)):
+                old.unlink(missing_ok=True)
         return owned
 
     def _open(self, path: str) -> Any:
         return self._arrow.parquet.ParquetWriter(path, self._schema)
 
     def _part(self, table: Any) -> None:
-        """Write a part. A name with a dot in front is no part yet: readers of folders pass over it."""
+        """Write a part.
+
+        Until it is whole its name has a dot in front, which Spark and pyarrow pass over, and another suffix, which
+        DuckDB's `*.parquet` does.
+        """
         name = _PART.format(self._parts)
-        unfinished = os.path.join(self.path, f".{name}")
+        unfinished = os.path.join(self.path, _UNFINISHED)
         with self._open(unfinished) as file:
             file.write_table(table)
         os.rename(unfinished, os.path.join(self.path, name))

@@ -17,6 +17,7 @@ from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
 from mmio.records.events import Event, Located, Record
+from mmio.records.packed import Packed
 from mmio.records.selection import Selection
 from mmio.records.summary import Group, Summary
 from mmio.records.symbols import Location
@@ -52,7 +53,7 @@ class TraceView(Sequence[Access]):
     @classmethod
     def of(cls, records: Iterable[Record]) -> "TraceView":
         """Return a view of given accesses and events, such as a reader's."""
-        accesses: list[Access] = []
+        accesses = Packed()
         events: list[Event] = []
         for record in records:
             if isinstance(record, Access):

@@ -39,6 +39,7 @@ examples:
 _DIFF = """\
 examples:
   pagetrap diff vendor.jsonl mine.jsonl              what my driver does that the vendor's does not
+  pagetrap diff --fold vendor.jsonl mine.jsonl       the same, but who polls longer does not differ
   pagetrap diff a.txt b.txt >/dev/null && echo same
 
 Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read.
@@ -86,6 +87,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Compare what was done to which register. Times, threads and instruction pointers may differ.",
     )  # fmt: skip
     diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
+    diff.add_argument(
+        "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
+    )
     diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
     choosing.add(diff)
     _add_skip(diff)
@@ -190,6 +194,6 @@ def _convert(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     wanted = choosing.selection(options)
     mine, other = (_open(path, options).load().select(wanted) for path in (options.mine, options.other))
-    diff = mine.diff(other)
+    diff = mine.diff(other, fold=options.fold)
     print(diff)
     return 0 if diff.same else 1

@@ -192,9 +192,13 @@ class TraceView(Sequence[Access]):
         """Return a timeline for the terminal: a row of bars for the reads and for the writes of each register."""
         return sparkline(self)
 
-    def diff(self, other: Sequence[Access]) -> TraceDiff:
-        """Compare with another trace, by what was done to which register; print the result."""
-        return TraceDiff(self, other)
+    def diff(self, other: Sequence[Access], *, fold: bool = False) -> TraceDiff:
+        """Compare with another trace, by what was done to which register; print the result.
+
+        `fold`: reads of a register that follow each other and find the same value are one, so that polling longer is
+        no difference.
+        """
+        return TraceDiff(self, other, fold=fold)
 
     def __str__(self) -> str:
         return table(self, limit=PRINTED_ROWS, resolve=self._names())

@@ -183,3 +183,12 @@ def test_help_teaches_by_examples(command: str, capsys: Output) -> None:
         main([command, "--help"])
     assert stop.value.code == 0
     assert f"examples:\n  pagetrap {command} " in capsys.readouterr().out
+
+
+def test_diff_fold(tmp_path: Path) -> None:
+    """`--fold` does not count how long was polled."""
+    mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
+    save([access(n) for n in range(5)], mine)
+    save([access(n) for n in range(50)], other)
+    assert main(["diff", mine, other]) == 1
+    assert main(["diff", "--fold", mine, other]) == 0

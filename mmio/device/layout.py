@@ -113,7 +113,8 @@ class Layout:
         self._starts = [self.places[number].offset for number in self._numbers]
         # Drivers make few different accesses many times over.
         self.cut = lru_cache(maxsize=4096)(self._cut)
-        self.fields_at = lru_cache(maxsize=4096)(self._fields_at)
+        # Asked with every access that is written to a file; those that fill a buffer go round and round.
+        self.fields_at = lru_cache(maxsize=1 << 15)(self._fields_at)
         self._described = lru_cache(maxsize=4096)(self._describe)
 
     def _view(self, direction: Direction, holding: tuple[bool, ...]) -> "Layout":

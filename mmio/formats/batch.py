@@ -7,7 +7,7 @@ and looked up for all its rows at once.
 from array import array
 from typing import Any, Final
 
-from mmio.formats.jsonlines import layout_text, to_json
+from mmio.formats.jsonlines import instruction_text, layout_text, to_json
 from mmio.records.access import LETTERS
 from mmio.records.events import Event
 from mmio.records.flags import flag_names
@@ -134,8 +134,8 @@ def _cells(spot: Spot) -> dict[str, Any]:
         "flags": list(flag_names(spot.flags)),
     }
     if spot.instruction is not None:
-        instruction = spot.instruction
-        cells |= {"code": instruction.code, "bits": instruction.bits, "text": instruction.format(ip=spot.ip)}
+        code, bits = spot.instruction.code, spot.instruction.bits
+        cells |= {"code": code, "bits": bits, "text": instruction_text(code, bits, spot.ip)}
     return cells
 
 

@@ -119,7 +119,9 @@ def _template(spot: Spot) -> Template:
     if spot.ip:
         after = f'{after},"ip":{spot.ip}'
     if spot.instruction is not None:
-        after += _instruction_members(spot.instruction.code, spot.instruction.bits, spot.ip)
+        code, bits = spot.instruction.code, spot.instruction.bits
+        text = instruction_text(code, bits, spot.ip)
+        after = f'{after},"code":"{code.hex()}","bits":{bits},"text":{_quoted(text)}'
     if spot.flags:
         after = f'{after},"flags":{_dumped(flag_names(spot.flags))}'
     return before, place, after + "}"
@@ -143,9 +145,10 @@ def layout_text(layout: Iterable[FieldPlace]) -> str:
     )
 
 
-@lru_cache(maxsize=4096)  # formatting an instruction costs more than all the rest of the line
-def _instruction_members(code: bytes, bits: int, ip: int) -> str:
-    return f',"code":"{code.hex()}","bits":{bits},"text":{_dumped(decode(code, bits=bits).format(ip=ip))}'
+@lru_cache(maxsize=4096)  # it costs more than all the rest of the line
+def instruction_text(code: bytes, bits: int, ip: int) -> str:
+    """Return an instruction as it reads at an address."""
+    return decode(code, bits=bits).format(ip=ip)
 
 
 def _from_event(event: Event) -> dict[str, Any]:

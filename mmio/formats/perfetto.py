@@ -9,6 +9,7 @@ import json
 from os import PathLike
 from typing import Any, Final
 
+from mmio.formats.jsonlines import instruction_text
 from mmio.formats.linewriter import LineWriter
 from mmio.records.access import LETTERS, shown
 from mmio.records.events import Event, Loss, Mark
@@ -68,6 +69,7 @@ class PerfettoWriter(LineWriter):
         if track is None:
             track = self._tracks[spot.space, place] = len(self._tracks) + 1
             self._names += f",\n{_dumped(_named('thread', track, place))}"
+        code = spot.instruction
         where = f',"pid":{PROCESS},"tid":{track},"name":'
         details = {
             "thread": spot.thread,
@@ -75,7 +77,7 @@ class PerfettoWriter(LineWriter):
             "address": f"{spot.address:#x}",
             "notes": ", ".join(flag_names(spot.flags)),
             "ip": f"{spot.ip:#x}" if spot.ip else "",
-            "instruction": "" if spot.instruction is None else spot.instruction.format(ip=spot.ip),
+            "instruction": "" if code is None else instruction_text(code.code, code.bits, spot.ip),
         }
         given = _dumped({key: value for key, value in details.items() if value != ""})
         return (

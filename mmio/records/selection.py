@@ -69,8 +69,8 @@ class Place:
             return access.space == self.space and _touches(access.address, access.width, self.addresses)
         if access.region is None or access.offset is None:
             return False
-        if self.offsets is not None and _touches(access.offset, access.width, self.offsets):
-            return not self.region or _like(access.region, self.region)
+        if self.offsets is not None and (not self.region or _like(access.region, self.region)):
+            return _touches(access.offset, access.width, self.offsets)
         return any(_like(name, self.names) for name in _names(access))
 
 

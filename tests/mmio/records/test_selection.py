@@ -53,6 +53,18 @@ def test_place(place: str, touched: str) -> None:
     assert " ".join(name for name, each in ALL.items() if Place.parse(place).has(each)) == touched
 
 
+def test_part_of_a_register() -> None:
+    """A part of a register has the name that records give it, whatever its offset."""
+    part = access(register="CTRL+1", offset=1, width=1)
+    assert [Place.parse(text).has(part) for text in ("CTRL+1", "timer.CTRL+1", "timer+1", "CTRL+2", "CTRL")] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
 def test_place_across_registers() -> None:
     """An access across two registers is to both."""
     both = access(register="dma[1].CTRL..dma[1].STAT")

@@ -69,7 +69,9 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
     if not start:
         raise TraceFormatError(path, 1, "the file is empty")
     readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
-    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}")
+    written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
+    hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
+    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}{hint}")
 
 
 def writer(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Writer:

@@ -2,7 +2,9 @@
 
 Whole lines go to the kernel, each batch in one write, and what the kernel has survives the process: SIGKILL
 leaves a file that ends after a line. By default a batch is one record. The records a crash would take with it
-are the last ones, the very ones that tell why, and the write costs no more than making the line.
+are the last ones, the very ones that tell why, and the write costs no more than making the line. A write of many pages
+can itself be cut by SIGKILL (generic_perform_write in mm/filemap.c looks for it between two of them), so the last line
+of a file written in large batches may be unfinished.
 """
 
 import os

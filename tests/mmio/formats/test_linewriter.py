@@ -136,6 +136,30 @@ def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
     assert values == list(range(1, len(values) + 1))
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".mmiotrace"])
+def test_file_of_a_killed_process_that_writes_batches(suffix: str, tmp_path: Path) -> None:
+    """SIGKILL costs the records of one batch; at most the last line is unfinished, and all before it can be read."""
+    path = tmp_path / f"trace{suffix}"
+    script = (
+        "import sys, itertools, mmio\n"
+        "from tests.mmio.traces import START, machine\n"
+        "timer = machine(mmio.Trace(keep=10, sinks=[mmio.writer(sys.argv[1], every=1000)]))\n"
+        "for n in itertools.count(1):\n"
+        "    timer.write(START, 4, n)\n"
+        "    n % 1000 or print(n, flush=True)\n"
+    )
+    with run(script, path) as child:
+        assert child.stdout is not None
+        reported = [int(child.stdout.readline()) for _ in range(5)][-1]
+        child.send_signal(signal.SIGKILL)
+        reported = int(([str(reported), *child.stdout.read().split()])[-1])
+    reader = open_trace(path, on_error="skip")
+    values = [a.value for a in reader]
+    assert reader.skipped <= 1
+    assert len(values) >= reported - 1000
+    assert values == list(range(1, len(values) + 1))
+
+
 @WRITERS
 def test_full_disk(make: type[LineWriter]) -> None:
     """No space left is an OSError that names the file and says why."""

@@ -96,7 +96,7 @@ def test_a_description_is_of_its_value(tmp_path: Path) -> None:
     def describe(offset: int, width: int, value: int) -> str:
         return f"EN={value}"
 
-    values = [access(value=value, describe=describe) for value in (0, 1)]
+    values = [access(value, value=value, describe=describe) for value in (0, 1)]
     save(values, tmp_path / "run.jsonl")
     replay = Replay(open_trace(tmp_path / "run.jsonl").load())
     assert [replay.describe(4, 4, value) for value in (0, 1, 2)] == ["EN=0", "EN=1", ""]

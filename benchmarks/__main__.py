@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from benchmarks import flashrom, inprocess, ptrace, record, step, tracebit, watch
+from benchmarks import flashrom, inprocess, ptrace, record, step, stream, tracebit, watch
 from benchmarks.measure import table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -32,11 +32,12 @@ def main() -> None:
             "Medians of interleaved rounds in one run; the ratios are what counts.",
             *(
                 table(title, timings)
-                for part in (step, inprocess, ptrace, tracebit, flashrom, record, watch)
+                for part in (step, inprocess, ptrace, tracebit, flashrom, record, stream, watch)
                 for title, timings in part.measure()
             ),
             tracebit.counts(),
             f"A recorded access takes {record.memory():.0f} bytes of memory.",
+            stream.memory(stream.RECORDS),
         ]
     )
     print(text)

@@ -10,8 +10,12 @@ from collections.abc import Callable
 from os.path import exists, samefile
 from typing import Any
 
-from mmio.formats import FORMATS, TraceFormatError, open_trace, save
+from mmio.commands import choosing
+from mmio.formats import FORMATS, TraceFormatError, open_trace, writer
 from mmio.formats.reader import LineReader
+from mmio.records.access import Access
+from mmio.records.events import Located
+from mmio.records.symbols import Location
 from mmio.records.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
@@ -21,7 +25,8 @@ examples:
   pagetrap show run.jsonl                            a summary of each register, and what happened when
   pagetrap show run.jsonl --table | less             every access
   pagetrap show run.jsonl --table --fold             the same with poll loops as one row each
-  pagetrap show run.jsonl --region nic --heatmap nic.png --timeline nic.svg
+  pagetrap show run.jsonl --table --only uart.STATUS --reads --since 20ms
+  pagetrap show run.jsonl --only nic --heatmap nic.png --timeline nic.svg
 """
 _CONVERT = """\
 examples:
@@ -29,10 +34,12 @@ examples:
   pagetrap convert run.jsonl run.vcd                 registers as waveforms, for GTKWave
   pagetrap convert run.jsonl run.json                for ui.perfetto.dev
   pagetrap convert run.jsonl run/                    a Parquet folder, for DuckDB
+  pagetrap convert run.jsonl nic.vcd --only nic --without nic.FIFO
 """
 _DIFF = """\
 examples:
   pagetrap diff vendor.jsonl mine.jsonl              what my driver does that the vendor's does not
+  pagetrap diff --fold vendor.jsonl mine.jsonl       the same, but who polls longer does not differ
   pagetrap diff a.txt b.txt >/dev/null && echo same
 
 Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read.
@@ -54,11 +61,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     show.add_argument(
         "--fold", action="store_true", help="with --table: a poll loop is one row for each of its accesses"
     )
-    show.add_argument("--region", metavar="NAME", help="only accesses to this region")
     show.add_argument(
         "--timeline", metavar="PICTURE", help="draw a lane for each register to a .png, .svg or .pdf file"
     )
     show.add_argument("--heatmap", metavar="PICTURE", help="draw offset by time, of one region")
+    choosing.add(show)
     _add_skip(show)
 
     convert = _command(
@@ -72,6 +79,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     convert.add_argument("trace", metavar="IN", help="a trace file, JSON Lines or mmiotrace text")
     convert.add_argument("out", metavar="OUT", help="the file to write; its suffix says in which format")
     convert.add_argument("--format", choices=[form.name for form in FORMATS], help="the format, whatever the suffix")
+    choosing.add(convert)
     _add_skip(convert)
 
     diff = _command(
@@ -79,7 +87,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Compare what was done to which register. Times, threads and instruction pointers may differ.",
     )  # fmt: skip
     diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
+    diff.add_argument(
+        "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
+    )
     diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
+    choosing.add(diff)
     _add_skip(diff)
 
 
@@ -129,13 +141,21 @@ def _open(path: str, options: argparse.Namespace) -> LineReader:
     return open_trace(path, on_error=complain if options.skip else "raise")
 
 
+def _loaded(path: str, options: argparse.Namespace) -> TraceView:
+    """Return what was asked for of a trace file."""
+    whole = _open(path, options).load()
+    view = whole.select(choosing.selection(options))
+    if len(whole) and not len(view):
+        raise ValueError(_none(path, {access.region or "nowhere" for access in whole}))
+    return view
+
+
+def _none(path: str, regions: set[str]) -> str:
+    return f"{path}: no access is one that was asked for; the trace has accesses to {', '.join(sorted(regions))}"
+
+
 def _show(options: argparse.Namespace) -> int:
-    view: TraceView = _open(options.trace, options).load()
-    if options.region is not None:
-        regions = sorted({access.region for access in view if access.region is not None})
-        view = view.filter(region=options.region)
-        if options.region not in regions:
-            raise ValueError(f"{options.trace}: no access to region {options.region!r}; there are {', '.join(regions)}")
+    view = _loaded(options.trace, options)
     drawn: list[tuple[str | None, Any]] = [(options.timeline, view.timeline), (options.heatmap, view.heatmap)]
     for path, draw in drawn:
         if path is not None:
@@ -152,12 +172,28 @@ def _convert(options: argparse.Namespace) -> int:
     if exists(options.out) and samefile(options.trace, options.out):
         raise ValueError(f"{options.out}: would be overwritten while it is read")
     chosen = {} if options.format is None else {"format": options.format}
-    save(_open(options.trace, options).records(), options.out, **chosen)
+    known: dict[int, Location] = {}
+    wanted = choosing.selection(options).located(known.get)
+    regions: set[str] = set()
+    written = 0
+    with writer(options.out, **chosen) as file:
+        for record in _open(options.trace, options).records():
+            if isinstance(record, Located):
+                known[record.ip] = record.location
+            if isinstance(record, Access):
+                regions.add(record.region or "nowhere")
+                if not wanted.matches(record):
+                    continue
+                written += 1
+            file.write(record)
+    if regions and not written:
+        raise ValueError(_none(options.trace, regions))
     return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    mine, other = (_open(path, options).load() for path in (options.mine, options.other))
-    diff = mine.diff(other)
+    wanted = choosing.selection(options)
+    mine, other = (_open(path, options).load().select(wanted) for path in (options.mine, options.other))
+    diff = mine.diff(other, fold=options.fold)
     print(diff)
     return 0 if diff.same else 1

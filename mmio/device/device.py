@@ -175,6 +175,10 @@ class Device:
         """Of a device whose registers share bytes: what names an access in a direction now. None for the others."""
         return (lambda offset, width, direction: self.__view(direction)) if self.layout.shared else None
 
+    def fields_at(self, offset: int, width: int) -> tuple[tuple[str, int, int], ...]:
+        """Name the fields in what an access moves, each with its highest and lowest bit there."""
+        return self.__view(READ).fields_at(offset, width)
+
     def reset(self) -> None:
         """Put every register to its reset value and every line low, in blocks too. Calls no handlers."""
         for cell in self.__cells:

@@ -113,6 +113,9 @@ class Layout:
         self._starts = [self.places[number].offset for number in self._numbers]
         # Drivers make few different accesses many times over.
         self.cut = lru_cache(maxsize=4096)(self._cut)
+        # Asked with every access that is written to a file; those that fill a buffer go round and round.
+        self.fields_at = lru_cache(maxsize=1 << 15)(self._fields_at)
+        self._described = lru_cache(maxsize=4096)(self._describe)
 
     def _view(self, direction: Direction, holding: tuple[bool, ...]) -> "Layout":
         """Return the layout an access in this direction meets while these of the `conditions` hold."""
@@ -164,6 +167,9 @@ class Layout:
 
     def describe(self, offset: int, width: int, value: int) -> str:
         """Print the fields that lie in an access entirely: "EN=1 PSC=0x03"; empty when there are none."""
+        return self._described(offset, width, value) if self.fields_at(offset, width) else ""
+
+    def _describe(self, offset: int, width: int, value: int) -> str:
         texts = []
         parts, _ = self.cut(offset, width)
         for index, first, length, at in parts:
@@ -173,3 +179,18 @@ class Layout:
             if text:
                 texts.append(text if len(parts) == 1 else f"{place.name}: {text}")
         return "; ".join(texts)
+
+    def _fields_at(self, offset: int, width: int) -> tuple[tuple[str, int, int], ...]:
+        """Name the fields that lie in an access entirely, each with its highest and lowest bit in the access."""
+        parts, _ = self.cut(offset, width)
+        found: list[tuple[str, int, int]] = []
+        for index, first, length, at in parts:
+            place = self.places[index]
+            prefix = f"{place.name}." if len(parts) > 1 else ""
+            shift = 8 * (at - first)
+            found += (
+                (f"{prefix}{field.name}", field.msb + shift, field.lsb + shift)
+                for field in place.fields
+                if 8 * first <= field.lsb and field.msb < 8 * (first + length)
+            )
+        return tuple(found)

@@ -5,19 +5,22 @@ access does not have is left out. Everything an `Access` holds comes back equal.
 """
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from os import PathLike
 from reprlib import repr as shortened
 from typing import Any, Final
 
 from attrs import fields
 
 from decode import DecodeError, Direction, Instruction, decode
+from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
-from mmio.formats.writer import LineWriter
-from mmio.records.access import LETTERS, Access, Describe
-from mmio.records.events import Event, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.access import LETTERS, Access, Describe, FieldPlace
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 from mmio.records.flags import NAMES, flag_names
+from mmio.records.spot import Remembered, Spot
 from mmio.space.route import Space
 
 SCHEMA: Final = "pagetrap-trace"
@@ -25,32 +28,41 @@ VERSION: Final = 1
 MAX_WIDTH: Final = 1 << 16  # more than any instruction moves; a file must not make us build larger numbers
 
 _EVENTS: Final[dict[str, type[Event]]] = {
-    kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Undecoded, PciDevice)
+    kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Located, Undecoded, PciDevice)
 }
 _END: Final = (1 << 64) + 1  # a region may be as long as the whole space
 _DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()}
 _SPACES: Final[dict[str, Space]] = {"memory": "memory", "port": "port"}
+_FIELD: Final = re.compile(r"(\S+)\[(\d{1,6})(?::(\d{1,6}))?\]")
 _FLAGS: Final = {name: bit for bit, name in NAMES.items()}
 
 
 class JsonLinesWriter(LineWriter):
     """Writes JSON Lines."""
 
+    def __init__(self, path: str | PathLike[str], *, every: int = 1, seconds: float = 1.0) -> None:
+        self._templates = Remembered(_template)
+        super().__init__(path, every=every, seconds=seconds)
+
     def header(self) -> str:
         """Return the object that names schema and version."""
         return _dumped({"schema": SCHEMA, "version": VERSION}) + "\n"
 
-    def lines(self, record: Record) -> str:
+    def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
         """Return one object."""
-        return to_json(record) + "\n"
+        return _line(self._templates[spot], spot, sequence, time, value, old) + "\n"
+
+    def event(self, event: Event) -> str:
+        """Return one object."""
+        return _dumped(_from_event(event)) + "\n"
 
 
 class JsonLinesReader(LineReader):
     """Reads JSON Lines."""
 
     def parser(self) -> Callable[[int, str], list[Record]]:
-        """Return the function that parses a line; the first must be the header."""
-        return _parse
+        """Return the function that parses a line; the first must be the header, and accesses must be in order."""
+        return _Parser().parse
 
 
 def recognises(start: bytes) -> bool:
@@ -61,7 +73,10 @@ def recognises(start: bytes) -> bool:
 
 def to_json(record: Record) -> str:
     """Return the object for one record, on one line, in ASCII."""
-    return _dumped(_from_access(record) if isinstance(record, Access) else _from_event(record))
+    if isinstance(record, Access):
+        spot = Spot.of(record)
+        return _line(_template(spot), spot, record.sequence, record.time, record.value, record.old)
+    return _dumped(_from_event(record))
 
 
 def from_json(text: str) -> Record:
@@ -70,6 +85,7 @@ def from_json(text: str) -> Record:
     return _to_event(item) if "event" in item else _to_access(item)
 
 
+_quoted: Final = lru_cache(maxsize=4096)(json.encoder.encode_basestring_ascii)
 _dumped: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each line
 
 
@@ -85,29 +101,53 @@ def _loaded(text: str) -> dict[str, Any]:
     return item
 
 
-def _from_access(access: Access) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "sequence": access.sequence,
-        "time": access.time,
-        "thread": access.thread,
-        "direction": access.letter,
-        "space": access.space,
-        "address": access.address,
-        "width": access.width,
-        "value": access.value,
-    }
-    optional: dict[str, Any] = {"old": access.old, "region": access.region, "offset": access.offset}
-    optional |= {"register": access.register, "fields": access.decoded or None, "ip": access.ip or None}
-    if access.instruction is not None:
-        optional |= {"code": access.code.hex(), "bits": access.instruction.bits}
-        optional["text"] = _instruction_text(access.code, access.instruction.bits, access.ip)
-    optional["flags"] = flag_names(access.flags) or None
-    item |= {key: value for key, value in optional.items() if value is not None}
-    return item
+Template = tuple[str, str, str]
+"""Of a spot: the text between time and value, between value and fields, and after the fields."""
 
 
-@lru_cache(maxsize=4096)  # formatting an instruction costs more than all the rest of the line
-def _instruction_text(code: bytes, bits: int, ip: int) -> str:
+def _template(spot: Spot) -> Template:
+    before = (
+        f',"thread":{spot.thread},"direction":"{LETTERS[spot.direction]}","space":"{spot.space}"'
+        f',"address":{spot.address},"width":{spot.width},"value":'
+    )
+    place = "" if spot.region is None else f',"region":{_quoted(spot.region)}'
+    if spot.offset is not None:
+        place = f'{place},"offset":{spot.offset}'
+    if spot.register is not None:
+        place = f'{place},"register":{_quoted(spot.register)}'
+    after = f',"layout":{_quoted(layout_text(spot.layout))}' if spot.layout else ""
+    if spot.ip:
+        after = f'{after},"ip":{spot.ip}'
+    if spot.instruction is not None:
+        code, bits = spot.instruction.code, spot.instruction.bits
+        text = instruction_text(code, bits, spot.ip)
+        after = f'{after},"code":"{code.hex()}","bits":{bits},"text":{_quoted(text)}'
+    if spot.flags:
+        after = f'{after},"flags":{_dumped(flag_names(spot.flags))}'
+    return before, place, after + "}"
+
+
+def _line(template: Template, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
+    before, place, after = template
+    if old is not None:
+        place = f',"old":{old}{place}'
+    if spot.describe is not None:
+        fields = spot.decoded(value)
+        place = f'{place},"fields":{_quoted(fields)}' if fields else place
+    return f'{{"sequence":{sequence},"time":{time}{before}{value}{place}{after}'
+
+
+def layout_text(layout: Iterable[FieldPlace]) -> str:
+    """Return fields as a datasheet has them: "EN[0] PSC[15:8]"."""
+    return " ".join(
+        f"{'_'.join(name.split())}[{msb}:{lsb}]" if msb > lsb else f"{'_'.join(name.split())}[{lsb}]"
+        for name, msb, lsb in layout
+    )
+
+
+@lru_cache(maxsize=4096)  # it costs more than all the rest of the line
+def instruction_text(code: bytes, bits: int, ip: int) -> str:
+    """Return an instruction as it reads at an address."""
     return decode(code, bits=bits).format(ip=ip)
 
 
@@ -119,14 +159,27 @@ def _from_event(event: Event) -> dict[str, Any]:
     return item
 
 
-def _parse(number: int, line: str) -> list[Record]:
-    if number > 1:
-        return [from_json(line)]
-    header = _loaded(line)
-    found = header.get("schema"), header.get("version")
-    if found != (SCHEMA, VERSION):
-        raise WrongVersion(f"expected schema {SCHEMA!r} version {VERSION}, got {shortened(found)}")
-    return []
+class _Parser:
+    """Reads a file once: its lines must be in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def parse(self, number: int, line: str) -> list[Record]:
+        if number == 1:
+            header = _loaded(line)
+            found = header.get("schema"), header.get("version")
+            if found != (SCHEMA, VERSION):
+                raise WrongVersion(f"expected schema {SCHEMA!r} version {VERSION}, got {shortened(found)}")
+            return []
+        record = from_json(line)
+        if isinstance(record, Access):
+            if record.sequence <= self._last:
+                raise ValueError(
+                    f"access {record.sequence} comes after access {self._last}: lines are out of order, or twice there"
+                )
+            self._last = record.sequence
+        return [record]
 
 
 def _to_access(item: dict[str, Any]) -> Access:
@@ -151,13 +204,23 @@ def _to_access(item: dict[str, Any]) -> Access:
         offset=_number(item, "offset") if has_offset else None,
         register=_text(item, "register"),
         flags=_to_flags(item.get("flags", [])),
-        describe=None if words is None else _said(str(words), item["value"]),
+        describe=None if words is None else _saying(str(words), item["value"]),
+        layout=_to_layout(_text(item, "layout") or ""),
     )
 
 
-def _said(words: str, of: int) -> Describe:
+@lru_cache(maxsize=4096)  # the same function for the same words, so that accesses read from a file have few spots
+def _saying(words: str, of: int) -> Describe:
     """Tell what the file says of one value, and nothing of others."""
     return lambda offset, width, value: words if value == of else ""
+
+
+@lru_cache(maxsize=4096)
+def _to_layout(text: str) -> tuple[FieldPlace, ...]:
+    fields = [_FIELD.fullmatch(word) for word in text.split()]
+    if None in fields:
+        raise ValueError(f"layout: expected fields such as EN[0] PSC[15:8], got {shortened(text)}")
+    return tuple((field[1], int(field[2]), int(field[3] or field[2])) for field in fields if field is not None)
 
 
 def _to_instruction(item: dict[str, Any]) -> Instruction | None:

@@ -12,7 +12,7 @@ other readers pass over. Map number 0 means that nothing is mapped there.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from reprlib import repr as shortened
 from typing import Final
@@ -21,11 +21,12 @@ from attrs import evolve
 
 from decode import READ, WRITE, Direction
 from mmio.formats.jsonlines import from_json, to_json
+from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
-from mmio.formats.writer import LineWriter
 from mmio.pictures.table import seconds
-from mmio.records.access import Access
-from mmio.records.events import Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
+from mmio.records.access import LETTERS, Access
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
+from mmio.records.spot import LIMIT, Spot
 
 VERSION: Final = "20070824"
 OURS: Final = "pagetrap "
@@ -38,6 +39,7 @@ _MICROSECOND: Final = 1000
 _LOST: Final = re.compile(r"Lost (\d{1,18}) events\.")
 _TIME: Final = re.compile(r"(\d{1,12})\.(\d{6})")
 # demmio takes what is beyond the 1023rd byte of a line for a line of its own.
+_LONGEST: Final = 1023
 _MARK_PIECE: Final = 150
 
 
@@ -65,6 +67,7 @@ class MmiotraceWriter(LineWriter):
     ) -> None:
         self._devices = devices
         self._maps: dict[tuple[str, str, int], int] = {}  # the numbers of what is mapped, by space, name and start
+        self._numbers: dict[Spot, int] = {}  # and by spot
         self._time = 0
         super().__init__(path, every=every, seconds=seconds)
 
@@ -74,65 +77,77 @@ class MmiotraceWriter(LineWriter):
 
     def footer(self) -> str:
         """Return an UNMAP for each region that is still mapped."""
-        return "".join(self.lines(Unmapped(0, self._time, number)) for number in self._maps.values())
+        return "".join(self.event(Unmapped(0, self._time, number)) for number in list(self._maps.values()))
 
-    def lines(self, record: Record) -> str:
-        """Return the lines for one record: several for a wide access or a long mark."""
-        self._time = max(self._time, record.time)
-        at = seconds(record.time)
-        match record:
-            case Access(space="memory"):
-                number, mapping = self._number(record)
-                return mapping + "".join(
-                    f"{letter} {width} {at} {number} {address:#x} {value:#x} {record.ip:#x} 0\n"
-                    for letter, width, address, value in _pieces(record)
-                )
+    def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
+        """Return a line, or several for a wide access or an atomic, and a MAP before them if nobody announced it."""
+        self._time = max(self._time, time)
+        if spot.space != "memory":
+            return _ours(spot.access(sequence, time, value, old))
+        number = self._numbers.get(spot)
+        mapping = ""
+        if number is None:
+            number, mapping = self._number(spot, sequence, time)
+        at, tail = seconds(time), f"{spot.ip:#x} 0\n"
+        if spot.width in _WIDTHS and old is None:  # nearly all
+            return f"{mapping}{LETTERS[spot.direction]} {spot.width} {at} {number} {spot.address:#x} {value:#x} {tail}"
+        return mapping + "".join(
+            f"{letter} {width} {at} {number} {address:#x} {piece:#x} {tail}"
+            for letter, width, address, piece in _pieces(spot, value, old)
+        )
+
+    def event(self, event: Event) -> str:
+        """Return the lines for an event: several for a long mark."""
+        self._time = max(self._time, event.time)
+        at = seconds(event.time)
+        match event:
             case Mapped(space="memory", number=number, start=start, length=length):
-                self._maps[record.space, record.name, start] = number
+                self._numbers.clear()
+                self._maps[event.space, event.name, start] = number
                 # We know one address of a region, so it stands for the physical and the virtual one.
-                return _ours(record) + f"MAP {at} {number} {start:#x} {start:#x} {length:#x} 0x0 0\n"
+                return _ours(event) + f"MAP {at} {number} {start:#x} {start:#x} {length:#x} 0x0 0\n"
             case Unmapped(number=number) if number in self._maps.values():
+                self._numbers.clear()
                 self._maps = {key: other for key, other in self._maps.items() if other != number}
                 return f"UNMAP {at} {number} 0x0 0\n"
             case Mark(text=text):
                 pieces = (text[i : i + _MARK_PIECE] for i in range(0, len(text) or 1, _MARK_PIECE))
-                return "".join(_mark_line(evolve(record, text=piece)) for piece in pieces)
+                return "".join(_mark_line(evolve(event, text=piece)) for piece in pieces)
             case Loss(count=count):
                 return f"MARK {_NEVER} Lost {count} events.\n"
             case Undecoded(region=number, address=address, code=code, ip=ip):
                 return f"UNKNOWN {at} {number} {address:#x} {code.hex(',')} {ip:#x} 0\n"
             case PciDevice():
-                return _pci_line(record)
-        return _ours(record)
+                return _pci_line(event)
+            case Located() if len(_ours(event)) >= _LONGEST:  # the name of a C++ function
+                return _ours(evolve(event, symbol="", into=0, line=""))
+        return _ours(event)
 
-    def _number(self, access: Access) -> tuple[int, str]:
-        """Return an access's map number, and the MAP line that must come first if nobody announced the region."""
-        if access.region is None or access.offset is None:
-            return 0, ""
-        start = access.address - access.offset
-        key = access.space, access.region, start
-        mapping = ""
-        if key not in self._maps:
-            number = max(self._maps.values(), default=0) + 1
-            end = access.offset + access.width
-            mapping = self.lines(Mapped(access.sequence, access.time, number, *key, end + -end % _PAGE))
-        return self._maps[key], mapping
+    def _number(self, spot: Spot, sequence: int, time: int) -> tuple[int, str]:
+        """Return a spot's map number, and the MAP line that must come first if nobody announced the region."""
+        mapping, number = "", 0
+        if spot.region is not None and spot.offset is not None:
+            key = spot.space, spot.region, spot.address - spot.offset
+            if key not in self._maps:
+                end = spot.offset + spot.width
+                new = Mapped(sequence, time, max(self._maps.values(), default=0) + 1, *key, end + -end % _PAGE)
+                mapping = self.event(new)
+            number = self._maps[key]
+        if len(self._numbers) >= LIMIT:
+            self._numbers.clear()
+        self._numbers[spot] = number
+        return number, mapping
 
 
-def _pieces(access: Access) -> Sequence[tuple[str, int, int, int]]:
+def _pieces(spot: Spot, value: int, old: int | None) -> Iterator[tuple[str, int, int, int]]:
     """Cut an access into (letter, width, address, value) of the widths the log has, in address order."""
-    letter, width, address = access.letter, access.width, access.address
-    if width in _WIDTHS and access.old is None:  # nearly all
-        return ((letter, width, address, access.value),)
-    values = [(letter, access.value)] if access.old is None else [("R", access.old), ("W", access.value)]
-    pieces = []
-    for letter, value in values:
+    values = [(LETTERS[spot.direction], value)] if old is None else [("R", old), ("W", value)]
+    for letter, whole in values:
         at = 0
-        while at < width:
-            size = next(size for size in _WIDTHS if size <= width - at)
-            pieces.append((letter, size, address + at, value >> 8 * at & (1 << 8 * size) - 1))
+        while at < spot.width:
+            size = next(size for size in _WIDTHS if size <= spot.width - at)
+            yield letter, size, spot.address + at, whole >> 8 * at & (1 << 8 * size) - 1
             at += size
-    return pieces
 
 
 def _mark_line(mark: Mark) -> str:

@@ -6,13 +6,15 @@ record; closed, it is JSON.
 """
 
 import json
-from collections.abc import Iterator
 from os import PathLike
 from typing import Any, Final
 
-from mmio.formats.writer import LineWriter
-from mmio.records.access import Access
-from mmio.records.events import Loss, Mark, Record
+from mmio.formats.jsonlines import instruction_text
+from mmio.formats.linewriter import LineWriter
+from mmio.records.access import LETTERS, shown
+from mmio.records.events import Event, Loss, Mark
+from mmio.records.flags import flag_names
+from mmio.records.spot import Remembered, Spot
 
 PROCESS: Final = 1
 COUNTED: Final = 8  # bytes; a counter is a number, and wider values are data
@@ -25,55 +27,65 @@ class PerfettoWriter(LineWriter):
 
     def __init__(self, path: str | PathLike[str], *, every: int = 1, seconds: float = 1.0) -> None:
         self._tracks: dict[tuple[str, str], int] = {}
+        self._templates = Remembered(self._template)
+        self._names = ""  # of tracks that are new
         super().__init__(path, every=every, seconds=seconds)
 
     def header(self) -> str:
         """Return the bracket and the name of the process; every record begins with a comma."""
         return "[\n" + _dumped(_named("process", 0, "pagetrap"))
 
-    def lines(self, record: Record) -> str:
-        """Return the events of a record."""
-        return "".join(f",\n{_dumped(event)}" for event in self._events(record))
-
     def footer(self) -> str:
         """Return the closing bracket."""
         return "\n]\n"
 
-    def _events(self, record: Record) -> Iterator[dict[str, Any]]:
-        if isinstance(record, Access):
-            yield from self._access(record)
-        elif isinstance(record, Mark):
-            yield _event("i", record.time, 0, record.text) | {"s": "g"}
-        elif isinstance(record, Loss):
-            yield _event("i", record.time, 0, f"{record.count} accesses are missing here") | {"s": "g"}
+    def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
+        """Return an instant and a counter, on a track that is named the first time."""
+        name, before, after, counter = self._templates[spot]
+        names, self._names = self._names, ""
+        at = f'"ts":{time / 1000!r}'  # the format counts in microseconds
+        instant = f'{{"ph":"i",{at}{name}{value:#x}"{before}{sequence},"value":"{shown(value, old, spot.width)}"'
+        fields = spot.decoded(value)
+        if fields:
+            instant = f'{instant},"fields":{_dumped(fields)}'
+        counted = f',\n{{"ph":"C",{at}{counter}{value}}}}}' if spot.width <= COUNTED else ""
+        return f"{names},\n{instant}{after}{counted}"
 
-    def _access(self, access: Access) -> Iterator[dict[str, Any]]:
-        key = access.space, access.place
-        track = self._tracks.get(key)
+    def event(self, event: Event) -> str:
+        """Return a global instant for a mark or a loss."""
+        if isinstance(event, Mark):
+            text = event.text
+        elif isinstance(event, Loss):
+            text = f"{event.count} accesses are missing here"
+        else:
+            return ""
+        instant = {"ph": "i", "ts": event.time / 1000, "pid": PROCESS, "tid": 0, "name": text, "s": "g"}
+        return f",\n{_dumped(instant)}"
+
+    def _template(self, spot: Spot) -> tuple[str, str, str, str]:
+        """Return the texts before an instant's value, to its number, after its fields, and of its counter."""
+        place = spot.place
+        track = self._tracks.get((spot.space, place))
         if track is None:
-            track = self._tracks[key] = len(self._tracks) + 1
-            yield _named("thread", track, access.place)
+            track = self._tracks[spot.space, place] = len(self._tracks) + 1
+            self._names += f",\n{_dumped(_named('thread', track, place))}"
+        code = spot.instruction
+        where = f',"pid":{PROCESS},"tid":{track},"name":'
         details = {
-            "sequence": access.sequence,
-            "thread": access.thread,
-            "width": access.width,
-            "address": f"{access.address:#x}",
-            "value": access.shown,
-            "fields": access.decoded,
-            "notes": access.notes,
-            "ip": f"{access.ip:#x}" if access.ip else "",
-            "instruction": access.text,
+            "thread": spot.thread,
+            "width": spot.width,
+            "address": f"{spot.address:#x}",
+            "notes": ", ".join(flag_names(spot.flags)),
+            "ip": f"{spot.ip:#x}" if spot.ip else "",
+            "instruction": "" if code is None else instruction_text(code.code, code.bits, spot.ip),
         }
-        given = {key: value for key, value in details.items() if value != ""}
-        name = f"{access.letter}{access.width} {access.value:#x}"
-        yield _event("i", access.time, track, name) | {"s": "t", "args": given}
-        if access.width <= COUNTED:
-            yield _event("C", access.time, track, access.place) | {"args": {"value": access.value}}
-
-
-def _event(kind: str, time: int, track: int, name: str) -> dict[str, Any]:
-    """Return an event; the format counts in microseconds."""
-    return {"ph": kind, "ts": time / 1000, "pid": PROCESS, "tid": track, "name": name}
+        given = _dumped({key: value for key, value in details.items() if value != ""})
+        return (
+            f'{where}"{LETTERS[spot.direction]}{spot.width} ',
+            ',"s":"t","args":{"sequence":',
+            f",{given[1:]}}}",
+            f'{where}{_dumped(place)},"args":{{"value":',
+        )
 
 
 def _named(what: str, track: int, name: str) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def _text(line: bytes) -> str:
     if len(line) > MAX_LINE:
         raise ValueError(f"the line is longer than {MAX_LINE} bytes")
     if not line.endswith(b"\n"):
-        raise ValueError("the file ends within this line: its writer did not finish it")
+        raise ValueError(
+            "the file ends within this line, which its writer did not finish; skip bad lines to read the rest"
+        )
     try:
         text = line[:-1].decode()
     except UnicodeDecodeError as error:

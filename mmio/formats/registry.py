@@ -1,29 +1,21 @@
 """The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
 
-A writer is a `mmio.records.trace.Sink` that takes a path, with `close` and the context manager's methods. A reader
-takes a path and `on_error`, and has `records()` and `load()`. A format may have no reader.
+A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`, and has `records()` and `load()`. A
+format may have no reader.
 """
 
 from collections.abc import Callable, Iterable
 from os import PathLike, fspath
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final
 
 from attrs import frozen
 
 from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import LineReader, OnError
+from mmio.formats.writer import Writer
 from mmio.records.events import Record
 from mmio.records.view import TraceView
-
-
-class Writer(Protocol):
-    """What writes a trace file."""
-
-    def write(self, record: Record) -> None: ...
-    def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: Any) -> None: ...
 
 
 @frozen(slots=True)
@@ -77,7 +69,9 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
     if not start:
         raise TraceFormatError(path, 1, "the file is empty")
     readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
-    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}")
+    written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
+    hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
+    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}{hint}")
 
 
 def writer(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Writer:

@@ -4,8 +4,8 @@ A VCD file declares its variables before the first value, and a trace does not k
 accessed. So the header has room: a declaration goes into blanks left for it, and the file is valid after every
 record. Libraries that write VCD want all variables first, so they would have to keep the trace until it ends.
 
-A register is a wire with the value last read or written. As a poll that reads the same again changes no value, there is
-an event for each read and one for each write. Fields are strings, as the device prints them.
+A register is a wire with the value last read or written, and so is each field. As a poll that reads the same again
+changes no value, there is an event for each read and one for each write. Values that have names are strings as well.
 """
 
 import errno
@@ -15,16 +15,45 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Final
 
+from attrs import frozen
+
+from decode import READ, WRITE
 from mmio.formats.errors import TraceFileError
-from mmio.formats.writer import LineWriter
-from mmio.records.access import Access
-from mmio.records.events import Loss, Mark, Record
+from mmio.formats.linewriter import LineWriter
+from mmio.records.events import Event, Loss, Mark
+from mmio.records.spot import Remembered, Spot
 
-ROOM: Final = 1 << 18  # for about 5,000 variables
+ROOM: Final = 1 << 18  # for some 3,000 variables
 
-_FIRST: Final = "$timescale 1 ns $end\n$scope module pagetrap $end $var string 1 ! mark $end $upscope $end\n"
+# GTKWave's vcd2fst reads a line at a time, so each command has one to itself.
+_FIRST: Final = "$timescale 1 ns $end\n$scope module pagetrap $end\n$var string 1 ! mark $end\n$upscope $end\n"
 _LAST: Final = "\n$enddefinitions $end\n"
 _MARK: Final = "!"
+
+
+@frozen(slots=True)
+class _Wires:
+    """What a spot shows itself as: identifiers of its register, of its events, and of its fields with lsb and mask.
+
+    `names` are the fields that have wires.
+    """
+
+    scope: str
+    name: str
+    register: str
+    events: tuple[str, ...]
+    fields: tuple[tuple[str, int, int], ...]
+    names: frozenset[str]
+
+    def texts(self, decoded: str) -> Iterator[tuple[str, str]]:
+        """Of what the device says of a value, what no wire says: names of values, and fields of unknown place."""
+        for field, equals, text in (word.partition("=") for word in decoded.split()):
+            if not equals:
+                continue
+            if not self.names:
+                yield field, text
+            elif field in self.names and not text[:1].isdigit():
+                yield f"{field}.text", text
 
 
 class VcdWriter(LineWriter):
@@ -41,8 +70,9 @@ class VcdWriter(LineWriter):
         self._room = room
         self._at = len(_FIRST)  # where the next declaration goes
         self._full = False
-        self._variables: dict[tuple[str, ...], str] = {}
-        self._names: set[tuple[str, ...]] = set()
+        self._variables: dict[tuple[str, str, str, int], str] = {}
+        self._names: set[tuple[str, str, str]] = set()
+        self._wires = Remembered(self._wires_of)
         self._values: dict[str, str] = {}
         self._time = -1
         self._declarations = -1
@@ -56,50 +86,50 @@ class VcdWriter(LineWriter):
             raise TraceFileError(errno.ESPIPE, "expected a regular file: VCD is written in two places", self.path)
         return _FIRST + " " * self._room + _LAST
 
-    def lines(self, record: Record) -> str:
+    def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
         """Return a time, if it is a new one, and what changes then."""
-        if isinstance(record, Access):
-            changes = list(self._changes(record))
-        elif isinstance(record, Mark):
-            changes = [_string(record.text, _MARK)]
-        elif isinstance(record, Loss):
-            changes = [_string(f"{record.count} accesses are missing here", _MARK)]
+        return self._at_time(time, list(self._changes(spot, value)))
+
+    def event(self, event: Event) -> str:
+        """Return the change of the mark."""
+        if isinstance(event, Mark):
+            text = event.text
+        elif isinstance(event, Loss):
+            text = f"{event.count} accesses are missing here"
         else:
             return ""
+        return self._at_time(event.time, [_string(text, _MARK)])
+
+    def _at_time(self, time: int, changes: list[str]) -> str:
         # Threads may be recorded a little out of order, which VCD does not know.
-        time = max(record.time, self._time)
+        time = max(time, self._time)
         if changes and time > self._time:
             self._time = time
             changes.insert(0, f"#{time}")
         return "".join(f"{change}\n" for change in changes)
 
-    def close(self) -> None:
-        """Finish and close the file."""
-        with self._lock:
-            if self._declarations >= 0:
-                os.close(self._declarations)
-                self._declarations = -1
-            super().close()
+    def _release(self) -> None:
+        if self._declarations >= 0:
+            os.close(self._declarations)
+        super()._release()
 
-    def _changes(self, access: Access) -> Iterator[str]:
-        scope = access.region or access.space
-        name = access.register or f"{access.address if access.offset is None else access.offset:#x}"
-        bits = str(8 * access.width)
-        wire = self._variable(scope, name, "wire", bits)
-        if not wire:
+    def _changes(self, spot: Spot, value: int) -> Iterator[str]:
+        wires = self._wires[spot]
+        if not wires.register:
             if not self._full:
-                yield _string(f"no room to declare {scope}.{name} and what comes later", _MARK)
+                yield _string(f"no room to declare {wires.scope}.{wires.name} and what comes later", _MARK)
             self._full = True
             return
-        yield from self._changed(wire, f"b{access.value:b} {wire}")
-        for happened, verb in ((access.reads, "read"), (access.writes, "write")):
-            event = self._variable(scope, f"{name}.{verb}", "event", "1") if happened else ""
-            if event:
-                yield f"1{event}"
-        for field, equals, value in (word.partition("=") for word in access.decoded.split()):
-            string = self._variable(scope, f"{name}.{field}", "string", "1") if equals else ""
+        yield from self._changed(wires.register, f"b{value:b} {wires.register}")
+        for event in wires.events:
+            yield f"1{event}"
+        for wire, lsb, mask in wires.fields:
+            bits = f"{value >> lsb & mask:b}"
+            yield from self._changed(wire, f"{bits}{wire}" if mask == 1 else f"b{bits} {wire}")
+        for field, text in wires.texts(spot.decoded(value)):
+            string = self._variable(wires.scope, f"{wires.name}.{field}", "string", 1)
             if string:
-                yield from self._changed(string, _string(value, string))
+                yield from self._changed(string, _string(text, string))
 
     def _changed(self, variable: str, change: str) -> Iterator[str]:
         """The change, unless the variable has this value already."""
@@ -107,7 +137,24 @@ class VcdWriter(LineWriter):
             self._values[variable] = change
             yield change
 
-    def _variable(self, scope: str, name: str, kind: str, bits: str) -> str:
+    def _wires_of(self, spot: Spot) -> _Wires:
+        """Declare what a spot shows itself as, if an earlier one has not."""
+        scope = spot.region or spot.space
+        name = spot.register or f"{spot.address if spot.offset is None else spot.offset:#x}"
+        register = self._variable(scope, name, "wire", 8 * spot.width)
+        verbs = ("read", spot.direction != WRITE), ("write", spot.direction != READ)
+        events = [
+            self._variable(scope, f"{name}.{verb}", "event", 1) for verb, happens in verbs if register and happens
+        ]
+        fields = [
+            (self._variable(scope, f"{name}.{field}", "wire", msb - lsb + 1), lsb, (1 << msb - lsb + 1) - 1)
+            for field, msb, lsb in spot.layout
+            if register
+        ]
+        names = frozenset(field for field, _, _ in spot.layout)
+        return _Wires(scope, name, register, tuple(filter(None, events)), tuple(f for f in fields if f[0]), names)
+
+    def _variable(self, scope: str, name: str, kind: str, bits: int) -> str:
         """Return the identifier of a variable, declaring it if it is new; "" when there is no room for it."""
         key = (scope, name, kind, bits)
         known = self._variables.get(key)
@@ -116,11 +163,14 @@ class VcdWriter(LineWriter):
         identifier = _identifier(len(self._variables) + 1)
         # One register accessed with two widths is two wires.
         suffix = f".{bits}" if key[:3] in self._names else ""
-        declared = f"$scope module {_word(scope)} $end $var {kind} {bits} {identifier} {_word(name + suffix)} $end"
-        line = f"{declared} $upscope $end\n".encode()
+        declared = f"$scope module {_word(scope)} $end\n$var {kind} {bits} {identifier} {_word(name + suffix)} $end"
+        line = f"{declared}\n$upscope $end\n".encode()
         if self._at + len(line) > len(_FIRST) + self._room:
             return ""
-        os.pwrite(self._declarations, line, self._at)
+        try:
+            os.pwrite(self._declarations, line, self._at)
+        except OSError as error:
+            raise self._refuse(error) from None
         self._at += len(line)
         self._variables[key] = identifier
         self._names.add(key[:3])

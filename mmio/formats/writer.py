@@ -1,97 +1,118 @@
-"""Writing a trace to a file as it happens, so that the file can be read whatever becomes of the process.
+"""Writing a trace while it is made, so that memory stays bounded and a crash costs little.
 
-Whole lines go to the kernel, each batch in one write, and what the kernel has survives the process: SIGKILL
-leaves a file that ends after a line. By default a batch is one record. The records a crash would take with it
-are the last ones, the very ones that tell why, and the write costs less than making the line.
+A writer gathers records and hands them on in batches: when a batch is full, or some seconds after its first record,
+whether or not more come. Everything here is the same for lines of text and for columns of a table; what is not is said
+by the class for one or the other.
 """
 
 import errno
-import os
-import stat
 from abc import ABC, abstractmethod
 from fcntl import LOCK_EX, LOCK_NB, flock
 from os import PathLike, fspath
-from threading import RLock
-from time import monotonic
+from threading import Event as Signal
+from threading import RLock, Thread
 from types import TracebackType
 from typing import Self
 
 from mmio.formats.errors import TraceFileError
-from mmio.records.events import Record
+from mmio.records.access import Access
+from mmio.records.events import Event, Record
+from mmio.records.spot import Spot, Spots
 
 
-class LineWriter(ABC):
-    """Base of the writers of line formats; a sink and a context manager.
+class Writer(ABC):
+    """Base of all writers; a sink and a context manager.
 
-    A format says what its `header`, `lines` and `footer` are, all with their newlines. An existing file is
-    overwritten, unless another writer is at it.
-
-    `every`: write to the file after so many records; `seconds`: or with the first record after so long.
+    `every`: hand on after so many records; `seconds`: or after so long. With `every=1` a record has left this process
+    when `write` returns.
 
     Raises:
-        TraceFileError: the file is being written by another writer, or the disk is full. Once a write has
-            failed, every later one raises again, and the file ends with the last line that fitted whole.
+        TraceFileError: the file is being written by another writer, or the disk is full. Once a write has failed,
+            every later one raises again.
         OSError: the file cannot be opened.
+        ValueError: `every` or `seconds` is out of range, or the writer is closed.
     """
 
-    def __init__(self, path: str | PathLike[str], *, every: int = 1, seconds: float = 1.0) -> None:
+    def __init__(self, path: str | PathLike[str], *, every: int, seconds: float) -> None:
+        if every < 1 or seconds <= 0:
+            raise ValueError(f"every is a number of records from 1, and seconds more than 0; got {every} and {seconds}")
         self.path = fspath(path)
         self.every = every
         self.seconds = seconds
         self._lock = RLock()
-        self._pending: list[str] = []
-        self._written = 0
-        self._failure: TraceFileError | None = None
-        self._flushed_at = monotonic()
-        self._file = self._open()
-        try:
-            self._put(self.header())
-        except TraceFileError:
-            self.close()
-            raise
+        self._spots = Spots()
+        self._count = 0  # of what is pending
+        self._refusal: TraceFileError | ValueError | None = None  # why nothing more is taken
+        self._closed = Signal()
+
+    def _opened(self) -> None:
+        """Begin to keep time; the last thing a writer does when it is made."""
+        if self.every > 1:
+            Thread(target=self._keep_time, name=f"flushes {self.path}", daemon=True).start()
 
     @abstractmethod
-    def header(self) -> str:
-        """Return what the file begins with."""
+    def _put_access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        """Make an access pending."""
 
     @abstractmethod
-    def lines(self, record: Record) -> str:
-        """Return the lines for one record, "" for one that the format has no words for."""
+    def _put_event(self, event: Event) -> None:
+        """Make an event pending."""
 
-    def footer(self) -> str:
-        """Return what the file ends with when it is closed."""
-        return ""
+    @abstractmethod
+    def _hand_on(self) -> None:
+        """Write what is pending; `_refuse` if that fails."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Write what a file ends with."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Close the file, and with it let go of the lock on it."""
 
     def write(self, record: Record) -> None:
         """Write one access or event."""
+        if isinstance(record, Access):
+            self.take(self._spots.of(record), record.sequence, record.time, record.value, record.old)
+            return
         with self._lock:
-            if self._file < 0:
-                raise ValueError(f"{self.path}: the writer is closed")
-            if self._failure is not None:
-                raise self._failure
-            self._pending.append(self.lines(record))
-            if len(self._pending) >= self.every or monotonic() - self._flushed_at >= self.seconds:
+            if self._refusal is not None:
+                raise self._refusal
+            self._put_event(record)
+            self._count += 1
+            if self._count >= self.every:
+                self.flush()
+
+    def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        """Write an access that nobody has built."""
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            self._put_access(spot, sequence, time, value, old)
+            self._count += 1
+            if self._count >= self.every:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand what is pending to the kernel."""
+        """Hand on what is pending."""
         with self._lock:
-            pending, self._pending = self._pending, []
-            self._put("".join(pending))
-            self._flushed_at = monotonic()
+            if self._count:
+                self._count = 0
+                self._hand_on()
 
     def close(self) -> None:
         """Finish and close the file; again, it does nothing. Raises TraceFileError if the rest does not fit."""
         with self._lock:
-            if self._file < 0:
+            if self._closed.is_set():
                 return
+            self._closed.set()
             try:
-                if self._failure is None:
+                if self._refusal is None:
                     self.flush()
-                    self._put(self.footer())
+                    self._finish()
             finally:
-                file, self._file = self._file, -1
-                os.close(file)
+                self._refusal = ValueError(f"{self.path}: the writer is closed")
+                self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -101,33 +122,25 @@ class LineWriter(ABC):
     ) -> None:
         self.close()
 
-    def _open(self) -> int:
-        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        try:
-            self._regular = stat.S_ISREG(os.fstat(file).st_mode)
-            if self._regular:
-                # Emptied only once it is ours: the file of another writer must not lose a byte.
-                flock(file, LOCK_EX | LOCK_NB)
-                os.ftruncate(file, 0)
-        except OSError as error:
-            os.close(file)
-            if error.errno == errno.EWOULDBLOCK:
-                reason = "another writer is writing this trace file"
-                raise TraceFileError(errno.EWOULDBLOCK, reason, self.path) from None
-            raise
-        return file
+    def _refuse(self, error: OSError) -> TraceFileError:
+        """Take nothing more; return what to raise."""
+        reason = f"cannot write the trace any further: {error.strerror or error}"
+        self._refusal = TraceFileError(error.errno or errno.EIO, reason, self.path)
+        return self._refusal
 
-    def _put(self, text: str) -> None:
-        """Write whole lines, or cut off what was written of them and fail."""
-        data = text.encode()
-        done = 0
-        try:
-            while done < len(data):
-                done += os.write(self._file, data[done:])
-        except OSError as error:
-            if self._regular and done:
-                os.ftruncate(self._file, self._written)
-            reason = f"cannot write the trace any further: {os.strerror(error.errno or 0)}"
-            self._failure = TraceFileError(error.errno, reason, self.path)
-            raise self._failure from None
-        self._written += done
+    def _keep_time(self) -> None:
+        while not self._closed.wait(self.seconds):
+            with self._lock:
+                if self._refusal is None:
+                    try:
+                        self.flush()
+                    except TraceFileError:
+                        return  # the next write raises it again, where somebody is told
+
+
+def lock(file: int, path: str) -> None:
+    """Make a file ours until it is closed. Raises TraceFileError if another writer is at it."""
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        raise TraceFileError(errno.EWOULDBLOCK, "another writer is writing this trace file", path) from None

@@ -2,20 +2,24 @@
 
 A timeline has a lane for each register, which suits a card with forty. A heat map suits what has no registers or too
 many: packet buffers, rings, video memory, a device nobody has described yet. Offsets run upwards and time to the
-right; reads and writes are apart, on one scale of colour, each with its sum over all time at the margin.
+right; reads and writes are apart, on one scale of colour, each with its sum over all time at the margin. What is never
+touched has no place in the picture; a dashed line is where that is left out.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import nan
 from os import PathLike
 from typing import Any, Final
 
 from attrs import frozen
 
+from mmio.pictures.lanes import unit
 from mmio.records.access import Access
 
 ROWS: Final = 128  # at most
+LABELLED: Final = 40  # rows, of which each can have a label
 COLUMNS: Final = 150
 
 
@@ -23,21 +27,28 @@ COLUMNS: Final = 150
 class Grid:
     """How many accesses touch a row of `size` bytes in one of `COLUMNS` stretches of `span` ns.
 
-    `rows` are the offsets of the rows that are touched at all: what lies between them has no place in the picture.
-    `reads` and `writes` are keyed by (index of the row, column).
+    `rows` are the offsets of the rows that are touched at all. `names` are those of the registers that begin in
+    a row alone, by offset. `reads` and `writes` are keyed by (index of the row, column).
     """
 
     size: int
     rows: tuple[int, ...]
+    names: dict[int, str]
     span: int
     reads: Counter[tuple[int, int]]
     writes: Counter[tuple[int, int]]
 
     @classmethod
     def of(cls, accesses: Sequence[Access]) -> "Grid":
-        """Count accesses; a row is the least power of two of bytes with which there are no more than `ROWS`."""
-        touched = {byte for access in accesses for byte in _touched(access, 1)}
+        """Count accesses.
+
+        A row is the least power of two of bytes with which there are no more than `ROWS`, and no less than the
+        width of the accesses if they are all aligned to it.
+        """
         size = 1
+        while all(not (_offset(access) | access.width) % (2 * size) for access in accesses):
+            size *= 2
+        touched = {row for access in accesses for row in _touched(access, size)}
         while len(touched) > ROWS:
             size *= 2
             touched = {number // 2 for number in touched}
@@ -53,11 +64,22 @@ class Grid:
                 reads.update(cells)
             if access.writes:
                 writes.update(cells)
-        return cls(size, tuple(number * size for number in numbers), span, reads, writes)
+        begins: dict[int, set[str]] = {}
+        for access in accesses:
+            begins.setdefault(_offset(access) // size * size, set()).add(access.register or "")
+        names = {row: registers.pop() for row, registers in begins.items() if len(registers) == 1}
+        return cls(size, tuple(number * size for number in numbers), names, span, reads, writes)
 
     def label(self, row: float, _: object = None) -> str:
-        """Return the offset of a row for the axis."""
-        return f"{self.rows[round(row)]:#x}" if 0 <= round(row) < len(self.rows) else ""
+        """Return the offset of a row for the axis, and the register there."""
+        if not 0 <= round(row) < len(self.rows):
+            return ""
+        offset = self.rows[round(row)]
+        return f"{self.names.get(offset, '')} {offset:#x}".strip()
+
+    def gaps(self) -> list[float]:
+        """Return the borders between rows that are not neighbours."""
+        return [row + 0.5 for row, (low, high) in enumerate(pairwise(self.rows)) if low + self.size < high]
 
 
 def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
@@ -76,16 +98,23 @@ def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     own = list(accesses)
     region = _region(own)
     grid = Grid.of(own)
-    figure = Figure(figsize=(14, 2.5 + 6 * len(grid.rows) / ROWS), layout="constrained")
+    few = len(grid.rows) <= LABELLED
+    height = 1.3 + 0.22 * len(grid.rows) if few else 2.5 + 6 * len(grid.rows) / ROWS
+    figure = Figure(figsize=(14, max(height, 2.5)), layout="constrained")
     panels: Any = figure.subplots(1, 4, sharey=True, width_ratios=(6, 1, 6, 1))
     most = max((*grid.reads.values(), *grid.writes.values(), 2))
     colours = LogNorm(1, most)
     sides = (("reads", grid.reads, panels[:2]), ("writes", grid.writes, panels[2:]))
     images = [_draw(verb, region, grid, counts, colours, *axes) for verb, counts, axes in sides]
+    if few:
+        panels[0].set_yticks(range(len(grid.rows)))
     panels[0].yaxis.set_major_formatter(grid.label)
-    panels[0].yaxis.get_major_locator().set_params(integer=True)
+    if not few:
+        panels[0].yaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel(f"offset, {grid.size} byte{'s'[: grid.size > 1]} a row")
-    figure.colorbar(images[0], ax=panels.tolist(), label="accesses", ticks=[1, most], format="%d")
+    figure.colorbar(
+        images[0], ax=panels.tolist(), label="accesses in one cell", ticks=[1, most], format="{x:,.0f}", pad=0.01
+    )
     figure.savefig(path, dpi=120)
 
 
@@ -95,16 +124,21 @@ def _draw(
     """Draw one direction into a panel, and its sums into the margin."""
     # What is not a number stays white, which is not the colour of one access.
     cells = [[counts.get((row, column), nan) for column in range(COLUMNS)] for row in range(len(grid.rows))]
-    extent = (0, grid.span / 1e6, -0.5, len(grid.rows) - 0.5)
+    scale, name = unit(grid.span)
+    extent = (0, grid.span / scale, -0.5, len(grid.rows) - 0.5)
     style = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
     image = panel.imshow(cells, norm=colours, extent=extent, **style)
     panel.set_title(f"{verb} of {region}", loc="left")
-    panel.set_xlabel("ms since the first access")
+    panel.set_xlabel(f"time since the first access ({name})")
+    for border in grid.gaps():
+        panel.axhline(border, color="#bbbbbb", linewidth=0.6, linestyle="--")
     sums = Counter[int]()
     for (row, _), count in counts.items():
         sums[row] += count
     margin.barh(list(sums), list(sums.values()), height=1, color="#888888")
-    margin.set_xticks([max(sums.values(), default=0)])
+    most = max(sums.values(), default=0)
+    margin.set_xticks([most], [f"{most:,}"], ha="right")
+    margin.set_xlim(0, 1.05 * max(most, 1))
     margin.tick_params(axis="y", left=False)
     margin.set_xlabel("sum")
     return image
@@ -123,5 +157,9 @@ def _region(accesses: Sequence[Access]) -> str:
 
 def _touched(access: Access, size: int) -> range:
     """The numbers of the rows of `size` bytes that an access touches."""
-    offset = access.address if access.offset is None else access.offset
+    offset = _offset(access)
     return range(offset // size, (offset + access.width - 1) // size + 1)
+
+
+def _offset(access: Access) -> int:
+    return access.address if access.offset is None else access.offset

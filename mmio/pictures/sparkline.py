@@ -8,28 +8,30 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from mmio.pictures.columns import Column, aligned
-from mmio.pictures.timeline import lanes
+from mmio.pictures.lanes import lanes, unit
 from mmio.records.access import Access
 
 WIDTH: Final = 60
+MOST: Final = 24  # lanes, of one or two rows: more than that no longer fits a terminal
 BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(accesses: Iterable[Access], width: int = WIDTH) -> str:
-    """Return the rows as aligned text, `width` bars each."""
-    found = lanes(accesses)
+    """Return the rows as aligned text, `width` bars each; of many registers several share rows."""
+    found = lanes(accesses, MOST)
     if not found:
         return "no accesses"
     times = [time for lane in found for time in (*lane.reads, *lane.writes)]
     start, span = min(times), max(max(times) - min(times), 1)
-    columns = Column("register"), Column("R/W"), Column("times", right=True), Column(f"in {span / 1e6:,.3f} ms")
+    scale, name = unit(span)
+    columns = Column("register"), Column("R/W"), Column("times", right=True), Column(f"in {span / scale:,.3f} {name}")
     rows: list[tuple[str, ...]] = []
     for lane in found:
         for letter, own in (("R", lane.reads), ("W", lane.writes)):
             if own:
                 # The last moment belongs to the last column.
                 at = (min((time - start) * width // span, width - 1) for time in own)
-                rows.append((lane.first.place, letter, f"{len(own):,}", "".join(_bars(at, width))))
+                rows.append((lane.name, letter, f"{len(own):,}", "".join(_bars(at, width))))
     return aligned(columns, rows)
 
 

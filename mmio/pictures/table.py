@@ -39,7 +39,8 @@ MAX_LOOP: Final = 4  # accesses in one turn of a poll loop: select and read of a
 
 def seconds(time: int) -> str:
     """Return nanoseconds as seconds with six digits: "12.000345"."""
-    return "{}.{:06d}".format(*divmod(time // 1000, 1_000_000))
+    microseconds = time // 1000
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
 def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, times: str = "") -> tuple[str, ...]:

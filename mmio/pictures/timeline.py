@@ -5,12 +5,11 @@ together. So lanes are in address order, reads stand in the upper half of a lane
 what is finer than the picture becomes one bar, so that a million polls cost no more than a few.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import Factory, define
-
+from mmio.pictures.lanes import Lane, lanes, unit
 from mmio.records.access import Access
 
 if TYPE_CHECKING:
@@ -22,44 +21,12 @@ MAX_LANES: Final = 60
 HEIGHT: Final = 0.34  # of a mark, where a lane is 1 high
 COLUMNS: Final = 1000  # of time; about a pixel each
 
-_UNITS: Final = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
-
-
-@define
-class _Lane:
-    """The times, in ns, at which one register was read and written."""
-
-    first: Access
-    reads: list[int] = Factory(list)
-    writes: list[int] = Factory(list)
-
-    @property
-    def order(self) -> tuple[str, str, int]:
-        """Lanes stand by space, region and address."""
-        return self.first.space, self.first.region or "", self.first.address
-
-    @property
-    def count(self) -> int:
-        """How many accesses the lane shows."""
-        return len(self.reads) + len(self.writes)
-
-
-def lanes(accesses: Iterable[Access]) -> list[_Lane]:
-    """Sort accesses into lanes, the lowest address first."""
-    found: dict[tuple[str, str], _Lane] = {}
-    for access in accesses:
-        lane = found.setdefault((access.space, access.place), _Lane(access))
-        if access.reads:
-            lane.reads.append(access.time)
-        if access.writes:
-            lane.writes.append(access.time)
-    return sorted(found.values(), key=lambda lane: lane.order)
-
 
 def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     """Draw a trace to a PNG, SVG or PDF file, by its suffix.
 
-    Of more than `MAX_LANES` registers the busiest are drawn, and the title says so.
+    Of more than `MAX_LANES` registers, arrays and neighbours without names share lanes. If there are still more lanes
+    the busiest are drawn, and the title says so.
 
     Raises:
         ImportError: matplotlib is missing.
@@ -70,26 +37,38 @@ def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     except ImportError as error:
         reason = "drawing a timeline needs matplotlib: pip install 'pagetrap[plot]'"
         raise ImportError(reason, name=error.name) from error
-    every = lanes(accesses)
+    accesses = list(accesses)
+    every = lanes(accesses, MAX_LANES)
     if not every:
         raise ValueError("the trace has no accesses to draw")
     busiest = sorted(every, key=lambda lane: -lane.count)[:MAX_LANES]
     shown = sorted(busiest, key=lambda lane: lane.order)
     # A Figure of its own, without pyplot: no window, no state that outlives the call.
-    figure = Figure(figsize=(12, 1.6 + 0.38 * len(shown)), layout="constrained")
+    lane_height = max(0.22, 0.4 - 0.004 * len(shown))  # inches; many lanes are narrower, so that the whole is seen
+    figure = Figure(figsize=(13, 1.5 + lane_height * len(shown)), layout="constrained")
     axes: Axes = figure.add_subplot()
     _draw_lanes(axes, shown)
-    total = sum(lane.count for lane in every)
-    title = f"{total:,} access{'es'[: 2 * (total != 1)]} to {len(every)} register{'s'[: len(every) != 1]}"
-    axes.set_title(title if len(shown) == len(every) else f"{title}, the busiest {len(shown)} shown", loc="left")
+    axes.set_title(_title(accesses, every, shown), loc="left", pad=14)
     figure.savefig(path, dpi=120)
 
 
-def _draw_lanes(axes: Any, shown: list[_Lane]) -> None:
+def _title(accesses: Sequence[Access], every: list[Lane], shown: list[Lane]) -> str:
+    registers = len({(access.space, access.place) for access in accesses})
+    title = f"{_counted(len(accesses), 'access', 'es')} to {_counted(registers, 'register', 's')}"
+    if len(every) < registers:
+        title += f" in {_counted(len(every), 'lane', 's')}"
+    return title if len(shown) == len(every) else f"{title}, the busiest {len(shown)} shown"
+
+
+def _counted(number: int, noun: str, plural: str) -> str:
+    return f"{number:,} {noun}{plural if number != 1 else ''}"
+
+
+def _draw_lanes(axes: Any, shown: list[Lane]) -> None:
     start = min(min(lane.reads + lane.writes) for lane in shown)
     end = max(max(lane.reads + lane.writes) for lane in shown)
     span = max(end - start, 1)
-    scale, unit = next((scale, unit) for scale, unit in _UNITS if span >= scale)
+    scale, unit_name = unit(span)
     column = span / COLUMNS / scale
     for row, lane in enumerate(shown):
         if row % 2 == 0:
@@ -99,9 +78,9 @@ def _draw_lanes(axes: Any, shown: list[_Lane]) -> None:
             bars = [(first * column, (length + 0.5) * column) for first, length in _runs(sorted(at))]
             axes.broken_barh(bars, (top, HEIGHT), facecolors=colour)
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_yticks(range(len(shown)), [lane.first.place for lane in shown], family="monospace")
+    axes.set_yticks(range(len(shown)), [lane.name for lane in shown], family="monospace", size=_size(shown))
     axes.set_xlim(-10 * column, (COLUMNS + 10) * column)
-    axes.set_xlabel(f"{unit} since the first access")
+    axes.set_xlabel(f"time since the first access ({unit_name})")
     _label_counts(axes, shown)
     axes.tick_params(axis="both", length=0)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -110,13 +89,21 @@ def _draw_lanes(axes: Any, shown: list[_Lane]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _label_counts(axes: Any, shown: list[_Lane]) -> None:
-    """Write at the right edge how often each register was read and written; the colours are the legend."""
+def _size(shown: list[Lane]) -> int:
+    """The size of what is written at each lane, in points."""
+    return 10 if len(shown) <= 30 else 8
+
+
+def _label_counts(axes: Any, shown: list[Lane]) -> None:
+    """Write at the right edge how often each register was read and written, under the legend."""
     edge = axes.get_yaxis_transform()
-    for row, lane in [(-0.75, None), *enumerate(shown)]:
-        reads, writes = ("reads", "writes") if lane is None else (_count(lane.reads), _count(lane.writes))
-        axes.text(1.06, row, reads, color=READS, transform=edge, ha="right", va="center", clip_on=False)
-        axes.text(1.12, row, writes, color=WRITES, transform=edge, ha="right", va="center", clip_on=False)
+    style = {"transform": edge, "ha": "right", "va": "center", "clip_on": False}
+    # The half block says where in the lane to look, for those who do not tell the colours apart.
+    axes.text(1.075, -0.95, "▀ reads", color=READS, **style)
+    axes.text(1.155, -0.95, "▄ writes", color=WRITES, **style)
+    for row, lane in enumerate(shown):
+        axes.text(1.075, row, _count(lane.reads), color=READS, size=_size(shown), **style)
+        axes.text(1.155, row, _count(lane.writes), color=WRITES, size=_size(shown), **style)
 
 
 def _count(times: list[int]) -> str:

@@ -16,6 +16,9 @@ from mmio.space.route import Space
 Describe = Callable[[int, int, int], str]
 """`describe(offset, width, value)`: what a device says a value means, such as "EN=1 PSC=0x3"."""
 
+FieldPlace = tuple[str, int, int]
+"""A field of a value: its name, its highest and its lowest bit."""
+
 LETTERS = {READ: "R", WRITE: "W", READ_WRITE: "RW"}
 
 
@@ -40,6 +43,7 @@ class Access:
         register: the device's name for these bytes, None when it has none.
         flags: bits of `mmio.records.flags`.
         describe: what tells the meaning of the value. It is not compared.
+        layout: the fields of the value, if the device says; not compared either.
     """
 
     sequence: int
@@ -58,6 +62,7 @@ class Access:
     register: str | None = None
     flags: int = 0
     describe: Describe | None = field(default=None, eq=False, repr=False)
+    layout: tuple[FieldPlace, ...] = field(default=(), eq=False, repr=False)
 
     @property
     def decoded(self) -> str:
@@ -94,9 +99,7 @@ class Access:
     @property
     def place(self) -> str:
         """Where it went, in words: "timer.STATUS", "timer+0x10", "port 0x71" or "0xfe000000"."""
-        if self.region is not None and self.offset is not None:
-            return f"{self.region}.{self.register}" if self.register else f"{self.region}+{self.offset:#x}"
-        return f"port {self.address:#x}" if self.space == "port" else f"{self.address:#x}"
+        return place(self.space, self.address, self.region, self.offset, self.register)
 
     @property
     def notes(self) -> str:
@@ -106,8 +109,7 @@ class Access:
     @property
     def shown(self) -> str:
         """The value with all the digits of its width; for an atomic "0x00000001 -> 0x00000003"."""
-        values = (self.value,) if self.old is None else (self.old, self.value)
-        return " -> ".join(f"{value:#0{2 * self.width + 2}x}" for value in values)
+        return shown(self.value, self.old, self.width)
 
     def __str__(self) -> str:
         """Return the access on one line: "R 4 timer.STATUS 0x00000003 (EN=1) at 0x401000: mov eax,[rdi+10h]"."""
@@ -118,3 +120,16 @@ class Access:
             parts.append(f"at {self.ip:#x}")
         line = " ".join(parts)
         return f"{line}: {self.text}" if self.instruction else line
+
+
+def place(space: Space, address: int, region: str | None, offset: int | None, register: str | None) -> str:
+    """Return what `Access.place` is."""
+    if region is not None and offset is not None:
+        return f"{region}.{register}" if register else f"{region}+{offset:#x}"
+    return f"port {address:#x}" if space == "port" else f"{address:#x}"
+
+
+def shown(value: int, old: int | None, width: int) -> str:
+    """Return what `Access.shown` is."""
+    digits = 2 * width + 2
+    return f"{value:#0{digits}x}" if old is None else f"{old:#0{digits}x} -> {value:#0{digits}x}"

@@ -2,10 +2,11 @@
 
 Two accesses are the same when they do the same to the same register: direction, space, place, width and values.
 Time, thread and instruction pointer differ between any two runs. The place is a region and an offset, so a
-region may lie elsewhere in the other trace.
+region may lie elsewhere in the other trace. How often a driver polls differs between any two runs as well, and a poll
+loop of one trace must not be compared with the rest of the other: folded, reads that repeat are one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, overload
 
 from attrs import frozen
@@ -45,11 +46,14 @@ class Hunk:
 
 
 class TraceDiff(Sequence[Hunk]):
-    """The hunks of two traces, in order; printed, the differences with some accesses around them."""
+    """The hunks of two traces, in order; printed, the differences with some accesses around them.
 
-    def __init__(self, mine: Sequence[Access], other: Sequence[Access]) -> None:
+    `fold`: of reads of one register that follow each other and find the same value, take the first.
+    """
+
+    def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:
         numbers: dict[tuple[object, ...], int] = {}
-        mine, other = list(mine), list(other)
+        mine, other = (list(_folded(side) if fold else side) for side in (mine, other))
         keys = [[numbers.setdefault(_what(access), len(numbers)) for access in side] for side in (mine, other)]
         self._hunks = list(_hunks(mine, other, matches(*keys)))
 
@@ -102,6 +106,16 @@ class TraceDiff(Sequence[Hunk]):
 def _what(access: Access) -> tuple[object, ...]:
     place = access.address if access.region is None else (access.region, access.offset)
     return access.direction, access.space, place, access.width, access.value, access.old
+
+
+def _folded(accesses: Iterable[Access]) -> Iterator[Access]:
+    """Leave out reads that repeat the access before."""
+    last: tuple[object, ...] = ()
+    for access in accesses:
+        what = _what(access)
+        if what != last or access.writes:
+            yield access
+        last = what
 
 
 def _hunks(mine: list[Access], other: list[Access], equal: Iterator[tuple[int, int, int]]) -> Iterator[Hunk]:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from mmio.records.access import Access
+from mmio.records.symbols import Location
 from mmio.space.route import Space
 
 
@@ -85,6 +86,29 @@ class Undecoded:
 
 
 @frozen(slots=True)
+class Located:
+    """Where the instruction at an address is, said before the first access it makes.
+
+    A program's modules lie elsewhere each time it runs, and when it has ended nobody can be asked. The attributes are
+    those of `mmio.records.symbols.Location`.
+    """
+
+    sequence: int
+    time: int
+    ip: int
+    module: str
+    offset: int
+    symbol: str
+    into: int
+    line: str
+
+    @property
+    def location(self) -> Location:
+        """The place as a value."""
+        return Location(self.module, self.offset, self.symbol, self.into, self.line)
+
+
+@frozen(slots=True)
 class PciDevice:
     """A PCI device of the traced machine, one PCIDEV line of a mmiotrace log.
 
@@ -104,5 +128,5 @@ class PciDevice:
     driver: str
 
 
-Event: TypeAlias = Started | Mapped | Unmapped | Mark | Loss | Undecoded | PciDevice
+Event: TypeAlias = Started | Mapped | Unmapped | Mark | Loss | Located | Undecoded | PciDevice
 Record: TypeAlias = Access | Event

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from mmio.errors import DeviceError
-from mmio.records.access import Access
+from mmio.records.access import Access, FieldPlace
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -35,7 +35,8 @@ class Replay:
     """A device that does what a trace says.
 
     Give it the accesses of one region, such as `trace.filter(region="timer")`. Offsets count from the start of
-    that region, which may now lie elsewhere.
+    that region, which may now lie elsewhere. Map it under the same name, `ioremap(replay, name="timer")`, and the new
+    trace can be compared with the recording.
 
     `strict`: demand the recorded accesses in the recorded order, with their widths and written values, and
     nothing after the last. Otherwise take any write, and answer a read with the next value recorded for its
@@ -89,12 +90,23 @@ class Replay:
         return "/".join(sorted(name for name in self._names.get((offset, width), ()) if name is not None)) or None
 
     def describe(self, offset: int, width: int, value: int) -> str:
-        """Return what the recording says of a value, "" when it does not know, or not of which register."""
+        """Return what the recording says of a value, "" when it does not know, or not of which register.
+
+        Of a value that a trace file does not hold, only the fields are known, as numbers.
+        """
         # What was read from a file can tell the meaning of its own value only.
         access = self._accesses.get((offset, width, value)) or self._accesses.get((offset, width, None))
         if access is None or access.describe is None or len(self._names[offset, width]) > 1:
             return ""
-        return access.describe(offset, width, value)
+        words = access.describe(offset, width, value)
+        return words or " ".join(
+            f"{name}={value >> lsb & (1 << msb - lsb + 1) - 1:#x}" for name, msb, lsb in access.layout
+        )
+
+    def fields_at(self, offset: int, width: int) -> tuple[FieldPlace, ...]:
+        """Return where the fields were in the recording, nothing where several registers took turns."""
+        access = self._accesses.get((offset, width, None))
+        return () if access is None or len(self._names[offset, width]) > 1 else access.layout
 
     def _next(self, verb: str, offset: int, width: int, value: int | None) -> Step:
         what = (

@@ -81,10 +81,12 @@ _sequence = attrgetter("sequence")
 class Summary(Sequence[RegisterSummary]):
     """One `RegisterSummary` a register, in address order within each region.
 
-    It is made of groups, so that a trace that knows which of its records are alike need not build them all.
+    It is made of groups, so that a trace that knows which of its records are alike need not build them all. `names` is
+    what instruction pointers are called when it is printed.
     """
 
-    def __init__(self, groups: Iterable[Group]) -> None:
+    def __init__(self, groups: Iterable[Group], names: Resolver = hex) -> None:
+        self._names = names
         tallies: dict[tuple[str, str], _Tally] = {}
         for first, last, count in groups:
             tally = tallies.setdefault((first.space, first.place), _Tally(first, last))
@@ -102,15 +104,15 @@ class Summary(Sequence[RegisterSummary]):
     def __len__(self) -> int:
         return len(self._registers)
 
-    def table(self, resolve: Resolver = hex) -> str:
+    def table(self, resolve: Resolver | None = None) -> str:
         """Return the summary as aligned text; `resolve` names instruction pointers."""
-        return aligned(COLUMNS, list(self._rows(resolve))) if self._registers else "no accesses"
+        return aligned(COLUMNS, list(self._rows(resolve or self._names))) if self._registers else "no accesses"
 
     def __str__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return html(COLUMNS, list(self._rows(hex)), f"{len(self)} registers")
+        return html(COLUMNS, list(self._rows(self._names)), f"{len(self)} registers")
 
     def _rows(self, resolve: Resolver) -> Iterator[tuple[str, ...]]:
         for register in self._registers:

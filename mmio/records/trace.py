@@ -23,8 +23,10 @@ from attrs import frozen
 
 from decode import Direction, Instruction
 from mmio.pictures.table import Live, Resolver
-from mmio.records.access import Access
-from mmio.records.events import Event, Loss, Mapped, Mark, Record, Started
+from mmio.records.access import Access, FieldPlace
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
+from mmio.records.selection import Locate
+from mmio.records.spot import Remembered, Spot
 from mmio.records.summary import Group
 from mmio.records.view import TraceView
 from mmio.space.route import Space
@@ -39,10 +41,15 @@ _pack: Final = ROW.pack
 class Sink(Protocol):
     """Whoever wants each access, and each event between them, as it happens: a writer, a printer, a test.
 
-    Calls come one at a time, in order. An exception passes through the device access that was being recorded.
+    Calls come one at a time, in order. An exception passes through the device access that was being recorded. A sink
+    that has a method `take(spot, sequence, time, value, old)` is told of accesses by that: no `Access` is built for it.
     """
 
     def write(self, record: Record) -> None: ...
+
+
+Take = Callable[[Spot, int, int, int, int | None], None]
+"""Called with an access: its spot, number, time, value, and for an atomic the old value."""
 
 
 @frozen(eq=False)
@@ -67,15 +74,17 @@ class Trace(TraceView):
     """Records accesses; a sequence of `Access`.
 
     `keep`: hold only the last so many, and say how many were dropped. `sinks`: who gets every access as it
-    happens. Set `enabled` to False to record nothing for a while.
+    happens. `locate`: says where instructions are, such as `Symbols().locate`; each is asked for once, and the
+    trace and its files keep the answer. Set `enabled` to False to record nothing for a while.
     """
 
-    def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = ()) -> None:
+    def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = (), locate: Locate | None = None) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is a number of accesses from 1, not {keep}")
         super().__init__(self._access, ())
         self.enabled = True
         self.keep = keep
+        self.locate = locate
         self.began = monotonic_ns()
         self._events: list[Event] = [Started(0, 0, time_ns())]
         self._rows = bytearray()
@@ -87,7 +96,10 @@ class Trace(TraceView):
         self._extras: dict[int, tuple[int, int | None]] = {}
         self._extra_numbers = count()
         self._regions: dict[int, Region] = {}
+        self._located: set[int] = set()  # the instruction pointers that were asked for
+        self._spots = Remembered(self._spot)
         self._sinks: tuple[Sink, ...] = ()
+        self._takers: tuple[Take, ...] = ()  # what is called with each access, by sink
         self._lock = RLock()  # reentrant: a sink may touch a device
         self._plain = keep is None
         for sink in sinks:
@@ -154,9 +166,10 @@ class Trace(TraceView):
         """Give every access from now on to a sink, too. It is first told which regions there are."""
         with self._lock:
             for event in self._events:
-                if isinstance(event, Started | Mapped):
+                if isinstance(event, Started | Mapped | Located):
                     sink.write(event)
             self._sinks += (sink,)
+            self._takers = tuple(map(_taker, self._sinks))
             self._plain = False
 
     def detach(self, sink: Sink) -> None:
@@ -165,6 +178,7 @@ class Trace(TraceView):
             if not any(other is sink for other in self._sinks):
                 raise ValueError(f"{sink!r} is not attached to this trace")
             self._sinks = tuple(other for other in self._sinks if other is not sink)
+            self._takers = tuple(map(_taker, self._sinks))
             self._plain = self.keep is None and not self._sinks
 
     def live(self, stream: TextIO | None = None, *, resolve: Resolver = hex) -> Live:
@@ -220,35 +234,33 @@ class Trace(TraceView):
         return self._built(sequence, ROW.unpack_from(self._rows, sequence * ROW.size))
 
     def _built(self, sequence: int, row: tuple[int, int, int, int]) -> Access:
+        spot, number, time, value, old = self._placed(sequence, row)
+        return spot.access(number, time, value, old)
+
+    def _placed(self, sequence: int, row: tuple[int, int, int, int]) -> tuple[Spot, int, int, int, int | None]:
+        """Return the spot of a row, and its number, time, value and old value."""
         time, address, value, number = row
-        site = self._sites[number]
-        old = None
-        if site.extra:
+        spot, extra = self._spots[number, address]
+        if extra:
             value, old = self._extras[value]
-        region, offset, name, register, describe = site.region, None, None, None, None
+            return spot, sequence, time - self.began, value, old
+        return spot, sequence, time - self.began, value, None
+
+    def _spot(self, key: tuple[int, int]) -> tuple[Spot, bool]:
+        """Return the spot of a site and an address, and whether its values are at the side."""
+        number, address = key
+        site, region = self._sites[number], self._sites[number].region
+        offset = name = register = describe = None
+        layout: tuple[FieldPlace, ...] = ()
         if region is not None:
             offset = address - region.start
             name = region.name
             register = region.name_at(offset, site.width)
             describe = region.describe
-        return Access(
-            sequence,
-            time - self.began,
-            site.thread,
-            site.direction,
-            site.space,
-            address,
-            site.width,
-            value,
-            old,
-            site.ip,
-            site.instruction,
-            name,
-            offset,
-            register,
-            site.flags,
-            describe,
-        )
+            fields_at = getattr(region.names, "fields_at", None)
+            layout = () if fields_at is None else fields_at(offset, site.width)
+        where = site.thread, site.direction, site.space, address, site.width, site.ip, site.instruction
+        return Spot(*where, name, offset, register, site.flags, describe, layout), site.extra
 
     @property
     def _end(self) -> int:
@@ -279,6 +291,8 @@ class Trace(TraceView):
                 )
                 self._site_numbers[key] = number
                 self._see(region, space)
+                if self.locate is not None and ip and ip not in self._located:
+                    self._find(ip, self.locate)
         if not extra:
             self._last[ip] = (instruction, region, width, direction, space, flags, thread, None), number
         return number
@@ -293,6 +307,14 @@ class Trace(TraceView):
         self._regions[id(region)] = region
         time = monotonic_ns() - self.began
         self._note(Mapped(self._end, time, len(self._regions), space, region.name, region.start, region.length))
+
+    def _find(self, ip: int, locate: Locate) -> None:
+        """Say where an instruction is, if that is known."""
+        self._located.add(ip)
+        found = locate(ip)
+        if found is not None:
+            time = monotonic_ns() - self.began
+            self._note(Located(self._end, time, ip, found.module, found.offset, found.symbol, found.into, found.line))
 
     def _aside(self, address: int, width: int, value: int, old: int | None) -> int:
         """Put values that fit no row into the side table and return their number there."""
@@ -314,14 +336,15 @@ class Trace(TraceView):
     def _add(self, row: bytes) -> None:
         """Append a row where there is more to do than that."""
         with self._lock:
-            sequence = self._end
             self._rows += row
-            if self.keep is not None and len(self._rows) >= 2 * self.keep * ROW.size:
-                self._trim(len(self._rows) - self.keep * ROW.size)
-            if self._sinks:
-                access = self._built(sequence, ROW.unpack(row))
-                for sink in self._sinks:
-                    sink.write(access)
+            held = len(self._rows)
+            sequence = self._first_row + held // ROW.size - 1
+            if self.keep is not None and held >= 2 * self.keep * ROW.size:
+                self._trim(held - self.keep * ROW.size)
+            if self._takers:
+                placed = self._placed(sequence, ROW.unpack(row))
+                for take in self._takers:
+                    take(*placed)
 
     def _trim(self, length: int) -> None:
         """Drop the first `length` bytes of rows."""
@@ -331,3 +354,13 @@ class Trace(TraceView):
                     del self._extras[value]
         del self._rows[:length]
         self._first_row += length // ROW.size
+
+
+def _taker(sink: Sink) -> Take:
+    """Return what tells a sink of an access."""
+    take: Take | None = getattr(sink, "take", None)
+
+    def write(spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        sink.write(spot.access(sequence, time, value, old))
+
+    return write if take is None else take

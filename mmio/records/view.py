@@ -5,7 +5,7 @@ records costs eight bytes a record, and no `Access` exists until somebody looks 
 """
 
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, overload
 
@@ -16,8 +16,11 @@ from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
-from mmio.records.events import Event, Record
+from mmio.records.events import Event, Located, Record
+from mmio.records.packed import Packed
+from mmio.records.selection import Selection
 from mmio.records.summary import Group, Summary
+from mmio.records.symbols import Location
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -50,7 +53,7 @@ class TraceView(Sequence[Access]):
     @classmethod
     def of(cls, records: Iterable[Record]) -> "TraceView":
         """Return a view of given accesses and events, such as a reader's."""
-        accesses: list[Access] = []
+        accesses = Packed()
         events: list[Event] = []
         for record in records:
             if isinstance(record, Access):
@@ -113,47 +116,59 @@ class TraceView(Sequence[Access]):
         """Return the accesses for which everything given holds.
 
         An attribute is compared with the value given, or looked up in it if it is a range, set, tuple or list:
-        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. An atomic both reads and writes, so it
-        passes `direction=READ` and `direction=WRITE`; `READ_WRITE` lets nothing but atomics through. `since`
-        (included) and `until` (not included) are times in ns. Events are kept: without them the rest could not
-        be read.
+        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
+        can also be read from words. Events are kept: without them the rest could not be read.
         """
-        attributes = {
-            "region": region,
-            "register": register,
-            "offset": offset,
-            "width": width,
-            "ip": ip,
-            "value": value,
-            "address": address,
-            "space": space,
-            "thread": thread,
-        }
-        tests = [(name, _test(wanted)) for name, wanted in attributes.items() if wanted is not None]
+        return self.select(
+            Selection(
+                region=region,
+                register=register,
+                offset=offset,
+                width=width,
+                direction=direction,
+                ip=ip,
+                value=value,
+                address=address,
+                space=space,
+                thread=thread,
+                since=since,
+                until=until,
+            ),
+            predicate,
+        )
 
-        def passes(access: Access) -> bool:
-            return (
-                (since is None or access.time >= since)
-                and (until is None or access.time < until)
-                and (direction is None or access.direction & direction == direction)
-                and all(test(getattr(access, name)) for name, test in tests)
-                and (predicate is None or bool(predicate(access)))
-            )
+    def select(self, selection: Selection, predicate: Callable[[Access], object] | None = None) -> "TraceView":
+        """Return the accesses that a selection wants and for which a predicate holds, and all events.
 
+        Raises:
+            ValueError: the selection is of code by name, and the trace does not say where its instructions are.
+        """
+        known = self._locations()
+        wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
-        return TraceView(access_at, array("Q", (n for n in numbers if passes(access_at(n)))), self.events)
+        passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
+        return TraceView(access_at, array("Q", passing), self.events)
+
+    def _locations(self) -> dict[int, Location]:
+        """Where instructions are, by instruction pointer, as far as the trace says."""
+        return {event.ip: event.location for event in self.events if isinstance(event, Located)}
+
+    def _names(self) -> Resolver:
+        """Return what names instruction pointers, as far as the trace says where they are."""
+        names = {ip: str(location) for ip, location in self._locations().items()}
+        return lambda ip: names.get(ip) or hex(ip)
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""
-        return Summary(self._groups())
+        return Summary(self._groups(), self._names())
 
-    def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver = hex) -> str:
+    def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver | None = None) -> str:
         """Return the accesses as aligned text.
 
         `limit`: rows at most. `fold`: show a poll loop as one row for each of its accesses. `resolve` names
-        instruction pointers, see `mmio.Symbols`.
+        instruction pointers, such as `mmio.Symbols()`; without it they have the names the trace knows.
         """
-        return table(self, limit=limit, fold=fold, resolve=resolve)
+        return table(self, limit=limit, fold=fold, resolve=resolve or self._names())
 
     def timeline(self, path: str | PathLike[str]) -> None:
         """Draw the accesses to a PNG, SVG or PDF file: a lane for each register, time from left to right.
@@ -177,23 +192,19 @@ class TraceView(Sequence[Access]):
         """Return a timeline for the terminal: a row of bars for the reads and for the writes of each register."""
         return sparkline(self)
 
-    def diff(self, other: Sequence[Access]) -> TraceDiff:
-        """Compare with another trace, by what was done to which register; print the result."""
-        return TraceDiff(self, other)
+    def diff(self, other: Sequence[Access], *, fold: bool = False) -> TraceDiff:
+        """Compare with another trace, by what was done to which register; print the result.
+
+        `fold`: reads of a register that follow each other and find the same value are one, so that polling longer is
+        no difference.
+        """
+        return TraceDiff(self, other, fold=fold)
 
     def __str__(self) -> str:
-        return table(self, limit=PRINTED_ROWS)
+        return table(self, limit=PRINTED_ROWS, resolve=self._names())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self):,} accesses>"
 
     def _repr_html_(self) -> str:
-        return table(self, limit=PRINTED_ROWS, html=True)
-
-
-def _test(wanted: Any) -> Callable[[object], bool]:
-    """Return the test for one attribute: membership in a collection, equality with anything else."""
-    if isinstance(wanted, range | set | frozenset | tuple | list):
-        collection: Container[object] = wanted
-        return collection.__contains__
-    return lambda attribute: bool(attribute == wanted)
+        return table(self, limit=PRINTED_ROWS, resolve=self._names(), html=True)

@@ -35,9 +35,10 @@ class DeviceLike(Protocol):
     """The least a device model must have. Offsets count from the start of its region, widths are bytes.
 
     Optional, and used when there: `name_at(offset, width) -> str | None` and `describe(offset, width, value)
-    -> str` for records and errors; `naming(offset, width, direction)`, what has these two for one access, where names
-    depend on the direction or the device's state (a `naming` of None: they do not); `holes(offset, width) -> int`, a
-    mask of the bytes where the device has nothing; `update(offset, width, operation) -> old`, `read_block`,
+    -> str` for records and errors, and `fields_at(offset, width)`, which gives name, highest and lowest bit of each
+    field, for waveforms; `naming(offset, width, direction)`, what has these three for one access, where names depend on
+    the direction or the device's state (a `naming` of None: they do not); `holes(offset, width) -> int`, a mask of the
+    bytes where the device has nothing; `update(offset, width, operation) -> old`, `read_block`,
     `write_block` and `fetch` as a Bus has them.
     """
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE, Direction, decode
 from mmio import Access, AddressSpace, Initiator, Trace
-from mmio.records.events import Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.events import Located, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 
 START = 0xFE000000
 MOV = decode(bytes.fromhex("8b4710"))  # mov eax,[rdi+10h]
@@ -103,6 +103,9 @@ def events() -> st.SearchStrategy[Record]:
         st.builds(Unmapped, **place, number=NUMBERS),
         st.builds(Mark, **place, text=st.text()),
         st.builds(Loss, **place, count=NUMBERS),
+        st.builds(
+            Located, **place, ip=NUMBERS, module=NAMES, offset=NUMBERS, symbol=st.text(), into=NUMBERS, line=st.text()
+        ),
         st.builds(Undecoded, **place, region=NUMBERS, address=NUMBERS, code=st.binary(max_size=15), ip=NUMBERS),
         st.builds(
             PciDevice,

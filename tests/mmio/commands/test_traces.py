@@ -8,7 +8,7 @@ import pytest
 from decode import WRITE
 from mmio import open_trace, save
 from mmio.__main__ import main
-from mmio.records.events import Record
+from mmio.records.events import Located, Record
 from tests.mmio.traces import access
 
 POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]
@@ -52,16 +52,61 @@ def test_show_draws(trace: str, tmp_path: Path, capsys: Output) -> None:
     assert captured.err == "".join(f"pagetrap: drawn to {picture}\n" for picture in pictures)
 
 
-def test_show_one_region(tmp_path: Path, capsys: Output) -> None:
-    """`--region` leaves out the others; a region that is not there is an error that lists those that are."""
+def test_show_some(tmp_path: Path, capsys: Output) -> None:
+    """The options that choose accesses leave out the others; if none is left, the error lists the regions there are."""
     path = str(tmp_path / "run.jsonl")
-    save([access(0), access(1, region="nic")], path)
-    assert main(["show", path, "--region", "nic"]) == 0
-    assert "timer" not in capsys.readouterr().out
-    assert main(["show", path, "--region", "gpu"]) == 1
-    assert capsys.readouterr().err == f"pagetrap: {path}: no access to region 'gpu'; there are nic, timer\n"
+    save([access(0), access(1, region="nic"), access(2, region="nic", direction=WRITE)], path)
+    assert main(["show", path, "--only", "nic", "--writes", "--table"]) == 0
+    table = capsys.readouterr().out
+    assert "timer" not in table
+    assert len(table.splitlines()) == 2
+    assert main(["show", path, "--only", "gpu"]) == 1
+    assert capsys.readouterr().err == (
+        f"pagetrap: {path}: no access is one that was asked for; the trace has accesses to nic, timer\n"
+    )
     assert main(["show", path, "--heatmap", str(tmp_path / "heat.png")]) == 1
     assert "a heat map is of one region, got nic, timer" in capsys.readouterr().err
+
+
+def located(path: Path) -> str:
+    """Write a trace that says where one of its two instructions is."""
+    here = Located(0, 0, 0x401000, "driver.so", 0x1000, "poll", 4, "driver.c:42")
+    save([here, access(0), access(1, ip=0x5000)], path)
+    return str(path)
+
+
+def test_show_names_code(tmp_path: Path, capsys: Output) -> None:
+    """Instructions have the names the file knows, and can be chosen by them."""
+    path = located(tmp_path / "run.jsonl")
+    assert main(["show", path]) == 0
+    assert "0x5000 (1), poll+0x4 (driver.so) driver.c:42 (1)" in capsys.readouterr().out
+    assert main(["show", path, "--table", "--ip", "driver.so"]) == 0
+    (_, line) = capsys.readouterr().out.splitlines()
+    assert line.endswith("poll+0x4 (driver.so) driver.c:42")
+
+
+def test_code_without_names(trace: str, capsys: Output) -> None:
+    """Choosing code by name from a file that knows no names is an error that says so."""
+    assert main(["show", trace, "--ip", "driver.so"]) == 1
+    assert "cannot tell which code is driver.so" in capsys.readouterr().err
+
+
+def test_convert_some(tmp_path: Path, capsys: Output) -> None:
+    """What `convert` writes can be chosen, also by code; if that is nothing, it says so."""
+    path, out = located(tmp_path / "run.jsonl"), tmp_path / "some.jsonl"
+    assert main(["convert", path, str(out), "--ip", "poll"]) == 0
+    assert [a.sequence for a in open_trace(out)] == [0]
+    assert main(["convert", path, str(out), "--writes"]) == 1
+    assert "no access is one that was asked for; the trace has accesses to timer" in capsys.readouterr().err
+
+
+def test_diff_some(tmp_path: Path) -> None:
+    """Traces that differ in what was not asked for are the same."""
+    mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
+    save([access(0), access(1, direction=WRITE)], mine)
+    save([access(0, value=7), access(1, direction=WRITE)], other)
+    assert main(["diff", mine, other]) == 1
+    assert main(["diff", mine, other, "--writes"]) == 0
 
 
 def test_convert(trace: str, tmp_path: Path) -> None:
@@ -138,3 +183,12 @@ def test_help_teaches_by_examples(command: str, capsys: Output) -> None:
         main([command, "--help"])
     assert stop.value.code == 0
     assert f"examples:\n  pagetrap {command} " in capsys.readouterr().out
+
+
+def test_diff_fold(tmp_path: Path) -> None:
+    """`--fold` does not count how long was polled."""
+    mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
+    save([access(n) for n in range(5)], mine)
+    save([access(n) for n in range(50)], other)
+    assert main(["diff", mine, other]) == 1
+    assert main(["diff", "--fold", mine, other]) == 0

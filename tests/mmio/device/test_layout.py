@@ -96,3 +96,23 @@ def test_family_is_the_name_without_its_index() -> None:
         "CH[1].CTRL",
         "CH[1].FIFO",
     ]
+
+
+@given(st.integers(0, 0x12), st.sampled_from([1, 2, 4, 8, 16]), st.integers(0, (1 << 128) - 1))
+def test_fields_are_where_their_values_are(offset: int, width: int, value: int) -> None:
+    """The fields found in an access are those that are described, and their bits hold what the description says."""
+    value &= (1 << 8 * width) - 1
+    found = LAYOUT.fields_at(offset, width)
+    words = LAYOUT.describe(offset, width, value).replace(";", " ").split()
+    said = [word.partition("=") for word in words if "=" in word]
+    assert [name.rpartition(".")[2] for name, _, _ in found] == [name for name, _, _ in said]
+    for (_, msb, lsb), (_, _, number) in zip(found, said, strict=True):
+        assert value >> lsb & (1 << msb - lsb + 1) - 1 == int(number, 0)
+        assert 0 <= lsb <= msb < 8 * width
+
+
+def test_fields_across_registers_have_their_names() -> None:
+    """In an access to two registers a field has its register's name before its own."""
+    assert LAYOUT.fields_at(0, 8) == (("CTRL.EN", 0, 0), ("CTRL.PSC", 15, 8), ("STAT.BUSY", 63, 63))
+    assert LAYOUT.fields_at(1, 1) == (("PSC", 7, 0),)
+    assert LAYOUT.fields_at(0x10, 2) == ()

@@ -1,7 +1,9 @@
 """JSON Lines."""
 
 import json
+import subprocess
 from pathlib import Path
+from shutil import which
 
 import pytest
 from attrs import evolve
@@ -9,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import READ_WRITE
-from mmio import TraceFormatError
+from mmio import Access, TraceFormatError
 from mmio.formats import JsonLinesReader, JsonLinesWriter, save
 from mmio.formats.jsonlines import from_json, to_json
-from mmio.records.events import Record
+from mmio.records.events import Mark, Record
 from mmio.records.flags import ATOMIC, SPLIT
 from tests.mmio.traces import ADD, MOV, access, accesses, events
+from tests.needs import need
 
 HEADER = '{"schema":"pagetrap-trace","version":1}'
 
@@ -32,8 +35,48 @@ def test_round_trip(record: Record) -> None:
 def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
     """A file gives back the records that were written, in order."""
     path = tmp_path_factory.mktemp("round") / "trace.jsonl"
-    save(records, path)
-    assert list(JsonLinesReader(path).records()) == records
+    in_order = [evolve(record, sequence=n) for n, record in enumerate(records)]
+    save(in_order, path)
+    assert list(JsonLinesReader(path).records()) == in_order
+
+
+@given(st.permutations(range(6)))
+def test_order(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
+    """An access whose number is not greater than the last is an error at its line; skipping leaves an ordered trace."""
+    path = tmp_path_factory.mktemp("order") / "trace.jsonl"
+    save([access(n) for n in order], path)
+    errors: list[TraceFormatError] = []
+    left = [a.sequence for a in JsonLinesReader(path, on_error=errors.append)]
+    assert left == [n for i, n in enumerate(order) if n == max(order[: i + 1])]
+    assert len(left) + len(errors) == len(order)
+    for error in errors:
+        wrong, highest = order[error.line - 2], max(order[: error.line - 1])
+        assert error.reason == f"access {wrong} comes after access {highest}: lines are out of order, or twice there"
+
+
+def test_jq(tmp_path: Path) -> None:
+    """jq reads every line, and finds in it what was recorded."""
+    need(which("jq"), "jq (apt-get install jq)")
+    path = tmp_path / "trace.jsonl"
+    given_accesses = [access(n, value=n, instruction=ADD, describe=lambda *_: 'NAME="x"') for n in range(100)]
+    save([Mark(0, 0, "begin"), *given_accesses], path)
+    query = 'select(.direction == "R") | [.sequence, .value, .register, .fields, .text] | tojson'
+    done = subprocess.run(["jq", "-r", query, path], check=True, capture_output=True, text=True, timeout=60)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        [a.sequence, a.value, a.register, 'NAME="x"', a.text] for a in given_accesses
+    ]
+
+
+@given(accesses().filter(lambda a: a.offset is not None))
+def test_layout(each: Access) -> None:
+    """The places of fields come back; a blank in a name, which would end it, is an underscore."""
+    layout = (("EN", 0, 0), ("PSC", 15, 8), ("WITH[2]", 7, 4))
+    again = from_json(to_json(evolve(each, layout=layout)))
+    assert isinstance(again, Access)
+    assert again.layout == layout
+    spaced = from_json(to_json(evolve(each, layout=(("A B", 0, 0),))))
+    assert isinstance(spaced, Access)
+    assert spaced.layout == (("A_B", 0, 0),)
 
 
 def test_schema(tmp_path: Path) -> None:
@@ -115,6 +158,7 @@ def test_instruction_is_decoded_again() -> None:
         ({"direction": ["R"]}, "direction: expected one of R, W, RW, got ['R']"),
         ({"space": "disk"}, "space: expected one of memory, port, got 'disk'"),
         ({"region": 5}, "region: expected text, got 5"),
+        ({"layout": "EN PSC"}, "layout: expected fields such as EN[0] PSC[15:8], got 'EN PSC'"),
         ({"flags": ["wobbly"]}, "flags: expected a list of split, unaligned, "),
         ({"flags": 3}, "flags: expected a list of split, unaligned, "),
         ({"flags": [["split"]]}, "flags: expected a list of split, unaligned, "),

@@ -1,6 +1,8 @@
 """The text log of Linux's mmiotrace."""
 
 import ctypes
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -250,6 +252,68 @@ def test_awk_one_liner_of_the_documentation(tmp_path: Path) -> None:
     line = written([access(direction=WRITE, instruction=MOV)], tmp_path / "log")[-2]
     assert line.startswith("W 4 ")
     assert line.split(" ")[4] == hex(START + 4)
+
+
+def plainly(path: Path) -> Iterator[tuple[str, int, int, int]]:
+    """Read (direction, width, address, value) as the format's description has it, and nothing of ours.
+
+    First comes VERSION; every other line is of a kind with a fixed number of words between single spaces; numbers are
+    as Linux prints them; an access with a map number lies in that map while it is mapped.
+    """
+    version, *lines = path.read_text().split("\n")
+    assert version == "VERSION 20070824"
+    assert lines.pop() == ""
+    maps: dict[str, range] = {}
+    for line in lines:
+        assert len(line) <= 1023
+        kind, *words = line.split(" ")
+        time = words[1] if kind in ("R", "W") else words[0]
+        assert re.fullmatch(r"\d+\.\d{6}", time)
+        if kind == "MARK":
+            continue
+        hexadecimal = [word for word in words if word.startswith("0x")]
+        assert all(word == hex(int(word, 16)) for word in hexadecimal)
+        assert words[-1] == "0"  # the PID
+        if kind == "MAP":
+            assert len(words) == 7
+            maps[words[1]] = range(int(words[2], 16), int(words[2], 16) + int(words[4], 16))
+        elif kind == "UNMAP":
+            assert len(words) == 4
+            del maps[words[1]]
+        else:
+            assert kind in ("R", "W")
+            width, _, number, address, value, _, _ = words
+            assert width in ("1", "2", "4", "8")
+            assert number == "0" or int(address, 16) in maps[number]
+            assert int(value, 16) < 1 << 8 * int(width)
+            yield kind, int(width), int(address, 16), int(value, 16)
+    assert not maps
+
+
+@given(st.lists(plain_accesses(), max_size=8))
+def test_reads_as_the_description_says(tmp_path_factory: pytest.TempPathFactory, made: list[Access]) -> None:
+    """A reader written from the description alone finds every access of a log of ours, and no line it does not know."""
+    path = tmp_path_factory.mktemp("plain") / "log"
+    save([*REGIONS, *made, Mark(len(made), 5, "end of\nprobe"), Loss(len(made), 6, 3)], path, format="mmiotrace")
+    assert list(plainly(path)) == [(a.letter, a.width, a.address, a.value) for a in made]
+
+
+def test_long_trace_reads_as_the_description_says(tmp_path: Path) -> None:
+    """So does a trace with atomics, wide accesses and ports."""
+    path = tmp_path / "log"
+    with MmiotraceWriter(path) as file:
+        timer = machine(Trace(sinks=[file]))
+        timer.update(START, 4, lambda old: old + 7)
+        timer.write(START + 8, 16, 1 << 64 | 5)
+        timer.port_read(0x71, 1)
+        timer.read(START, 8)
+    assert list(plainly(path)) == [
+        ("R", 4, START, 0),
+        ("W", 4, START, 7),
+        ("W", 8, START + 8, 5),
+        ("W", 8, START + 16, 1),
+        ("R", 8, START, 7),
+    ]
 
 
 def scanned(line: str, form: str, *kinds: type) -> list[int | float]:

@@ -1,5 +1,6 @@
 """Parquet, as pyarrow and DuckDB read it."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from mmio import Access, TraceFileError, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
@@ -92,7 +93,7 @@ def test_groups_bound_the_memory(tmp_path: Path) -> None:
     with ParquetWriter(path, every=10) as file:
         for n in range(25):
             file.write(access(n))
-            assert len(file._rows) < 10
+            assert len(file._batch) < 10
     groups = pyarrow.parquet.ParquetFile(path).metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [10, 10, 5]
 
@@ -192,6 +193,22 @@ def test_folder_of_a_killed_process(tmp_path: Path) -> None:
     values = [row["value"] for row in rows(tmp_path / "run") if row["event"] is None]
     assert len(values) >= reported - 100
     assert values == list(range(1, len(values) + 1))
+
+
+def test_unfinished_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that was never finished disturbs nobody who reads the folder, and is gone after the next trace."""
+    folder = tmp_path / "run"
+    with writer(f"{folder}/", every=10) as file, monkeypatch.context() as context:
+        for n in range(10):
+            file.write(access(n, value=n))
+        context.setattr(os, "rename", lambda *names: os.truncate(names[0], 100))
+        for n in range(10):
+            file.write(access(n))
+    assert len(list(folder.iterdir())) == 2
+    assert len(rows(folder)) == 10
+    assert duckdb.execute(f"select count(*) from '{folder}/*.parquet'").fetchall() == [(10,)]
+    writer(f"{folder}/").close()
+    assert [path.name for path in folder.iterdir()] == ["part-000000.parquet"]
 
 
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

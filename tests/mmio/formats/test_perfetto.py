@@ -3,18 +3,21 @@
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import WRITE
-from mmio import Trace, save
+from mmio import Trace, save, writer
 from mmio.formats import PerfettoWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import START, access, accesses, events, machine
+from tests.needs import need
 
 
 def written(records: list[Record], tmp_path: Path) -> list[dict[str, Any]]:
@@ -94,3 +97,16 @@ def test_file_of_a_killed_process(tmp_path: Path) -> None:
     values = [e["args"]["value"] for e in json.loads(text + "]") if e["ph"] == "C"]
     assert len(values) >= reported
     assert values == list(range(1, len(values) + 1))
+
+
+def test_jq_reads_an_unfinished_file(tmp_path: Path) -> None:
+    """While the trace goes on, the file and a bracket are what jq reads."""
+    need(which("jq"), "jq (apt-get install jq)")
+    path = tmp_path / "trace.json"
+    with writer(path) as file:
+        for n in range(50):
+            file.write(access(n, value=n))
+        query = ["jq", "-c", '[.[] | select(.ph == "i") | .args.sequence]']
+        text = path.read_text() + "]"
+        done = subprocess.run(query, input=text, check=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout) == list(range(50))

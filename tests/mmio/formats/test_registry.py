@@ -63,6 +63,13 @@ def test_unknown_content(content: bytes, tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}:1: not a jsonlines or mmiotrace trace: it begins with {content!r}"
 
 
+def test_format_that_is_only_written(tmp_path: Path) -> None:
+    """Whoever opens a file that is only written is told that it is."""
+    save([], tmp_path / "trace.vcd")
+    with pytest.raises(TraceFormatError, match="vcd is only written, so keep a trace in another format, too"):
+        open_trace(tmp_path / "trace.vcd")
+
+
 def test_empty_file(tmp_path: Path) -> None:
     """An empty file is of no format."""
     path = tmp_path / "trace"

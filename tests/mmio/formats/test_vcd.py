@@ -3,8 +3,11 @@
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
+from enum import IntEnum
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -14,13 +17,22 @@ from vcd.common import VarType
 from vcd.reader import ScalarChange, StringChange, TokenKind, VarDecl, VectorChange, tokenize
 
 from decode import READ_WRITE, WRITE
-from mmio import Access, Trace, TraceFileError, save, writer
+from mmio import Access, AddressSpace, Device, Trace, TraceFileError, bit, field, open_trace, register, save, writer
 from mmio.formats import VcdWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_writer import run
+from tests.mmio.formats.test_linewriter import run
 from tests.mmio.traces import START, access, accesses, events, machine
+from tests.needs import need
 
 Change = tuple[int, str, object]
+PLAIN = (
+    TokenKind.TIMESCALE,
+    TokenKind.ENDDEFINITIONS,
+    TokenKind.DATE,
+    TokenKind.VERSION,
+    TokenKind.DUMPVARS,
+    TokenKind.END,
+)
 
 
 def read(path: Path) -> tuple[dict[str, VarDecl], list[Change]]:
@@ -51,7 +63,7 @@ def read(path: Path) -> tuple[dict[str, VarDecl], list[Change]]:
                     assert isinstance(change, VectorChange | ScalarChange | StringChange)
                     changes.append((time, names[change.id_code], change.value))
                 case kind:
-                    assert kind in (TokenKind.TIMESCALE, TokenKind.ENDDEFINITIONS)
+                    assert kind in PLAIN
     return variables, changes
 
 
@@ -82,8 +94,78 @@ def test_atomic_is_read_and_written(tmp_path: Path) -> None:
     ]
 
 
-def test_fields_are_strings(tmp_path: Path) -> None:
-    """What the device says of a value is a string for each field, written when it changes."""
+class Mode(IntEnum):
+    """Values that have names."""
+
+    OFF = 0
+    FAST = 2
+
+
+class Uart(Device):
+    """A device that says where its fields are."""
+
+    ctrl = register(0, fields=[bit("EN", 0), field("MODE", 3, 2, enum=Mode), field("PSC", 15, 8)])
+    stat = register(4, fields=[bit("BUSY", 31)])
+
+
+def uart(path: Path) -> None:
+    """Write a trace of a `Uart` to a file."""
+    trace = Trace()
+    space = AddressSpace(trace)
+    space.map(START, 0x100, Uart(), "uart")
+    cpu = space.initiator(0)
+    for value in (0xAA09, 0xAB09, 0xAB01, 0xAB05):
+        cpu.write(START, 4, value)
+    cpu.write(START + 1, 1, 0xAC)
+    cpu.read(START, 8)
+    save(trace, path)
+
+
+def test_fields_are_wires(tmp_path: Path) -> None:
+    """A field whose place the device tells is a wire of its width; names of values are texts beside it."""
+    uart(tmp_path / "trace.vcd")
+    variables, changes = read(tmp_path / "trace.vcd")
+    wires = {name: var.size for name, var in variables.items() if var.type_ is VarType.wire}
+    assert (
+        wires
+        == {
+            "uart.CTRL": 32,
+            "uart.CTRL.EN": 1,
+            "uart.CTRL.MODE": 2,
+            "uart.CTRL.PSC": 8,
+            "uart.CTRL+1": 8,
+            "uart.CTRL+1.PSC": 8,
+            "uart.CTRL..STAT": 64,
+            "uart.CTRL..STAT.CTRL.EN": 1,
+            "uart.CTRL..STAT.CTRL.MODE": 2,
+            "uart.CTRL..STAT.CTRL.PSC": 8,
+            "uart.CTRL..STAT.STAT.BUSY": 1,
+        }
+        or wires
+    )
+    values = {name: [value for _, changed, value in changes if changed == name] for name in variables}
+    assert values["uart.CTRL.EN"] == ["1"]
+    assert values["uart.CTRL.MODE"] == [2, 0, 1]
+    assert values["uart.CTRL.PSC"] == [0xAA, 0xAB]
+    assert values["uart.CTRL+1.PSC"] == [0xAC]
+    assert values["uart.CTRL.MODE.text"] == ["FAST", "OFF"]
+    assert values["uart.CTRL..STAT.STAT.BUSY"] == ["0"]
+
+
+def test_wires_of_a_file(tmp_path: Path) -> None:
+    """Fields keep their places in JSON Lines, so a trace that was stored becomes the same waveforms."""
+    uart(tmp_path / "direct.vcd")
+    uart(tmp_path / "stored.jsonl")
+    save(open_trace(tmp_path / "stored.jsonl").records(), tmp_path / "stored.vcd")
+    direct, stored = read(tmp_path / "direct.vcd"), read(tmp_path / "stored.vcd")
+    assert {name: (v.size, v.type_) for name, v in direct[0].items()} == {
+        n: (v.size, v.type_) for n, v in stored[0].items()
+    }
+    assert [change[1:] for change in direct[1]] == [change[1:] for change in stored[1]]
+
+
+def test_fields_of_unknown_place_are_strings(tmp_path: Path) -> None:
+    """What a device says of a value without telling where, is a string for each field, written when it changes."""
     trace = Trace()
     timer = machine(trace)
     for value in (1, 3, 2):
@@ -92,6 +174,26 @@ def test_fields_are_strings(tmp_path: Path) -> None:
     save(trace, path)
     _, changes = read(path)
     assert [value for _, name, value in changes if name == "timer.CTRL.EN"] == ["1", "0"]
+
+
+def test_gtkwave(tmp_path: Path) -> None:
+    """GTKWave's converter reads every variable and every change of a wire, also of a file that was not closed."""
+    need(which("vcd2fst") and which("fst2vcd"), "vcd2fst (apt-get install gtkwave)")
+    path = tmp_path / "trace.vcd"
+    with writer(path) as file:
+        for n in range(200):
+            file.write(access(n, register=f"R{n % 7}", value=n, layout=(("LOW", 3, 0), ("TOP", 7, 7))))
+        file.write(Mark(200, 200_000, "still open"))
+        subprocess.run(["vcd2fst", path, tmp_path / "trace.fst"], check=True, capture_output=True, timeout=60)
+    with open(tmp_path / "back.vcd", "wb") as back:
+        subprocess.run(["fst2vcd", tmp_path / "trace.fst"], check=True, stdout=back, timeout=60)
+    (ours, changes), (theirs, changes_back) = read(path), read(tmp_path / "back.vcd")
+    wires = {name: variable.size for name, variable in ours.items() if variable.type_ is VarType.wire}
+    assert len(wires) == 7 * 3
+    assert wires == {name: variable.size for name, variable in theirs.items() if variable.type_ is VarType.wire}
+    initial = [(time, name, value) for time, name, value in changes_back if value in ("x", "z")]
+    found = [change for change in changes_back if change[1] in wires and change not in initial]
+    assert sorted(found, key=str) == sorted((change for change in changes if change[1] in wires), key=str)
 
 
 def test_names(tmp_path: Path) -> None:

@@ -1,200 +1,111 @@
-"""Trace files as they are written, and what is left when things go wrong."""
+"""What all writers have in common."""
 
-import os
-import signal
-import subprocess
-import sys
+import gc
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event as Signal
 
 import pytest
 
-from mmio import Trace, TraceFileError, open_trace, writer
-from mmio.formats import JsonLinesWriter, MmiotraceWriter
-from mmio.formats.writer import LineWriter
+from mmio import Trace, TraceFileError, open_trace, save
+from mmio.formats import FORMATS, JsonLinesWriter
+from mmio.formats.writer import Writer
 from tests.mmio.traces import START, access, machine
 
-ROOT = Path(__file__).parents[3]
-
-WRITERS = pytest.mark.parametrize("make", [JsonLinesWriter, MmiotraceWriter])
+EACH = pytest.mark.parametrize("make", [form.writer for form in FORMATS], ids=[form.name for form in FORMATS])
 
 
-def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
-    """Start a Python child in which this project can be imported."""
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+class Watched(JsonLinesWriter):
+    """A writer that says when it hands records on."""
 
+    def __init__(self, path: Path, **options: float) -> None:
+        self.handed_on = Signal()
+        super().__init__(path, **options)  # type: ignore[arg-type]
 
-def lines(path: Path) -> int:
-    return len(path.read_text().splitlines())
-
-
-@WRITERS
-def test_each_record_is_in_the_file_at_once(make: type[LineWriter], tmp_path: Path) -> None:
-    """By default the file has a record as soon as `write` returns."""
-    path = tmp_path / "trace"
-    with make(path) as file:
-        for n in range(3):
-            before = lines(path)
-            file.write(access(n))
-            assert lines(path) > before
-
-
-@WRITERS
-def test_batches(make: type[LineWriter], tmp_path: Path) -> None:
-    """With `every=3` each third record goes to the file together with the two before it."""
-    path = tmp_path / "trace"
-    with make(path, every=3, seconds=1000) as file:
-        file.write(access(0))
-        file.write(access(1))
-        header = lines(path)
-        file.write(access(2))
-        assert lines(path) >= header + 3
-        full = lines(path)
-        file.write(access(3))
-        assert lines(path) == full
-        file.flush()
-        assert lines(path) == full + 1
+    def _hand_on(self) -> None:
+        super()._hand_on()
+        self.handed_on.set()
 
 
 def test_batches_do_not_wait_long(tmp_path: Path) -> None:
-    """A batch that is not full goes to the file with the first record after `seconds`."""
-    path = tmp_path / "trace"
-    with JsonLinesWriter(path, every=1000, seconds=0) as file:
+    """A batch that is not full goes to the file after `seconds`, though no other record comes."""
+    path = tmp_path / "trace.jsonl"
+    with Watched(path, every=1000, seconds=0.01) as file:
         file.write(access())
-        assert lines(path) == 2
+        assert file.handed_on.wait(60)
+        assert len(open_trace(path).load()) == 1
 
 
-@WRITERS
-def test_closing_writes_the_rest(make: type[LineWriter], tmp_path: Path) -> None:
-    """What is pending is written when the writer closes; closing again does nothing, writing then is an error."""
-    path = tmp_path / "trace"
-    file = make(path, every=1000, seconds=1000)
-    file.write(access())
-    file.close()
-    file.close()
-    assert len(open_trace(path).load()) == 1
-    with pytest.raises(ValueError, match="the writer is closed"):
+def test_failure_while_keeping_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When what is handed on after `seconds` does not fit, the next write raises."""
+    with Watched(tmp_path / "trace.jsonl", every=1000, seconds=0.01) as file:
+        tried = Signal()
+
+        def full(text: str) -> None:
+            tried.set()
+            raise file._refuse(OSError(28, "No space left on device"))
+
+        monkeypatch.setattr(file, "_put", full)
         file.write(access())
+        assert tried.wait(60)
+        with file._lock, pytest.raises(TraceFileError, match="No space left"):
+            file.write(access(1))
 
 
-@WRITERS
-def test_overwrites_an_old_file(make: type[LineWriter], tmp_path: Path) -> None:
-    """A file that is there is replaced, however long it is."""
+@EACH
+@pytest.mark.parametrize("wrong", [{"every": 0}, {"seconds": 0}, {"seconds": -1.0}])
+def test_options_are_checked(make: Callable[..., Writer], wrong: dict[str, int], tmp_path: Path) -> None:
+    """A batch of no records, and a time that never passes, are errors, and leave no file."""
+    with pytest.raises(ValueError, match="every is a number of records from 1"):
+        make(tmp_path / "trace", **wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@EACH
+def test_refused_writer_leaves_nothing_behind(make: Callable[..., Writer], tmp_path: Path) -> None:
+    """A writer that is refused has neither a thread nor an open file afterwards, and the first one goes on."""
     path = tmp_path / "trace"
-    path.write_text("R 4 old\n" * 1000)
     with make(path) as file:
+        files, threads = set(Path("/proc/self/fd").iterdir()), threading.active_count()
+        with pytest.raises(TraceFileError, match="another writer is writing this trace file"):
+            make(path, every=7)
+        gc.collect()
+        assert set(Path("/proc/self/fd").iterdir()) == files
+        assert threading.active_count() == threads
         file.write(access())
-    assert len(open_trace(path).load()) == 1
 
 
-@WRITERS
-def test_one_writer_a_file(make: type[LineWriter], tmp_path: Path) -> None:
-    """A second writer on a file is refused by name and does not harm it; when the first is closed, it may."""
-    path = tmp_path / "trace"
-    with make(path) as file:
-        file.write(access())
-        with pytest.raises(TraceFileError, match="another writer is writing this trace file") as caught:
-            make(path)
-        assert caught.value.filename == str(path)
-        assert str(path) in str(caught.value)
-        file.write(access(1))
-    assert len(open_trace(path).load()) == 2
-    make(path).close()
-
-
-def test_lock_holds_between_processes(tmp_path: Path) -> None:
-    """The refusal covers writers in other processes, and ends with the process."""
-    path = tmp_path / "trace.jsonl"
-    script = "import sys, mmio; w = mmio.writer(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    with run(script, path) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "open\n"
-        with pytest.raises(TraceFileError):
-            writer(path)
-        child.kill()
-    writer(path).close()
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".mmiotrace"])
-def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
-    """SIGKILL in the middle of writing leaves a file that reads without error and has every record written."""
-    path = tmp_path / f"trace{suffix}"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(5)][-1]
-        child.send_signal(signal.SIGKILL)
-        reported = int(([str(reported), *child.stdout.read().split()])[-1])
-    assert child.returncode == -signal.SIGKILL
-    values = [a.value for a in open_trace(path)]
-    assert len(values) >= reported
-    assert values == list(range(1, len(values) + 1))
-
-
-@WRITERS
-def test_full_disk(make: type[LineWriter]) -> None:
-    """No space left is an OSError that names the file and says why."""
-    with pytest.raises(TraceFileError) as caught:
-        make("/dev/full")
-    assert str(caught.value) == ("[Errno 28] cannot write the trace any further: No space left on device: '/dev/full'")
-
-
-def test_disk_that_fills_up(tmp_path: Path) -> None:
-    """When the disk fills up, this access and all later ones raise, even if there is space again; no line is cut."""
-    path = tmp_path / "trace.jsonl"
-    script = (
-        "import sys, resource, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 50000))\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in range(1000):\n"
-        "    try:\n"
-        "        timer.write(START, 4, n)\n"
-        "    except mmio.TraceFileError as error:\n"
-        "        print(n, type(error).__name__, error.errno)\n"
-        "    if n == 40: break\n"
-        "    if n == 35: resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))\n"
-        "trace._sinks[0].close()\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        failures = child.stdout.read().splitlines()
-    assert child.returncode == 0
-    written = [a.value for a in open_trace(path)]
-    assert 10 < len(written) < 40
-    assert written == list(range(len(written)))
-    assert failures == [f"{n} TraceFileError 27" for n in range(len(written), 41)]
-
-
-def test_pipe(tmp_path: Path) -> None:
-    """A trace can be written to a pipe: it is neither locked nor emptied."""
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    with run("import sys; print(len(open(sys.argv[1]).readlines()))", path) as reader:
-        with JsonLinesWriter(path) as file:
-            file.write(access())
-        assert reader.stdout is not None
-        assert reader.stdout.read() == "2\n"
-
-
-def test_trace_writes_as_it_goes(tmp_path: Path) -> None:
-    """A writer is a sink: a trace and its file are equal, while the trace goes on."""
-    path = tmp_path / "trace.jsonl"
-    with writer(path) as file:
+@EACH
+def test_spots_and_accesses_are_written_alike(make: Callable[..., Writer], tmp_path: Path) -> None:
+    """What a trace streams and what is saved of it afterwards are the same file."""
+    streamed, saved = tmp_path / "streamed", tmp_path / "saved"
+    with make(streamed) as file:
         trace = Trace(sinks=[file])
         timer = machine(trace)
-        timer.write(START, 4, 1)
-        timer.update(START, 8, lambda old: old + 1)
-        assert open_trace(path).load() == trace
-        timer.port_read(0x71, 1)
-        assert open_trace(path).load() == trace
+        for n in range(5):
+            timer.write(START, 4, n)
+            timer.read(START + 4 * n, 8)
+            timer.update(START, 4, lambda old: old + 1)
+            timer.read(START + 0x10, 16)
+            timer.port_read(0x71, 1)
+    with make(saved) as file:
+        for record in trace.records():
+            file.write(record)
+    assert saved.read_bytes() == streamed.read_bytes()
+
+
+@EACH
+def test_closed_writer(make: Callable[..., Writer], tmp_path: Path) -> None:
+    """Closing twice is closing once; what comes later is refused, by name."""
+    file = make(tmp_path / "trace")
+    file.close()
+    file.close()
+    with pytest.raises(ValueError, match=r"/trace: the writer is closed"):
+        file.write(access())
+
+
+def test_save_takes_options(tmp_path: Path) -> None:
+    """`save` hands options on to the writer."""
+    with pytest.raises(ValueError, match="every is a number"):
+        save([access()], tmp_path / "trace.jsonl", every=0)

@@ -19,19 +19,36 @@ def test_rows_are_the_bytes_touched() -> None:
     assert grid.writes == {(2, COLUMNS - 1): 1}
 
 
+def test_rows_are_as_wide_as_registers() -> None:
+    """Where every access is aligned and as wide as a register, a register is a row."""
+    grid = Grid.of([access(0, offset=4), access(1, offset=8, width=8), access(2, offset=0x14)])
+    assert (grid.size, grid.rows) == (4, (4, 8, 12, 0x14))
+
+
 def test_rows_grow_with_the_region() -> None:
-    """Of more bytes than fit, a power of two is a row, and an access within it counts once."""
-    grid = Grid.of([access(n, offset=4 * n) for n in range(ROWS)])
+    """Of more rows than fit, a power of two is a row, and an access within it counts once."""
+    grid = Grid.of([access(n, offset=2 * n, width=2) for n in range(2 * ROWS)])
     assert (grid.size, len(grid.rows)) == (4, ROWS)
-    assert set(grid.reads.values()) == {1}
+    assert grid.reads.total() == 2 * ROWS
     assert grid.rows[:3] == (0, 4, 8)
+
+
+def test_labels() -> None:
+    """A row has its offset, and the name of a register that begins there alone; borders show what is left out."""
+    made = [access(0, offset=0, register="CTRL"), access(1, offset=4), access(2, offset=16, register=None)]
+    grid = Grid.of(made)
+    assert [grid.label(row) for row in range(4)] == ["CTRL 0x0", "STATUS 0x4", "0x10", ""]
+    assert grid.gaps() == [1.5]
+    many = Grid.of([access(n, offset=n, width=1, register=f"R{n}") for n in range(2 * ROWS)])
+    assert many.label(1) == "0x2"
+    assert many.gaps() == []
 
 
 def test_atomics_count_as_both() -> None:
     """An atomic is a read and a write."""
     grid = Grid.of([access(direction=READ_WRITE, old=1)])
     assert grid.reads == grid.writes
-    assert grid.reads.total() == 4
+    assert grid.reads.total() == 1
 
 
 def test_where_nothing_is_mapped_addresses_count() -> None:
@@ -47,7 +64,13 @@ def test_picture(tmp_path: Path) -> None:
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         TraceView.of([access(n, offset=n * 8, direction=WRITE) for n in range(20)]).heatmap(path)
     svg = path.read_text()
-    for label in ("reads of timer", "writes of timer", "0x0", "offset, 1 byte a row", "ms since the first access"):
+    for label in (
+        "reads of timer",
+        "writes of timer",
+        "0x0",
+        "offset, 4 bytes a row",
+        "time since the first access (µs)",
+    ):
         assert label in svg
 
 

@@ -26,7 +26,7 @@ def test_bars_are_high_as_counts() -> None:
     many = [access(n, time=0) for n in range(8)] + [access(9, time=50) for n in range(4)] + [access(10, time=100)]
     header, row = sparkline(many, width=3).splitlines()
     assert row.endswith("█▄▁")
-    assert header.endswith("in 0.000 ms")
+    assert header.endswith("in 100.000 ns")
 
 
 def test_one_moment() -> None:

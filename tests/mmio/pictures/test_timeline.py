@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from decode import READ_WRITE, WRITE
 from mmio import TraceView
-from mmio.pictures.timeline import MAX_LANES, lanes
+from mmio.pictures.timeline import MAX_LANES
 from tests.mmio.traces import START, access
 
 
@@ -21,25 +20,16 @@ def picture(view: TraceView, tmp_path: Path) -> str:
     return path.read_text()
 
 
-def test_lanes_are_registers_in_address_order() -> None:
-    """Each register is a lane, and an atomic is in it as a read and as a write."""
-    found = lanes(
-        [
-            access(0, time=5),
-            access(1, time=6, address=START, offset=0, register="CTRL", direction=WRITE),
-            access(2, time=7, direction=READ_WRITE, old=1),
-        ]
-    )
-    assert [(lane.first.place, lane.reads, lane.writes) for lane in found] == [
-        ("timer.CTRL", [], [6]),
-        ("timer.STATUS", [5, 7], [7]),
-    ]
-
-
 def test_picture_names_registers(tmp_path: Path) -> None:
     """The picture has a label for each register, the counts, and the unit of time."""
     svg = picture(TraceView.of([access(0), access(1, register=None, offset=8), access(2000)]), tmp_path)
-    for label in ("timer.STATUS", "timer+0x8", "3 accesses to 2 registers", "ms since the first access", "reads"):
+    for label in (
+        "timer.STATUS",
+        "timer+0x8",
+        "3 accesses to 2 registers",
+        "time since the first access (ms)",
+        "▀ reads",
+    ):
         assert label in svg
 
 
@@ -58,6 +48,14 @@ def test_busiest_lanes(tmp_path: Path) -> None:
     assert f"{MAX_LANES + 6} accesses to {MAX_LANES + 5} registers, the busiest {MAX_LANES} shown" in svg
     assert f"timer.R{MAX_LANES + 4}" in svg
     assert f"timer.R{MAX_LANES + 3}" not in svg
+
+
+def test_shared_lanes(tmp_path: Path) -> None:
+    """The elements of a long array share a lane, and the title says how many registers there are."""
+    many = [access(n, register=f"RING[{n}].TAIL", offset=n, address=START + n) for n in range(2000)]
+    svg = picture(TraceView.of([*many, access(2000)]), tmp_path)
+    assert "2,001 accesses to 2,001 registers in 2 lanes" in svg
+    assert "timer.RING[…].TAIL" in svg
 
 
 def test_long_traces_stay_small(tmp_path: Path) -> None:

@@ -95,3 +95,14 @@ def test_short_equal_stretch_is_shown_once() -> None:
     """Equal accesses between two differences are shown once, even when they are fewer than the context."""
     lines = str(trace("XabY").diff(trace("PabQ"))).splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["-", "+", "1", "2", "-", "+"]
+
+
+def test_polling_longer_is_no_difference() -> None:
+    """Folded, equal reads in a row are one, however many; writes are not, and a value that was never read shows."""
+    ready, ring = access(1, value=1), access(2, direction=WRITE, value=7)
+    mine = TraceView.of([access(0)] * 3 + [ready, ring])
+    assert mine.diff([access(0)] * 900 + [ready, ready, ring], fold=True).same
+    assert not mine.diff([access(0)] * 900 + [ready, ring]).same
+    twice = mine.diff([access(0), ready, ring, ring], fold=True)
+    assert [(hunk.kind, len(hunk.other)) for hunk in twice] == [("equal", 3), ("added", 1)]
+    assert [hunk.kind for hunk in mine.diff([access(0), ring], fold=True)] == ["equal", "missing", "equal"]

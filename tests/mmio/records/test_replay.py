@@ -85,7 +85,7 @@ def test_names_come_along() -> None:
     """A replay knows the register names and the fields of the recording."""
     replay = Replay(recording())
     assert replay.name_at(4, 2) == "STATUS"
-    assert replay.describe(4, 2, 1) == "EN=1"
+    assert replay.describe(4, 2, 0xABCD) == "EN=1"
     assert replay.name_at(8, 4) is None
     assert replay.describe(8, 4, 1) == ""
 
@@ -96,7 +96,7 @@ def test_a_description_is_of_its_value(tmp_path: Path) -> None:
     def describe(offset: int, width: int, value: int) -> str:
         return f"EN={value}"
 
-    values = [access(value=value, describe=describe) for value in (0, 1)]
+    values = [access(value, value=value, describe=describe) for value in (0, 1)]
     save(values, tmp_path / "run.jsonl")
     replay = Replay(open_trace(tmp_path / "run.jsonl").load())
     assert [replay.describe(4, 4, value) for value in (0, 1, 2)] == ["EN=0", "EN=1", ""]
@@ -111,6 +111,39 @@ def test_registers_that_took_turns_share_their_name() -> None:
     replay = Replay([access(register="THR", value=1, describe=describe), access(register="DLL", value=2)])
     assert replay.name_at(4, 4) == "DLL/THR"
     assert replay.describe(4, 4, 1) == ""
+
+
+def test_meanings_of_a_file(tmp_path: Path) -> None:
+    """A recording from a file has the words for the values it holds; for others its fields are numbers, if it can."""
+    layout = (("READY", 0, 0), ("MODE", 6, 4))
+    saying = [
+        access(n, value=value, layout=layout, describe=lambda _, __, value: f"READY={value & 1} MODE=FAST")
+        for n, value in enumerate((0x20, 0x21))
+    ]
+    save(saying, tmp_path / "run.jsonl")
+    replay = Replay(open_trace(tmp_path / "run.jsonl"))
+    assert [replay.describe(4, 4, value) for value in (0x20, 0x21, 0x31)] == [
+        "READY=0 MODE=FAST",
+        "READY=1 MODE=FAST",
+        "READY=0x1 MODE=0x3",
+    ]
+    assert replay.fields_at(4, 4) == layout
+    assert replay.fields_at(8, 4) == ()
+
+
+def test_compared_with_the_recording() -> None:
+    """Under the same name, a driver that does the same makes a trace that does not differ from the recording."""
+    trace = Trace()
+    timer = machine(trace)
+    timer.write(START, 4, 1)
+    timer.read(START + 4, 4)
+    space = AddressSpace(again := Trace())
+    space.map(0x5000, 0x100, Replay(trace), "timer")
+    cpu = space.initiator(0)
+    cpu.write(0x5000, 4, 1)
+    cpu.read(0x5004, 4)
+    assert again.diff(trace).same
+    assert [a.decoded for a in again] == [a.decoded for a in trace]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The record store."""
 
+import ctypes
 import io
 import sys
 import tracemalloc
@@ -11,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE, Instruction
-from mmio import Access, AddressSpace, Trace
-from mmio.records.events import Event, Loss, Mapped, Mark, Record, Started
+from mmio import Access, AddressSpace, Symbols, Trace
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
 from mmio.records.flags import ATOMIC, SPLIT
+from mmio.records.selection import Selection
+from mmio.records.spot import Spot
+from mmio.records.symbols import Location
 from mmio.space.region import Region
 from mmio.space.route import Space
 from tests.mmio.traces import ADD, MOV, OUT, START, machine
@@ -371,3 +375,62 @@ def test_nothing_mapped_has_no_place() -> None:
     assert (made.address, made.value) == (0x5000, 0xFFFFFFFF)
     assert (made.region, made.offset, made.register) == (None, None, None)
     assert not any(isinstance(event, Mapped) for event in trace.events)
+
+
+def test_instructions_are_located_once() -> None:
+    """A trace that knows where instructions are says it before their first access, and to a late sink, too."""
+    asked: list[int] = []
+
+    def locate(ip: int) -> Location | None:
+        asked.append(ip)
+        return Location("driver.so", 0x10, "poll", 4, "driver.c:42") if ip == 0x401000 else None
+
+    trace = Trace(locate=locate)
+    timer = machine(trace)
+    for ip in (0x401000, 0x402000) * 3:
+        timer.ip = ip
+        timer.read(START, 4)
+        timer.read(START, 2)
+    assert asked == [0x401000, 0x402000]
+    (located,) = (event for event in trace.events if isinstance(event, Located))
+    assert (located.sequence, located.ip, located.location) == (0, 0x401000, locate(0x401000))
+    late = Collector()
+    trace.attach(late)
+    assert located in late.records
+    assert "poll+0x4 (driver.so) driver.c:42" in str(trace)
+    assert "poll+0x4 (driver.so) driver.c:42 (6), 0x402000 (6)" in str(trace.summary())
+    assert len(trace.select(Selection.parse(ip=["poll"]))) == 6
+
+
+def test_real_instruction_is_located() -> None:
+    """With `Symbols().locate`, what a library function does is traced to that function."""
+    address = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
+    assert address is not None
+    trace = Trace(locate=Symbols().locate)
+    timer = machine(trace)
+    timer.ip = address
+    timer.read(START, 4)
+    (located,) = (event for event in trace.events if isinstance(event, Located))
+    assert located.module.startswith("libc")
+    assert trace.select(Selection.parse(ip=["libc*"])) == trace
+
+
+def test_sink_that_takes_is_told_the_same() -> None:
+    """A sink with `take` is told by it of every access, and what it is told builds the same accesses."""
+    taken: list[Access] = []
+
+    class Taker:
+        def write(self, record: Record) -> None:
+            assert not isinstance(record, Access)
+
+        def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+            taken.append(spot.access(sequence, time, value, old))
+
+    trace = Trace(sinks=[Taker()])
+    timer = machine(trace)
+    timer.write(START, 4, 1)
+    timer.update(START, 4, lambda value: value + 1)
+    timer.read(START + 0x10, 16)
+    timer.port_read(0x71, 1)
+    assert taken == list(trace)
+    assert [a.decoded for a in taken] == [a.decoded for a in trace]

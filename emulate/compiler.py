@@ -70,25 +70,24 @@ def _in_protected_mode(run: Run) -> Run:
     return checked
 
 
-_LITERAL: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
+_LITERAL: Final = re.compile(r"\b(0x[0-9a-f]+|[0-9]+)\b")
 _HEAD: Final = "def run(cpu, bus"
+_GAP: Final = "\0"  # where a literal was
 
 
 def _function(source: str, namespace: dict[str, Any]) -> Run:
     """Return the function `run` of a source."""
-    values: list[int] = []
-
-    def lift(literal: re.Match[str]) -> str:
-        values.append(int(literal[0], 0))
-        return f"c{len(values) - 1}"
-
-    return FunctionType(_shape(_LITERAL.sub(lift, source), len(values)), namespace, "run", tuple(values))
+    texts = _LITERAL.split(source)  # every other one is a literal
+    values = tuple([int(literal, 0) for literal in texts[1::2]])
+    return FunctionType(_shape(_GAP.join(texts[::2])), namespace, "run", values)
 
 
 @lru_cache(maxsize=4096)
-def _shape(source: str, count: int) -> CodeType:
-    """Compile a source with so many parameters in place of literals; return the code object of the function in it."""
-    parameters = "".join(f", c{number}" for number in range(count))
+def _shape(text: str) -> CodeType:
+    """Compile a source with parameters in place of literals; return the code object of the function in it."""
+    first, *others = text.split(_GAP)
+    parameters = "".join(f", c{number}" for number in range(len(others)))
+    source = first + "".join(f"c{number}{other}" for number, other in enumerate(others))
     module = compile(source.replace(_HEAD, _HEAD + parameters, 1), "<pagetrap instruction>", "exec")
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 

@@ -70,7 +70,7 @@ def test_a_shape_with_arguments_equals_the_text_compiled() -> None:
             RECIPES[form.mnemonic](builder)
             source, namespace = builder.finish()
             outcomes = []
-            of_its_own = FunctionType(compiler._shape(source, 0), namespace)
+            of_its_own = FunctionType(compiler._shape(source), namespace)
             for function in (compiler._function(source, namespace), of_its_own):
                 bus = Everywhere()
                 cpu = Cpu(bits, protected=False, esi=0x1000, ebx=0x20, esp=0x4000, edx=3, ecx=5, k1=5, xmm3=1 << 127)

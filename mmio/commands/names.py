@@ -5,43 +5,44 @@ summary is printed when all of them are gone. So where an instruction lies is lo
 """
 
 import os
+from collections.abc import Callable, Iterable
 
 from mmio.ptrace.maps import group_of
-from mmio.records.access import Access
-from mmio.records.events import Record
 from mmio.records.symbols import Location, Symbols
 
 
 class Names:
-    """A sink that learns where instructions are; call it with an instruction pointer to get a name.
+    """Knows where instructions are; call it with an instruction pointer to get a name.
 
-    The number of a record's thread is that of a thread of the system. Where two programs have different code at the
-    same address, the first one seen names it.
+    Where two programs have different code at the same address, the first one asked for names it.
+
+    `threads`: returns the threads that are traced at the time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Callable[[], Iterable[int]]) -> None:
+        self._threads = threads
         self._programs: dict[tuple[int, str], Symbols] = {}
-        self._of: dict[int, Symbols] = {}
-
-    def write(self, record: Record) -> None:
-        """Look where an instruction is, the first time it is seen."""
-        if isinstance(record, Access) and record.ip not in self._of:
-            program = _program(record.thread)
-            symbols = self._programs.get(program)
-            if symbols is None:
-                symbols = self._programs[program] = Symbols(record.thread)
-            symbols.learn(record.ip)
-            self._of[record.ip] = symbols
+        self._known: dict[int, Location | None] = {}
 
     def __call__(self, ip: int) -> str:
         """Return "function+0x12 (module)", or the address of an instruction that nothing is known of."""
-        symbols = self._of.get(ip)
-        return f"{ip:#x}" if symbols is None else symbols(ip)
+        return str(self.locate(ip) or f"{ip:#x}")
 
     def locate(self, ip: int) -> Location | None:
         """Return where an instruction is, None when it is not known."""
-        symbols = self._of.get(ip)
-        return None if symbols is None else symbols.locate(ip)
+        if ip not in self._known:
+            self._known[ip] = self._find(ip)
+        return self._known[ip]
+
+    def _find(self, ip: int) -> Location | None:
+        for program in dict.fromkeys(map(_program, self._threads())):
+            symbols = self._programs.get(program)
+            if symbols is None:
+                symbols = self._programs[program] = Symbols(program[0])
+            found = symbols.locate(ip)
+            if found is not None:
+                return found
+        return None
 
 
 def _program(thread: int) -> tuple[int, str]:

@@ -41,11 +41,12 @@ class Watch(Tracer):
 
     SIGTERM and SIGHUP have their usual effect then (`Interrupts.fulfil`), after which there is nobody to do it.
 
-    `ending`: what is done at the end, the last thing first.
+    `names`: of instructions. `ending`: what is done at the end, the last thing first.
     """
 
-    def __init__(self, trace: Trace) -> None:
-        super().__init__(trace)
+    def __init__(self) -> None:
+        self.names = Names(lambda: list(self._threads))
+        super().__init__(Trace(locate=self.names.locate))
         self.ending = ExitStack()
 
     def close(self) -> None:
@@ -61,7 +62,7 @@ def watch(options: argparse.Namespace) -> int:
     program = _program(options)
     devices: list[DeviceArgument] = getattr(options, "device", [])
     _check(options, devices)
-    with _warnings_as_lines(), _models_blamed(devices), Watch(Trace()) as tracer:
+    with _warnings_as_lines(), _models_blamed(devices), Watch() as tracer:
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
         output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
@@ -84,7 +85,7 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
 
 def _show(tracer: Watch, options: argparse.Namespace) -> Output | None:
     """Let everything that was asked for hear of the accesses; return the file they are written to."""
-    trace, ending, names = tracer.trace, tracer.ending, Names()
+    trace, ending, names = tracer.trace, tracer.ending, tracer.names
     wanted = choosing.selection(options).located(names.locate)
     everything = wanted == Selection()
     output = Output(options.output, options.format) if options.output else None
@@ -92,10 +93,10 @@ def _show(tracer: Watch, options: argparse.Namespace) -> Output | None:
     folded = Folded(lines)
     polls = Polls(sys.stderr, names)
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
-    for sink in (names, *(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
+    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
         trace.attach(sink)
     if not options.quiet:
-        ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), names, len(trace)))
+        ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), len(trace)))
     ending.callback(polls.close)
     ending.callback(folded.close)
     if output is not None:
@@ -103,9 +104,9 @@ def _show(tracer: Watch, options: argparse.Namespace) -> Output | None:
     return output
 
 
-def _sum_up(trace: TraceView, names: Names, seen: int) -> None:
+def _sum_up(trace: TraceView, seen: int) -> None:
     nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
-    print(trace.summary().table(names) if len(trace) else f"pagetrap: {nothing}", file=sys.stderr, flush=True)
+    print(trace.summary() if len(trace) else f"pagetrap: {nothing}", file=sys.stderr, flush=True)
 
 
 def die(number: int) -> int:

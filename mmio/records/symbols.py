@@ -80,11 +80,6 @@ class Symbols:
             symbol, into = _from_linker(ip)
         return Location(name, address, symbol, into, module.line(address))
 
-    def learn(self, ip: int) -> None:
-        """See that it is known what is mapped around an address, so that it has a name when the process is gone."""
-        if self._mapping(ip) is None:
-            self._read_maps()
-
     def refresh(self) -> None:
         """Forget names and look again at what the process has mapped, such as after an exec or dlclose."""
         self._names.clear()

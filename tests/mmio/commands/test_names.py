@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 from mmio.commands.names import Names
-from tests.mmio.traces import access
 
 
 def _libc(pid: int) -> int:
@@ -26,13 +25,16 @@ def _process() -> "subprocess.Popen[bytes]":
 
 def test_names_outlive_the_program() -> None:
     """Where an instruction was is known when the program is gone, to whom it belongs as well."""
-    names = Names()
+    threads: list[int] = []
+    names = Names(lambda: threads)
     ips = []
     for _ in range(2):
         with _process() as process:
+            threads.append(process.pid)
             ips.append(_libc(process.pid))
-            names.write(access(ip=ips[-1], thread=process.pid))
+            assert names.locate(ips[-1])
             process.communicate(b"\n")
+            threads.clear()
     for ip in ips:
         assert "libc" in names(ip)
         location = names.locate(ip)
@@ -42,8 +44,6 @@ def test_names_outlive_the_program() -> None:
 
 def test_what_was_never_seen_has_no_name() -> None:
     """An address nobody executed, or in a process that is not there, is a number."""
-    names = Names()
+    names = Names(lambda: [2**22 + 1])
     assert names(0x1234) == "0x1234"
     assert names.locate(0x1234) is None
-    names.write(access(ip=0x5678, thread=2**22 + 1))
-    assert names(0x5678) == "0x5678"

@@ -122,6 +122,7 @@ def test_trace_shows_the_width_of_every_access(here: Path, option: str, width: i
     assert done.returncode == 0
     assert done.stdout.startswith("00000010:")
     accesses = open_trace(here / "run.jsonl").load()
+    assert "memtool+0x" in str(accesses.summary())
     assert [access.offset for access in accesses] == list(range(0x10, 0x20, width))
     assert {(access.width, access.value) for access in accesses if access.offset == 0x10} == {
         (width, int.from_bytes(bytes(range(0x10, 0x10 + width)), "little"))

@@ -1,9 +1,11 @@
 """The file a trace is written to while a program runs."""
 
 import sys
+from collections.abc import Callable
 
 from mmio.formats import writer
 from mmio.records.events import Record
+from mmio.records.spot import Spot
 
 
 class Output:
@@ -27,22 +29,30 @@ class Output:
 
     def write(self, record: Record) -> None:
         """Write a record, unless that has failed before."""
-        if not self.failed:
-            try:
-                self._writer.write(record)
-                self._records += 1
-            except OSError as error:
-                self._fail(error)
+        self._try(self._writer.write, record)
+
+    def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        """Write an access that nobody has built."""
+        self._try(self._writer.take, spot, sequence, time, value, old)
 
     def close(self) -> None:
         """Finish the file."""
         try:
             self._writer.close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if not self.failed:
                 self._fail(error)
 
-    def _fail(self, error: OSError) -> None:
+    def _try(self, write: Callable[..., None], *what: object) -> None:
+        if not self.failed:
+            try:
+                write(*what)
+                self._records += 1
+            except (OSError, ValueError) as error:
+                self._fail(error)
+
+    def _fail(self, error: OSError | ValueError) -> None:
         self.failed = True
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         kept = f"it ends after {self._records:,} records; the program runs on"
-        print(f"pagetrap: {self._path}: {error.strerror}: {kept}", file=sys.stderr, flush=True)
+        print(f"pagetrap: {self._path}: {reason}: {kept}", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ A device model that always answers the same is the usual mistake of a first mode
 """
 
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeAlias
 
 from attrs import frozen
 
@@ -12,6 +12,7 @@ from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.events import Record
 from mmio.records.loops import MAX_LOOP, Loop
+from mmio.records.spot import Spot, Spots
 
 FIRST: Final = 10_000
 """Turns of a loop after which it is told of: a fraction of a second, more than any polite driver needs."""
@@ -45,19 +46,24 @@ class Polls:
     def __init__(self, stream: TextIO, resolve: Resolver) -> None:
         self._stream = stream
         self._resolve = resolve
+        self._spots = Spots()
         self._threads: dict[int, _Spinning] = {}
         self._found: list[Poll] = []
 
     def write(self, record: Record) -> None:
         """See an access."""
         if isinstance(record, Access):
-            spinning = self._threads.get(record.thread)
-            if spinning is None:
-                spinning = self._threads[record.thread] = _Spinning(self._found.append)
-            poll = spinning.see(record)
-            if poll is not None:
-                told = poll.told(self._resolve, still=True)
-                print(f"pagetrap: {told}; the program may wait for ever", file=self._stream, flush=True)
+            self.take(self._spots.of(record), record.sequence, record.time, record.value, record.old)
+
+    def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        """See an access that nobody has built."""
+        spinning = self._threads.get(spot.thread)
+        if spinning is None:
+            spinning = self._threads[spot.thread] = _Spinning(self._found.append)
+        poll = spinning.see((spot, value, old))
+        if poll is not None:
+            told = poll.told(self._resolve, still=True)
+            print(f"pagetrap: {told}; the program may wait for ever", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Report the longest polls there were, those too that had an end."""
@@ -67,24 +73,26 @@ class Polls:
             print(f"pagetrap: {poll.told(self._resolve, still=False)}", file=self._stream, flush=True)
 
 
+_Made: TypeAlias = tuple[Spot, int, int | None]  # an access without what differs each time: its number and its time
+
+
 class _Spinning:
     """One thread's loop, in which every access is the same as in the turn before but for its number and time."""
 
     def __init__(self, found: Callable[[Poll], None]) -> None:
         self._loop = Loop()
         self._found = found
-        self._recent: list[Access] = []
+        self._recent: list[_Made] = []
         self._next = FIRST
 
-    def see(self, access: Access) -> Poll | None:
+    def see(self, made: _Made) -> Poll | None:
         """Return the poll there is to report."""
         loop = self._loop
         length, count = loop.length, loop.count
-        key = access.direction, access.space, access.address, access.width, access.value, access.old, access.ip
-        if loop.follows(key):
+        if loop.follows(made):
             return self._reported() if loop.count >= self._next * length else None
         self._ended(length, count)
-        self._recent = [*self._recent, access][-MAX_LOOP:]
+        self._recent = [*self._recent, made][-MAX_LOOP:]
         return None
 
     def end(self) -> None:
@@ -107,5 +115,6 @@ class _Spinning:
 
     def _poll(self, length: int, turns: int) -> Poll | None:
         """Return the loop as a poll; None when it only writes, which fills a device and waits for nothing."""
-        reads = {(access.place, access.shown): access for access in self._recent[-length:] if access.reads}
+        turn = [spot.access(0, 0, value, old) for spot, value, old in self._recent[-length:]]
+        reads = {(access.place, access.shown): access for access in turn if access.reads}
         return Poll(tuple(reads.values()), turns) if reads else None

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from decode import Form, decode, forms
+from decode import Form, Instruction, decode, forms
 from emulate.compiler import is_supported
 from emulate.recipes import RECIPES
 from emulate.unsupported import DECISIONS, Decision, Status
@@ -53,6 +53,17 @@ def coverage() -> tuple[Entry, ...]:
         LookupError: a form is neither emulated nor covered by a decision, or emulated in some of its modes only.
     """
     return tuple(_entry(form) for form in forms())
+
+
+def fate_of(instruction: Instruction) -> tuple[Fate, str]:
+    """Return what becomes of one instruction, and the function that does it or the reason why none does."""
+    if is_supported(instruction):
+        return "emulated", _place(RECIPES[instruction.string or instruction.mnemonic])
+    features = next((form.features for form in forms() if form.name == instruction.form), ())
+    for decision in DECISIONS:
+        if decision.status != "unread" and decision.covers(instruction.mnemonic, features):
+            return decision.status, decision.reason
+    return "refused", "is not emulated; it touches neither memory nor a port"
 
 
 def _entry(form: Form) -> Entry:

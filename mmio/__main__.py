@@ -1,81 +1,81 @@
 """The command line: `pagetrap`, also `python -m mmio`.
 
-One function a subcommand, and argparse to find it. Results go to standard output, complaints to standard error. Exit
-status: 0, 1 when what was asked for cannot be done, 2 when it was asked for wrongly.
+One module a subject in `mmio.commands`, and argparse to find it. Results go to standard output, complaints to standard
+error, in one or two lines.
 """
 
-import argparse
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from signal import SIGPIPE
+from typing import Final
 
-from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
-from mmio.commands import programs, traces
-from mmio.coverage import page, table
+from emulate import UnsupportedInstruction
+from mmio.commands import coverage, decoding, programs, shells, traces
+from mmio.commands.models import ModelError
+from mmio.commands.parser import Example, Parser, UsageError
+from mmio.commands.watching import die
+from mmio.errors import MmioError
 
-_EXAMPLES = """\
-examples:
-  pagetrap trace --map '/dev/uio*' -- ./driver             what does it do to its device?
-  pagetrap run --device card.py:Card@/dev/uio0 -- ./driver and now without one
-  pagetrap decode 8b4710                      mov eax,[rdi+10h]: what does it touch, and how wide?
-  pagetrap decode --bits 16 f3 66 6d e6 70    several instructions, in 16-bit code
-  pagetrap show run.jsonl                     what happened to each register, and when
-  pagetrap diff vendor.jsonl mine.jsonl       what does my driver do that the vendor's does not?
-"""
+_EXAMPLES: Final = (
+    Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
+    Example("and now without the device", "pagetrap run --device card.py:Card@/dev/uio0 -- ./driver"),
+    Example("what would this instruction touch?", "pagetrap decode 8b4710"),
+    Example("what happened to each register, and when", "pagetrap show run.jsonl"),
+    Example("what does my driver do that the vendor's does not?", "pagetrap diff vendor.jsonl mine.jsonl"),
+)
+_EXIT: Final = (
+    "Exit status: 0 when all is well, 1 when it cannot be done, 2 when the command line is wrong. That of trace and "
+    "run is the program's; `pagetrap COMMAND --help` says more."
+)
+_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `pagetrap` with the given arguments, the process's own by default, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options, left = parser().parse_known_args(arguments)
+    if left:
+        options.parser.refuse(left)
     try:
         status = int(options.command(options))
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read this (`| head`) has seen enough. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + SIGPIPE
+        return 128 + signal.SIGPIPE
+    except UsageError as error:
+        options.parser.error(str(error))
+    except OSError as error:
+        problem = error.strerror or str(error)
+        return _complain(f"{error.filename}: {problem}" if error.filename else problem, options.trouble)
+    except (ValueError, ImportError, MmioError, ModelError, UnsupportedInstruction) as error:
+        return _complain(str(error), options.trouble)
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command() -> int:
+    """Run `pagetrap` as a process of its own: Ctrl-C ends it as it ends any program that does not handle it."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        _complain("interrupted", _INTERRUPTED)
+        return die(signal.SIGINT)
+
+
+def parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
         prog="pagetrap",
         description="Watch or answer the device accesses of unmodified native code.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=_EXAMPLES,
+        notes=(_EXIT,),
     )
+    parser.set_defaults(parser=parser)
     parser.add_argument("--version", action="version", version=f"pagetrap {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    command = commands.add_parser(
-        "decode",
-        help="show instructions, their operands and the accesses they make",
-        description="Decode x86 machine code: each instruction with its bytes, its operands, and the memory and port "
-        "accesses it makes, in order. Widths are bytes.",
-    )
-    command.add_argument("code", metavar="HEX", nargs="+", help="the bytes, such as 8b4710 or '8b 47 10'")
-    command.add_argument(
-        "--bits", type=int, choices=(16, 32, 64), default=64, help="the mode the code runs in (default: 64)"
-    )
-    command.set_defaults(command=_decode)
-
-    command = commands.add_parser(
-        "coverage",
-        help="show what is emulated, and why the rest is not",
-        description="List every instruction form that touches memory or a port by what becomes of it: emulated, native "
-        "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
-    )
-    command.add_argument(
-        "--by", choices=("feature", "mnemonic", "form"), default="feature", help="what a line stands for"
-    )
-    command.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
-    command.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
-    command.set_defaults(command=_coverage)
-
-    programs.add(commands)
-    traces.add(commands)
+    for subject in (programs, decoding, traces, coverage, shells):
+        subject.add(commands)
     return parser
 
 
@@ -86,58 +86,10 @@ def _version() -> str:
         return "(a source tree that is not installed)"
 
 
-def _decode(options: argparse.Namespace) -> int:
-    """Print every instruction of the given bytes, up to the first that is not one."""
-    text = " ".join(options.code)
-    try:
-        code = bytes.fromhex(text)
-    except ValueError:
-        return _complain(f"expected an even number of hexadecimal digits, got {text!r}", status=2)
-    at = 0
-    while at < max(len(code), 1):  # no bytes at all are not an instruction either
-        try:
-            instruction = decode(code[at:], bits=options.bits)
-        except DecodeError as error:
-            return _complain(f"offset {at:#x}: {error}" if at else str(error), status=1)
-        print("\n".join(_describe(instruction, at)))
-        at += instruction.length
-    return 0
-
-
-def _describe(instruction: Instruction, at: int) -> Iterator[str]:
-    """One line for the instruction as it reads at address `at`, one for each operand and each access."""
-    yield f"{instruction.format(ip=at)}    ({instruction.code.hex(' ')})"
-    for operand in instruction.operands:
-        kind = type(operand).__name__.removesuffix("Operand").lower()
-        yield f"  {kind:<10} {operand!s:<20} {operand.width:>3}  {_verb(operand.direction.name)}"
-    for access in instruction.accesses:
-        yield "  " + _describe_access(access)
-
-
-def _describe_access(access: MemoryAccess | PortAccess) -> str:
-    place = f"port {access.operand}" if isinstance(access.operand, PortOperand) else f"memory {access.operand}"
-    text = f"accesses   {place:<20} {access.width:>3}  {_verb(access.direction.name)}"
-    if isinstance(access, MemoryAccess) and access.selector is not None:
-        text += f", elements of {access.element} chosen by {access.selector}"
-    if access.repeats:
-        text += ", for each repetition"
-    return text
-
-
-def _verb(direction: str) -> str:
-    return {"NONE": "address only", "READ_WRITE": "read, write"}.get(direction, direction.lower())
-
-
-def _coverage(options: argparse.Namespace) -> int:
-    """Print the table of what is emulated."""
-    print(page() if options.markdown else "\n".join(table(options.by, options.missing)))
-    return 0
-
-
 def _complain(problem: str, status: int) -> int:
     print(f"pagetrap: {problem}", file=sys.stderr)
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -53,12 +53,13 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """The wheel has every module and `py.typed` of the three packages, the pytest plugin, the licence, and no tests."""
+    """The wheel has every module and `py.typed` of the packages, the plugin, the manual page, the licence, no tests."""
     expected = {str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")}
     expected |= {f"{name}/py.typed" for name in PACKAGES} | {"pytest_pagetrap.py", "emulate/conformance/silicon.json"}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert {name for name in names if ".dist-info/" not in name and ".data/" not in name} == expected
+    assert [name.partition(".data/")[2] for name in names if ".data/" in name] == ["data/share/man/man1/pagetrap.1"]
     assert any(name.endswith("/LICENSE") for name in names)
 
 
@@ -92,3 +93,4 @@ def test_wheel_works_in_a_clean_environment(wheel: Path, metadata: Message, tmp_
     assert [Path(path).is_relative_to(tmp_path / "venv") for path in imported] == [True, True, True]
     assert _run(scripts / "pagetrap", "--version", cwd=tmp_path) == f"pagetrap {metadata['Version']}\n"
     assert _run(scripts / "pagetrap", "decode", "8b4710", cwd=tmp_path).startswith("mov eax,[rdi+10h]")
+    assert (tmp_path / "venv" / "share" / "man" / "man1" / "pagetrap.1").is_file()

@@ -1,17 +1,18 @@
 """`pagetrap show`, `convert` and `diff`: trace files on the command line.
 
 Whatever a file holds is met with one line on standard error that says which file and which line, never with a
-traceback.
+traceback: `main` shows the errors that readers raise.
 """
 
 import argparse
 import sys
-from collections.abc import Callable
 from os.path import exists, samefile
 from typing import Any
 
-from mmio.commands import choosing
-from mmio.formats import FORMATS, TraceFormatError, open_trace, writer
+from mmio.commands import choosing, progress
+from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
+from mmio.commands.parser import Commands, Example, declare
+from mmio.formats import TraceFormatError, open_trace, writer
 from mmio.formats.reader import LineReader
 from mmio.records.access import Access
 from mmio.records.events import Located
@@ -20,43 +21,37 @@ from mmio.records.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 
-_SHOW = """\
-examples:
-  pagetrap show run.jsonl                            a summary of each register, and what happened when
-  pagetrap show run.jsonl --table | less             every access
-  pagetrap show run.jsonl --table --fold             the same with poll loops as one row each
-  pagetrap show run.jsonl --table --only uart.STATUS --reads --since 20ms
-  pagetrap show run.jsonl --only nic --heatmap nic.png --timeline nic.svg
-"""
-_CONVERT = """\
-examples:
-  pagetrap convert mydump.txt run.jsonl              a log of Linux's mmiotrace as JSON Lines
-  pagetrap convert run.jsonl run.vcd                 registers as waveforms, for GTKWave
-  pagetrap convert run.jsonl run.json                for ui.perfetto.dev
-  pagetrap convert run.jsonl run/                    a Parquet folder, for DuckDB
-  pagetrap convert run.jsonl nic.vcd --only nic --without nic.FIFO
-"""
-_DIFF = """\
-examples:
-  pagetrap diff vendor.jsonl mine.jsonl              what my driver does that the vendor's does not
-  pagetrap diff --fold vendor.jsonl mine.jsonl       the same, but who polls longer does not differ
-  pagetrap diff a.txt b.txt >/dev/null && echo same
+_SHOW = (
+    Example("a summary of each register, and what happened when", "pagetrap show run.jsonl"),
+    Example("every access", "pagetrap show run.jsonl --table | less"),
+    Example("the same with poll loops as one row each", "pagetrap show run.jsonl --table --fold"),
+    Example("only some of them", "pagetrap show run.jsonl --table --only uart.STATUS --reads --since 20ms"),
+    Example("pictures of one region", "pagetrap show run.jsonl --only nic --heatmap nic.png --timeline nic.svg"),
+)
+_CONVERT = (
+    Example("a log of Linux's mmiotrace as JSON Lines", "pagetrap convert mydump.txt run.jsonl"),
+    Example("registers as waveforms, for GTKWave", "pagetrap convert run.jsonl run.vcd"),
+    Example("for ui.perfetto.dev", "pagetrap convert run.jsonl run.json"),
+    Example("a Parquet folder, for DuckDB", "pagetrap convert run.jsonl run/"),
+    Example("a part of it", "pagetrap convert run.jsonl nic.vcd --only nic --without nic.FIFO"),
+)
+_DIFF = (
+    Example("what my driver does that the vendor's does not", "pagetrap diff vendor.jsonl mine.jsonl"),
+    Example("the same, but who polls longer does not differ", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
+    Example("only whether they do the same", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
+)
+_EXIT = "Exit status: 0, 1 when a file cannot be read or written, 2 when the command line is wrong."
+_EXIT_DIFF = (
+    "Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read or the command line is "
+    "wrong."
+)
 
-Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read.
-"""
 
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add(commands: Commands) -> None:
     """Declare the subcommands."""
-    show = _command(
-        commands,
-        "show",
-        _show,
-        "show what is in a trace file",
-        _SHOW,
-        "Show a trace: by default a summary and a timeline.",
-    )
-    show.add_argument("trace", metavar="TRACE", help="a trace file, JSON Lines or mmiotrace text")
+    description = "Show a trace: by default a summary and a timeline."
+    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_EXIT,))
+    show.add_argument("trace", metavar="TRACE", help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
         "--fold", action="store_true", help="with --table: a poll loop is one row for each of its accesses"
@@ -66,72 +61,29 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     show.add_argument("--heatmap", metavar="PICTURE", help="draw offset by time, of one region")
     choosing.add(show)
-    _add_skip(show)
+    add_skip(show)
 
-    convert = _command(
-        commands,
-        "convert",
-        _convert,
-        "write a trace file in another format",
-        _CONVERT,
-        "Convert a trace, record by record.",
+    description = "Convert a trace, record by record."
+    convert = declare(
+        commands, "convert", _convert, "write a trace file in another format", description, _CONVERT, (_EXIT,)
     )
-    convert.add_argument("trace", metavar="IN", help="a trace file, JSON Lines or mmiotrace text")
+    convert.add_argument("trace", metavar="IN", help=TRACE_FILE)
     convert.add_argument("out", metavar="OUT", help="the file to write; its suffix says in which format")
-    convert.add_argument("--format", choices=[form.name for form in FORMATS], help="the format, whatever the suffix")
+    add_format(convert, "OUT")
     choosing.add(convert)
-    _add_skip(convert)
+    add_skip(convert)
 
-    diff = _command(
-        commands, "diff", _diff, "compare two trace files", _DIFF,
-        "Compare what was done to which register. Times, threads and instruction pointers may differ.",
-    )  # fmt: skip
+    description = "Compare what was done to which register. Times, threads and instruction pointers may differ."
+    diff = declare(
+        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_EXIT_DIFF,), trouble=TROUBLE
+    )
     diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
+    diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
     diff.add_argument(
         "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
     )
-    diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
     choosing.add(diff)
-    _add_skip(diff)
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-    examples: str,
-    description: str,
-) -> argparse.ArgumentParser:
-    style = argparse.RawDescriptionHelpFormatter
-    command = commands.add_parser(name, help=summary, description=description, epilog=examples, formatter_class=style)
-    command.set_defaults(command=_guarded(run, TROUBLE if run is _diff else 1))
-    return command
-
-
-def _add_skip(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--skip", action="store_true", help="pass over bad lines, and say of each what is wrong with it"
-    )
-
-
-def _guarded(run: Callable[[argparse.Namespace], int], trouble: int) -> Callable[[argparse.Namespace], int]:
-    """Return the command with errors of files, formats and missing extras as complaints and an exit status."""
-
-    def command(options: argparse.Namespace) -> int:
-        try:
-            return run(options)
-        except BrokenPipeError:
-            raise  # nobody reads on; that is for main
-        except TraceFormatError as error:
-            print(f"pagetrap: {error}", file=sys.stderr)
-        except OSError as error:
-            print(f"pagetrap: {error.filename}: {error.strerror}", file=sys.stderr)
-        except (ValueError, ImportError) as error:
-            print(f"pagetrap: {error}", file=sys.stderr)
-        return trouble
-
-    return command
+    add_skip(diff)
 
 
 def _open(path: str, options: argparse.Namespace) -> LineReader:
@@ -177,7 +129,7 @@ def _convert(options: argparse.Namespace) -> int:
     regions: set[str] = set()
     written = 0
     with writer(options.out, **chosen) as file:
-        for record in _open(options.trace, options).records():
+        for record in progress.shown(_open(options.trace, options), sys.stderr):
             if isinstance(record, Located):
                 known[record.ip] = record.location
             if isinstance(record, Access):

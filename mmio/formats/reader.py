@@ -37,6 +37,7 @@ class LineReader(ABC):
         self.path = fspath(path)
         self.on_error = on_error
         self.skipped = 0
+        self.consumed = 0  # bytes read so far
 
     @abstractmethod
     def parser(self) -> Callable[[int, str], list[Record]]:
@@ -51,11 +52,12 @@ class LineReader(ABC):
 
     def records(self) -> Iterator[Record]:
         """Iterate over accesses and events."""
-        self.skipped = 0
+        self.skipped = self.consumed = 0
         parse = self.parser()
         number = 0
         with open(self.path, "rb") as file:
             for number, line in enumerate(_lines(file), 1):
+                self.consumed += len(line)
                 try:
                     yield from parse(number, _text(line))
                 except WrongVersion as error:

@@ -14,6 +14,7 @@ from mmio.pictures.columns import GAP, Column, aligned
 from mmio.pictures.columns import html as as_html
 from mmio.records.access import Access
 from mmio.records.events import Record
+from mmio.records.loops import MAX_LOOP, kind
 
 Resolver = Callable[[int], str]
 """Names an instruction pointer: "driver_init+0x12"."""
@@ -34,7 +35,6 @@ COLUMNS: Final = (
 )
 
 MIN_REPEATS: Final = 3  # fewer say more when shown one by one
-MAX_LOOP: Final = 4  # accesses in one turn of a poll loop: select and read of an index/data pair, twice
 
 
 def seconds(time: int) -> str:
@@ -119,7 +119,7 @@ def _alone(access: Access) -> Run:
 
 def folded(accesses: Sequence[Access]) -> Iterator[Run]:
     """Cut a trace into runs: poll loops of up to `MAX_LOOP` accesses a turn, and single accesses between them."""
-    keys = [_what(access) for access in accesses]
+    keys = [kind(access) for access in accesses]
     at = 0
     while at < len(keys):
         length, repeats = max(((n, _repeats(keys, at, n)) for n in range(1, MAX_LOOP + 1)), key=_gain)
@@ -129,12 +129,6 @@ def folded(accesses: Sequence[Access]) -> Iterator[Run]:
         turns = [accesses[i:end:length] for i in range(at, at + length)]
         yield Run(tuple(turn[-1] for turn in turns), tuple(len({a.value for a in turn}) for turn in turns), repeats)
         at = end
-
-
-def _what(access: Access) -> tuple[object, ...]:
-    """What makes two accesses turns of one loop. Reads may differ in value, that is what polling waits for."""
-    written = access.value if access.writes else None
-    return access.direction, access.space, access.address, access.width, access.ip, access.thread, written
 
 
 def _repeats(keys: Sequence[object], at: int, length: int) -> int:
@@ -165,12 +159,16 @@ class Live:
     def write(self, record: Record) -> None:
         """Print an access; events are not shown."""
         if isinstance(record, Access):
-            row = cells(record, self._resolve, thread=bool(record.thread))
-            self._widths = [max(pair) for pair in zip(self._widths, map(len, row), strict=True)]
-            padded = (
-                column.padded(cell, width)
-                for column, cell, width in zip(COLUMNS, row, self._widths, strict=True)
-                if width
-            )
-            self._stream.write(GAP.join(padded).rstrip() + "\n")
-            self._stream.flush()
+            self.show(record)
+
+    def show(self, access: Access, times: str = "") -> None:
+        """Print an access; `times` says how often it was made."""
+        row = cells(access, self._resolve, thread=bool(access.thread), times=times)
+        self._widths = [max(pair) for pair in zip(self._widths, map(len, row), strict=True)]
+        columns = zip(COLUMNS, row, self._widths, strict=True)
+        self._print([(column.title, column.padded(cell, width)) for column, cell, width in columns if width])
+
+    def _print(self, cells: Sequence[tuple[str, str]]) -> None:
+        """Print a line of cells, each with the title of its column and as wide as that."""
+        self._stream.write(GAP.join(cell for _, cell in cells).rstrip() + "\n")
+        self._stream.flush()

@@ -24,6 +24,8 @@ def test_a_page_runs_as_printed(path: str, tmp_path: Path) -> None:
     page = Page(path)
     if "\n```c\n" in page.text:
         need(shutil.which("cc"), "a C compiler, cc (apt-get install gcc libc6-dev)")
+    if "$ pagetrap run" in page.text:
+        need(shutil.which("memtool"), "memtool (apt-get install memtool)")
     assert_runs(page.blocks, tmp_path)
 
 

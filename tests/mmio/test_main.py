@@ -1,77 +1,124 @@
-"""The command line, called as a function."""
+"""The command line as a whole."""
 
+import shlex
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from mmio.__main__ import main
+from mmio.__main__ import main, parser
+from mmio.commands.parser import Parser, arguments, subcommands
+from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
+
+COMMANDS = {name: command for name, (_, command) in subcommands(parser()).items()}
+EXAMPLES = [example.line for command in (parser(), *COMMANDS.values()) for example in command.examples]
 
 
-def test_decode_shows_operands_and_accesses(capsys: pytest.CaptureFixture[str]) -> None:
-    """`decode` prints the instruction, then each operand and each access with its width and direction."""
-    assert main(["decode", "8b4710"]) == 0
-    instruction, *details = capsys.readouterr().out.splitlines()
-    assert instruction == "mov eax,[rdi+10h]    (8b 47 10)"
-    assert [line.split() for line in details] == [
-        ["register", "eax", "4", "write"],
-        ["memory", "[rdi+0x10]", "4", "read"],
-        ["accesses", "memory", "[rdi+0x10]", "4", "read"],
-    ]
-
-
-def test_decode_takes_several_instructions(capsys: pytest.CaptureFixture[str]) -> None:
-    """Bytes may come in pieces and hold several instructions; they are shown as they follow each other."""
-    assert main(["decode", "90", "0f05 cc"]) == 0
-    shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
-    assert shown == ["nop    (90)", "syscall    (0f 05)", "int3    (cc)"]
-
-
-def test_decode_takes_a_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same bytes mean something else in 16-bit code."""
-    assert main(["decode", "--bits", "16", "f3 66 6d"]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("rep insd [di],dx ")
-    assert "for each repetition" in out
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "complaint"),
-    [
-        ("8b4", 2, "expected an even number of hexadecimal digits, got '8b4'"),
-        ("xy", 2, "expected an even number of hexadecimal digits, got 'xy'"),
-        ("90e6", 1, "offset 0x1: more bytes are needed"),
-        ("", 1, "no bytes"),
-        ("f0 8b 07", 1, "no instruction has this encoding: f0 8b 07 (64-bit code)"),
-    ],
-)
-def test_decode_complains(code: str, status: int, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not hexadecimal is a usage error, what is not an instruction fails; both say what came."""
-    assert main(["decode", code]) == status
-    captured = capsys.readouterr()
-    assert captured.err.startswith("pagetrap: ")
-    assert complaint in captured.err
+def test_there_are_the_commands_of_the_design() -> None:
+    """The commands, in the order of a user's way through them."""
+    wanted = ["trace", "attach", "run", "decode", "show", "convert", "diff", "coverage", "completion"]
+    assert list(COMMANDS) == wanted
 
 
 def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a command there is nothing to do: usage on standard error, status 2."""
-    with pytest.raises(SystemExit) as stop:
+    """Without a command there is nothing to do: two lines on standard error, status 2."""
+    with pytest.raises(SystemExit, match="2"):
         main([])
-    assert stop.value.code == 2
-    assert "usage: pagetrap" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        "pagetrap: the following arguments are required: COMMAND",
+        "Try 'pagetrap --help'.",
+    ]
 
 
-def test_module_is_the_command() -> None:
+@pytest.mark.parametrize("command", [parser(), *COMMANDS.values()], ids=lambda command: command.prog)
+def test_help_teaches_by_examples(command: Parser) -> None:
+    """The help of each command has examples of it, and says what every argument is for."""
+    assert all(command.prog in example.line for example in command.examples)
+    assert command.examples
+    assert f"examples:\n  {command.examples[0].purpose}\n      {command.examples[0].line}" in command.format_help()
+    assert [action for action in arguments(command) if not action.help] == []
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_are_understood(line: str) -> None:
+    """Whoever copies an example gets no complaint about it."""
+    words = shlex.split(line, comments=True)
+    start = words.index("pagetrap") + 1 if "pagetrap" in words else None
+    if start is None:  # within a shell's $( )
+        assert "$(pagetrap completion bash)" in line
+        return
+    ends = [index for index, word in enumerate(words) if word in ("|", ">", "&&", ">/dev/null")]
+    end = min((index for index in ends if index > start), default=len(words))
+    _, left = parser().parse_known_args(words[start:end])
+    assert left == []
+
+
+def test_the_same_option_is_spelt_and_explained_alike() -> None:
+    """An option of two commands has the same spellings, the same name for its value, and it takes one in both."""
+    seen: dict[str, set[tuple[object, ...]]] = {}
+    for command in COMMANDS.values():
+        for action in arguments(command):
+            for spelling in action.option_strings:
+                seen.setdefault(spelling, set()).add((tuple(action.option_strings), action.metavar, action.nargs))
+    assert {spelling: forms for spelling, forms in seen.items() if len(forms) > 1} == {}
+
+
+def test_module_is_the_command(tmp_path: Path) -> None:
     """`python -m mmio` is `pagetrap`, and its status is the process's."""
-    command = [sys.executable, "-m", "mmio", "decode", "f0 8b 07"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = pagetrap(tmp_path, "decode", "f0 8b 07")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pagetrap: ")
 
 
 def test_reader_may_leave_early() -> None:
     """When nobody reads on (`| head`) the command ends as SIGPIPE would end it, without a word."""
-    script = f"{sys.executable} -m mmio decode {'90' * 10000} | head -1; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    script = f"{shlex.join(COMMAND)} decode {'90' * 10000} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.stdout.splitlines() == ["nop    (90)", "141"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("trce", "pagetrap: there is no command 'trce'; did you mean trace?; there are trace, attach, run, "),
+        ("--frobnicate", "pagetrap: the following arguments are required: COMMAND"),
+        ("trace --mapp x", "pagetrap trace: there is no option --mapp; did you mean --map?"),
+        ("trace --map=x", "pagetrap trace: there is no program to run"),
+        ("trace --range 5 -- true", "pagetrap trace: argument --range: there is no +LENGTH"),
+        ("trace true", "pagetrap trace: nothing to watch: name mappings with --map GLOB"),
+        ("trace --map x --fold true", "pagetrap trace: --fold is about the lines of --live, which was not given"),
+        ("trace --map x --format vcd true", "pagetrap trace: --format is the format of -o FILE, which was not given"),
+        ("trace --map x -o y --format vdc true", "argument --format: there is no choice 'vdc'; did you mean vcd?"),
+        ("trace --map x --width wide true", "pagetrap trace: argument --width: expected a number"),
+        ("attach --map x", "pagetrap attach: the following arguments are required: -p/--pid"),
+        ("attach -p me --map x", "pagetrap attach: argument -p/--pid: invalid int value: 'me'"),
+        ("run true", "pagetrap run: the following arguments are required: --device"),
+        ("run --device card.py:Card@/dev/uio0", "pagetrap run: there is no program to run"),
+        ("decode", "pagetrap decode: the following arguments are required: HEX"),
+        ("decode --bits 8 90", "pagetrap decode: argument --bits: there is no choice '8'; there are 16, 32, 64"),
+        ("decode 9", "pagetrap decode: expected an even number of hexadecimal digits, got '9'"),
+        ("decode 90 -", "pagetrap decode: expected either bytes or - for standard input, got both"),
+        ("show", "pagetrap show: the following arguments are required: TRACE"),
+        ("show a b", "pagetrap show: there is one argument too many: 'b'"),
+        ("convert a", "pagetrap convert: the following arguments are required: OUT"),
+        ("convert a b --format x", "pagetrap convert: argument --format: there is no choice 'x'; there are jsonlines"),
+        ("diff a", "pagetrap diff: the following arguments are required: B"),
+        ("coverage --markdown --missing", "pagetrap coverage: --markdown is the whole table"),
+        ("completion", "pagetrap completion: the following arguments are required: SHELL"),
+        (
+            "completion tcsh",
+            "pagetrap completion: argument SHELL: there is no choice 'tcsh'; there are bash, zsh, fish",
+        ),
+    ],
+)
+def test_a_wrong_command_line(line: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is met with status 2, what is wrong, and where to read on; nothing is printed or done."""
+    with pytest.raises(SystemExit, match="2"):
+        main(shlex.split(line))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert complaint in captured.err
+    *_, last = captured.err.splitlines()
+    assert last.startswith("Try 'pagetrap")
+    assert last.endswith(" --help'.")

@@ -176,15 +176,6 @@ def test_skip_passes_over_bad_lines(tmp_path: Path, capsys: Output) -> None:
     assert len(captured.out.splitlines()) == 3
 
 
-@pytest.mark.parametrize("command", ["show", "convert", "diff"])
-def test_help_teaches_by_examples(command: str, capsys: Output) -> None:
-    """The help of each command has examples."""
-    with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
-    assert stop.value.code == 0
-    assert f"examples:\n  pagetrap {command} " in capsys.readouterr().out
-
-
 def test_diff_fold(tmp_path: Path) -> None:
     """`--fold` does not count how long was polled."""
     mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")

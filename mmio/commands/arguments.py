@@ -1,0 +1,49 @@
+"""Arguments that several subcommands have, so that each is spelt and understood in one way."""
+
+import argparse
+import re
+from typing import Final
+
+from mmio.formats import FORMATS
+
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+TRACE_FILE: Final = "a trace file, JSON Lines or mmiotrace text"
+
+
+def number(text: str) -> int:
+    """Parse a number as C writes it, or with a unit: 0x1000, 4096, 4K.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits, unit = re.fullmatch(r"(.*?)([KMG]?)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    try:
+        return int(digits, 0) * _UNITS[unit]
+    except ValueError:
+        raise ValueError(f"expected a number such as 0x1000, 4096 or 4K, got {text!r}") from None
+
+
+def add_format(command: argparse.ArgumentParser, of: str) -> None:
+    """Declare --format."""
+    command.add_argument(
+        "--format",
+        choices=[form.name for form in FORMATS],
+        metavar="FORMAT",
+        help=f"the format of {of}, whatever its suffix: {', '.join(form.name for form in FORMATS)}",
+    )
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Declare -o."""
+    suffixes = ", ".join(form.suffixes[0] for form in FORMATS)
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help=f"write the trace here as it happens; the suffix says how: {suffixes}"
+    )
+
+
+def add_skip(command: argparse.ArgumentParser) -> None:
+    """Declare --skip."""
+    command.add_argument(
+        "--skip", action="store_true", help="pass over bad lines, and say of each what is wrong with it"
+    )

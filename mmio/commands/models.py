@@ -1,0 +1,83 @@
+"""Device models from Python files, and whose fault it is when one fails.
+
+A model is somebody's code in the making. When it is the model's fault its author gets the model's own traceback, from
+the first line of theirs on; pagetrap's lines above it would only be in the way.
+"""
+
+import sys
+import traceback
+from collections.abc import Collection
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from mmio.space.region import DeviceLike
+
+
+class ModelError(Exception):
+    """A device model cannot be had, or has failed. The message may have several lines: a traceback."""
+
+
+def load_device(file: str, name: str) -> DeviceLike:
+    """Return a device from a Python file: of a class or a function, called without arguments, or made there already.
+
+    A file is executed once, however many of its devices are wanted.
+
+    Raises:
+        ModelError: there is no such file or class, or making the device fails; the message says which.
+    """
+    path = Path(file).absolute()
+    module = _load(file, path)
+    made = getattr(module, name, None)
+    if not isinstance(made, type) and isinstance(made, DeviceLike):
+        return made
+    if not callable(made):
+        classes = [key for key, value in vars(module).items() if _is_own_class(value, module)]
+        hint = get_close_matches(name, classes, 1, cutoff=0.4)
+        meant = f"; did you mean {hint[0]}?" if hint else f"; it has {', '.join(classes) or 'none'}"
+        raise ModelError(f"{file} has no class {name!r}{meant}")
+    try:
+        device = made()
+    except Exception as error:
+        shown = blamed(error, {str(path)})
+        if shown is None:  # raised by the call itself: nothing of the model has run
+            raise ModelError(f"{file}: {name} cannot be made without arguments: {error}") from error
+        raise ModelError(f"{file}: {name}() failed\n{shown}") from error
+    if not isinstance(device, DeviceLike):
+        raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+    return device
+
+
+def blamed(error: BaseException, files: Collection[str]) -> str | None:
+    """Return the traceback of an error from where one of the files comes in, None when none does."""
+    at: TracebackType | None = error.__traceback__
+    while at is not None and at.tb_frame.f_code.co_filename not in files:
+        at = at.tb_next
+    if at is None:
+        return None
+    return "".join(traceback.format_exception(type(error), error, at)).rstrip()
+
+
+@cache
+def _load(file: str, path: Path) -> ModuleType:
+    spec = spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ModelError(f"{file}: no such file")
+    module = module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    sys.path.insert(0, str(path.parent))  # a model may import what lies beside it
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        shown = "".join(traceback.format_exception_only(error)).rstrip()
+        raise ModelError(f"{file}: is not Python, line {error.lineno}\n{shown}") from error
+    except (Exception, SystemExit) as error:
+        shown = blamed(error, {str(path)}) or "".join(traceback.format_exception_only(error)).rstrip()
+        raise ModelError(f"{file}: cannot be imported\n{shown}") from error
+    return module
+
+
+def _is_own_class(value: object, module: ModuleType) -> bool:
+    return isinstance(value, type) and value.__module__ == module.__name__

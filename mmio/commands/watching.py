@@ -1,0 +1,207 @@
+"""What `pagetrap trace`, `attach` and `run` do: other programs under the eyes of the ptrace source.
+
+Our own trouble has the numbers that env(1) and timeout(1) use: 125, 126 when the program cannot be executed, 127 when
+there is no such program.
+"""
+
+import argparse
+import os
+import resource
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EACCES, ENOEXEC, EPERM
+from pathlib import Path
+from typing import Any, Final
+
+from mmio.commands import choosing
+from mmio.commands.live import Folded, live
+from mmio.commands.models import ModelError, blamed, load_device
+from mmio.commands.names import Names
+from mmio.commands.output import Output
+from mmio.commands.parser import UsageError
+from mmio.commands.polls import Polls
+from mmio.commands.where import DeviceArgument
+from mmio.ptrace import Tracer
+from mmio.records.selection import Selected, Selection
+from mmio.records.trace import Sink, Trace
+from mmio.records.view import TraceView
+
+TROUBLE: Final = 125
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+
+_IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
+
+
+class Watch(Tracer):
+    """A tracer that finishes its output as soon as nothing is traced any more.
+
+    SIGTERM and SIGHUP have their usual effect then (`Interrupts.fulfil`), after which there is nobody to do it.
+
+    `names`: of instructions. `ending`: what is done at the end, the last thing first.
+    """
+
+    def __init__(self) -> None:
+        self.names = Names(lambda: list(self._threads))
+        super().__init__(Trace(locate=self.names.locate))
+        self.ending = ExitStack()
+
+    def close(self) -> None:
+        """Detach and kill, and finish."""
+        try:
+            super().close()
+        finally:
+            self.ending.close()
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Trace to the end, whatever the end is: what was recorded is written and summed up."""
+    program = _program(options)
+    devices: list[DeviceArgument] = getattr(options, "device", [])
+    _check(options, devices)
+    with _warnings_as_lines(), _models_blamed(devices), Watch() as tracer:
+        _aim(tracer, options, devices)
+        _begin(tracer, options, program)
+        output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
+        status = tracer.run()
+    if output is not None and output.failed:
+        return TROUBLE
+    if not program:
+        return 0
+    return status if status >= 0 else die(-status)
+
+
+def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+    if not (options.map or options.range or devices):
+        raise UsageError("nothing to watch: name mappings with --map GLOB or addresses with --range START+LENGTH")
+    if options.format and not options.output:
+        raise UsageError("--format is the format of -o FILE, which was not given")
+    if options.fold and not options.live:
+        raise UsageError("--fold is about the lines of --live, which was not given")
+
+
+def _show(tracer: Watch, options: argparse.Namespace) -> Output | None:
+    """Let everything that was asked for hear of the accesses; return the file they are written to."""
+    trace, ending, names = tracer.trace, tracer.ending, tracer.names
+    wanted = choosing.selection(options).located(names.locate)
+    everything = wanted == Selection()
+    output = Output(options.output, options.format) if options.output else None
+    lines = live(sys.stderr, names)
+    folded = Folded(lines)
+    polls = Polls(sys.stderr, names)
+    shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
+    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
+        trace.attach(sink)
+    if not options.quiet:
+        ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), len(trace)))
+    ending.callback(polls.close)
+    ending.callback(folded.close)
+    if output is not None:
+        ending.callback(output.close)
+    return output
+
+
+def _sum_up(trace: TraceView, seen: int) -> None:
+    nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
+    print(trace.summary() if len(trace) else f"pagetrap: {nothing}", file=sys.stderr, flush=True)
+
+
+def die(number: int) -> int:
+    """End this process by a signal, as the program was; return 128 + the signal if that cannot be.
+
+    The parent then learns what it would have learned of the program (strace(1), "EXIT STATUS").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # the program's core file is the interesting one
+    with suppress(OSError):  # nobody can do that for SIGKILL, nor needs to
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def _program(options: argparse.Namespace) -> list[str]:
+    """Return the program and its arguments; none when a process is attached to."""
+    if hasattr(options, "pid"):
+        return []
+    program: list[str] = options.program
+    if program[:1] == ["--"]:
+        del program[0]
+    if not program:
+        raise UsageError("there is no program to run: it comes last, with its arguments")
+    return program
+
+
+def _begin(tracer: Tracer, options: argparse.Namespace, program: list[str]) -> None:
+    """Start the program, or take hold of the process.
+
+    Raises:
+        SystemExit: that cannot be done, which has been said.
+    """
+    try:
+        if program:
+            tracer.spawn(program)
+        else:
+            for pid in options.pid:
+                tracer.attach(pid)
+    except FileNotFoundError as error:
+        _stop(f"{error.filename}: {error.strerror}", NOT_FOUND)
+    except OSError as error:
+        if error.errno == EPERM:
+            raise PermissionError(EPERM, f"{error.strerror or error}; {_IN_A_CONTAINER}") from None
+        if not program or error.errno not in (EACCES, ENOEXEC):
+            raise
+        _stop(f"{error.filename or program[0]}: {error.strerror}", NOT_EXECUTABLE)
+
+
+def _stop(problem: str, status: int) -> None:
+    print(f"pagetrap: {problem}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _aim(tracer: Tracer, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+    """Name the targets of the command line."""
+    for place in options.map:
+        tracer.map_file(place.path, offset=place.start, length=place.length)
+    for place in options.range:
+        tracer.map(place.start, place.length)
+    for file, name, place in devices:
+        device = load_device(file, name)
+        if place.kind == "file":
+            tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name)
+            continue
+        assert place.length is not None  # only a file has an end of its own
+        if place.kind == "ports":
+            tracer.map_ports(place.start, place.length, device, name)
+        else:
+            tracer.map(place.start, place.length, device, name)
+
+
+@contextmanager
+def _models_blamed(devices: list[DeviceArgument]) -> Iterator[None]:
+    """Turn an error that comes out of a device model into one that shows the model's traceback."""
+    try:
+        yield
+    except Exception as error:
+        shown = blamed(error, {str(Path(device.file).absolute()) for device in devices})
+        if shown is None or isinstance(error, ModelError):
+            raise
+        raise ModelError(f"a device model failed, and the program was ended\n{shown}") from error
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings the way everything else is said."""
+
+    def warn(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"pagetrap: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = warn
+        yield

@@ -1,0 +1,170 @@
+"""Where a device answers, as the command line says it: FILE.py:CLASS@WHERE and its parts.
+
+An error names the part that is wrong and points at it, because the whole is too long to search.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+
+from mmio.commands.arguments import number
+
+FORMS: Final = (
+    ("ports:FIRST+COUNT", "IO ports, as ports:0x378+3"),
+    ("ports:FIRST-LAST", "the same as /proc/ioports has them, as ports:0x378-0x37a; the last one counts"),
+    ("ports:PORT", "one IO port"),
+    ("range:START+LENGTH", "addresses of the program, whatever is mapped there"),
+    ("PATH", "mappings, reads and writes of a file, from its start; the file need not exist"),
+    ("PATH:OFFSET", "the same from an offset on (in hexadecimal), as /dev/mem:0xfe000000; the device says how far"),
+    ("PATH:OFFSET+LENGTH", "the same, so many bytes"),
+)
+"""Every form of WHERE, and what it means. A PATH may be a pattern: `*` and `?` also stand for slashes."""
+
+Kind: TypeAlias = Literal["ports", "range", "file"]
+
+Parsed = TypeVar("Parsed")
+
+_PORTS: Final = 1 << 16
+_ADDRESSES: Final = 1 << 64
+
+
+class Place(NamedTuple):
+    """Where a device answers: at ports, at addresses, or in a file from an offset on.
+
+    `length` is None where the device says it.
+    """
+
+    kind: Kind
+    path: str
+    start: int
+    length: int | None
+
+
+class DeviceArgument(NamedTuple):
+    """A class of a Python file, and where a device of it answers."""
+
+    file: str
+    name: str
+    place: Place
+
+
+def forms() -> str:
+    """Return the forms of WHERE with their meanings, a line each."""
+    width = max(len(form) for form, _ in FORMS)
+    return "\n".join(f"  {form:<{width}}  {meaning}" for form, meaning in FORMS)
+
+
+class _Wrong(Exception):
+    """A part of an argument is wrong: `problem`, and the column of the part in the text."""
+
+    def __init__(self, problem: str, column: int) -> None:
+        self.problem, self.column = problem, column
+
+
+def device(text: str) -> DeviceArgument:
+    """Parse FILE.py:CLASS@WHERE.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not of this form; the message points at the part that is wrong.
+    """
+    return _pointing(text, _device, "WHERE is one of " + ", ".join(form for form, _ in FORMS))
+
+
+def part_of_file(text: str) -> Place:
+    """Parse PATH, PATH:OFFSET or PATH:OFFSET+LENGTH. Raises as `device` does."""
+    return _pointing(text, lambda text: _file(text, 0), "expected GLOB, GLOB:OFFSET or GLOB:OFFSET+LENGTH")
+
+
+def addresses(text: str) -> Place:
+    """Parse START+LENGTH. Raises as `device` does."""
+    return _pointing(text, lambda text: _span("range", text, 0), "expected START+LENGTH such as 0x1000+0x100")
+
+
+def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parsed:
+    """Return what a parser makes of a text, and point at the part that it cannot make anything of."""
+    try:
+        return parse(text)
+    except _Wrong as wrong:
+        lines = (wrong.problem, f"  {text}", "  " + " " * wrong.column + "^", f"  {expected}")
+        raise argparse.ArgumentTypeError("\n".join(lines)) from None
+
+
+def _device(text: str) -> DeviceArgument:
+    model, at, where = text.partition("@")
+    file, colon, name = model.rpartition(":")
+    if not at:
+        raise _Wrong("expected FILE.py:CLASS@WHERE such as card.py:Card@/dev/uio0, there is no @", len(text))
+    if not colon:
+        raise _Wrong("expected FILE.py:CLASS before the @ such as card.py:Card, there is no colon", len(model))
+    if not file.endswith(".py"):
+        raise _Wrong(f"expected a Python file such as card.py, got {file!r}", 0)
+    if not name.isidentifier():
+        raise _Wrong(f"expected the name of a class after the colon, got {name!r}", len(file) + 1)
+    return DeviceArgument(file, name, _place(where, len(model) + 1))
+
+
+def _place(where: str, column: int) -> Place:
+    kind, colon, rest = where.partition(":")
+    if kind == "ports" and colon:
+        return _span("ports", rest, column + len("ports:"))
+    if kind == "range" and colon:
+        return _span("range", rest, column + len("range:"))
+    return _file(where, column)
+
+
+def _file(text: str, column: int) -> Place:
+    if not text:
+        raise _Wrong("there is nothing where a path was expected", column)
+    # A path may have colons of its own, as those of PCI devices do: 0000:00:1f.0.
+    path, colon, span = text.rpartition(":")
+    if colon and "+" in span and "/" not in span:
+        if not path:
+            raise _Wrong("there is no path before the colon", column)
+        start, _, length = span.partition("+")
+        at = column + len(path) + 1
+        first = _number("offset", start, at)
+        return Place("file", path, first, _positive("length", length, at + len(start) + 1))
+    if path and re.fullmatch("0[xX][0-9a-fA-F]*", span):
+        return Place("file", path, _number("offset", span, column + len(path) + 1), None)
+    return Place("file", text, 0, None)
+
+
+def _span(kind: Literal["ports", "range"], text: str, column: int) -> Place:
+    """Parse FIRST+COUNT, and of ports also FIRST-LAST and PORT."""
+    first, length = ("first port", "count of ports") if kind == "ports" else ("start", "length")
+    match = re.match(r"[^+-]*", text)
+    assert match is not None
+    start = _number(first, match[0], column)
+    sign, rest, at = text[match.end() : match.end() + 1], text[match.end() + 1 :], column + match.end() + 1
+    if sign == "+":
+        size = _positive(length, rest, at)
+    elif kind == "range":
+        raise _Wrong("there is no +LENGTH", column + match.end())
+    elif sign == "-":
+        size = _number("last port", rest, at) - start + 1
+        if size < 1:
+            raise _Wrong(f"the last port is below the first, {start:#x}", at)
+    else:
+        size = 1
+    limit = _PORTS if kind == "ports" else _ADDRESSES
+    if start + size > limit:
+        raise _Wrong(f"{kind} end at {limit - 1:#x}, this is up to {start + size - 1:#x}", column)
+    return Place(kind, "", start, size)
+
+
+def _positive(what: str, text: str, column: int) -> int:
+    value = _number(what, text, column)
+    if value < 1:
+        raise _Wrong(f"the {what} is {value}, expected 1 or more", column)
+    return value
+
+
+def _number(what: str, text: str, column: int) -> int:
+    try:
+        value = number(text)
+    except ValueError as error:
+        raise _Wrong(f"the {what}: {error}", column) from None
+    if not 0 <= value < _ADDRESSES:
+        raise _Wrong(f"the {what} is {text}, expected 0 to {_ADDRESSES - 1:#x}", column)
+    return value

@@ -1,0 +1,26 @@
+"""`pagetrap` as a process of its own, as a user starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.native import ROOT
+
+COMMAND = [sys.executable, "-m", "mmio"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def pagetrap(directory: Path, *arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a directory."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env=ENVIRONMENT,
+        check=False,
+        timeout=100,
+        **settings,
+    )

@@ -1,0 +1,100 @@
+"""Where a device answers."""
+
+import argparse
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmio.commands.where import FORMS, DeviceArgument, Place, addresses, device, forms, part_of_file
+
+EXAMPLES = {
+    "ports:FIRST+COUNT": ("ports:0x378+3", Place("ports", "", 0x378, 3)),
+    "ports:FIRST-LAST": ("ports:0x378-0x37a", Place("ports", "", 0x378, 3)),
+    "ports:PORT": ("ports:0x80", Place("ports", "", 0x80, 1)),
+    "range:START+LENGTH": ("range:0x7f0000000000+4K", Place("range", "", 0x7F0000000000, 4096)),
+    "PATH": ("/dev/uio*", Place("file", "/dev/uio*", 0, None)),
+    "PATH:OFFSET": ("/dev/mem:0xfe000000", Place("file", "/dev/mem", 0xFE000000, None)),
+    "PATH:OFFSET+LENGTH": ("/dev/mem:0xfe000000+0x1000", Place("file", "/dev/mem", 0xFE000000, 0x1000)),
+}
+
+
+@pytest.mark.parametrize("form", [form for form, _ in FORMS])
+def test_every_form(form: str) -> None:
+    """Each form that is documented is understood."""
+    where, place = EXAMPLES[form]
+    assert device(f"models/card.py:Card@{where}") == DeviceArgument("models/card.py", "Card", place)
+    assert form in forms()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/sys/bus/pci/devices/0000:00:1f.0/resource0", "/dev/bus:0", "/tmp/a+b", "/x@y", "/a:b+c/d", "relative.bin"],
+)
+def test_paths_may_have_colons(path: str) -> None:
+    """A path is one although a part of it looks like something else."""
+    assert part_of_file(path) == Place("file", path, 0, None)
+    assert part_of_file(f"{path}:0x10+2") == Place("file", path, 0x10, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "pointed", "problem"),
+    [
+        ("card.py", "", "there is no @"),
+        ("card.py@/dev/uio0", "@", "there is no colon"),
+        ("card:Card@/dev/uio0", "card:", "expected a Python file such as card.py, got 'card'"),
+        ("card.py:Ca rd@/dev/uio0", "Ca rd", "expected the name of a class after the colon, got 'Ca rd'"),
+        ("card.py:Card@", "", "there is nothing where a path was expected"),
+        ("card.py:Card@:0+4", ":0+4", "there is no path before the colon"),
+        ("card.py:Card@ports:", "", "the first port: expected a number such as 0x1000, 4096 or 4K, got ''"),
+        ("card.py:Card@ports:x+1", "x+1", "the first port: expected a number"),
+        ("card.py:Card@ports:0x378+x", "x", "the count of ports: expected a number"),
+        ("card.py:Card@ports:0x378+0", "0", "the count of ports is 0, expected 1 or more"),
+        ("card.py:Card@ports:5-4", "4", "the last port is below the first, 0x5"),
+        ("card.py:Card@ports:0xffff+2", "0xffff+2", "ports end at 0xffff, this is up to 0x10000"),
+        ("card.py:Card@range:0x1000", "", "there is no +LENGTH"),
+        ("card.py:Card@range:0x1000-0x2000", "-0x2000", "there is no +LENGTH"),
+        ("card.py:Card@range:-1+4", "-1+4", "the start: expected a number"),
+        ("card.py:Card@/dev/mem:x+4", "x+4", "the offset: expected a number"),
+        ("card.py:Card@/dev/mem:0+", "", "the length: expected a number"),
+        ("card.py:Card@/dev/mem:0xfffffffffffffffff", "0xffff", "expected 0 to 0xffffffffffffffff"),
+    ],
+)
+def test_the_wrong_part_is_pointed_at(text: str, pointed: str, problem: str) -> None:
+    """An error says what is wrong, points at it in what was written, and lists the forms there are."""
+    with pytest.raises(argparse.ArgumentTypeError) as raised:
+        device(text)
+    said, quoted, pointer, expected = str(raised.value).splitlines()
+    assert problem in said
+    assert quoted == f"  {text}"
+    assert quoted[pointer.index("^") :].startswith(pointed)
+    assert pointed or pointer.index("^") == len(quoted)
+    assert all(form in expected for form, _ in FORMS)
+
+
+def test_addresses() -> None:
+    """--range takes a start and a length."""
+    assert addresses("0x1000+0x100") == Place("range", "", 0x1000, 0x100)
+    with pytest.raises(argparse.ArgumentTypeError, match="expected START\\+LENGTH"):
+        addresses("0x1000")
+
+
+@given(st.integers(0, 0xFFFF), st.integers(1, 0x10000))
+def test_ports_in_both_forms(first: int, count: int) -> None:
+    """FIRST+COUNT and FIRST-LAST are the same ports, or the same mistake."""
+    spellings = [f"a.py:A@ports:{first:#x}+{count}", f"a.py:A@ports:{first}-{first + count - 1:#x}"]
+    if first + count > 0x10000:
+        for spelling in spellings:
+            with pytest.raises(argparse.ArgumentTypeError, match="ports end at 0xffff"):
+                device(spelling)
+    else:
+        assert {device(spelling).place for spelling in spellings} == {Place("ports", "", first, count)}
+
+
+@given(st.text())
+def test_any_text_is_a_device_or_refused(text: str) -> None:
+    """Nothing else ever comes out."""
+    for parse in (device, part_of_file, addresses):
+        with suppress(argparse.ArgumentTypeError):
+            parse(text)

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from decode import Direction, Instruction, decode
 from mmio.errors import MappingError
 from mmio.inprocess.libc import LIBC
+from mmio.ptrace.maps import tracer_of
 from mmio.ptrace.tracer import Tracer
 from mmio.space.region import Region
 from mmio.watchpoints.watch import Watch
@@ -46,6 +47,10 @@ class Outside:
     """
 
     def __init__(self, start: int, length: int) -> None:
+        self._refusal = f"{start:#x}..{start + length:#x} cannot be watched from outside"
+        # To be asked here: what a traced process starts may have arguments in pages that trap.
+        if (tracer := tracer_of(os.getpid())) != 0:
+            raise MappingError(f"{self._refusal}: this process is traced already, by process {tracer}")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mmio.ptrace.outside", str(os.getpid()), str(start), str(length)],
             stdin=subprocess.PIPE,
@@ -63,7 +68,7 @@ class Outside:
             self._process.stdin.flush()
         if self._process.stdout.readline() != _READY:
             reason = self._process.communicate()[1].strip().rpartition("\n")[2]
-            raise MappingError(f"{start:#x}..{start + length:#x} cannot be watched from outside: {reason}")
+            raise MappingError(f"{self._refusal}: {reason}")
 
     def close(self, watch: Watch) -> None:
         """Let the other process go, and tell a watchpoint what it has seen.

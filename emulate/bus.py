@@ -97,7 +97,7 @@ class Ram:
     def read_block(self, address: int, length: int) -> bytes:
         """Return `length` bytes. Raises `PageFault` outside the memory."""
         offset = self._offset(address, length, False)
-        return bytes(self.data[offset : offset + length])
+        return bytes(memoryview(self.data)[offset : offset + length])  # a slice of a bytearray would be one copy more
 
     def write_block(self, address: int, data: bytes) -> bool:
         """Store a block. Raises `PageFault` outside the memory, storing nothing."""

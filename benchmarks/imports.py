@@ -1,4 +1,4 @@
-"""What importing pagetrap takes, on top of Python and what it is built on.
+"""What importing pagetrap takes, on top of Python and what it is built on; and what the first use of a name loads.
 
 python -m benchmarks.imports
 """
@@ -15,6 +15,8 @@ _ALTERNATIVES = {
     "and decode": f"{_BARE}, decode",
     "and emulate": f"{_BARE}, emulate",
     "and mmio": f"{_BARE}, mmio",
+    "and mmio.ioremap, used": f"{_BARE}, mmio; mmio.ioremap",
+    "and mmio.Tracer, used": f"{_BARE}, mmio; mmio.Tracer",
 }
 
 

@@ -1,33 +1,41 @@
 """Buses, devices, records, and the sources of faults."""
 
-from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
-from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
-from mmio.errors import (
-    AccessError,
-    DefinitionError,
-    DeviceError,
-    MappingError,
-    MmioError,
-    NoRegister,
-    PolicyError,
-    UnmappedAccess,
-)
-from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
-from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports, watch
-from mmio.ptrace import Tracer
-from mmio.records.access import Access
-from mmio.records.diff import TraceDiff
-from mmio.records.expect import assert_accesses, notation
-from mmio.records.replay import Replay
-from mmio.records.summary import Summary
-from mmio.records.symbols import Symbols
-from mmio.records.trace import Trace
-from mmio.records.view import TraceView
-from mmio.space.initiator import Initiator
-from mmio.space.policy import Policy
-from mmio.space.region import DeviceLike, Region
-from mmio.space.space import AddressSpace
-from mmio.watchpoints import Hit, Watch, WatchpointStop
+import sys
+from typing import TYPE_CHECKING
+
+from mmio.demand import on_demand
+
+if TYPE_CHECKING:  # and loaded when they are used: see `demand`
+    from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
+    from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
+    from mmio.errors import (
+        AccessError,
+        DefinitionError,
+        DeviceError,
+        MappingError,
+        MmioError,
+        NoRegister,
+        PolicyError,
+        UnmappedAccess,
+    )
+    from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
+    from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports, watch
+    from mmio.ptrace import Tracer
+    from mmio.records.access import Access
+    from mmio.records.diff import TraceDiff
+    from mmio.records.expect import assert_accesses, notation
+    from mmio.records.replay import Replay
+    from mmio.records.summary import Summary
+    from mmio.records.symbols import Symbols
+    from mmio.records.trace import Trace
+    from mmio.records.view import TraceView
+    from mmio.space.initiator import Initiator
+    from mmio.space.policy import Policy
+    from mmio.space.region import DeviceLike, Region
+    from mmio.space.space import AddressSpace
+    from mmio.watchpoints import Hit, Watch, WatchpointStop
+else:
+    __getattr__, __dir__ = on_demand(sys.modules[__name__])
 
 __all__ = [
     "Access",

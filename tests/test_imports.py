@@ -22,6 +22,7 @@ UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
 CODE_BUILTINS = {"__import__", "compile", "eval", "exec"}
 
 MAX_LINES = 400
+ON_DEMAND = "__getattr__, __dir__ = on_demand(sys.modules[__name__])"
 
 MODULES = sorted(path.relative_to(ROOT) for package in LAYERS for path in (ROOT / package).rglob("*.py"))
 INITS = [module for module in MODULES if module.name == "__init__.py"]
@@ -91,10 +92,20 @@ def test_third_party_imports_are_declared(module: Path) -> None:
 
 @pytest.mark.parametrize("module", INITS, ids=str)
 def test_init_only_hands_on_names(module: Path) -> None:
-    """An `__init__` holds a docstring, imports and an `__all__` that lists exactly the imported names."""
+    """An `__init__` holds a docstring, imports and an `__all__` that lists exactly the imported names.
+
+    Those imported for type checkers only are handed on by `mmio.demand`, which it then uses.
+    """
     imported: list[str] = []
     exported: list[str] = []
-    for statement in _tree(module).body:
+    body = _tree(module).body
+    block = next((statement for statement in body if isinstance(statement, ast.If)), None)
+    if block is not None:
+        own = ("import sys", "from typing import TYPE_CHECKING", "from mmio.demand import on_demand")
+        body = [statement for statement in body if statement is not block and ast.unparse(statement) not in own]
+        assert [ast.unparse(statement) for statement in (block.test, *block.orelse)] == ["TYPE_CHECKING", ON_DEMAND]
+        body += block.body
+    for statement in body:
         match statement:
             case ast.Expr(value=ast.Constant(value=str())):
                 pass

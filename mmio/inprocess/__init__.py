@@ -1,7 +1,15 @@
 """This process as a source of faults: native code loaded here touches a device, and Python answers."""
 
-from mmio.inprocess.mapping import Mapping, Policies, Ports, ioremap, map_ports
-from mmio.inprocess.passthrough import Passthrough
-from mmio.inprocess.watching import watch
+import sys
+from typing import TYPE_CHECKING
+
+from mmio.demand import on_demand
+
+if TYPE_CHECKING:  # and loaded when they are used: ptrace shares pieces of this package
+    from mmio.inprocess.mapping import Mapping, Policies, Ports, ioremap, map_ports
+    from mmio.inprocess.passthrough import Passthrough
+    from mmio.inprocess.watching import watch
+else:
+    __getattr__, __dir__ = on_demand(sys.modules[__name__])
 
 __all__ = ["Mapping", "Passthrough", "Policies", "Ports", "ioremap", "map_ports", "watch"]

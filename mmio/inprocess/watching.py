@@ -11,7 +11,6 @@ from mmio.inprocess.libc import PAGE, pages
 from mmio.inprocess.mapping import symbols, territory
 from mmio.inprocess.pages import Pages, check_mapped
 from mmio.inprocess.passthrough import Extent, extent_of
-from mmio.ptrace.outside import Outside
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 
@@ -67,6 +66,8 @@ def watch(buffer: Any, on: On = "write", *, outside: bool = False, **options: Un
 
 
 def _from_outside(extent: Extent, on: On, options: WatchOptions) -> Watch:
+    from mmio.ptrace.outside import Outside  # here, because most programs need no tracer
+
     if options.get("call") is not None or options.get("stop"):
         raise ValueError("from outside, hits are told when the watchpoint is closed: it cannot call or stop")
     check_mapped(extent.address, extent.length)

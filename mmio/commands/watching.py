@@ -1,4 +1,4 @@
-"""What `pagetrap trace`, `attach` and `run` do: other programs under the eyes of the ptrace source.
+"""What `pagetrap trace`, `attach` and `run` do: other programs under the eyes of an engine.
 
 Our own trouble has the numbers that env(1) and timeout(1) use: 125, 126 when the program cannot be executed, 127 when
 there is no such program.
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EACCES, ENOEXEC, EPERM
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mmio.commands import choosing
 from mmio.commands.live import Folded, live
@@ -24,7 +24,9 @@ from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
 from mmio.commands.where import DeviceArgument
+from mmio.hosted import Host
 from mmio.ptrace import Tracer
+from mmio.ptrace.targeting import Targeting
 from mmio.records.selection import Selected, Selection
 from mmio.records.trace import Sink, Trace
 from mmio.records.view import TraceView
@@ -57,12 +59,28 @@ class Watch(Tracer):
             self.ending.close()
 
 
+class Hosting(Host):
+    """A host that finishes its output at the end of its `with` statement; otherwise as `Watch`."""
+
+    def __init__(self) -> None:
+        self.names = Names(lambda: [os.getpid()])
+        super().__init__(Trace(locate=self.names.locate))
+        self.ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ending.close()
+
+
 def watch(options: argparse.Namespace) -> int:
     """Trace to the end, whatever the end is: what was recorded is written and summed up."""
     program = _program(options)
     devices: list[DeviceArgument] = getattr(options, "device", [])
     _check(options, devices)
-    with _warnings_as_lines(), _models_blamed(devices), Watch() as tracer:
+    engine = Hosting if getattr(options, "engine", "") == "inprocess" else Watch
+    with _warnings_as_lines(), _models_blamed(devices), engine() as tracer:
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
         output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
@@ -83,7 +101,7 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
         raise UsageError("--fold is about the lines of --live, which was not given")
 
 
-def _show(tracer: Watch, options: argparse.Namespace) -> Output | None:
+def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None:
     """Let everything that was asked for hear of the accesses; return the file they are written to."""
     trace, ending, names = tracer.trace, tracer.ending, tracer.names
     wanted = choosing.selection(options).located(names.locate)
@@ -137,7 +155,7 @@ def _program(options: argparse.Namespace) -> list[str]:
     return program
 
 
-def _begin(tracer: Tracer, options: argparse.Namespace, program: list[str]) -> None:
+def _begin(tracer: Tracer | Host, options: argparse.Namespace, program: list[str]) -> None:
     """Start the program, or take hold of the process.
 
     Raises:
@@ -146,7 +164,7 @@ def _begin(tracer: Tracer, options: argparse.Namespace, program: list[str]) -> N
     try:
         if program:
             tracer.spawn(program)
-        else:
+        elif isinstance(tracer, Tracer):
             for pid in options.pid:
                 tracer.attach(pid)
     except FileNotFoundError as error:
@@ -164,7 +182,7 @@ def _stop(problem: str, status: int) -> None:
     raise SystemExit(status)
 
 
-def _aim(tracer: Tracer, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     """Name the targets of the command line."""
     for place in options.map:
         tracer.map_file(place.path, offset=place.start, length=place.length)

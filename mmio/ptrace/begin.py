@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from mmio.inprocess.libc import pages
 from mmio.ptrace import calls, launch, maps
 from mmio.ptrace.filter import program
 from mmio.ptrace.process import Process
@@ -152,14 +151,7 @@ def _execute(thread: Thread, path: str, directory: str | None, targets: Targets)
 
 def _filter(thread: Thread, place: int, targets: Targets) -> bool:
     """Put a thread under a filter that stops the calls which matter for the targets; return whether that worked."""
-    devices = any(target.device is not None for target in targets.files)
-    about = {
-        "ranges": bool(targets.ranges),
-        "redirects": devices or bool(targets.redirections) or bool(targets.ports),
-        "devices": devices or bool(targets.ports),
-        "ports": bool(targets.ports),
-    }
-    watched = [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in targets.ranges]
+    about, watched = targets.concerns(), targets.watched()
     code = program(rules(64, **about), rules(32, **about), watched)
     header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
     calls.write_memory(thread.pid, place, header + code)

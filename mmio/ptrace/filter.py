@@ -20,10 +20,15 @@ ARCH_32: Final = 0x40000003  # AUDIT_ARCH_I386
 WINDOW: Final = range(0x5A00_0000_0000, 0x5B00_0000_0000)
 """Where trapped mappings of 64-bit programs go: above any executable and below all libraries."""
 
+STOP: Final = 0x7FF00000  # SECCOMP_RET_TRACE
+"""Let a call stop for the tracer."""
+TRAP: Final = 0x00030000  # SECCOMP_RET_TRAP
+"""Let a call become a SIGSYS."""
+
 _ALLOW: Final = 0x7FFF0000
-_TRACE: Final = 0x7FF00000
 _NR: Final = 0
 _ARCH: Final = 4
+_CALLER: Final = 8
 _ARGUMENTS: Final = 16
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
@@ -62,18 +67,27 @@ class Rule:
     conditions: tuple[When | Equal, ...] = ()
 
 
-def program(rules_64: Sequence[Rule], rules_32: Sequence[Rule], ranges: Iterable[range]) -> bytes:
+def program(
+    rules_64: Sequence[Rule],
+    rules_32: Sequence[Rule],
+    ranges: Iterable[range],
+    *,
+    action: int = STOP,
+    callers: Sequence[range] = (),
+) -> bytes:
     """Return the filter as an array of struct sock_filter.
 
     Args:
         rules_64, rules_32: for the two kinds of system calls.
         ranges: of addresses; a 64-bit call with an argument there stops.
+        action: what becomes of a call that stops.
+        callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.
     """
-    wide = b"".join(map(_rule, rules_64)) + _arguments_in_window()
-    wide += b"".join(_arguments_in(piece) for addresses in ranges for piece in _within_halves(addresses))
-    narrow = b"".join(map(_rule, rules_32))
+    wide = b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
+    wide += b"".join(_arguments_in(piece, action) for addresses in ranges for piece in _within_halves(addresses))
+    narrow = b"".join(_rule(rule, action) for rule in rules_32)
     allow = _op(_RETURN, _ALLOW)
-    code = _op(_LOAD, _ARCH)
+    code = _called_from(callers) + _op(_LOAD, _ARCH)
     code += _op(_EQUAL, ARCH_64, 1, 0)
     code += _op(_JUMP, (len(wide) + len(allow)) // 8)
     return code + wide + allow + narrow + allow
@@ -83,7 +97,18 @@ def _op(code: int, constant: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("<HBBI", code, if_true, if_false, constant)
 
 
-def _rule(rule: Rule) -> bytes:
+def _called_from(callers: Sequence[range]) -> bytes:
+    """Return code that allows a call made outside some places, and falls through for any other."""
+    if not callers:
+        return b""
+    code = _op(_LOAD, _CALLER + 4)
+    for left, place in zip(range(len(callers) - 1, -1, -1), callers, strict=True):
+        code += _op(_AT_LEAST, place.start >> 32, 0, 1)
+        code += _op(_AT_LEAST, place.stop >> 32, 0, 2 * left + 1)
+    return code + _op(_RETURN, _ALLOW)
+
+
+def _rule(rule: Rule, action: int) -> bytes:
     """Return code that stops a call, and falls through for any other."""
     body = b""
     for when in rule.conditions:
@@ -92,9 +117,9 @@ def _rule(rule: Rule) -> bytes:
             body += _op(_AND, when.mask) + _op(_EQUAL, when.value, 0, 1)
         else:
             body += _op(_ANY_BIT, when.mask, *((1, 0) if when.clear else (0, 1)))
-        body += _op(_RETURN, _TRACE)
+        body += _op(_RETURN, action)
     if not rule.conditions:
-        body = _op(_RETURN, _TRACE)
+        body = _op(_RETURN, action)
     return _op(_LOAD, _NR) + _op(_EQUAL, rule.number, 0, len(body) // 8) + body
 
 
@@ -107,7 +132,7 @@ def _within_halves(addresses: range) -> Iterator[range]:
         start = stop
 
 
-def _arguments_in(addresses: range) -> bytes:
+def _arguments_in(addresses: range, action: int) -> bytes:
     """Return code that stops a call with an argument in a range within one upper half.
 
     The filter sees each argument in two halves.
@@ -120,11 +145,11 @@ def _arguments_in(addresses: range) -> bytes:
         code += _op(_LOAD, low)
         code += _op(_AT_LEAST, addresses.start & 0xFFFFFFFF, 0, 2)
         code += _op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)
-        code += _op(_RETURN, _TRACE)
+        code += _op(_RETURN, action)
     return code
 
 
-def _arguments_in_window() -> bytes:
+def _arguments_in_window(action: int) -> bytes:
     """Return code that stops a call with an argument in `WINDOW`, which a mask of its upper half tells."""
     mask = ~(len(WINDOW) - 1 >> 32) & 0xFFFFFFFF
     code = b""
@@ -132,5 +157,5 @@ def _arguments_in_window() -> bytes:
         code += _op(_LOAD, _ARGUMENTS + 8 * argument + 4)
         code += _op(_AND, mask)
         code += _op(_EQUAL, WINDOW.start >> 32, 0, 1)
-        code += _op(_RETURN, _TRACE)
+        code += _op(_RETURN, action)
     return code

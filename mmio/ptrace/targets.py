@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from mmio.inprocess.libc import pages
 from mmio.space.policy import WIDTHS
 from mmio.space.region import DeviceLike, Watcher
 
@@ -119,6 +120,20 @@ class Targets:
 
     def __iter__(self) -> Any:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
+
+    def concerns(self) -> dict[str, bool]:
+        """Return which kinds of system calls matter, as `table.rules` takes it."""
+        devices = any(target.device is not None for target in self.files)
+        return {
+            "ranges": bool(self.ranges),
+            "redirects": devices or bool(self.redirections) or bool(self.ports),
+            "devices": devices or bool(self.ports),
+            "ports": bool(self.ports),
+        }
+
+    def watched(self) -> list[range]:
+        """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
+        return [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in self.ranges]
 
     def of_file(self, path: str, descriptor: int | None = None) -> list[FileTarget]:
         """Return the targets a file is meant by, and remember that they have been met."""

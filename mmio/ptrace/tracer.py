@@ -9,26 +9,24 @@ import atexit
 import os
 import signal
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self
 
 from mmio.ptrace import begin, calls, maps, masks
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.redirect import Redirects
 from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.syscalls import SystemCalls
-from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
+from mmio.ptrace.targeting import Targeting
 from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting
 from mmio.records.trace import Trace
-from mmio.space.region import DeviceLike, Watcher
 from mmio.space.space import AddressSpace
-from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 
-class Tracer:
+class Tracer(Targeting):
     """Traces programs: those it has spawned or attached to, all their threads, and all processes these make.
 
         tracer = Tracer()
@@ -45,78 +43,13 @@ class Tracer:
     """
 
     def __init__(self, trace: Trace | None = None) -> None:
-        self.trace = Trace() if trace is None else trace
-        self._targets = Targets()
+        super().__init__(trace)
         self._redirects = Redirects(self._targets, lambda: AddressSpace(self.trace))
         self._calls = SystemCalls(self._targets, self._redirects)
         self._stops = Stops(self._calls)
         self._threads = self._stops.threads
         self._waiting = Waiting(self._threads)
         self._first: int | None = None
-
-    def map_file(
-        self,
-        file: str | int,
-        device: DeviceLike | None = None,
-        *,
-        offset: int = 0,
-        length: int | None = None,
-        name: str | None = None,
-        **policies: Any,
-    ) -> None:
-        """Trap mappings of a file.
-
-        Args:
-            file: a pattern of paths ("*" and so on also match slashes), or the number of the descriptor that is mapped.
-            device: answers in place of the file, whether it exists or not, also to reads and writes of a file that the
-                program opens under a path which matches. Left out, the accesses go to the file.
-            offset, length: the part of the file meant, for `/dev/mem` thus the physical address. From a device the
-                length is its own when left out.
-            name: of the region in records; the file's path when left out.
-            policies: as for `AddressSpace.map`.
-        """
-        part = {} if length is None else {"length": length}
-        self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
-
-    def map(
-        self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
-    ) -> None:
-        """Trap a range of the program's addresses, whatever comes to be mapped there.
-
-        The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
-        """
-        self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
-
-    def map_ports(self, port: int, count: int, device: DeviceLike, name: str | None = None, **policies: Any) -> None:
-        """Let a device answer at `count` IO ports from `port`. Then `iopl` and `ioperm` are granted."""
-        self._targets.ports.append(PortTarget(port, count, device, name, policies))
-
-    def redirect(self, pattern: str, file: str) -> None:
-        """Let the program find another file in place of those whose path matches a pattern, which need not exist."""
-        self._targets.redirections.append(Redirection(pattern, file))
-
-    def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
-        """Watch addresses of the programs, in every process; see `AddressSpace.watch`.
-
-        Only trapped memory can be watched: name the range with `map`, or its file with `map_file`, as well. Function
-        and line of a hit are known when `symbols` is given, such as `Symbols(pid)`.
-        """
-
-        def detach(watch: Watch) -> None:
-            self._targets.watches.remove(watch)
-            for process in {thread.process for thread in self._threads.values()}:
-                process.space.memory.unwatch(watch)
-
-        watch = Watch(start, length, on, detach=detach, **options)
-        self.witness(watch)
-        return watch
-
-    def witness(self, watcher: Watcher) -> None:
-        """Let something of your own be told of every access to its bytes, as `watch` does with a watchpoint."""
-        AddressSpace().memory.watch(watcher)  # which says so when that is no range, before anybody has it
-        for process in {thread.process for thread in self._threads.values()}:
-            process.space.memory.watch(watcher)
-        self._targets.watches.append(watcher)
 
     def spawn(
         self,
@@ -195,11 +128,6 @@ class Tracer:
         self._stops.ends.clear()
         return os.waitstatus_to_exitcode(status)
 
-    @property
-    def unmatched(self) -> list[str]:
-        """The targets that nothing the program did so far has met, in words."""
-        return [str(target) for target in self._targets if target not in self._targets.met]
-
     def detach(self) -> None:
         """Let go of the processes we have attached to: their mappings are theirs again, and they run on.
 
@@ -252,6 +180,9 @@ class Tracer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _spaces(self) -> Iterable[AddressSpace]:
+        return {thread.process.space: None for thread in self._threads.values()}
 
     def _bring_to_rest(self, thread: Thread, pending: dict[int, int]) -> None:
         """Stop a thread in a place where it can be let go, and note with which signal."""

@@ -9,9 +9,9 @@ from mmio.ptrace.filter import ARCH_32, ARCH_64, WINDOW, Rule, When, program
 ALLOW, TRACE = 0x7FFF0000, 0x7FF00000
 
 
-def verdict(code: bytes, number: int, *arguments: int, arch: int = ARCH_64) -> int:
+def verdict(code: bytes, number: int, *arguments: int, arch: int = ARCH_64, ip: int = 0) -> int:
     """Return what a filter says of a system call."""
-    data = struct.pack("<IIQ6Q", number, arch, 0, *arguments, *[0] * (6 - len(arguments)))
+    data = struct.pack("<IIQ6Q", number, arch, ip, *arguments, *[0] * (6 - len(arguments)))
     accumulator = at = 0
     while True:
         operation, if_true, if_false, constant = struct.unpack_from("<HBBI", code, 8 * at)
@@ -82,3 +82,13 @@ def test_conditions_look_at_an_argument(flags: int, expected: int) -> None:
 def test_arguments_that_point_there_stop(argument: int, value: int, expected: int) -> None:
     """Any call stops that has an argument in a watched range; also one across a multiple of 4 GiB."""
     assert verdict(CODE, 999, *[0] * argument, value) == expected
+
+
+def test_only_calls_from_some_places_are_concerned() -> None:
+    """A filter with callers lets code elsewhere make any call; what stops has the action asked for."""
+    code = program([Rule(11)], [], [], action=0x30000, callers=[range(0x4000 << 32, 0x5000 << 32), range(1 << 32)])
+    for ip in (0, 0xFFFF_FFFF, 0x4000_0000_0000, 0x4FFF_FFFF_FFFF):
+        assert verdict(code, 11, ip=ip) == 0x30000
+        assert verdict(code, 12, ip=ip) == ALLOW
+    for ip in (0x1_0000_0000, 0x3FFF_FFFF_FFFF, 0x5000_0000_0000, 0x7FFF_0000_0000):
+        assert verdict(code, 11, ip=ip) == ALLOW

@@ -1,0 +1,46 @@
+"""The file descriptors of a process that two programs share."""
+
+import os
+from fcntl import F_DUPFD_CLOEXEC, F_GETFD, FD_CLOEXEC, fcntl
+from typing import Final
+
+_STANDARD: Final = (0, 1, 2)
+_HIGH: Final = 512  # out of the way of programs that count on low numbers
+
+
+class Descriptors:
+    """Standard input, output and error, put by while a program has them, which may close them; and what is ours."""
+
+    def __init__(self) -> None:
+        self._standard = {number: fcntl(number, F_DUPFD_CLOEXEC, _HIGH) for number in _STANDARD if is_open(number)}
+        self._ours = set(_all())
+
+    def error(self) -> int:
+        """Return a descriptor of standard error that the program does not know."""
+        return self._standard.get(2, 2)
+
+    def restore(self) -> None:
+        """Take standard input, output and error back."""
+        for number, copy in self._standard.items():
+            os.dup2(copy, number, inheritable=True)
+            os.close(copy)
+        self._standard.clear()
+
+    def execute(self) -> None:
+        """Close what the program wants closed when it becomes another one."""
+        for number in _all():
+            if number not in self._ours and is_open(number) and fcntl(number, F_GETFD) & FD_CLOEXEC:
+                os.close(number)
+
+
+def is_open(number: int) -> bool:
+    """Return whether a descriptor is open."""
+    try:
+        fcntl(number, F_GETFD)
+    except OSError:
+        return False
+    return True
+
+
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/fd")]

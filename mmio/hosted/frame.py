@@ -1,0 +1,22 @@
+"""The registers of a hosted program, where the kernel saved them when a signal took us out of it."""
+
+from typing import Any
+
+from mmio.hosted.crossing import PROGRAM_FS
+from mmio.inprocess import frame
+
+
+class _Bases:
+    """The segment bases: es cs ss ds fs gs. Only FS is another than this thread's."""
+
+    def __get__(self, found: Any, owner: type) -> Any:
+        return self if found is None else (*(0,) * 4, found.regs[PROGRAM_FS], frame.Frame.bases[5])
+
+
+class Frame(frame.Frame):
+    """As in this process otherwise; the FS base is the program's, which `crossing.py` has put by."""
+
+    bases: Any = _Bases()
+
+    def load(self) -> None:
+        """Do nothing: the registers are where they are."""

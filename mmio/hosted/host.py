@@ -1,0 +1,87 @@
+"""Running a program in this very process: an access costs a signal, and no switch to another process.
+
+The program's segments are mapped beside Python's, and the thread that calls `run` becomes the program's until that
+ends. A seccomp filter picks the program's system calls that matter, by where they are made. What is done about them is
+`mmio.ptrace.syscalls`, as for a program in a process of its own, and before that `syscalls.py`.
+"""
+
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mmio.hosted import image
+from mmio.hosted.outcomes import ADVICE, HostError
+from mmio.hosted.visit import Visit
+from mmio.ptrace.targeting import Targeting
+from mmio.records.trace import Trace
+
+_HWCAP2: Final = 26  # AT_HWCAP2
+_FSGSBASE: Final = 2  # HWCAP2_FSGSBASE
+
+
+class Host(Targeting):
+    """Runs a program in this process and records what it does.
+
+        host = Host()
+        host.map_ports(0x378, 3, Flash())
+        host.spawn(["flashrom", "-p", "rayer_spi", "-r", "contents.bin"])
+        status = host.run()
+        print(host.trace)
+
+    Targets are named as those of a `Tracer`, and give the same records. The program's first thread is the one that
+    calls `run`; a child of the program runs on, but may access no device. A program that goes wild can write over
+    Python's memory as over its own, so this is for programs that are trusted.
+
+    Attributes:
+        trace: the accesses.
+    """
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        super().__init__(trace)
+        self._program: tuple[image.Command, list[bytes]] | None = None
+
+    def spawn(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
+        """Name the program, which `run` starts; return the number of its process, which is this one.
+
+        Raises:
+            FileNotFoundError: there is no such program.
+            OSError: it cannot be executed.
+            HostError: it is not one that can run in this process.
+        """
+        if not arguments:
+            raise ValueError("expected a program and its arguments, got none")
+        environment = os.environ if environment is None else environment
+        path = shutil.which(arguments[0], path=environment.get("PATH", os.defpath))
+        if path is None:
+            problem = "no such program, in PATH or as a file that can be executed"
+            raise FileNotFoundError(errno.ENOENT, problem, arguments[0])
+        if not ctypes.CDLL(None).getauxval(_HWCAP2) & _FSGSBASE:
+            raise HostError(f"this CPU or kernel has no FSGSBASE, which the in-process engine needs: {ADVICE}")
+        command = image.command(path, [os.fsencode(argument) for argument in arguments])
+        self._program = command, [os.fsencode(f"{name}={value}") for name, value in environment.items()]
+        return os.getpid()
+
+    def run(self) -> int:
+        """Run the program to its end; return its exit status, or minus the signal that has killed it.
+
+        Raises:
+            KeyboardInterrupt: SIGINT has killed it.
+            Exception: whatever a device raised, `UnsupportedInstruction`, or `HostError`; the trace is complete up to
+                there, and the program goes no further.
+        """
+        if self._program is None:
+            raise ValueError("there is no program to run: spawn names it")
+        if threading.active_count() > 1:
+            raise HostError(f"signals of the program could come to a thread that was running before it: {ADVICE}")
+        status = Visit(self._targets, self.trace).run(*self._program)
+        for target in self.unmatched:
+            warnings.warn(f"nothing the program did has matched {target}", stacklevel=2)
+        if status == -signal.SIGINT:
+            raise KeyboardInterrupt
+        return status

@@ -1,0 +1,30 @@
+"""The program's part of this process, as an address space."""
+
+import os
+from collections.abc import Sequence
+
+from mmio.hosted import protection
+from mmio.ptrace import process
+from mmio.ptrace.filter import WINDOW
+from mmio.ptrace.targets import Targets
+from mmio.space.initiator import Recorder
+
+
+class Process(process.Process):
+    """As for a traced program otherwise.
+
+    Args:
+        places: where the program's code is.
+    """
+
+    def __init__(self, targets: Targets, trace: Recorder | None, places: Sequence[range]) -> None:
+        super().__init__(os.getpid(), targets, trace, filtered=True)
+        self._places = places
+        self._watched: set[int] = set()
+
+    def watch_every_call(self) -> None:
+        """Watch trapped mappings that are not where the filter expects them."""
+        for trapped in self.trapped:
+            if trapped.start not in WINDOW and trapped.start not in self._watched:
+                self._watched.add(trapped.start)
+                protection.watch(range(trapped.start, trapped.end), self._places)

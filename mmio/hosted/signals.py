@@ -1,0 +1,252 @@
+"""The program's signals: what it has arranged for each, and their delivery.
+
+The kernel hears of most of it and delivers as ever. It does not where a signal concerns us: faults and SIGSYS come to
+us first, always, and so does every signal that would kill the program, for then the trace has to be finished. What the
+program wants of those is kept here, and a signal that is its own after all is delivered by hand: a frame is put on its
+stack that the kernel made for us, and will take back (arch/x86/kernel/signal_64.c).
+
+Signals that are held for us are never really blocked; the program only thinks so.
+"""
+
+import signal
+import struct
+from ctypes import addressof, c_uint64, create_string_buffer, string_at
+from typing import Any, Final, NamedTuple
+
+from mmio.hosted.context import CONTEXT_SIZE, FPSTATE
+from mmio.hosted.crossing import Crossing
+from mmio.hosted.frame import Frame
+from mmio.hosted.kernel import system_call
+from mmio.hosted.outcomes import Killed
+from mmio.hosted.thread import NO_STACK, Thread
+from mmio.inprocess.deliver import SignalInfo
+from mmio.inprocess.frame import RAX, RFLAGS, RIP, RSP, SLOTS
+from mmio.inprocess.memory import Unreachable
+from mmio.ptrace.memory import TracedMemory
+
+_RT_SIGACTION: Final = 13
+_RT_SIGPROCMASK: Final = 14
+_SIGALTSTACK: Final = 131
+
+_SIGINFO: Final = 0x4
+_RESTORER: Final = 0x04000000
+_ONSTACK: Final = 0x08000000
+_NODEFER: Final = 0x40000000
+_RESETHAND: Final = 0x80000000
+
+_DEFAULT: Final = 0
+_IGNORE: Final = 1
+
+_COUNT: Final = 64
+_HELD: Final = frozenset({signal.SIGSEGV, signal.SIGSYS, signal.SIGFPE})
+_HELD_MASK: Final = sum(1 << number - 1 for number in _HELD)
+_HARMLESS: Final = frozenset({signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH})
+_STOPPING: Final = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+_UNCHANGEABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
+_TO_US: Final = frozenset(
+    {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGBUS} | _HELD
+)
+"""Signals that mean this process, or something that went wrong in it."""
+_IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+
+_EVERY: Final = (1 << 64) - 1
+_DISABLED: Final = 2  # SS_DISABLE
+_ON: Final = 1  # SS_ONSTACK
+_SMALLEST_STACK: Final = 2048
+
+_EINVAL: Final = 22
+_ENOMEM: Final = 12
+_EPERM: Final = 1
+
+_RED_ZONE: Final = 128
+_TRACE_FLAGS: Final = 0x10500  # DF, TF and RF, which the kernel clears for a handler
+
+_ACTION: Final = struct.Struct("<4Q")
+_STACK: Final = struct.Struct("<QixxxxQ")
+
+
+class Action(NamedTuple):
+    """The kernel's struct sigaction."""
+
+    handler: int = _DEFAULT
+    flags: int = 0
+    restorer: int = 0
+    mask: int = 0
+
+
+class Signals:
+    """The signals of a program.
+
+    Args:
+        crossing: whose handler is ours.
+        memory: the program's.
+
+    Attributes:
+        mask: the signals blocked before.
+    """
+
+    def __init__(self, crossing: Crossing, memory: TracedMemory) -> None:
+        self.memory = memory
+        self._ours = Action(crossing.handler, _SIGINFO | _ONSTACK | _RESTORER, crossing.restorer, _EVERY)
+        self._actions: dict[int, Action] = {}
+        self._before: dict[int, Action] = {}
+        self.mask = 0
+
+    def begin(self) -> None:
+        """Take over all signals, as a program finds them that is executed."""
+        self.mask = sum(1 << number - 1 for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+        for number in _numbers():
+            before = self._before[number] = _kernel_action(number)
+            kept = before.handler == _IGNORE and number not in _IGNORED_BY_PYTHON
+            self._arrange(number, Action(_IGNORE if kept else _DEFAULT))
+
+    def end(self) -> None:
+        """Give back all signals as they were, but block those that only what the program leaves behind still sends."""
+        _set_kernel_action(signal.SIGSYS, Action(_IGNORE))  # and with it one that was to take this thread out
+        for number, action in self._before.items():
+            _set_kernel_action(number, action)
+        leave_stack()
+        left = sum(1 << number - 1 for number in _numbers() if number not in _TO_US)
+        _set_kernel_mask(self.mask | left)
+
+    def execute(self) -> None:
+        """Forget the handlers of a program that becomes another; what it ignores stays ignored."""
+        for number, action in list(self._actions.items()):
+            if action.handler != _IGNORE:
+                self._arrange(number, Action())
+
+    def action(self, number: int, new: int, old: int) -> int:
+        """Do what rt_sigaction does; return its result. Raises Unreachable."""
+        if number not in range(1, _COUNT + 1) or (new and number in _UNCHANGEABLE):
+            return -_EINVAL
+        before = self._actions.get(number, Action())
+        wanted = Action(*_ACTION.unpack(self.memory.read_block(new, _ACTION.size))) if new else before
+        if old:
+            self.memory.write_block(old, _ACTION.pack(*before))
+        if new:
+            self._arrange(number, wanted)
+        return 0
+
+    def change_mask(self, thread: Thread, how: int, new: int, old: int) -> int:
+        """Do what rt_sigprocmask does; return its result. Raises Unreachable."""
+        before = thread.frame.signal_mask.value | thread.blocked
+        if new:
+            change = self.memory.read(new, 8)
+            masks = (before | change, before & ~change, change)  # SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK
+            if not 0 <= how < len(masks):
+                return -_EINVAL
+            thread.blocked = masks[how] & _HELD_MASK
+            thread.frame.signal_mask.value = masks[how] & ~_HELD_MASK
+        if old:
+            self.memory.write(old, 8, before)
+        return 0
+
+    def change_stack(self, thread: Thread, new: int, old: int) -> int:
+        """Do what sigaltstack does; return its result. Raises Unreachable."""
+        place, flags, size = thread.alternate
+        inside = _is_on_stack(thread, thread.regs[RSP])
+        if new:
+            wanted = _STACK.unpack(self.memory.read_block(new, _STACK.size))
+            if inside:
+                return -_EPERM
+            if wanted[1] & ~(_ON | _DISABLED | 1 << 31):
+                return -_EINVAL
+            if not wanted[1] & _DISABLED and wanted[2] < _SMALLEST_STACK:
+                return -_ENOMEM
+            thread.alternate = NO_STACK if wanted[1] & _DISABLED else wanted
+        if old:
+            self.memory.write_block(old, _STACK.pack(place, _ON if inside else flags & _DISABLED, size))
+        return 0
+
+    def unhold(self, address: int) -> None:
+        """Take the held signals out of a mask in memory that a call is about to use."""
+        try:
+            mask = self.memory.read(address, 8)
+            if mask & _HELD_MASK:
+                self.memory.write(address, 8, mask & ~_HELD_MASK)
+        except Unreachable:
+            pass  # the call says so
+
+    def deliver(self, thread: Thread, frame: Frame, info: SignalInfo) -> None:
+        """Let the program's handler for a signal run when ours returns.
+
+        Raises:
+            Killed: it has none, or it cannot be called.
+        """
+        number = info.number
+        action = self._actions.get(number, Action())
+        sent = info.code <= 0
+        if action.handler == _IGNORE and sent:
+            return
+        if action.handler in (_DEFAULT, _IGNORE) or (thread.blocked >> number - 1 & 1 and not sent):
+            raise Killed(number)
+        if action.flags & _RESETHAND:
+            self._arrange(number, Action())
+        try:
+            place = self._push(thread, frame, action, info)
+        except Unreachable:
+            raise Killed(signal.SIGSEGV) from None
+        regs = frame.regs
+        regs[RIP], regs[RSP], regs[RAX] = action.handler, place, 0
+        regs[SLOTS[7]], regs[SLOTS[6]], regs[SLOTS[2]] = number, place + 8 + CONTEXT_SIZE, place + 8
+        regs[RFLAGS] &= ~_TRACE_FLAGS
+        more = action.mask | (0 if action.flags & _NODEFER else 1 << number - 1)
+        frame.signal_mask.value |= more & ~_HELD_MASK
+
+    def _push(self, thread: Thread, frame: Frame, action: Action, info: SignalInfo) -> int:
+        """Put a copy of the kernel's frame on the program's stack; return where (struct rt_sigframe)."""
+        stack: int = frame.regs[RSP]
+        place, flags, size = thread.alternate
+        if action.flags & _ONSTACK and not flags & _DISABLED and not _is_on_stack(thread, stack):
+            stack = place + size
+        else:
+            stack -= _RED_ZONE
+        xsave = frame.xsave
+        state = (stack - xsave.size) & ~63
+        context = bytearray(string_at(frame.address, CONTEXT_SIZE))
+        context[FPSTATE : FPSTATE + 8] = state.to_bytes(8, "little")
+        whole = action.restorer.to_bytes(8, "little") + context + bytes(info)
+        bottom = ((state - len(whole)) & ~15) - 8
+        self.memory.write_block(bottom, whole)
+        self.memory.write_block(state, string_at(xsave.address, xsave.size))
+        return bottom
+
+    def _arrange(self, number: int, action: Action) -> None:
+        """Note what the program wants, and tell the kernel, if that is what is to happen."""
+        self._actions[number] = action
+        ours = number in _HELD
+        if action.handler == _DEFAULT:
+            ours = ours or number not in _HARMLESS | _STOPPING
+        real = action._replace(mask=action.mask & ~_HELD_MASK)
+        _set_kernel_action(number, self._ours if ours else real)
+
+
+def _numbers() -> list[int]:
+    return [number for number in range(1, _COUNT + 1) if number not in _UNCHANGEABLE]
+
+
+def _kernel_action(number: int) -> Action:
+    words: Any = (c_uint64 * 4)()
+    system_call(_RT_SIGACTION, number, 0, addressof(words), 8)
+    return Action(*words)
+
+
+def _set_kernel_action(number: int, action: Action) -> None:
+    words: Any = (c_uint64 * 4)(*action)
+    system_call(_RT_SIGACTION, number, addressof(words), 0, 8)
+
+
+def _set_kernel_mask(mask: int) -> None:
+    word: Any = c_uint64(mask)
+    system_call(_RT_SIGPROCMASK, 2, addressof(word), 0, 8)
+
+
+def leave_stack() -> None:
+    """Let signals of this thread arrive on the stack it is using."""
+    words: Any = create_string_buffer(_STACK.pack(*NO_STACK))
+    system_call(_SIGALTSTACK, addressof(words), 0)
+
+
+def _is_on_stack(thread: Thread, address: int) -> bool:
+    place, flags, size = thread.alternate
+    return not flags & _DISABLED and place < address <= place + size

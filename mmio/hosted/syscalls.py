@@ -1,0 +1,274 @@
+"""System calls a program makes that would pull the floor from under the process it is hosted in.
+
+Ending, becoming another program, making processes and threads, arranging signals, moving the heap: these are done here
+as the kernel does them for a program alone in its process. What a traced program's calls need besides (mappings that
+are followed, files that are redirected) is in `mmio.ptrace.syscalls`.
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from mmio.hosted import image
+from mmio.hosted.area import FIXED, Area
+from mmio.hosted.crossing import PROGRAM_FS
+from mmio.hosted.outcomes import ADVICE, Executed, Exited, HostError, ThreadExited
+from mmio.hosted.signals import Signals
+from mmio.hosted.thread import Thread
+from mmio.hosted.threads import CHILD_CLEARTID, CHILD_SETTID, PARENT_SETTID, SETTLS, Threads
+from mmio.inprocess.frame import RSP
+from mmio.inprocess.memory import Unreachable
+from mmio.ptrace.filter import When
+from mmio.ptrace.thread import Call
+
+_MMAP: Final = 9
+_32_BIT: Final = 0x40  # MAP_32BIT
+
+# clone(2)
+_VM: Final = 0x100
+_VFORK: Final = 0x4000
+_THREAD: Final = 0x10000
+
+_LONGEST: Final = 1 << 17  # MAX_ARG_STRLEN
+_CWD: Final = -100
+_EXECUTABLES: Final = ("/proc/self/exe", "/proc/thread-self/exe")
+
+Answer = Callable[["HostCalls", Thread, tuple[int, ...]], int | None]
+
+_ANSWERS: Final[dict[int, Answer]] = {}
+"""By the call's number: what returns its result, or None when the call is to be made after all."""
+
+# Numbers in asm/unistd_64.h.
+CONDITIONS: Final[dict[int, tuple[When, ...]]] = {}
+"""Calls that must come to us, with the conditions of the filter."""
+
+
+def _answers(number: int, *conditions: When) -> Callable[[Answer], Answer]:
+    def known(answer: Answer) -> Answer:
+        _ANSWERS[number] = answer
+        CONDITIONS[number] = conditions
+        return answer
+
+    return known
+
+
+class HostCalls:
+    """The calls of one program.
+
+    Args:
+        area: its part of the address space.
+        signals: what it has arranged for them.
+        threads: its threads.
+        forked: told in a new child, with the thread that lives on in it.
+
+    Attributes:
+        path: of the program.
+    """
+
+    def __init__(self, area: Area, signals: Signals, threads: Threads, forked: Callable[[Thread], None]) -> None:
+        self.area = area
+        self.signals = signals
+        self.threads = threads
+        self.path = ""
+        self._forked = forked
+
+    def answer(self, thread: Thread, call: Call) -> bool:
+        """Deal with a call; return whether it has been answered.
+
+        Raises:
+            Exited, Executed: the program ends or becomes another one.
+            HostError: what it wants cannot be had here.
+        """
+        found = _ANSWERS.get(call.number)
+        if found is None:
+            return False
+        try:
+            result = found(self, thread, call.arguments)
+        except Unreachable:
+            result = -errno.EFAULT
+        if result is not None:
+            thread.answer_call(result)
+        return result is not None
+
+    def clone(self, thread: Thread, flags: int, stack: int = 0, parent: int = 0, child: int = 0, tls: int = 0) -> int:
+        """Make a thread, or a child, as clone(2) does.
+
+        A child made to share memory until it executes (vfork) has a copy instead, and its parent does not wait.
+        """
+        if flags & _THREAD:
+            return self.threads.make(thread, flags, stack, parent, child, tls)
+        if flags & _VM and not flags & _VFORK:
+            raise HostError(f"{self.path} makes a process that shares its memory: {ADVICE}")
+        memory = thread.process.memory
+        pid = os.fork()
+        if pid:
+            if flags & PARENT_SETTID:
+                memory.write(parent, 4, pid)
+            return pid
+        thread.group = memory.pid = os.getpid()
+        thread.begin(thread.group)
+        thread.clear_at = child if flags & CHILD_CLEARTID else 0
+        self._forked(thread)
+        if flags & CHILD_SETTID:
+            memory.write(child, 4, thread.pid)
+        if flags & SETTLS:
+            thread.regs[PROGRAM_FS] = tls
+        if stack:
+            thread.regs[RSP] = stack
+        return 0
+
+
+@_answers(12)
+def _brk(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.area.set_break(arguments[0])
+
+
+@_answers(13)
+def _rt_sigaction(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.signals.action(*arguments[:3])
+
+
+@_answers(14)
+def _rt_sigprocmask(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.signals.change_mask(thread, *arguments[:3])
+
+
+@_answers(131)
+def _sigaltstack(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.signals.change_stack(thread, *arguments[:2])
+
+
+def _waits_with_mask(argument: int) -> Answer:
+    """Return what to do about a call that uses a signal mask while it waits."""
+
+    def unhold(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
+        calls.signals.unhold(arguments[argument])
+
+    return unhold
+
+
+for _number, _argument in {130: 0, 271: 3, 281: 4, 441: 4}.items():  # rt_sigsuspend ppoll epoll_pwait epoll_pwait2
+    _answers(_number)(_waits_with_mask(_argument))
+
+
+@_answers(270)
+def _pselect6(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
+    if arguments[5]:
+        calls.signals.unhold(thread.process.memory.read(arguments[5], 8))
+
+
+@_answers(60)
+def _exit(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    status = arguments[0] & 0xFF
+    raise ThreadExited(status) if calls.threads.count > 1 else Exited(status)
+
+
+@_answers(218)
+def _set_tid_address(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    thread.clear_at = arguments[0]
+    return thread.pid
+
+
+@_answers(231)
+def _exit_group(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    raise Exited(arguments[0] & 0xFF)
+
+
+@_answers(56)
+def _clone(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.clone(thread, *arguments[:5])
+
+
+@_answers(57)
+@_answers(58)
+def _fork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.clone(thread, 0)
+
+
+@_answers(435)
+def _clone3(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return -errno.ENOSYS  # every C library goes on with clone
+
+
+@_answers(59)
+def _execve(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    path, vector, environment = arguments[:3]
+    return _execute(calls, thread, os.fsdecode(_string(thread, path)), vector, environment)
+
+
+@_answers(322)
+def _execveat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    directory, path, vector, environment, _ = arguments[:5]
+    name = os.fsdecode(_string(thread, path))
+    number = directory & 0xFFFFFFFF
+    if number != _CWD & 0xFFFFFFFF and not name.startswith("/"):
+        name = f"/proc/self/fd/{number}/{name}".removesuffix("/")
+    return _execute(calls, thread, name, vector, environment)
+
+
+def _execute(calls: HostCalls, thread: Thread, path: str, vector: int, environment: int) -> int:
+    try:
+        command = image.command(path, _strings(thread, vector))
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    if calls.threads.count > 1:
+        raise HostError(f"{calls.path} executes {path} while it has other threads: {ADVICE}")
+    raise Executed(command, _strings(thread, environment))
+
+
+@_answers(89)
+def _readlink(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
+    return _own_path(calls, thread, *arguments[:3])
+
+
+@_answers(267)
+def _readlinkat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
+    return _own_path(calls, thread, *arguments[1:4])
+
+
+def _own_path(calls: HostCalls, thread: Thread, path: int, buffer: int, size: int) -> int | None:
+    """Say which program this is: not Python."""
+    name = os.fsdecode(_string(thread, path))
+    if name not in _EXECUTABLES and name != f"/proc/{thread.pid}/exe":
+        return None
+    answer = os.fsencode(os.path.realpath(calls.path))[:size]
+    thread.process.memory.write_block(buffer, answer)
+    return len(answer)
+
+
+@_answers(317)
+def _seccomp(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    raise HostError(f"{calls.path} restricts its own system calls (seccomp), which would be ours, too: {ADVICE}")
+
+
+@_answers(157)
+def _prctl(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
+    if arguments[0] == 22 and arguments[1]:  # PR_SET_SECCOMP
+        return _seccomp(calls, thread, arguments)
+    return None
+
+
+def place(area: Area, thread: Thread, call: Call) -> None:
+    """Let an mmap that leaves the place to the kernel go to the program's area."""
+    address, length, _, flags = call.arguments[:4]
+    if call.number == _MMAP and not address and not flags & (FIXED | _32_BIT):
+        thread.set_call(call.number, {0: area.place(length)}, call.bits)
+
+
+def _string(thread: Thread, address: int) -> bytes:
+    """Return the string at an address. Raises Unreachable."""
+    data = b""
+    while b"\0" not in data and len(data) < _LONGEST:
+        at = address + len(data)
+        data += thread.process.memory.read_block(at, 4096 - at % 4096)
+    return data.partition(b"\0")[0]
+
+
+def _strings(thread: Thread, address: int) -> list[bytes]:
+    """Return the strings an array of pointers leads to, which may be missing."""
+    found: list[bytes] = []
+    memory: Any = thread.process.memory
+    while address and (pointer := memory.read(address + 8 * len(found), 8)):
+        found.append(_string(thread, pointer))
+    return found

@@ -1,0 +1,140 @@
+"""The thread a program runs in, stopped at one of its system calls.
+
+It is what `mmio.ptrace.thread.Thread` is for a program that is traced, as far as the handling of system calls is
+concerned: that handling (`mmio.ptrace.syscalls`) is the same. Here a call is made where it is wanted, by us.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from mmio.hosted.area import PRIVATE_ANONYMOUS, map_memory
+from mmio.hosted.context import SignalStack
+from mmio.hosted.frame import Frame
+from mmio.hosted.kernel import failed, system_call
+from mmio.inprocess.frame import RAX, RIP, RSP
+from mmio.inprocess.libc import PROT_READ, PROT_WRITE, pages
+from mmio.inprocess.memory import Unreachable
+from mmio.ptrace.process import Process
+from mmio.ptrace.thread import Call
+from mmio.space.initiator import Initiator
+
+ARGUMENTS: Final = (8, 9, 12, 2, 0, 1)
+"""Where rdi rsi rdx r10 r8 r9 stand in `Frame.regs`."""
+
+NO_STACK: Final = (0, 2, 0)
+"""SS_DISABLE."""
+
+_BUFFER: Final = 1 << 16
+_STEP: Final = 128 + 8  # the red zone, and the address the gate goes on at
+
+
+class Thread:
+    """The program's thread.
+
+    Attributes:
+        pid, group: its number.
+        process: its memory.
+        bus: its way to the devices.
+        frame, regs: its registers at the call.
+        on_exit: what to do when the call returns.
+        signals: the stack its signals arrive on.
+        blocked: which of the held signals it believes to block.
+        alternate: its own signal stack, as sigaltstack(2) has it: place, flags, size.
+        clear_at: the address of a word to clear when it ends.
+        outcome: why it has left the program.
+    """
+
+    def __init__(self, process: Process, blocked: int = 0) -> None:
+        self.pid = self.group = process.pid
+        self.signals = SignalStack()
+        self.blocked = blocked
+        self.alternate = NO_STACK
+        self.clear_at = 0
+        self.outcome: BaseException | None = None
+        self.process = process
+        self.bus: Initiator = process.space.initiator(self.pid)
+        self.on_exit: Callable[[], None] | None = None
+        self.frame: Any = None
+        self.regs: Any = None
+        self._buffer = (0, 0)
+
+    def begin(self, number: int) -> None:
+        """Be the thread the kernel knows by a number."""
+        self.pid = self.bus.thread = number
+
+    def execute(self, process: Process) -> None:
+        """Run another program, in other memory."""
+        self.process = process
+        self.bus = process.space.initiator(self.pid)
+        self.alternate, self.clear_at = NO_STACK, 0
+
+    def at(self, frame: Frame) -> Call:
+        """Stop at a system call; return it."""
+        self.frame, self.regs = frame, frame.regs
+        self.on_exit = None
+        self._result: int | None = None
+        self._changed = False
+        self._call = Call(self.regs[RAX], tuple(self.regs[place] for place in ARGUMENTS), 64)
+        return self._call
+
+    def go_on(self, gate: int) -> None:
+        """Make the call, if it has not been answered, and let the program find what came of it.
+
+        A call that nobody has to do anything about is made by the program itself.
+
+        Args:
+            gate: where a system call can be made and then gone on.
+        """
+        regs = self.regs
+        if self._result is None:
+            if self.on_exit is None and not self._changed:
+                stack = regs[RSP] - _STEP
+                try:
+                    self.process.memory.write(stack, 8, regs[RIP])
+                except Unreachable:
+                    pass  # a strange place for a stack: the call is made here
+                else:
+                    regs[RSP], regs[RIP] = stack, gate
+                    return
+            self._result = system_call(self._call.number, *self._call.arguments)
+            if self.on_exit is not None:
+                self.on_exit()
+        regs[RAX] = self._result & 0xFFFF_FFFF_FFFF_FFFF
+
+    @property
+    def call_result(self) -> int:
+        """What the call has returned."""
+        assert self._result is not None
+        return self._result
+
+    def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
+        """Make another call in place of the program's."""
+        changed = tuple(arguments.get(index, value) for index, value in enumerate(self._call.arguments))
+        self._call = Call(number, changed, bits)
+        self._changed = True
+
+    def restore_call(self, result: int | None = None) -> None:
+        """Let the program find `result`, if there is one, as what came of its call."""
+        if result is not None:
+            self._result = result
+
+    def answer_call(self, result: int) -> None:
+        """Let the call return `result` and do nothing."""
+        self._result = result
+
+    def make_call(self, number: int, *arguments: int) -> int:
+        """Make a system call in the program's name. Raises OSError."""
+        result = system_call(number, *arguments)
+        if failed(result):
+            raise OSError(-result, f"system call {number}: {os.strerror(-result)}")
+        return result
+
+    def buffer(self, size: int) -> int:
+        """Return the address of at least `size` bytes, used until the call returns."""
+        place, length = self._buffer
+        if length < size:
+            length = pages(max(size, _BUFFER))
+            place = map_memory(0, length, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS)
+            self._buffer = place, length
+        return place

@@ -1,0 +1,143 @@
+"""The program's threads, each of which is a Python thread that has become it.
+
+The first is the one that entered the program. A new one begins in Python, goes into the program with the registers of
+the thread that made it (clone(2)), and is Python's again when it leaves. When the program ends, every thread is sent a
+signal that takes it out.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes import addressof, c_uint64
+from typing import Final
+
+from mmio.hosted.context import Context, copied
+from mmio.hosted.crossing import PROGRAM_FS
+from mmio.hosted.faults import Frames
+from mmio.hosted.kernel import system_call
+from mmio.hosted.outcomes import ThreadExited
+from mmio.hosted.signals import leave_stack
+from mmio.hosted.thread import Thread
+from mmio.inprocess.frame import RAX, RSP
+
+# clone(2)
+PARENT_SETTID: Final = 0x100000
+CHILD_CLEARTID: Final = 0x200000
+CHILD_SETTID: Final = 0x1000000
+SETTLS: Final = 0x80000
+
+_TGKILL: Final = 234
+_FUTEX: Final = 202
+_WAKE: Final = 1
+_SET_ROBUST_LIST: Final = 273
+_GET_ROBUST_LIST: Final = 274
+_SIGSYS: Final = 31
+_PATIENCE: Final = 5.0  # seconds, for a thread that is in the middle of something
+
+Live = Callable[[Thread, Context, int], BaseException]
+
+
+class Threads:
+    """The threads there are.
+
+    Args:
+        frames: knows whose signal stack is whose.
+        live: goes into the program with a thread, a context and an FS base; returns why it was left.
+    """
+
+    def __init__(self, frames: Frames, live: Live) -> None:
+        self._frames = frames
+        self._live = live
+        self._others: dict[Thread, threading.Thread] = {}
+        self.ending: BaseException | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._frames.threads)
+
+    def add(self, thread: Thread) -> None:
+        """Let a thread be one of the program's."""
+        self._frames.threads[thread.signals.start] = thread
+
+    def make(self, maker: Thread, flags: int, stack: int, parent: int, child: int, tls: int) -> int:
+        """Make a thread as clone(2) does; return its number."""
+        thread = Thread(maker.process, maker.blocked)
+        context = copied(maker.frame, thread.signals)
+        context.frame.regs[RAX], context.frame.regs[RSP] = 0, stack
+        fs_base = tls if flags & SETTLS else maker.regs[PROGRAM_FS]
+        thread.clear_at = child if flags & CHILD_CLEARTID else 0
+        begun = threading.Event()
+
+        def run() -> None:
+            thread.begin(threading.get_native_id())
+            begun.set()
+            numbered.wait()
+            self._run(thread, context, fs_base)
+
+        numbered = threading.Event()
+        self._others[thread] = threading.Thread(target=run, daemon=True)
+        self.add(thread)
+        self._others[thread].start()
+        begun.wait()
+        if flags & PARENT_SETTID:
+            thread.process.memory.write(parent, 4, thread.pid)
+        if flags & CHILD_SETTID:
+            thread.process.memory.write(child, 4, thread.pid)
+        numbered.set()
+        return thread.pid
+
+    def end(self, outcome: BaseException) -> None:
+        """Take all threads but this one out of the program, unless another one has begun to do so."""
+        if self.ending is not None:
+            return
+        self.ending = outcome
+        for thread in list(self._frames.threads.values()):
+            if thread.pid != threading.get_native_id():
+                system_call(_TGKILL, os.getpid(), thread.pid, _SIGSYS)
+
+    def wait(self) -> None:
+        """Wait until there is no other thread."""
+        while others := list(self._others.values()):
+            others[0].join(_PATIENCE if self.ending is not None else None)
+            if others[0].is_alive():
+                return
+
+    def forked(self, thread: Thread) -> None:
+        """In a child there is only the thread that made it."""
+        self._others.clear()
+        self.ending = None
+        for other in list(self._frames.threads.values()):
+            if other is not thread:
+                self._frames.drop(other)
+
+    def _run(self, thread: Thread, context: Context, fs_base: int) -> None:
+        if self.ending is None:  # from here on a signal tells the thread
+            with robust_list_kept():
+                outcome = self._live(thread, context, fs_base)
+            if not isinstance(outcome, ThreadExited):
+                self.end(outcome)
+            leave_stack()
+        self._frames.drop(thread)
+        self._others.pop(thread, None)
+        thread.signals.free()
+        clear(thread)
+
+
+def clear(thread: Thread) -> None:
+    """Tell whoever waits for a thread's end that it has come."""
+    if thread.clear_at:
+        thread.process.memory.write(thread.clear_at, 4, 0)
+        system_call(_FUTEX, thread.clear_at, _WAKE, 1)
+
+
+@contextmanager
+def robust_list_kept() -> Iterator[None]:
+    """Keep this thread's list of robust mutexes, which is Python's, over the program's stay in it."""
+    words = (c_uint64 * 2)()
+    system_call(_GET_ROBUST_LIST, 0, addressof(words), addressof(words) + 8)
+    try:
+        yield
+    finally:
+        system_call(_SET_ROBUST_LIST, words[0], words[1])

@@ -1,0 +1,345 @@
+"""One program, two engines: the same output, the same exit status, the same records."""
+
+import signal
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from decode import READ, WRITE
+from tests.mmio.hosted.engines import ENGINES, pagetrap
+from tests.mmio.ptrace.models import pattern
+from tests.mmio.ptrace.programs import device_file, need_program, program
+from tests.mmio.ptrace.test_buffers import CALLS, START
+from tests.mmio.ptrace.test_stops import SIGNALS, THREADS
+
+WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
+
+both = pytest.mark.parametrize("engine", ENGINES)
+
+
+@both
+@pytest.mark.parametrize("letter", WIDTHS)
+def test_memtool_on_a_mapped_file(tmp_path: Path, engine: str, letter: str) -> None:
+    """Each element is one access of the asked width; the program reads what is in the file."""
+    need_program("memtool", "memtool")
+    device_file(tmp_path, bytes(range(256)) * 32)
+    memtool = ["memtool", "md", "-s", "device", f"-{letter}", "0x1010+16"]
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], memtool)
+    width = WIDTHS[letter]
+    assert (run.status, run.output[:9]) == (0, "00001010:")
+    assert [(a.direction, a.width, a.offset, a.value) for a in run.accesses] == [
+        (READ, width, at, pattern(at, width)) for at in range(0x10, 0x20, width)
+    ]
+    assert {a.region for a in run.accesses} == {f"{tmp_path}/device+0x1000"}
+    assert all(a.text and a.ip for a in run.accesses)
+
+
+@both
+def test_memtool_writes_a_mapped_file(tmp_path: Path, engine: str) -> None:
+    """A store reaches the file behind the mapping."""
+    need_program("memtool", "memtool")
+    path = device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], ["memtool", "mw", "-d", "device", "-l", "8", "7"])
+    assert [(a.direction, a.width, a.offset, a.value) for a in run.accesses] == [(WRITE, 4, 8, 7)]
+    assert path.read_bytes()[:16] == bytes([0] * 8 + [7] + [0] * 7)
+
+
+@both
+@pytest.mark.parametrize(("letter", "width"), [("b", 1), ("w", 2), ("l", 4)])
+def test_the_six_forms_of_ioport(tmp_path: Path, engine: str, letter: str, width: int) -> None:
+    """IN and OUT of all widths reach the model, and its answer the program."""
+    need_program("inb", "ioport")
+    options = ["--device", "models.py:Pattern@ports:0x80+8"]
+    run = pagetrap(engine, tmp_path, "run", options, [f"in{letter}", "0x82"])
+    assert (run.status, int(run.output)) == (0, pattern(2, width))
+    assert [(a.letter, a.space, a.width, a.address) for a in run.accesses] == [("R", "port", width, 0x82)]
+    run = pagetrap(engine, tmp_path, "run", options, [f"out{letter}", "0x84", "0x5a"])
+    assert [(a.letter, a.width, a.address, a.value) for a in run.accesses] == [("W", width, 0x84, 0x5A)]
+
+
+@both
+def test_hwclock_reads_the_clock_chip(tmp_path: Path, engine: str) -> None:
+    """hwclock polls the update flag and reads the time by immediate ports."""
+    need_program("hwclock", "util-linux-extra")
+    options = ["--device", "models.py:Clock@ports:0x70+2"]
+    run = pagetrap(engine, tmp_path, "run", options, ["hwclock", "--directisa", "-r", "-v", "--utc"])
+    assert run.status == 0
+    assert "Time read from Hardware Clock: 2026/11/25 12:34:56" in run.output
+    assert {(a.letter, a.address, a.text) for a in run.accesses} >= {
+        ("W", 0x70, "out 70h,al"),
+        ("R", 0x71, "in al,71h"),
+    }
+
+
+@both
+def test_lspci_lists_the_modelled_bridge(tmp_path: Path, engine: str) -> None:
+    """lspci finds the one device there is through configuration mechanism 1."""
+    need_program("lspci", "pciutils")
+    options = ["--device", "models.py:Bridge@ports:0xcf8+8"]
+    run = pagetrap(engine, tmp_path, "run", options, ["lspci", "-n", "-A", "intel-conf1"])
+    assert (run.status, run.output) == (0, "00:00.0 0600: 8086:1237 (rev 02)\n")
+    assert {(a.letter, a.address, a.width) for a in run.accesses} >= {("W", 0xCF8, 4), ("R", 0xCFC, 4)}
+
+
+@both
+def test_flashrom_recognises_the_chip(tmp_path: Path, engine: str) -> None:
+    """flashrom clocks out the identification of an SPI flash, bit by bit."""
+    need_program("flashrom", "flashrom")
+    options = ["--device", "models.py:Flash@ports:0x378+3"]
+    chip = "MX25L512(E)/MX25V512(C)"
+    run = pagetrap(engine, tmp_path, "run", options, ["flashrom", "-p", "rayer_spi", "-c", chip])
+    assert run.status == 0
+    assert f'Found Macronix flash chip "{chip}" (64 kB, SPI) on rayer_spi.' in run.output
+    assert len(run.accesses) > 100
+
+
+@both
+def test_signals_stay_the_programs(tmp_path: Path, engine: str) -> None:
+    """Timers tick, own SIGSEGV handlers hear of the program's own faults with the right siginfo, and only of those."""
+    device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(SIGNALS), "device"])
+    assert run.status == -signal.SIGSEGV
+    assert len(run.accesses) >= 4000
+    assert "Segmentation" not in run.complaints
+    assert "+0x4" in run.complaints  # the summary
+
+
+@both
+def test_mappings_are_followed(tmp_path: Path, engine: str) -> None:
+    """mremap moves what is trapped, munmap of a part leaves the rest, mprotect changes what the program may do."""
+    source = r"""
+    static sigjmp_buf back;
+    static void fault(int number) { siglongjmp(back, 1); }
+    int main(int argc, char **argv) {
+        signal(SIGSEGV, fault);
+        int fd = open(argv[1], O_RDWR);
+        volatile uint32_t *p = mmap(0, 0x3000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        p[0x800] = 1;
+        munmap((char *)p + 0x1000, 0x1000);
+        p[0] = 2, p[0x801] = 3;
+        volatile uint32_t *q = mremap((char *)p + 0x2000, 0x1000, 0x2000, MREMAP_MAYMOVE);
+        if (q == MAP_FAILED) return 1;
+        q[2] = 4, q[0x400] = 5;
+        if (mprotect((void *)q, 0x1000, PROT_READ)) return 2;
+        if (q[2] != 4) return 3;
+        if (!sigsetjmp(back, 1)) { q[2] = 9; return 4; }
+        if (mprotect((void *)q, 0x1000, PROT_READ | PROT_WRITE)) return 5;
+        q[2] = 6;
+        volatile uint32_t *r = mmap((void *)0x600000000000, 0x1000, PROT_READ | PROT_WRITE,
+            MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0x1000);
+        if (r != (void *)0x600000000000) return 6;
+        if (write(1, (void *)(r + 1), 4) != 4) return 7;
+        return 0;
+    }"""
+    path = device_file(tmp_path, bytes(0x4000))
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == 0
+    written = [(a.address & 0xFFF, a.value) for a in run.accesses if a.direction == WRITE]
+    assert written == [(0, 1), (0, 2), (4, 3), (8, 4), (0, 5), (8, 6)]
+    assert [(a.address, a.notes) for a in run.accesses[-1:]] == [(0x6000_0000_0004, "system call")]
+    data = path.read_bytes()
+    assert (data[0], data[0x2000], data[0x2004], data[0x2008], data[0x3000]) == (2, 1, 3, 6, 5)
+
+
+@both
+@pytest.mark.parametrize("name", CALLS)
+def test_the_kernel_reaches_a_trapped_buffer(tmp_path: Path, engine: str, name: str) -> None:
+    """A system call that is given a trapped buffer moves the data through the device, and is recorded."""
+    body, expected = CALLS[name]
+    options = ["--device", "models.py:Pattern@/nowhere"]
+    run = pagetrap(engine, tmp_path, "run", options, [program(START + body + "}"), "/nowhere"])
+    assert run.status == 0
+    assert {(a.text, a.notes) for a in run.accesses} == {("syscall", "system call")}
+    if expected is not None:
+        assert [(a.letter, a.offset, a.width) for a in run.accesses] == expected
+
+
+@both
+def test_a_range_is_watched_to_the_byte(tmp_path: Path, engine: str) -> None:
+    """A range of the program's own memory is recorded to the byte, in an executable that cannot be moved, too."""
+    source = r"""
+    static volatile struct { uint32_t before, watched, after; } *s = (void *)0x610000000000;
+    int main() {
+        mmap((void *)s, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        s->before = 1; s->watched = 2; s->after = 3; return s->before + s->watched + s->after;
+    }"""
+    path = program(source, "-no-pie", "-static")
+    run = pagetrap(engine, tmp_path, "trace", ["--range", "0x610000000004+4"], [path])
+    assert run.status == 6
+    assert [(a.letter, a.value) for a in run.accesses] == [("W", 2), ("R", 2)]
+
+
+@both
+def test_what_the_emulator_does_not_do_is_done_by_the_cpu(tmp_path: Path, engine: str) -> None:
+    """A load and a store that are completed natively give the CPU's results under a timer, and are recorded so."""
+    source = r"""
+    static volatile int ticks;
+    static void tick(int number) { ticks++; }
+    int main(int argc, char **argv) {
+        float *p = (float *)map(argv[1], PROT_READ | PROT_WRITE), out[4] __attribute__((aligned(16)));
+        signal(SIGALRM, tick);
+        struct itimerval timer = {{0, 500}, {0, 500}};
+        setitimer(ITIMER_REAL, &timer, 0);
+        for (int i = 0; i < 4; i++) p[i] = (i + 1) * (i + 1);
+        for (int i = 0; i < 300 || ticks < 3; i++) {
+            __asm__ volatile("sqrtps %1,%%xmm3; movaps %%xmm3,%0" : "=m"(out) : "m"(*(float(*)[4])p) : "xmm3");
+            if (out[0] != 1 || out[1] != 2 || out[2] != 3 || out[3] != 4) return 1;
+            __asm__ volatile("fnstenv (%0); fldenv (%0)" : : "r"(p + 64) : "memory");
+        }
+        return 0;
+    }"""
+    device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == 0
+    native = [a for a in run.accesses if a.notes == "native"]
+    assert {"sqrtps", "fnstenv"} <= {a.text.split()[0] for a in native}
+
+
+@both
+def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path, engine: str) -> None:
+    """A misaligned operand of a natively completed instruction faults at the original's address."""
+    source = r"""
+    static sigjmp_buf back;
+    static volatile uint64_t ip;
+    static void fault(int number, siginfo_t *info, void *context) {
+        ip = ((uint64_t *)context)[5 + 16];
+        siglongjmp(back, 1);
+    }
+    extern char site[];
+    int main(int argc, char **argv) {
+        volatile char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
+        struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+        sigaction(SIGSEGV, &action, 0);
+        if (!sigsetjmp(back, 1)) {
+            __asm__ volatile(".globl site; site: sqrtps 4(%0),%%xmm0" : : "r"(p) : "xmm0");
+            return 1;
+        }
+        return ip != (uint64_t)site;
+    }"""
+    device_file(tmp_path)
+    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"]).status == 0
+
+
+@both
+def test_a_wrapper_script_becomes_its_program(tmp_path: Path, engine: str) -> None:
+    """A script that executes the real program is followed into it, with its arguments."""
+    need_program("memtool", "memtool")
+    device_file(tmp_path, bytes(range(256)) * 32)
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh -e\nexec memtool md -s device "$@"\n')
+    wrapper.chmod(0o755)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [str(wrapper), "-w", "0x10+4"])
+    assert (run.status, run.output[:9]) == (0, "00000010:")
+    assert [(a.width, a.offset) for a in run.accesses] == [(2, 0x10), (2, 0x12)]
+
+
+@both
+def test_children_that_touch_no_device_run(tmp_path: Path, engine: str) -> None:
+    """Forked, spawned and executed children do what they do, and their parent hears how they ended."""
+    run = pagetrap(
+        engine, tmp_path, "trace", ["--map", "*/device"], ["sh", "-c", "(exit 3); echo $? $(printf %s two | cat)"]
+    )
+    assert (run.status, run.output) == (0, "3 two\n")
+
+
+@both
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [("exit 7", 7), ("kill -TERM $$", -15), ("kill -ABRT $$", -6), ("kill -INT $$", -2)],
+)
+def test_the_exit_status_is_the_programs(tmp_path: Path, engine: str, script: str, status: int) -> None:
+    """Also when a signal ends the program: then it ends pagetrap."""
+    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], ["sh", "-c", script]).status == status
+
+
+@both
+def test_a_model_that_raises_is_shown_whole(tmp_path: Path, engine: str) -> None:
+    """The model's author gets the traceback; what was recorded is kept; the program goes no further."""
+    source = r"""int main() {
+        volatile uint32_t *p = map("/nowhere", PROT_READ);
+        for (;;) p[0];
+    }"""
+    run = pagetrap(engine, tmp_path, "run", ["--device", "models.py:Broken@/nowhere"], [program(source)])
+    assert run.status == 125
+    assert "models.py" in run.complaints
+    assert "RuntimeError: out of order" in run.complaints
+    assert len(run.accesses) == 2
+
+
+@both
+def test_a_port_nobody_answers_is_the_programs_fault(tmp_path: Path, engine: str) -> None:
+    """IN without iopl at a port that is no target is the program's own SIGSEGV."""
+    source = r"""int main() { __asm__ volatile("in $0x61,%al"); return 0; }"""
+    run = pagetrap(engine, tmp_path, "run", ["--device", "models.py:Pattern@ports:0x70+2"], [program(source)])
+    assert run.status == -signal.SIGSEGV
+    assert run.accesses == []
+
+
+@both
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ("no-such-program", 127, "no-such-program: no such program"),
+        ("./data", 126, "Exec format error"),
+        ("true", 0, "nothing the program did has matched file 'x'"),
+    ],
+)
+def test_mistakes_are_met_with_one_line(tmp_path: Path, engine: str, arguments: str, status: int, message: str) -> None:
+    """What went wrong, and what was expected; never a traceback."""
+    (tmp_path / "data").write_bytes(bytes(16))
+    (tmp_path / "data").chmod(0o755)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "x"], arguments.split())
+    assert (run.status, "Traceback" in run.complaints) == (status, False)
+    assert message in run.complaints
+
+
+@both
+def test_threads_lose_nothing(tmp_path: Path, engine: str) -> None:
+    """Four threads at once: every access is recorded, under its thread's number, in the thread's own order."""
+    device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(THREADS), "device", "2000"])
+    assert run.status == 3
+    values = defaultdict(list)
+    for access in run.accesses:
+        values[access.thread, access.offset].append(access.value)
+    assert {offset for _, offset in values} == {0, 4, 8, 12}
+    assert len({thread for thread, _ in values}) == 4
+    assert all(written == list(range(2000)) for written in values.values())
+
+
+ENDS = {
+    "exit in a thread": ("exit(p[1] + 6);", "pause();", 6),
+    "the first thread goes": ("usleep(20000); exit(8);", "pthread_exit(0);", 8),
+    "all go": ("usleep(20000); return 0;", "pthread_exit(0);", 0),
+    "killed in a thread": ("*(volatile int *)8 = 1;", "for (;;) { p[2]++; usleep(1000); }", -11),
+    "returned": ("for (;;) { p[3]++; usleep(1000); }", "while (!p[3]) usleep(100); return 9;", 9),
+    "waiting": ("pause();", "usleep(1000); return 4;", 4),
+    "a child of a thread": ("int s; if (!fork()) exit(7); wait(&s); exit(WEXITSTATUS(s));", "pause();", 7),
+    "spawned": ('exit(WEXITSTATUS(system("exit 5")));', "pause();", 5),
+    "exec in a child": (
+        'int s; if (!fork()) execlp("sh", "sh", "-c", "exit 3", (char *)0); wait(&s); exit(WEXITSTATUS(s));',
+        "pause();",
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_programs_with_threads_end(tmp_path: Path, how: str) -> None:
+    """Whichever thread ends a hosted program, and whatever the others do meanwhile, it ends as it would alone."""
+    work, rest, status = ENDS[how]
+    source = (
+        "static volatile uint32_t *p; static void *work(void *unused) {" + work + "}"
+        "int main(int argc, char **argv) {"
+        "    p = map(argv[1], PROT_READ | PROT_WRITE);"
+        "    pthread_t threads[3];"
+        "    for (int i = 0; i < 3; i++) pthread_create(threads + i, 0, i ? (void *(*)(void *))pause : work, 0);"
+        + rest
+        + "}"
+    )
+    if how == "all go":
+        source = source.replace("i ? (void *(*)(void *))pause : work", "work")
+    device_file(tmp_path)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == status

@@ -1,0 +1,185 @@
+"""What a program can do in this process, and what it cannot."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from mmio.hosted import Host
+from tests.mmio.hosted.engines import pagetrap
+from tests.mmio.ptrace.programs import device_file, program
+from tests.native import run_python
+
+REFUSED = {
+    "seccomp": (
+        r"""
+        #include <sys/prctl.h>
+        int main() { prctl(PR_SET_SECCOMP, 1, 0, 0, 0); return 0; }""",
+        "restricts its own system calls",
+    ),
+    "int 80h": (
+        r"""int main() { int r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(45), "b"(0)); return 0; }""",
+        "makes a 32-bit system call",
+    ),
+    "shared memory": (
+        r"""
+        static char stack[65536];
+        static int child(void *unused) { return 0; }
+        int main() { clone(child, stack + sizeof stack, CLONE_VM | SIGCHLD, 0); pause(); }""",
+        "makes a process that shares its memory",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_had_is_refused_before_it_happens(tmp_path: Path, what: str) -> None:
+    """The program goes no further, and a line says what it wanted and which engine has it."""
+    source, message = REFUSED[what]
+    device_file(tmp_path)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert (run.status, "Traceback" in run.complaints) == (125, False)
+    assert message in run.complaints
+    assert "use --engine=ptrace" in run.complaints
+
+
+def test_a_child_may_not_touch_a_device(tmp_path: Path) -> None:
+    """A child that would access a device ends before it does, and so the whole run is a failure."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        p[0] = 1;
+        if (!fork()) { p[1] = 2; _exit(0); }
+        int status;
+        wait(&status);
+        p[2] = WEXITSTATUS(status);
+        return 0;
+    }"""
+    path = device_file(tmp_path)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == 125
+    assert "a child of the program accesses a device" in run.complaints
+    assert [(a.offset, a.value) for a in run.accesses] == [(0, 1), (8, 125)]
+    assert path.read_bytes()[:12] == b"\1\0\0\0\0\0\0\0\x7d\0\0\0"
+
+
+def test_what_was_recorded_survives_a_kill(tmp_path: Path) -> None:
+    """SIGKILL in the middle leaves whole lines, up to the last access."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        for (int i = 0; i < 100; i++) p[i] = i;
+        kill(getpid(), SIGKILL);
+    }"""
+    device_file(tmp_path)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == -signal.SIGKILL
+    assert [a.value for a in run.accesses] == list(range(100))
+
+
+def test_the_summary_comes_when_the_program_has_closed_everything(tmp_path: Path) -> None:
+    """A program that closes standard error, and _exits without a word, still ends in a summary."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        p[3] = 5;
+        close(0), close(1), close(2);
+        _exit(4);
+    }"""
+    device_file(tmp_path)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert run.status == 4
+    assert "device+0xc" in run.complaints
+
+
+def test_the_program_finds_what_execve_gives(tmp_path: Path) -> None:
+    """Arguments, environment, auxiliary vector, its own path, a heap, its signals and its name are as in a process."""
+    source = r"""
+    #include <sys/auxv.h>
+    #include <sys/prctl.h>
+    extern char **environ;
+    __thread int own = 3;
+    int main(int argc, char **argv) {
+        char path[4096], name[17] = "";
+        path[readlink("/proc/self/exe", path, sizeof path - 1)] = 0;
+        prctl(PR_GET_NAME, name);
+        char *before = sbrk(0);
+        int heap = sbrk(100000) == before && sbrk(0) == before + 100000;
+        struct sigaction pipe, quit;
+        sigaction(SIGPIPE, 0, &pipe);
+        sigaction(SIGQUIT, 0, &quit);
+        printf("%d %s %s %s ", argc, argv[1], argv[2], getenv("WORD"));
+        printf("%d ", getauxval(AT_PAGESZ) == 4096 && getauxval(AT_ENTRY) && getauxval(AT_RANDOM));
+        printf("%d ", !strcmp((char *)getauxval(AT_EXECFN), argv[0]) && !strcmp(path, argv[0]));
+        printf("%d ", heap && own == 3);
+        printf("%d ", pipe.sa_handler == SIG_DFL && quit.sa_handler == SIG_DFL);
+        printf("%d\n", !strncmp(strrchr(argv[0], '/') + 1, name, 15));
+        return 0;
+    }"""
+    path = program(source)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "x"], ["env", "WORD=w", path, "one", ""])
+    assert run.output == "3 one  w 1 1 1 1 1\n"
+    assert run.status == 0
+
+
+def test_signals_are_arranged_as_the_kernel_does(tmp_path: Path) -> None:
+    """Masks, alternate stacks, SA_RESETHAND and old actions of the held signals are what the program made them."""
+    source = r"""
+    static char stack[65536];
+    static volatile int on_stack, hits;
+    static void fault(int number, siginfo_t *info, void *context) {
+        char here;
+        on_stack = &here > stack && &here < stack + sizeof stack;
+        hits++;
+        ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+    }
+    #define TRAP do { long a = 8; __asm__ volatile("movb (%%rax),%%al" : "+a"(a)); } while (0)  /* two bytes */
+    int main() {
+        stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack}, now;
+        sigset_t set, old;
+        struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND}, before;
+        sigemptyset(&set), sigaddset(&set, SIGSEGV), sigaddset(&set, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &set, 0);
+        sigprocmask(SIG_BLOCK, 0, &old);
+        if (!sigismember(&old, SIGSEGV) || !sigismember(&old, SIGUSR1) || sigismember(&old, SIGUSR2)) return 1;
+        sigprocmask(SIG_UNBLOCK, &set, 0);
+        sigaltstack(0, &now);
+        if (!(now.ss_flags & SS_DISABLE)) return 2;
+        if (sigaltstack(&mine, 0)) return 3;
+        sigaltstack(0, &now);
+        if (now.ss_sp != stack || now.ss_flags) return 4;
+        if (sigaction(SIGSEGV, &action, &before) || before.sa_handler != SIG_DFL) return 5;
+        TRAP;
+        if (hits != 1 || !on_stack) return 6;
+        sigaction(SIGSEGV, 0, &before);
+        if (before.sa_handler != SIG_DFL) return 7;
+        action.sa_flags = SA_SIGINFO;
+        sigaction(SIGSEGV, &action, 0);
+        TRAP;
+        if (hits != 2 || on_stack) return 8;
+        sigfillset(&set);
+        sigprocmask(SIG_BLOCK, &set, 0);
+        TRAP;
+        return 9;
+    }"""
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "x"], [program("#include <ucontext.h>\n" + source)])
+    assert run.status == -signal.SIGSEGV  # blocked, so that the last one kills
+
+
+def test_a_host_in_a_process_with_threads_is_refused() -> None:
+    """A signal of the program's could come to one of them."""
+    code = """
+import threading
+from mmio.hosted import Host
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+host = Host()
+host.map_file("x")
+host.spawn(["true"])
+try:
+    host.run()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    assert run_python(code).stdout.startswith("HostError signals of the program could come to a thread")
+
+
+def test_run_wants_a_program() -> None:
+    """Without one it says what comes first."""
+    with pytest.raises(ValueError, match="spawn names it"):
+        Host().run()

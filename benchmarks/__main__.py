@@ -1,16 +1,23 @@
 """Run every benchmark and keep the figures: `make bench`, or `python -m benchmarks`.
 
-Writes `benchmarks/RESULTS.md`. Ratios from one run are what counts; the absolute times belong to the machine it names.
+Writes RESULTS.md, RESULTS.json and RESULTS.svg. Ratios from one run are what counts; the absolute times belong to the
+machine they name.
 """
 
+import json
 import platform
 import subprocess
 from pathlib import Path
 
-from benchmarks import flashrom, inprocess, ptrace, record, step, stream, tracebit, watch
-from benchmarks.measure import table
+from attrs import asdict
 
+from benchmarks import engines, flashrom, imports, inprocess, ptrace, record, step, stream, tracebit, watch, workload
+from benchmarks.chart import draw
+from benchmarks.measure import Timing, table
+
+PARTS = (step, inprocess, ptrace, tracebit, engines, flashrom, workload, watch, record, stream, imports)
 RESULTS = Path(__file__).with_name("RESULTS.md")
+PICTURE = RESULTS.with_suffix(".svg")
 
 
 def processor() -> str:
@@ -22,26 +29,32 @@ def processor() -> str:
 
 
 def main() -> None:
-    """Measure, print, and write the file."""
+    """Measure, print, and write the files."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     where = f"{processor()}, Linux {platform.release()}, Python {platform.python_version()}"
+    made = f"Made by `make bench` at commit {commit.stdout.strip() or 'unknown'} on {where}."
+    measured: list[tuple[str, list[Timing]]] = []
+    for part in PARTS:
+        for title, timings in part.measure():
+            print(table(title, timings), end="\n\n", flush=True)
+            measured.append((title, timings))
     text = "\n\n".join(
         [
             "# Figures",
-            f"Made by `make bench` at commit {commit.stdout.strip() or 'unknown'} on {where}.",
+            made,
             "Medians of interleaved rounds in one run; the ratios are what counts.",
-            *(
-                table(title, timings)
-                for part in (step, inprocess, ptrace, tracebit, flashrom, record, stream, watch)
-                for title, timings in part.measure()
-            ),
+            f"![ratios]({PICTURE.name})",
+            *(table(title, timings) for title, timings in measured),
             tracebit.counts(),
             f"A recorded access takes {record.memory():.0f} bytes of memory.",
             stream.memory(stream.RECORDS),
         ]
     )
-    print(text)
     RESULTS.write_text(text + "\n")
+    rows = [{"title": title, "rows": [asdict(timing) for timing in timings]} for title, timings in measured]
+    RESULTS.with_suffix(".json").write_text(json.dumps({"made": made, "tables": rows}, indent=1) + "\n")
+    draw(measured, PICTURE)
+    print(f"{RESULTS}, {RESULTS.with_suffix('.json')} and {PICTURE} are written")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Run every benchmark and keep the figures: `make bench`, or `python -m benchmarks`.
 
-Writes RESULTS.md, RESULTS.json and RESULTS.svg. Ratios from one run are what counts; the absolute times belong to the
-machine they name.
+Writes RESULTS.md, RESULTS.json and RESULTS.svg, and the tables of the README. Ratios from one run are what counts; the
+absolute times belong to the machine they name.
 """
 
 import json
@@ -14,9 +14,11 @@ from attrs import asdict
 from benchmarks import engines, flashrom, imports, inprocess, ptrace, record, step, stream, tracebit, watch, workload
 from benchmarks.chart import draw
 from benchmarks.measure import Timing, table
+from benchmarks.readme import refreshed
 
 PARTS = (step, inprocess, ptrace, tracebit, engines, flashrom, workload, watch, record, stream, imports)
 RESULTS = Path(__file__).with_name("RESULTS.md")
+README = RESULTS.parents[1] / "README.md"
 PICTURE = RESULTS.with_suffix(".svg")
 
 
@@ -51,6 +53,7 @@ def main() -> None:
         ]
     )
     RESULTS.write_text(text + "\n")
+    README.write_text(refreshed(README.read_text(), RESULTS.read_text()))
     rows = [{"title": title, "rows": [asdict(timing) for timing in timings]} for title, timings in measured]
     RESULTS.with_suffix(".json").write_text(json.dumps({"made": made, "tables": rows}, indent=1) + "\n")
     draw(measured, PICTURE)

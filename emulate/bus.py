@@ -102,7 +102,7 @@ class Ram:
     def write_block(self, address: int, data: bytes) -> bool:
         """Store a block. Raises `PageFault` outside the memory, storing nothing."""
         offset = self._offset(address, len(data), True)
-        self.data[offset : offset + len(data)] = data
+        memoryview(self.data)[offset : offset + len(data)] = data  # into a bytearray itself it would be copied first
         return True
 
     def fetch(self, address: int, length: int) -> bytes:

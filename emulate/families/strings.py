@@ -5,7 +5,7 @@ element is committed, so a fault or an interruption restarts at the right one (S
 plain memory, MOVS and STOS move whole blocks; everywhere else each element is one access of its width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -256,20 +256,22 @@ def _store_block(string: String, cpu: Any, bus: Any, source: int, destination: i
     return 0
 
 
-def _block_sizes(string: String, cpu: Any, source: int, destination: int, count: int) -> list[int]:
-    """Return how many elements to try at once: as many as do not wrap, then as many as lie in the present pages."""
+def _block_sizes(string: String, cpu: Any, source: int, destination: int, count: int) -> Iterator[int]:
+    """Yield how many elements to try at once: as many as do not wrap, then as many as lie in the present pages."""
     width = string.width
     backwards = cpu.regs[string.slots[RFLAGS]] & DF
     space = 1 << max(string.bits, 32)  # linear addresses wrap there
-    whole = paged = min(count, LARGEST_BLOCK // width)
-    for operand, address, index in ((string.source, source, 6), (string.destination, destination, 7)):
-        if operand is None:
-            continue
+    both = (string.source, source, 6), (string.destination, destination, 7)
+    ends = [(operand, address, index) for operand, address, index in both if operand is not None]
+    whole = min(count, LARGEST_BLOCK // width)
+    for operand, address, index in ends:
         offset = cpu.regs[string.slots[index]] & (1 << 8 * string.address_width) - 1
         if backwards:
             whole = min(whole, offset // width + 1, address // width + 1)
-            paged = min(paged, (address % PAGE + width) // width)
         else:
             whole = min(whole, (string.top(cpu, operand) + 1 - offset) // width, (space - address) // width)
-            paged = min(paged, (PAGE - address % PAGE) // width)
-    return [size for size in dict.fromkeys((whole, min(whole, paged))) if size > 1]
+    if whole > 1:
+        yield whole
+    paged = min((address % PAGE + width if backwards else PAGE - address % PAGE) // width for _, address, _ in ends)
+    if 1 < paged < whole:
+        yield paged

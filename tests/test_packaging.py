@@ -77,7 +77,7 @@ def test_metadata_declares_what_is_imported(metadata: Message) -> None:
     requirements = metadata.get_all("Requires-Dist", [])
     assert {r for r in requirements if "extra ==" not in r} == {"attrs>=22.2", "iced-x86>=1.21"}
     extras = set(metadata.get_all("Provides-Extra", []))
-    assert extras == {"cli", "parquet", "svd", "rdl", "plot", "test"}
+    assert extras == {"cli", "parquet", "svd", "rdl", "plot", "docs", "test"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert "MIT" in (metadata["License-Expression"], metadata["License"])
 

@@ -63,7 +63,7 @@ def skip_attribute(app: Sphinx, what: str, name: str, obj: object, skip: bool, o
 
 
 def show_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Make indented paragraphs of a docstring code, as Markdown has it; a section (`Args:`) has no blank line before."""
+    """Make indented paragraphs of a docstring code, as in Markdown; a section (`Args:`) has no blank line before."""
     for number in range(len(lines) - 1, 1, -1):
         before = next((line for line in reversed(lines[:number]) if line), "")
         if lines[number].startswith("    ") and not lines[number - 1] and not before.startswith(" "):

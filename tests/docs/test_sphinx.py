@@ -22,9 +22,9 @@ def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The manual's folder, built with warnings as errors."""
     need(all(map(find_spec, ("sphinx", "myst_parser", "furo"))), "Sphinx (pip install 'pagetrap[docs]')")
     out = tmp_path_factory.mktemp("manual")
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-c", "docs", ".", out]
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-c", "docs", "."]
     environment = os.environ | {"PYTHONPATH": str(TOP)}
-    done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, str(out)], cwd=TOP, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return out
 

@@ -17,10 +17,9 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, get_args, ov
 from attrs import evolve
 
 from decode import READ, READ_WRITE, WRITE, Direction
-from mmio.records.access import Access
+from mmio.records.access import Access, Space
 from mmio.records.symbols import Symbols
 from mmio.space.region import Region
-from mmio.space.route import Space
 from mmio.watchpoints.hit import Hit, WatchpointStop, table
 
 On: TypeAlias = Literal["read", "write", "access", "change"]

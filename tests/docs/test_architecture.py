@@ -140,7 +140,7 @@ def picture() -> str:
         f'<rect width="{width:g}" height="{height}" fill="white"/>',
     ]
     for box, target in arrows(graph):
-        (x1, y1), (x2, y2) = corners[box], corners[target]
+        x1, y1, x2, y2 = map(float, (*corners[box], *corners[target]))
         if y1 == y2:  # side by side
             x1, x2 = (x1 + _WIDTH, x2) if x1 < x2 else (x1, x2 + _WIDTH)
             y1 = y2 = y1 + _HEIGHT / 2

@@ -9,7 +9,9 @@ import pytest
 from tests.documents import TOP
 
 ROW = re.compile(r"^\| ([\w-]+) \| (\w*) ?\| (.+) \|$", re.MULTILINE)
-ROWS = [match for match in ROW.findall((TOP / "docs" / "licences.md").read_text()) if match[0] not in ("package", "---")]
+ROWS = [
+    match for match in ROW.findall((TOP / "docs" / "licences.md").read_text()) if match[0] not in ("package", "---")
+]
 
 
 def _declared() -> list[tuple[str, str]]:

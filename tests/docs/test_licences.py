@@ -30,9 +30,12 @@ def _said(name: str) -> str:
         data = metadata(name)
     except PackageNotFoundError:
         return ""
-    classifiers = [line for line in data.get_all("Classifier", []) if line.startswith("License ::")]
-    first_line = (data.get("License") or "").strip().partition("\n")[0]
-    return " ".join([data.get("License-Expression") or "", first_line, *classifiers]).lower().strip()
+    lines = [
+        *data.get_all("License-Expression", []),
+        *(text.partition("\n")[0] for text in data.get_all("License", [])),
+    ]
+    lines += [line for line in data.get_all("Classifier", []) if line.startswith("License ::")]
+    return " ".join(lines).lower().strip()
 
 
 def test_every_dependency_has_a_row() -> None:

@@ -158,7 +158,7 @@ def test_a_user_sees_the_types(clean: Path, tmp_path: Path) -> None:
         "    reveal_type(mapping.address)\n"
         "    trace: Trace = mapping.trace\n"
     )
-    options = [
+    options: list[str | Path] = [
         "--strict",
         "--python-executable",
         clean / "python",

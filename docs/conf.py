@@ -37,6 +37,7 @@ autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 # Pages of transcripts and machine code: what no lexer knows stays plain.
 highlight_language = "none"
+smartquotes = False  # a quoted word is what the code has
 
 _SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 _ENTRY = re.compile(r"^- \[([^\]]+)\]\(([^)#]+)\.md\)", re.MULTILINE)

@@ -99,6 +99,7 @@ def test_source_distribution_is_the_whole_workshop(dist: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"Makefile", "LICENSE", "pyproject.toml", "tests/test_packaging.py", "examples/nic/nic.c"}
+    wanted |= {"CONTRIBUTING.md", "SECURITY.md", "docs/conf.py", "docs/architecture.svg"}
     assert wanted <= names
 
 

@@ -25,6 +25,7 @@ COLUMNS = {
     "mmio.device": 0.5,
     "mmio.inprocess": 1.75,
     "mmio.ptrace": 2.75,
+    "mmio.hosted": 2.25,
     "mmio.formats": 4,
     "mmio.descriptions": 0.5,
     "mmio.commands": 3.25,

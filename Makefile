@@ -17,7 +17,7 @@ ENGINE ?= pagetrap
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage campaign mutants fuzz clean python compiler
+.PHONY: help demo test bench coverage campaign mutants fuzz docs clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -48,6 +48,9 @@ mutants: $(TEST)  ## Break the emulator in known ways and see that the laws noti
 
 fuzz: $(TEST)  ## Feed anything to everything that parses, SECONDS=60 each
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+docs: $(TEST)  ## Make the manual, build/docs/index.html
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
 
 clean:  ## Remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info examples/*/build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -9,9 +9,13 @@ import tarfile
 import venv
 import zipfile
 from email.message import Message
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.needs import need
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"decode", "emulate", "mmio"}
@@ -30,13 +34,39 @@ def _run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def online(tmp_path_factory: pytest.TempPathFactory) -> bool:
+    """Whether pip finds packages; where it does not, what is installed here takes their place."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries=0", "--timeout=10", "--no-deps", "attrs"]
+    return (
+        subprocess.run(command, cwd=tmp_path_factory.mktemp("online"), capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory, online: bool) -> Path:
     """A directory with the sdist and the wheel, which is built from the unpacked sdist."""
     place = tmp_path_factory.mktemp("dist")
     source = place / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
-    _run(sys.executable, "-m", "build", "--outdir", place, source, cwd=place)
+    if not online:
+        recent = find_spec("setuptools") and int(version("setuptools").partition(".")[0]) >= 68
+        need(recent, "setuptools 68 or later (pip install setuptools), or a package index to get it from")
+    _run(sys.executable, "-m", "build", *[] if online else ["--no-isolation"], "--outdir", place, source, cwd=place)
     return place
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, online: bool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment in which nothing is but the wheel and its two dependencies."""
+    place = tmp_path_factory.mktemp("clean") / "venv"
+    venv.create(place, with_pip=True)
+    options = [] if online else ["--no-deps"]
+    _run(place / "bin" / "python", "-m", "pip", "install", "--quiet", *options, wheel, cwd=place)
+    if not online:
+        (site,) = place.glob("lib/python*/site-packages")
+        for name in ("attr", "attrs", "iced_x86"):
+            shutil.copytree(Path(str(find_spec(name).origin)).parent, site / name)  # type: ignore[union-attr]
+    return place / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +99,7 @@ def test_source_distribution_is_the_whole_workshop(dist: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"Makefile", "LICENSE", "pyproject.toml", "tests/test_packaging.py", "examples/nic/nic.c"}
+    wanted |= {"CONTRIBUTING.md", "SECURITY.md", "docs/conf.py", "docs/architecture.svg"}
     assert wanted <= names
 
 
@@ -77,20 +108,67 @@ def test_metadata_declares_what_is_imported(metadata: Message) -> None:
     requirements = metadata.get_all("Requires-Dist", [])
     assert {r for r in requirements if "extra ==" not in r} == {"attrs>=22.2", "iced-x86>=1.21"}
     extras = set(metadata.get_all("Provides-Extra", []))
-    assert extras == {"cli", "parquet", "svd", "rdl", "plot", "test"}
+    assert extras == {"cli", "parquet", "svd", "rdl", "plot", "docs", "test"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert "MIT" in (metadata["License-Expression"], metadata["License"])
 
 
-def test_wheel_works_in_a_clean_environment(wheel: Path, metadata: Message, tmp_path: Path) -> None:
-    """Installed with its two dependencies only, every package imports and the command runs."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    scripts = tmp_path / "venv" / "bin"
-    _run(scripts / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
-
+def test_wheel_works_in_a_clean_environment(clean: Path, metadata: Message, tmp_path: Path) -> None:
+    """Installed with its two dependencies only, every package imports and the command runs, under both its names."""
     where = "import decode, emulate, mmio; print(decode.__file__, emulate.__file__, mmio.__file__)"
-    imported = _run(scripts / "python", "-c", where, cwd=tmp_path).split()
-    assert [Path(path).is_relative_to(tmp_path / "venv") for path in imported] == [True, True, True]
-    assert _run(scripts / "pagetrap", "--version", cwd=tmp_path) == f"pagetrap {metadata['Version']}\n"
-    assert _run(scripts / "pagetrap", "decode", "8b4710", cwd=tmp_path).startswith("mov eax,[rdi+10h]")
-    assert (tmp_path / "venv" / "share" / "man" / "man1" / "pagetrap.1").is_file()
+    imported = _run(clean / "python", "-c", where, cwd=tmp_path).split()
+    assert [Path(path).is_relative_to(clean.parent) for path in imported] == [True, True, True]
+    assert _run(clean / "pagetrap", "--version", cwd=tmp_path) == f"pagetrap {metadata['Version']}\n"
+    assert _run(clean / "pagetrap", "decode", "8b4710", cwd=tmp_path).startswith("mov eax,[rdi+10h]")
+    assert "pagetrap trace" in _run(clean / "pagetrap", "--help", cwd=tmp_path)
+    assert "pagetrap trace" in _run(clean / "python", "-m", "mmio", "--help", cwd=tmp_path)
+
+
+def test_every_module_imports_in_a_clean_environment(clean: Path, tmp_path: Path) -> None:
+    """No module needs an extra to be imported."""
+    names = sorted(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__main__.py"
+    )
+    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    _run(clean / "python", "-c", code, *names, cwd=tmp_path)
+
+
+def test_data_files_are_installed(clean: Path, tmp_path: Path) -> None:
+    """What is no module is there, too: the recorded cases, the manual page."""
+    cases = "from emulate.conformance import recorded; print(sum(1 for _ in recorded()) > 1000)"
+    assert _run(clean / "python", "-c", cases, cwd=tmp_path) == "True\n"
+    assert (clean.parent / "share" / "man" / "man1" / "pagetrap.1").is_file()
+
+
+def test_a_user_sees_the_types(clean: Path, tmp_path: Path) -> None:
+    """mypy, in strict mode, takes a user's program from the installed packages' types, lazy names included."""
+    program = tmp_path / "user.py"
+    program.write_text(
+        "from decode import decode\n"
+        "from emulate import Cpu, Emulator, Ram\n"
+        "from mmio import Device, ioremap, register\n"
+        "from mmio.records.trace import Trace\n"
+        "class Timer(Device):\n"
+        "    ctrl = register(0)\n"
+        "reveal_type(decode(b'', bits=64).length)\n"
+        "reveal_type(Emulator(Ram(16)).step(Cpu()).mnemonic)\n"
+        "with ioremap(Timer()) as mapping:\n"
+        "    reveal_type(mapping.address)\n"
+        "    trace: Trace = mapping.trace\n"
+    )
+    options: list[str | Path] = [
+        "--strict",
+        "--python-executable",
+        clean / "python",
+        "--cache-dir",
+        tmp_path / "cache",
+        "--no-color-output",
+    ]
+    shown = _run(sys.executable, "-m", "mypy", *options, program, cwd=tmp_path)
+    revealed = [
+        line.partition('is "')[2].rstrip('"').rpartition(".")[2] for line in shown.splitlines() if "Revealed" in line
+    ]
+    assert revealed == ["int", "str", "int"]

@@ -17,11 +17,10 @@ from attrs import fields
 from decode import DecodeError, Direction, Instruction, decode
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
-from mmio.records.access import LETTERS, Access, Describe, FieldPlace
+from mmio.records.access import LETTERS, Access, Describe, FieldPlace, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
 from mmio.records.flags import NAMES, flag_names
 from mmio.records.spot import Remembered, Spot
-from mmio.space.route import Space
 
 SCHEMA: Final = "pagetrap-trace"
 VERSION: Final = 1

@@ -163,11 +163,12 @@ def ioremap(
         print(mapping.trace)
 
     Args:
-        device: anything with `read(offset, width)` and `write(offset, width, value)`. length: in bytes; a device's own
-        `length`, or the extent of its registers, when left out. name: of the region in records and errors; the device's
-        class when left out. trace: where accesses are recorded, such as another mapping's; a new one when left out.
+        device: anything with `read(offset, width)` and `write(offset, width, value)`.
+        length: in bytes; a device's own `length`, or the extent of its registers, when left out.
+        name: of the region in records and errors; the device's class when left out.
+        trace: where accesses are recorded, such as another mapping's; a new one when left out.
         policies: what becomes of accesses the device was not made for: `widths`, `unaligned`, `too_wide`, `unmapped`,
-        see `Policy`.
+            see `Policy`.
 
     Raises:
         ValueError: the length is not a positive int, or there is none.

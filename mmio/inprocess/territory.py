@@ -13,9 +13,9 @@ from mmio.inprocess import escape, signals, unwind
 from mmio.inprocess.entry import PORTS, TRAPS_START, entry
 from mmio.inprocess.libc import pages
 from mmio.inprocess.memory import ProcessMemory
+from mmio.records.access import Space
 from mmio.space.initiator import Recorder
 from mmio.space.region import Region
-from mmio.space.route import Space
 from mmio.space.space import AddressSpace
 
 

@@ -30,9 +30,10 @@ def watch(buffer: Any, on: On = "write", *, outside: bool = False, **options: Un
 
     Args:
         buffer: a ctypes object, an mmap, a bytearray, a writable memoryview or array, or `(address, length)`. It stays
-        as long as it is watched. outside: watch it from another process, which attaches to this one for the time: that
-        goes for any bytes but those of a stack, the heap's too, is slower, and tells all hits at the end, so that it
-        cannot `call` or `stop`.
+            as long as it is watched.
+        outside: watch it from another process, which attaches to this one for the time: that goes for any bytes but
+            those of a stack, the heap's too, is slower, and tells all hits at the end, so that it cannot `call` or
+            `stop`.
 
     Raises:
         TypeError, ValueError: it is none of these, or an option is not what it should be.

@@ -6,12 +6,14 @@ asked for: most records are never looked at.
 """
 
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
 from mmio.records.flags import flag_names
-from mmio.space.route import Space
+
+Space: TypeAlias = Literal["memory", "port"]
 
 Describe = Callable[[int, int, int], str]
 """`describe(offset, width, value)`: what a device says a value means, such as "EN=1 PSC=0x3"."""

@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from mmio.records.access import Access
+from mmio.records.access import Access, Space
 from mmio.records.symbols import Location
-from mmio.space.route import Space
 
 
 @frozen(slots=True)

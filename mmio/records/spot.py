@@ -10,8 +10,7 @@ from typing import Final, Generic, TypeVar
 from attrs import define
 
 from decode import Direction, Instruction
-from mmio.records.access import Access, Describe, FieldPlace, place
-from mmio.space.route import Space
+from mmio.records.access import Access, Describe, FieldPlace, Space, place
 
 LIMIT: Final = 1 << 14  # a driver that fills video memory has a spot for each word of it
 

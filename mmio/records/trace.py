@@ -23,13 +23,12 @@ from attrs import frozen
 
 from decode import Direction, Instruction
 from mmio.pictures.table import Live, Resolver
-from mmio.records.access import Access, FieldPlace
+from mmio.records.access import Access, FieldPlace, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
 from mmio.records.selection import Locate
 from mmio.records.spot import Remembered, Spot
 from mmio.records.summary import Group
 from mmio.records.view import TraceView
-from mmio.space.route import Space
 
 if TYPE_CHECKING:
     from mmio.space.region import Region

@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from decode import Direction, Instruction
+from mmio.records.access import Space
 from mmio.space.region import RangeMap, Region
-from mmio.space.route import Route, Space
+from mmio.space.route import Route
 
 
 class Recorder(Protocol):

@@ -8,10 +8,11 @@ where nothing is, atomics, watched bytes) takes the long way, in parts.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from operator import index
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
+from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
 from mmio.space.part import Part, contents, cut
 from mmio.space.region import RangeMap, Segment, Watcher
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
-Space: TypeAlias = Literal["memory", "port"]
 Operation: TypeAlias = Callable[[int], int]
 
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}

@@ -12,10 +12,11 @@ from typing import Any, Final, Unpack
 from decode import Instruction
 from emulate import Ram
 from mmio.errors import MappingError
+from mmio.records.access import Space
 from mmio.space.initiator import Initiator, Recorder
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
 from mmio.space.region import DeviceLike, RangeMap, Region, Void
-from mmio.space.route import Operation, Space
+from mmio.space.route import Operation
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 MEMORY_END: Final = 1 << 64
@@ -133,11 +134,15 @@ class AddressSpace:
 
         Args:
             value: a condition on the watched bytes that the access touched, as one little-endian int: a number, a range
-            or set of numbers, or a function of one. ip: the same on the address of the instruction, or the name of the
-            function it is in. when: a function of the `Hit`; whatever it may ask, it comes last. ignore: how many hits
-            to count only, before the first is told. call: what is called with each hit; what it or `when` does to the
-            bytes itself is no hit. stop: raise `WatchpointStop` after the access. keep: how many hits to keep, the last
-            ones; all when left out. name: in the hits. symbols: where hits find function and line.
+                or set of numbers, or a function of one.
+            ip: the same on the address of the instruction, or the name of the function it is in.
+            when: a function of the `Hit`; whatever it may ask, it comes last.
+            ignore: how many hits to count only, before the first is told.
+            call: what is called with each hit; what it or `when` does to the bytes itself is no hit.
+            stop: raise `WatchpointStop` after the access.
+            keep: how many hits to keep, the last ones; all when left out.
+            name: in the hits.
+            symbols: where hits find function and line.
 
         Raises:
             MappingError: the range does not lie within the space.

@@ -44,3 +44,16 @@ def test_its_links_lead_somewhere(path: str) -> None:
     """Relative links name files of the repository."""
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", Page(path).text) if "://" not in link]
     assert [link for link in links if not ((TOP / path).parent / link).exists()] == []
+
+
+NAMED = re.compile(r"`((?:decode|emulate|mmio|tests|examples|benchmarks|docs|\.ci)/[\w/.-]+)(?:::\w+)?`")
+PAPERS = [
+    path.relative_to(TOP) for folder in ("", "docs", "docs/design") for path in sorted((TOP / folder).glob("*.md"))
+]
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=str)
+def test_the_files_it_names_are_there(path: Path) -> None:
+    """A file or folder of the repository that stands in the text is where the text says, by its full path."""
+    named = set(NAMED.findall((TOP / path).read_text()))
+    assert {name for name in named if not (TOP / name).exists()} == set()

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE, Instruction
 from mmio import Access, AddressSpace, Symbols, Trace
+from mmio.records.access import Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
 from mmio.records.flags import ATOMIC, SPLIT
 from mmio.records.selection import Selection
 from mmio.records.spot import Spot
 from mmio.records.symbols import Location
 from mmio.space.region import Region
-from mmio.space.route import Space
 from tests.mmio.traces import ADD, MOV, OUT, START, machine
 
 

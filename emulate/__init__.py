@@ -1,5 +1,6 @@
 """A partial x86 emulator: one instruction's effect on a Cpu and a Bus."""
 
+from emulate.answer import BusError
 from emulate.bus import Bus, Ram
 from emulate.compiler import Compiled, is_supported
 from emulate.cpu import Cpu, RegisterFile
@@ -22,6 +23,7 @@ __all__ = [
     "AlignmentCheck",
     "BoundRange",
     "Bus",
+    "BusError",
     "Compiled",
     "Cpu",
     "DivideError",

@@ -25,6 +25,7 @@ class Bus(Protocol):
       on its own.
     - `begin(instruction, ip)`: told before each step which instruction is about to run, and where it stands.
     - `fetch(address, length) -> bytes`: up to `length` code bytes, for `Emulator.step` without code.
+    - `exact = True`: its word that every value it answers fits. Otherwise an `Emulator` checks each (`BusError`).
     """
 
     def read(self, address: int, width: int) -> int:
@@ -62,6 +63,8 @@ class Ram:
 
     Reading or writing outside raises `PageFault`, as touching an unmapped page would.
     """
+
+    exact = True
 
     def __init__(self, contents: int | bytes | bytearray, base: int = 0) -> None:
         self.base = base

@@ -7,6 +7,7 @@ process's) inherits the names and brings its own sequences; `slots` says where e
 
 from collections.abc import MutableSequence
 from copy import copy
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, X87, Register, merge, read
@@ -111,7 +112,8 @@ class Cpu(RegisterFile):
         self.fcw, self.fsw, self.ftw, self.mxcsr = 0x37F, 0, 0, 0x1F80
         for name, value in registers.items():
             if name not in self.names:
-                raise TypeError(f"no register is called {name!r}")
+                close = get_close_matches(name, self.names, n=1)
+                raise TypeError(f"no register is called {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
             setattr(self, name, value)
 
     def copy(self) -> Self:

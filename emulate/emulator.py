@@ -6,6 +6,7 @@ An instruction met before costs one dictionary look-up and the work itself; that
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, decode
+from emulate.answer import BusError, CheckedBus
 from emulate.builder import Settings
 from emulate.bus import Bus
 from emulate.compiler import Compiled, compile_instruction
@@ -52,11 +53,12 @@ class Emulator:
     @property
     def bus(self) -> Bus:
         """Where accesses go; another one may take its place between two steps."""
-        return self._bus
+        return self._given
 
     @bus.setter
     def bus(self, bus: Bus) -> None:
-        self._bus = bus
+        self._given = bus
+        self._bus: Bus = bus if getattr(bus, "exact", False) else CheckedBus(bus)
         self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
 
     def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
@@ -70,6 +72,7 @@ class Emulator:
             Fault: what the CPU would raise. The registers are as they were, except for finished REP elements.
             UnsupportedInstruction: the emulator does not do this instruction.
             DecodeError: the bytes are not an instruction.
+            BusError: the bus answered something that does not fit. The registers are as they were.
             Exception: whatever the bus raised, unchanged.
         """
         run: Run | None
@@ -84,7 +87,7 @@ class Emulator:
             self._begin(instruction, cpu.regs[cpu.slots[RIP]])
         try:
             run(cpu, self._bus)
-        except Fault as fault:
+        except (Fault, BusError) as fault:
             fault.locate(instruction, cpu.regs[cpu.slots[RIP]])
             raise
         return instruction

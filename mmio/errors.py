@@ -58,6 +58,13 @@ class MappingError(MmioError, ValueError):
     """A region cannot be mapped or unmapped as asked."""
 
 
+class ClosedMapping(MmioError, ValueError):
+    """A mapping was used as a pointer after it had been closed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the mapping of {name!r} is closed: nobody answers there; use it within its `with` statement")
+
+
 class DefinitionError(MmioError, TypeError):
     """A device class is declared wrongly; raised when the class is created."""
 

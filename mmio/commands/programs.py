@@ -87,7 +87,13 @@ def add(commands: Commands) -> None:
         trouble=TROUBLE,
     )
     attach.add_argument(
-        "-p", "--pid", metavar="PID", type=int, action="append", required=True, help="the process; several may be given"
+        "-p",
+        "--pid",
+        metavar="PID",
+        type=_pid,
+        action="append",
+        required=True,
+        help="the process; several may be given",
     )
     _add_targets(attach)
     _add_showing(attach)
@@ -114,6 +120,14 @@ def add(commands: Commands) -> None:
     _add_engine(run)
     _add_showing(run)
     _add_program(run)
+
+
+def _pid(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        problem = f"expected the number of a process, which pidof and pgrep tell by its name, got {text!r}"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_targets(command: Parser) -> None:

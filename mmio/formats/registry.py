@@ -87,7 +87,7 @@ def writer(path: str | PathLike[str], *, format: str | None = None, **options: A
             return form.writer(path, **options)
     if format is not None:
         raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
-    known = ", ".join(f"{'/'.join(form.suffixes)} ({form.name})" for form in FORMATS)
+    known = ", ".join(f"{' or '.join(form.suffixes)} ({form.name})" for form in FORMATS)
     raise ValueError(f"{fspath(path)}: its suffix is of no trace format; there are {known}; or name the format")
 
 

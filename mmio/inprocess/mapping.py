@@ -12,14 +12,14 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
-from mmio.errors import UnmappedAccess
+from mmio.errors import ClosedMapping
 from mmio.inprocess import libc
 from mmio.inprocess.territory import Territory
 from mmio.inprocess.trap import Trap
 from mmio.records.symbols import Symbols
 from mmio.records.trace import Trace
 from mmio.space.policy import Misfit, Unmapped
-from mmio.space.region import DeviceLike, Region, Void
+from mmio.space.region import Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
@@ -90,6 +90,18 @@ class Ports:
         return region
 
 
+class _Closed:
+    """What a closed mapping passes to a C function: an error in Python, rather than a crash in C.
+
+    While the mapping is open, an attribute of its own hides this one.
+    """
+
+    def __get__(self, mapping: "Mapping | None", owner: type) -> Any:
+        if mapping is None:
+            return self
+        raise ClosedMapping(mapping.region.name)
+
+
 class Mapping(Ports):
     """A device mapped into this process. It passes to a C function as the pointer, and is an int.
 
@@ -98,6 +110,8 @@ class Mapping(Ports):
         length: of the device in bytes.
         region: the device's place in `space`.
     """
+
+    _as_parameter_: Any = _Closed()
 
     def __init__(
         self, device: DeviceLike, length: int, name: str | None, trace: Trace | None, policies: Policies
@@ -109,11 +123,17 @@ class Mapping(Ports):
         self._as_parameter_ = c_void_p(self.address)
         self.region = self._claim(self.space.map(self.address, length, device, name, **policies))
         if length % libc.PAGE:
-            rest = _Beyond(self.region) if self.region.policy.unmapped == "error" else Void()
+            where = f"{self.region.name!r}, 0x0..{length:#x}"
+            rest = Beyond(self.address, where) if self.region.policy.unmapped == "error" else Void()
             whole = self.space.map(
                 self.address, libc.pages(length), rest, self.region.name, **policies, priority=_UNDER_DEVICES
             )
             self._claim(whole)
+
+    def close(self) -> None:
+        """Take the device away, and what makes the mapping a pointer with it. See `Ports.close`."""
+        vars(self).pop("_as_parameter_", None)
+        super().close()
 
     def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:
         """Let the device (or another) also answer at `count` IO ports from `port`, until the mapping is closed.
@@ -123,7 +143,13 @@ class Mapping(Ports):
         return self._claim(self.space.map_ports(port, count, device or self.region.device, **policies))
 
     def pointer(self, kind: Any, offset: int = 0) -> Any:
-        """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`."""
+        """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`.
+
+        Raises:
+            ClosedMapping: there is no device any more.
+        """
+        if self.closed:
+            raise ClosedMapping(self.region.name)
         return cast(self.address + offset, POINTER(kind))
 
     def watch(
@@ -217,20 +243,6 @@ def symbols() -> Symbols:
 
 
 _UNDER_DEVICES = -1  # a region's priority
-
-
-class _Beyond(Void):
-    """The rest of a device's last page, which is trapped because pages are."""
-
-    def __init__(self, region: Region) -> None:
-        self._region = region
-
-    def holes(self, offset: int, width: int) -> int:
-        """Raise `UnmappedAccess`."""
-        region = self._region
-        raise UnmappedAccess(
-            f"touches {region.start + offset:#x}, beyond the device ({region.name!r}, 0x0..{region.length:#x})"
-        )
 
 
 @cache

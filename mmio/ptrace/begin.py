@@ -40,6 +40,8 @@ def spawn(
         raise ValueError("expected a program and its arguments, got none")
     name = arguments[0]
     path = shutil.which(name, path=environment.get("PATH", os.defpath))
+    if path is None and "/" in name and os.path.isfile(name):
+        raise PermissionError(errno.EACCES, "it may not be executed: chmod +x, if it is a program", name)
     if path is None:
         raise FileNotFoundError(errno.ENOENT, "no such program, in PATH or as a file that can be executed", name)
     pid = launch.launch(arguments, environment, descriptors)

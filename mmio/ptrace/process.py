@@ -22,7 +22,7 @@ from mmio.ptrace.targets import REAL, FileTarget, RangeTarget, Targets, extent_o
 from mmio.ptrace.views import guarded, shifted
 from mmio.space.initiator import Recorder
 from mmio.space.policy import Policy
-from mmio.space.region import DeviceLike, Region, Void
+from mmio.space.region import Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 
 if TYPE_CHECKING:
@@ -270,12 +270,13 @@ class Process:
 
     def _put(self, trapped: Trapped) -> None:
         real = self._real(trapped, trapped.start)
+        policy = Policy(**(trapped.spots[0].policies if trapped.stand_in and trapped.spots else REAL))
         under = Region(
             trapped.start,
             trapped.end - trapped.start,
-            Void() if trapped.stand_in else real,
+            _beyond(trapped, policy) if trapped.stand_in else real,
             trapped.spots[0].name if trapped.spots else "memory",
-            Policy(**(trapped.spots[0].policies if trapped.stand_in and trapped.spots else REAL)),
+            policy,
             _UNDER,
             recorded=trapped.stand_in,
         )
@@ -308,6 +309,14 @@ class Process:
             self.space.memory.remove(region)
         if self.rescue is not None:
             self.rescue.note(self.trapped)
+
+
+def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
+    """Return what answers in a trapped mapping where its devices do not."""
+    if policy.unmapped != "error":
+        return Void()
+    places = (f"{spot.name!r}, {spot.start:#x}..{spot.end:#x} of the mapping" for spot in trapped.spots)
+    return Beyond(trapped.start, "; ".join(places))
 
 
 def page_range(target: RangeTarget, mapping: maps.Mapping) -> tuple[int, int]:

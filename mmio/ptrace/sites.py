@@ -99,7 +99,8 @@ class Sites(dict[int, Site]):
         try:
             site = site_of(code, frame.bits)
         except TruncatedInstruction as error:
-            raise DecodeError(f"the code at {ip:#x} cannot be read", error.code, error.bits) from error
+            trapped = "the code at {:#x} cannot be read: is it in a mapping that is trapped? Then name others"
+            raise DecodeError(trapped.format(ip), error.code, error.bits) from error
         end = ip + site.instruction.length
         if frame.bits == frame.native_bits and self._is_text(ip, end, frame.pid):
             if len(self) >= _MOST:

@@ -7,7 +7,7 @@ calls go their way.
 import os
 from typing import Final
 
-from mmio.inprocess.libc import PAGE, PROT_NONE, PROT_WRITE, pages
+from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
 from mmio.ptrace import calls, masks, rescue
 from mmio.ptrace.borrowed import borrow
@@ -99,7 +99,8 @@ class SystemCalls:
         process = thread.process
         rescue.install(thread)
         for mapping in list(mappings(thread.pid)):
-            found = self._targets.of_file(mapping.path) if mapping.path.startswith("/") else []
+            executable = bool(mapping.protection & PROT_EXEC)
+            found = self._targets.of_file(mapping.path, executable=executable) if mapping.path.startswith("/") else []
             if found:
                 source = map_shared(thread.pid, mapping) if mapping.shared else None
                 length = mapping.end - mapping.start
@@ -130,7 +131,7 @@ class SystemCalls:
         path, found = "", []
         if not flags & _MAP_ANONYMOUS:
             path = self._redirects.stand_in(thread, descriptor) or descriptor_path(thread.pid, descriptor)
-            found = self._targets.of_file(path, descriptor)
+            found = self._targets.of_file(path, descriptor, executable=bool(protection & PROT_EXEC))
         shared = flags & _MAP_KIND in _MAP_SHARED_KINDS
         if not found or not _may_map(thread.pid, descriptor, shared, protection):
 

@@ -7,7 +7,7 @@ business of `process.py`.
 
 import fnmatch
 import os
-from glob import glob
+from glob import glob, has_magic
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -49,6 +49,14 @@ class FileTarget:
     def matches(self, path: str, descriptor: int | None = None) -> bool:
         """Return whether a file is meant, by its path (links resolved or not) or a descriptor."""
         return self.file == descriptor if isinstance(self.file, int) else matches(self.file, path)
+
+    @property
+    def takes_code(self) -> bool:
+        """Whether mappings that may be executed are meant, too.
+
+        Code cannot run where nothing may be read, so a pattern such as "*" does not mean the libraries it matches.
+        """
+        return self.device is not None or isinstance(self.file, int) or not has_magic(self.file)
 
     def __str__(self) -> str:
         return f"file {self.file!r}" if isinstance(self.file, str) else f"descriptor {self.file}"
@@ -135,9 +143,12 @@ class Targets:
         """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
         return [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in self.ranges]
 
-    def of_file(self, path: str, descriptor: int | None = None) -> list[FileTarget]:
-        """Return the targets a file is meant by, and remember that they have been met."""
-        found = [target for target in self.files if target.matches(path, descriptor)]
+    def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
+        """Return the targets a file is meant by, and remember that they have been met.
+
+        `executable`: it is about a mapping of the file that may be executed.
+        """
+        found = [t for t in self.files if t.matches(path, descriptor) and (t.takes_code or not executable)]
         self.met.update(found)
         return found
 

@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from attrs import Factory, define, evolve, field
 
 from decode import Direction
-from mmio.errors import MappingError, NoRegister
+from mmio.errors import MappingError, NoRegister, UnmappedAccess
 from mmio.space.intervals import Intervals
 from mmio.space.policy import Policy
 
@@ -61,6 +61,21 @@ class Void:
     def holes(self, offset: int, width: int) -> int:
         """Every byte is missing."""
         return (1 << width * 8) - 1
+
+
+class Beyond(Void):
+    """The rest of the pages a device lies in, which are trapped because pages are.
+
+    `start`: the address of its offset 0. `devices`: what is there and where, for the message.
+    """
+
+    def __init__(self, start: int, devices: str) -> None:
+        self._start = start
+        self._devices = devices
+
+    def holes(self, offset: int, width: int) -> int:
+        """Raise `UnmappedAccess`."""
+        raise UnmappedAccess(f"touches {self._start + offset:#x}, beyond the device ({self._devices})")
 
 
 @define(eq=False)

@@ -92,7 +92,7 @@ def test_reader_may_leave_early() -> None:
         ("trace --map x -o y --format vdc true", "argument --format: there is no choice 'vdc'; did you mean vcd?"),
         ("trace --map x --width wide true", "pagetrap trace: argument --width: expected a number"),
         ("attach --map x", "pagetrap attach: the following arguments are required: -p/--pid"),
-        ("attach -p me --map x", "pagetrap attach: argument -p/--pid: invalid int value: 'me'"),
+        ("attach -p me --map x", "pagetrap attach: argument -p/--pid: expected the number of a process"),
         ("run true", "pagetrap run: the following arguments are required: --device"),
         ("run --device card.py:Card@/dev/uio0", "pagetrap run: there is no program to run"),
         ("decode", "pagetrap decode: the following arguments are required: HEX"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmio.errors import MappingError, PolicyError, UnmappedAccess
+from mmio.errors import ClosedMapping, MappingError, PolicyError, UnmappedAccess
 from mmio.inprocess import ioremap, map_ports
 from mmio.records.trace import Trace
 from tests.mmio.inprocess.models import Bytes, Raising
@@ -167,21 +167,36 @@ def test_close_is_idempotent() -> None:
 
 
 def test_use_after_close(tmp_path: Path) -> None:
-    """A driver that uses the pointer after close crashes, even when other mappings are open."""
+    """A driver that kept the pointer and uses it after close crashes, even when other mappings are open."""
     program = """
 import sys
-from ctypes import CDLL
+from ctypes import CDLL, c_void_p
 from mmio.inprocess import ioremap
 from tests.mmio.inprocess.models import Bytes
 driver = CDLL(sys.argv[1])
 first, last = ioremap(Bytes(8)), ioremap(Bytes(8))
 with ioremap(Bytes(8)) as mapping:
-    driver.rd(mapping)
+    pointer = c_void_p(mapping.address)
+    driver.rd(pointer)
 print("so far", flush=True)
-driver.rd(mapping)
+driver.rd(pointer)
 """
     done = run_python(program, str(build_c(SOURCE, tmp_path)))
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGSEGV, "so far\n", "")
+
+
+def test_a_closed_mapping_is_no_pointer(tmp_path: Path) -> None:
+    """Passing one to a driver is an error in Python that says so, with and without declared arguments."""
+    driver = compile_c(SOURCE, tmp_path)
+    with ioremap(Bytes(8), name="nic") as mapping:
+        driver.rd(mapping)
+    with pytest.raises(ctypes.ArgumentError, match="the mapping of 'nic' is closed"):
+        driver.rd(mapping)
+    with pytest.raises(ClosedMapping, match="the mapping of 'nic' is closed"):
+        mapping.pointer(c_uint32)
+    driver.rd.argtypes = [c_void_p]
+    with pytest.raises(ctypes.ArgumentError, match="the mapping of 'nic' is closed"):
+        driver.rd(mapping)
 
 
 def test_address_is_not_given_out_again() -> None:

@@ -173,6 +173,32 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
         tracer.spawn([])
 
 
+def test_a_file_that_may_not_be_executed(tmp_path: Path) -> None:
+    """What is there and may not be executed is another error than what is not there."""
+    (tmp_path / "text").write_text("nothing")
+    with pytest.raises(PermissionError, match=r"it may not be executed: chmod \+x.*text"):
+        Tracer().spawn([str(tmp_path / "text")])
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_pattern_may_match_libraries(tmp_path: Path, attached: bool) -> None:
+    """A pattern that matches every file traps their data; their code still runs, and the program ends well."""
+    path = device_file(tmp_path)
+    tracer = Tracer()
+    tracer.map_file("*")
+    if not attached:
+        assert run(tracer, program("int main(int argc, char **argv) { return map(argv[1], 1)[1]; }"), path).status == 0
+        assert tracer.trace.filter(region=str(path))
+        return
+    with running(program(WORKERS), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        tracer.attach(process.pid)
+        trace_some(tracer, 20)
+        process.communicate(b"x")
+        assert process.returncode == 3
+
+
 def test_what_cannot_be_attached_to() -> None:
     """A process that does not exist or is traced already is an error that says so."""
     with pytest.raises(ProcessLookupError, match="there is no process 4194305"):

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from decode import WRITE
+from emulate import Ram
+from mmio.errors import UnmappedAccess
 from mmio.ptrace import Tracer
 from mmio.records.access import Access
 from tests.mmio.ptrace.programs import device_file, need_program, program, run
@@ -268,3 +270,16 @@ def test_a_descriptor_is_the_target_wherever_it_leads(tmp_path: Path) -> None:
     tracer.map_file(42)
     assert run(tracer, program(source), device_file(tmp_path)).status == 0
     assert [(a.letter, a.offset, a.value) for a in tracer.trace] == [("W", 0, 1), ("R", 4, 2)]
+
+
+def test_beyond_the_devices_of_a_mapping(tmp_path: Path) -> None:
+    """An access in a device's page and not to the device says where the device is; or the policy answers."""
+    path = device_file(tmp_path)
+    body = "int main(int argc, char **argv) { return map(argv[1], PROT_READ)[0x10] != 0xffffffff; }"
+    tracer = Tracer()
+    tracer.map_file(str(path), Ram(12), length=12, name="card")
+    with pytest.raises(UnmappedAccess, match=r"beyond the device \('card', 0x0..0xc of the mapping\); read of 4 bytes"):
+        run(tracer, program(body), path)
+    tracer = Tracer()
+    tracer.map_file(str(path), Ram(12), length=12, unmapped="ones")
+    assert run(tracer, program(body), path).status == 0

@@ -39,3 +39,13 @@ def test_what_has_been_met_is_remembered() -> None:
     assert targets.redirected("/c") == "/d"
     assert targets.redirected("/e") is None
     assert targets.met == {targets.files[0], targets.redirections[0]}
+
+
+def test_a_pattern_does_not_mean_code() -> None:
+    """A mapping that may be executed is meant by its path, a descriptor, or when a device answers; not by a pattern."""
+    targets = Targets()
+    path, pattern, answered = FileTarget("/lib/libc.so.6"), FileTarget("*"), FileTarget("/lib/*", Recording())
+    descriptor = FileTarget(3)
+    targets.files += [path, pattern, answered, descriptor]
+    assert targets.of_file("/lib/libc.so.6", 3) == [path, pattern, answered, descriptor]
+    assert targets.of_file("/lib/libc.so.6", 3, executable=True) == [path, answered, descriptor]

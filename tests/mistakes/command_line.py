@@ -1,0 +1,122 @@
+"""`pagetrap trace`, `run`, `attach` and `decode`."""
+
+from typing import Final
+
+from tests.mistakes.mistake import Mistake
+
+_TRACE: Final = "pagetrap trace --map '*/regs.bin'"
+_RUN: Final = "pagetrap run --device"
+_PEEK: Final = "./peek regs.bin 4"
+
+_BROKEN: Final = """\
+cat > broken.py << END
+class Broken:
+    def read(self, offset, width): return 1 / 0
+    def write(self, offset, width, value): pass
+END
+"""
+
+
+def _typed(did: str, typed: str, *says: str, remark: str = "") -> Mistake:
+    return Mistake(did, typed, says, "sh", remark=remark)
+
+
+MISTAKES: Final = (
+    _typed("You misspell a command.", "pagetrap trase", "there is no command 'trase'; did you mean trace?"),
+    _typed("You misspell an option.", f"{_TRACE} --ouput x {_PEEK}", "there is no option --ouput", "mean --output?"),
+    _typed("You name nothing to watch.", f"pagetrap trace {_PEEK}", "nothing to watch: name mappings with --map GLOB"),
+    _typed("You name no program.", _TRACE, "there is no program to run: it comes last, with its arguments"),
+    _typed("You give the wrong path of a program.", f"{_TRACE} ./peak regs.bin", "./peak: no such program"),
+    _typed(
+        "You run a file that may not be executed.", f"{_TRACE} ./regs.bin", "./regs.bin: it may not be executed", "+x"
+    ),
+    _typed(
+        "You run a file that is no program.",
+        f"cp regs.bin data; chmod +x data; {_TRACE} ./data",
+        "data: Exec format error",
+    ),
+    _typed(
+        "You give a pattern that matches nothing.",
+        f"pagetrap trace --map '/dev/uio*' {_PEEK}",
+        "no access was seen",
+        "nothing the program did has matched file '/dev/uio*'",
+    ),
+    _typed(
+        "You trap everything.",
+        f"pagetrap trace -q -o all.jsonl --map '*' {_PEEK} && echo the program has run >&2",
+        "the program has run",
+        remark="It takes its time, for libraries are mapped files, too. A pattern does not mean their code, which\n"
+        "could not run where nothing may be read.",
+    ),
+    _typed(
+        "You forget -f for a program that starts another.",
+        f"{_TRACE} -q --live sh -c './peek regs.bin 4; exit 0' 2>&1 | grep -c 'mov eax,\\[rdi\\]' >&2",
+        "1",
+        remark="Children and threads are always followed.",
+    ),
+    _typed("You forget the file of a model.", f"{_RUN} Card@/dev/uio0 {_PEEK}", "expected FILE.py:CLASS before the @"),
+    _typed(
+        "You forget where a device answers.", f"{_RUN} card.py:Card {_PEEK}", "expected FILE.py:CLASS@WHERE", "no @"
+    ),
+    _typed("You give the wrong path of a model.", f"{_RUN} crad.py:Card@/dev/uio0 {_PEEK}", "crad.py: no such file"),
+    _typed(
+        "You misspell the class of a model.",
+        f"{_RUN} card.py:Crad@/dev/uio0 {_PEEK}",
+        "card.py has no class 'Crad'; did you mean Card?",
+    ),
+    _typed(
+        "You name something that is no device.",
+        f"{_RUN} card.py:bit@/dev/uio0 {_PEEK}",
+        "card.py: bit cannot be made without arguments",
+    ),
+    _typed(
+        "Your model is not Python.",
+        f"echo 'class Card' > wrong.py; {_RUN} wrong.py:Card@/dev/uio0 {_PEEK}",
+        "wrong.py: is not Python, line 1",
+        "class Card",
+        "SyntaxError",
+    ),
+    _typed(
+        "Your model raises while the program runs.",
+        f"{_BROKEN}{_RUN} broken.py:Broken@regs.bin {_PEEK}",
+        "a device model failed, and the program was ended",
+        'File "broken.py", line 2, in read',
+        "ZeroDivisionError: division by zero",
+    ),
+    _typed(
+        "Your program reads beyond the model's registers.",
+        f"{_RUN} card.py:Card@regs.bin ./peek regs.bin 0x10",
+        "beyond the device ('Card', 0x0..0xc of the mapping)",
+        "read of 4 bytes",
+        "mov eax,[rdi]",
+    ),
+    _typed(
+        "Your program maps another part of the file than the model is in.",
+        f"{_RUN} card.py:Card@/dev/mem:0xfe000000 ./peek /dev/mem 0",
+        "beyond the device ('Card', 0xfe000000..0xfe00000c of the mapping)",
+    ),
+    _typed("You give a range without a length.", f"pagetrap trace --range 0x1000 {_PEEK}", "there is no +LENGTH"),
+    _typed("You give a number that is none.", f"pagetrap trace --range 0+4x {_PEEK}", "expected a number", "got '4x'"),
+    _typed("You attach to a process that is not there.", "pagetrap attach -p 4194305 --map x", "there is no process"),
+    _typed("You attach by name.", "pagetrap attach -p peek --map x", "expected the number of a process", "got 'peek'"),
+    _typed(
+        "You ask for a format that does not exist.", f"{_TRACE} -o x --format csv {_PEEK}", "no choice 'csv'", "vcd"
+    ),
+    _typed(
+        "You give the trace a suffix that says nothing.", f"{_TRACE} -o run.out {_PEEK}", "run.out: its suffix", ".vcd"
+    ),
+    _typed(
+        "You write into a directory that is not there.",
+        f"{_TRACE} -o out/run.jsonl {_PEEK}",
+        "out/run.jsonl: No such file or directory",
+    ),
+    _typed(
+        "The disk is full.",
+        f"{_TRACE} -q -o /dev/full --format jsonlines {_PEEK}",
+        "/dev/full: cannot write the trace any further: No space left on device",
+    ),
+    _typed("You decode half a byte.", "pagetrap decode 8b471", "expected an even number of hexadecimal digits, got"),
+    _typed("You decode text.", "pagetrap decode 'mov eax,[rdi]'", "expected an even number of hexadecimal digits, got"),
+    _typed("You decode bytes of another mode.", "pagetrap decode 060000", "no instruction has this encoding: 06 00 00"),
+    _typed("You ask for a mode that does not exist.", "pagetrap decode --bits 8 90", "there are 16, 32, 64"),
+)

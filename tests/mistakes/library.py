@@ -1,0 +1,126 @@
+"""The decoder, the emulator and the address space in a program of your own."""
+
+from typing import Final
+
+from tests.mistakes.mistake import Mistake
+
+
+def _step(code: str) -> str:
+    return f'from emulate import Cpu, Emulator, Ram\nEmulator(Ram(0x1000)).step(Cpu(), bytes.fromhex("{code}"))\n'
+
+
+def _bus(answer: str) -> str:
+    return f"""\
+from emulate import Cpu, Emulator
+
+class Bus:
+    def read(self, address, width): return {answer}
+    def write(self, address, width, value): pass
+    def port_read(self, port, width): return 0
+    def port_write(self, port, width, value): pass
+
+Emulator(Bus()).step(Cpu(rip=0x1000, rdi=0xfe000000), bytes.fromhex("8b07"))
+"""
+
+
+_MAPPED: Final = """\
+from mmio import AddressSpace
+from card import Card
+space = AddressSpace()
+space.map(0xfe000000, 0x1000, Card())
+"""
+
+MISTAKES: Final = (
+    Mistake(
+        "You step an instruction that the emulator does not do.",
+        _step("0f01d0"),
+        ("'xgetbv' is not emulated", "bytes 0f 01 d0, 64-bit code"),
+    ),
+    Mistake(
+        "You step floating-point arithmetic.",
+        _step("0f5807"),
+        ("'addps xmm0,[rdi]' is not emulated: floating-point arithmetic, left to the CPU",),
+        remark="In this process and in traced programs the CPU completes it; a library caller has no CPU to do so.",
+    ),
+    Mistake(
+        "You give fewer bytes than the instruction has.",
+        _step("8b"),
+        ("TruncatedInstruction: more bytes are needed to end this instruction: 8b (64-bit code)",),
+    ),
+    Mistake(
+        "You give bytes of another mode.",
+        _step("060000"),
+        ("InvalidInstruction: no instruction has this encoding: 06 00 00 (64-bit code)",),
+        remark="In 32-bit code, `Cpu(bits=32)`, it is `push es`.",
+    ),
+    Mistake(
+        "You give text in place of bytes.",
+        'from decode import decode\ndecode("8b4710")\n',
+        ("code is bytes, not str",),
+    ),
+    Mistake(
+        "You make a CPU of a size that does not exist.",
+        "from emulate import Cpu\nCpu(bits=48)\n",
+        ("bits is 16, 32 or 64, not 48",),
+    ),
+    Mistake(
+        "You decode for a mode that does not exist.",
+        'from decode import decode\ndecode(b"\\x90", bits=8)\n',
+        ("bits is 16, 32 or 64, not 8",),
+    ),
+    Mistake(
+        "You set a register that no CPU has.",
+        "from emulate import Cpu\nCpu(eaxx=1)\n",
+        ("no register is called 'eaxx'; did you mean 'eax'?",),
+    ),
+    Mistake(
+        "You ask for a register that no CPU has.",
+        "from emulate import Cpu\nprint(Cpu().eaxx)\n",
+        ("'Cpu' object has no attribute 'eaxx'",),
+    ),
+    Mistake(
+        "You put more into a register than it holds.",
+        "from emulate import Cpu\nCpu(al=0x100)\n",
+        ("al holds 8 bits, unsigned; 0x100 does not fit",),
+    ),
+    Mistake(
+        "Your bus answers more than was asked for.",
+        _bus("1 << 32"),
+        ("the bus answered 4294967296 to a read of 4 bytes at address 0xfe000000", "0..0xffffffff", "mov eax,[rdi]"),
+    ),
+    Mistake(
+        "Your bus answers nothing.",
+        _bus("None"),
+        ("the bus answered None to a read of 4 bytes at address 0xfe000000, expected an int in 0..0xffffffff",),
+    ),
+    Mistake(
+        "Your bus has no ports.",
+        _step("e470"),
+        ("nothing answers at port 0x70 (read, width 1): this bus is plain RAM",),
+    ),
+    Mistake(
+        "Your code ends where your memory does.",
+        "from emulate import Cpu, Emulator, Ram\nEmulator(Ram(0x1000)).step(Cpu(rip=0x1000))\n",
+        ("#PF 1 bytes at 0x1000 lie outside this RAM, 0x0..0x1000",),
+    ),
+    Mistake(
+        "You access an address where nothing is mapped.",
+        "from mmio import AddressSpace\nAddressSpace().read(0xfe000000, 4)\n",
+        ("nothing is mapped at 0xfe000000; read of 4 bytes",),
+    ),
+    Mistake(
+        "You map two devices over each other.",
+        f"{_MAPPED}space.map(0xfe000800, 0x1000, Card())\n",
+        ("0xfe000800..0xfe001800 'Card' overlaps 0xfe000000..0xfe001000 'Card'", "give it a higher priority"),
+    ),
+    Mistake(
+        "You unmap what is not there.",
+        f"{_MAPPED}space.unmap(0xfe000800)\n",
+        ("no region starts at 0xfe000800",),
+    ),
+    Mistake(
+        "You write a value that is wider than you say.",
+        f"{_MAPPED}space.write(0xfe000000, 1, 0x100)\n",
+        ("value 0x100 does not fit in 1 bytes",),
+    ),
+)

@@ -1,0 +1,172 @@
+"""Models of devices that are declared wrongly, or answer what no device can."""
+
+from typing import Final
+
+from tests.mistakes.mistake import Mistake
+
+_IMPORTS: Final = """\
+import ctypes, mmio
+driver = ctypes.CDLL("./driver.so")
+"""
+
+
+def _answers(value: str) -> str:
+    return f"""\
+{_IMPORTS}
+class Thing:
+    def read(self, offset, width): return {value}
+    def write(self, offset, width, value): pass
+
+with mmio.ioremap(Thing(), length=0x1000) as mapping:
+    driver.load(mapping)
+"""
+
+
+def _card(line: str) -> str:
+    return f"from card import Card\ncard = Card()\n{line}\n"
+
+
+def _body(*lines: str) -> str:
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"from mmio import Device, bit, field, register\n\nclass Card(Device):\n{body}\n"
+
+
+MISTAKES: Final = (
+    Mistake("You misspell a register.", _card("print(card.staus)"), ("'Card' object has no attribute 'staus'",)),
+    Mistake(
+        "You misspell a register in brackets.",
+        _card("print(card['STATSU'])"),
+        ("Card has no register 'STATSU'", "did you mean 'STATUS'?"),
+    ),
+    Mistake(
+        "You assign to a register, not to its value.",
+        _card("card.ctrl = 1"),
+        ("Card.ctrl cannot be assigned: set ctrl.value, or a field ctrl.NAME",),
+    ),
+    Mistake("You misspell a field.", _card("card.ctrl.MOED = 1"), ("CTRL has no field 'MOED'", "did you mean 'MODE'?")),
+    Mistake(
+        "You set a field to more than it holds.", _card("card.ctrl.MODE = 4"), ("CTRL.MODE holds 0..0x3, not 0x4",)
+    ),
+    Mistake("You set a register to a float.", _card("card.data.value = 1.5"), ("DATA takes an int, not 1.5",)),
+    Mistake(
+        "You misspell the decorator of a handler.",
+        _body("ctrl = register(0)", "@ctrl.writen", "def start(self, old, new): ..."),
+        ("no attribute 'writen'", "Did you mean: 'written'?"),
+    ),
+    Mistake(
+        "You use a handler for writes on a register that is only read.",
+        _body('status = register(4, access="r")', "@status.written", "def acknowledge(self, old, new): ..."),
+        ("Card.status: written handler acknowledge would never be called", "no bit of the register can be written"),
+    ),
+    Mistake(
+        "You give a handler the wrong arguments.",
+        _body("ctrl = register(0)", "@ctrl.written", "def start(self, value): ..."),
+        ("Card.ctrl: written handler start(self, value) must take (self, old, new)",),
+    ),
+    Mistake(
+        "You let two registers overlap.",
+        _body("ctrl = register(0x0)", "data = register(0x2)"),
+        ("Card: DATA", "overlaps CTRL", "two registers share bytes when"),
+    ),
+    Mistake(
+        "You let two fields overlap.",
+        _body('ctrl = register(0, fields=[bit("EN", 0), field("MODE", 3, 0)])'),
+        ("Card.ctrl: field 'MODE' (bits 3:0) overlaps field 'EN' (bits 0)",),
+    ),
+    Mistake(
+        "You place a field outside its register.",
+        _body('ctrl = register(0, width=1, fields=[bit("EN", 8)])'),
+        ("Card.ctrl: field 'EN' (bits 8) is outside the register, which has bits 7:0",),
+    ),
+    Mistake(
+        "You misspell a side effect.",
+        _body('stat = register(0, on_write="w1c")'),
+        ("Card.stat: on_write is 'w1c', expected one of", "what others call w1c is 'woclr' here"),
+    ),
+    Mistake(
+        "You give a register a width that no bus has.",
+        _body("ctrl = register(0, width=3)"),
+        ("Card.ctrl: width 3, expected one of [1, 2, 4, 8, 16, 32, 64]",),
+    ),
+    Mistake(
+        "Your model's read returns nothing.",
+        _answers("None"),
+        (
+            "the device answered None, expected an int in 0..0xffffffff",
+            "read of 4 bytes",
+            "'Thing' offset 0x0",
+            "mov eax,[rdi]",
+        ),
+    ),
+    Mistake(
+        "Your model returns a negative number.",
+        _answers("-1"),
+        ("the device answered -1, expected an int in 0..0xffffffff",),
+    ),
+    Mistake(
+        "Your model returns more than the access is wide.", _answers("1 << 32"), ("the device answered 4294967296",)
+    ),
+    Mistake("Your model returns a float.", _answers("1 / 2"), ("the device answered 0.5, expected an int",)),
+    Mistake(
+        "Your reads handler returns nothing.",
+        f"""\
+{_IMPORTS}from mmio import Device, register
+
+class Card(Device):
+    status = register(0)
+    @status.reads
+    def _status(self): pass
+
+with mmio.ioremap(Card()) as mapping:
+    driver.load(mapping)
+""",
+        ("the reads handler of STATUS returned None, expected an int", "'Card' offset 0x0 (STATUS)"),
+    ),
+    Mistake(
+        "Your model raises an exception.",
+        _answers("{}['missing']"),
+        ("KeyError: 'missing'",),
+        remark="It comes out of the call of the driver, as itself, with the model's traceback.",
+    ),
+    Mistake(
+        "Your model's read forgets an argument.",
+        f"""\
+{_IMPORTS}
+class Thing:
+    def read(self, offset): return 0
+    def write(self, offset, width, value): pass
+
+with mmio.ioremap(Thing(), length=0x1000) as mapping:
+    driver.load(mapping)
+""",
+        ("Thing.read() takes 2 positional arguments but 3 were given",),
+        remark="It is read(offset, width), and write(offset, width, value).",
+    ),
+    Mistake(
+        "Your model never returns, and you press Ctrl-C.",
+        f"""\
+{_IMPORTS}import os, signal
+
+class Thing:
+    def read(self, offset, width):
+        os.kill(os.getpid(), signal.SIGINT)  # you press Ctrl-C
+        while True: pass
+    def write(self, offset, width, value): pass
+
+with mmio.ioremap(Thing(), length=0x1000) as mapping:
+    driver.load(mapping)
+""",
+        ("KeyboardInterrupt",),
+        remark="It comes out of the call of the driver, and the mapping is closed.",
+    ),
+    Mistake(
+        "You name a peripheral that the SVD file has not.",
+        'import mmio\nmmio.from_svd("timer.svd", "TIMR")',
+        ("timer.svd: there is no peripheral 'TIMR'; did you mean 'TIMER'?",),
+    ),
+    Mistake(
+        "You name a description that is not there.",
+        'import mmio\nmmio.from_rdl("timer.rdl")',
+        ("timer.rdl", "No such file"),
+    ),
+)

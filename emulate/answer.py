@@ -1,13 +1,17 @@
-"""Buses whose answers nobody has checked.
+"""What a bus answers, looked at before it reaches a register.
 
-Compiled instructions take what a bus answers as it is: a check there would cost every access of every source. A bus
-that says `exact = True` vouches for its answers; any other one is put behind this.
+A bus is somebody else's code. A negative number, or one that is too wide, would be bits that no register has, and None
+an error far from where it came. Compiled instructions hold the shortest form of this look, `if m1 >> 32:`, which costs
+next to nothing: `fitting` is called when the answer does not fit, and what cannot be shifted is a TypeError there.
 """
 
 from operator import index
-from typing import Any
+from typing import Any, Final
 
 from decode import Instruction
+
+COMPILED: Final = "<pagetrap instruction>"
+"""The file name of compiled instructions, in tracebacks."""
 
 
 class BusError(Exception):
@@ -30,37 +34,42 @@ class BusError(Exception):
         return self.problem + self._where
 
 
-class CheckedBus:
-    """A bus in front of another one, which it asks, and whose answers it checks."""
+def fitting(value: Any, address: int, width: int, kind: str = "address") -> int:
+    """Return an answer as a plain int. Anything that Python itself takes for an integer will do.
 
-    def __init__(self, bus: Any) -> None:
-        self._bus = bus
-        self.write = bus.write
-        self.port_write = bus.port_write
-        update = getattr(bus, "update", None)
-        if update is not None:
-            self.update = lambda address, width, operation: _checked(
-                update(address, width, operation), "address", address, width
-            )
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._bus, name)  # what a bus may have, it has if the other one has it
-
-    def read(self, address: int, width: int) -> int:
-        """Return what the bus reads. Raises BusError when that is no int of this width."""
-        return _checked(self._bus.read(address, width), "address", address, width)
-
-    def port_read(self, port: int, width: int) -> int:
-        """Return what the bus reads from a port. Raises BusError when that is no int of this width."""
-        return _checked(self._bus.port_read(port, width), "port", port, width)
-
-
-def _checked(value: Any, kind: str, place: int, width: int) -> int:
+    Raises:
+        BusError: it is no int, or does not fit in `width` bytes.
+    """
     try:
         number = index(value)
     except TypeError:
         number = -1
     if number >> 8 * width:
         expected = f"expected an int in 0..{(1 << 8 * width) - 1:#x}"
-        raise BusError(f"the bus answered {value!r} to a read of {width} bytes at {kind} {place:#x}, {expected}")
+        raise BusError(f"the bus answered {value!r} to a read of {width} bytes at {kind} {address:#x}, {expected}")
     return number
+
+
+def fitting_port(value: Any, port: int, width: int) -> int:
+    """Return a port's answer as a plain int; raises as `fitting` does."""
+    return fitting(value, port, width, "port")
+
+
+def is_about_an_answer(error: TypeError) -> bool:
+    """Return whether an error comes from a compiled instruction itself, which shifts nothing but answers blindly."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_filename == COMPILED
+
+
+def read(bus: Any, address: int, width: int) -> int:
+    """Read from a bus, for the loops that no compiled instruction holds. Raises BusError."""
+    value = bus.read(address, width)
+    return value if value.__class__ is int and not value >> 8 * width else fitting(value, address, width)
+
+
+def port_read(bus: Any, port: int, width: int) -> int:
+    """Read from a port of a bus, likewise."""
+    value = bus.port_read(port, width)
+    return value if value.__class__ is int and not value >> 8 * width else fitting_port(value, port, width)

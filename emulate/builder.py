@@ -9,6 +9,7 @@ one specialised function `run(cpu, bus)`, in which every register index, mask, w
         a0 = r[7] + 0x10 & 0xffffffffffffffff
         if a0 > 0x7ffffffffffc: canonical(a0, 4)
         m1 = bus.read(a0, 4)
+        if m1 >> 32: m1 = fitting(m1, a0, 4)
         r[0] = m1
         r[16] = r[16] + 3 & 0xffffffffffffffff
 
@@ -18,7 +19,7 @@ any part at any time. Only constants and names made here enter the text, never a
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -26,6 +27,7 @@ from decode import Instruction, MemoryAccess
 from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, Register
 from emulate import address
+from emulate.answer import fitting, fitting_port
 from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
 from emulate.faults import UnsupportedInstruction
@@ -274,7 +276,14 @@ class Builder:
             return f"{operand.value:#x}"
         if isinstance(operand, RegisterOperand):
             return self.register(operand.register, width)
-        return self.local(f"bus.read({self._whole(operand)}, {operand.width})", "m")
+        return self.answer("read", self._whole(operand), operand.width)
+
+    def answer(self, method: Literal["read", "port_read"], place: str, width: int) -> str:
+        """Ask the bus for `width` bytes at an address or port; return the name of its answer, which fits."""
+        name = self.local(f"bus.{method}({place}, {width})", "m")
+        fit = self.call(fitting if method == "read" else fitting_port, name, place, width)
+        self.act(f"if {name} >> {8 * width}: {name} = {fit}")
+        return name
 
     def write(self, operand: Operand, expression: str) -> None:
         """Write an operand: memory among the accesses, a register at the end."""

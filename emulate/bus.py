@@ -7,6 +7,7 @@ memory (whole blocks at once) or how to make a read-modify-write indivisible.
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from emulate.answer import fitting, read
 from emulate.faults import PageFault
 
 
@@ -25,7 +26,6 @@ class Bus(Protocol):
       on its own.
     - `begin(instruction, ip)`: told before each step which instruction is about to run, and where it stands.
     - `fetch(address, length) -> bytes`: up to `length` code bytes, for `Emulator.step` without code.
-    - `exact = True`: its word that every value it answers fits. Otherwise an `Emulator` checks each (`BusError`).
     """
 
     def read(self, address: int, width: int) -> int:
@@ -52,8 +52,8 @@ def locked(bus: Bus, address: int, width: int, operation: Callable[[int], int]) 
     """
     update: Callable[[int, int, Callable[[int], int]], int] | None = getattr(bus, "update", None)
     if update is not None:
-        return update(address, width, operation)
-    old = bus.read(address, width)
+        return fitting(update(address, width, operation), address, width)
+    old = read(bus, address, width)
     bus.write(address, width, operation(old))
     return old
 
@@ -63,8 +63,6 @@ class Ram:
 
     Reading or writing outside raises `PageFault`, as touching an unmapped page would.
     """
-
-    exact = True
 
     def __init__(self, contents: int | bytes | bytearray, base: int = 0) -> None:
         self.base = base

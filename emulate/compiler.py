@@ -18,6 +18,7 @@ from attrs import frozen
 
 from decode import Instruction
 from emulate import families  # noqa: F401  # fills RECIPES
+from emulate.answer import COMPILED
 from emulate.builder import Builder, Settings
 from emulate.faults import InvalidOpcode, UnsupportedInstruction
 from emulate.recipes import RECIPES, Recipe, Run
@@ -88,7 +89,7 @@ def _shape(text: str) -> CodeType:
     first, *others = text.split(_GAP)
     parameters = "".join(f", c{number}" for number in range(len(others)))
     source = first + "".join(f"c{number}{other}" for number, other in enumerate(others))
-    module = compile(source.replace(_HEAD, _HEAD + parameters, 1), "<pagetrap instruction>", "exec")
+    module = compile(source.replace(_HEAD, _HEAD + parameters, 1), COMPILED, "exec")
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 

@@ -6,7 +6,7 @@ An instruction met before costs one dictionary look-up and the work itself; that
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, decode
-from emulate.answer import BusError, CheckedBus
+from emulate.answer import BusError, is_about_an_answer
 from emulate.builder import Settings
 from emulate.bus import Bus
 from emulate.compiler import Compiled, compile_instruction
@@ -53,12 +53,11 @@ class Emulator:
     @property
     def bus(self) -> Bus:
         """Where accesses go; another one may take its place between two steps."""
-        return self._given
+        return self._bus
 
     @bus.setter
     def bus(self, bus: Bus) -> None:
-        self._given = bus
-        self._bus: Bus = bus if getattr(bus, "exact", False) else CheckedBus(bus)
+        self._bus = bus
         self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
 
     def step(self, cpu: RegisterFile, code: bytes | None = None) -> Instruction:
@@ -87,6 +86,12 @@ class Emulator:
             self._begin(instruction, cpu.regs[cpu.slots[RIP]])
         try:
             run(cpu, self._bus)
+        except TypeError as error:
+            if not is_about_an_answer(error):
+                raise
+            wrong = BusError(f"the bus answered a read with something that is no int: {error}")
+            wrong.locate(instruction, cpu.regs[cpu.slots[RIP]])
+            raise wrong from error
         except (Fault, BusError) as fault:
             fault.locate(instruction, cpu.regs[cpu.slots[RIP]])
             raise

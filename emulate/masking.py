@@ -7,6 +7,7 @@ is one access, and with none selected the address may be anything.
 from decode import MemoryAccess
 from decode.operands import MemoryOperand, Operand, RegisterOperand
 from decode.registers import Register
+from emulate import answer
 from emulate.address import canonical, check_alignment, check_limit, misaligned
 from emulate.builder import Builder
 from emulate.bus import Bus
@@ -118,7 +119,7 @@ def load(bus: Bus, address: int, element: int, elements: int) -> int:
     while elements:
         lowest = elements & -elements
         offset = (lowest.bit_length() - 1) * element
-        value |= bus.read(address + offset, element) << 8 * offset
+        value |= answer.read(bus, address + offset, element) << 8 * offset
         elements ^= lowest
     return value
 

@@ -27,7 +27,7 @@ def in_(b: Builder) -> None:
     """Read a port into AL, AX or EAX."""
     destination, port = b.instruction.operands
     assert isinstance(port, PortOperand)
-    b.write(destination, b.local(f"bus.port_read({_number(b, port)}, {port.width})", "m"))
+    b.write(destination, b.answer("port_read", _number(b, port), port.width))
 
 
 @recipe("out")

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from decode.operands import MemoryOperand, PortOperand
 from decode.registers import REGISTERS, Register, merge, read
+from emulate import answer
 from emulate.address import canonical, check_alignment, check_limit
 from emulate.builder import Builder
 from emulate.cpu import RFLAGS, RIP
@@ -92,7 +93,7 @@ _INDEXES = {width: (f"{p}cx", f"{p}si", f"{p}di") for width, p in ((2, ""), (4, 
 
 
 def _movs(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    bus.write(destination, string.width, bus.read(source, string.width))
+    bus.write(destination, string.width, answer.read(bus, source, string.width))
 
 
 def _stos(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
@@ -100,24 +101,24 @@ def _stos(string: String, cpu: Any, bus: Any, source: int, destination: int) -> 
 
 
 def _lods(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    string.load_accumulator(cpu, bus.read(source, string.width))
+    string.load_accumulator(cpu, answer.read(bus, source, string.width))
 
 
 def _cmps(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    first = bus.read(source, string.width)
-    string.compare(cpu, first, bus.read(destination, string.width))
+    first = answer.read(bus, source, string.width)
+    string.compare(cpu, first, answer.read(bus, destination, string.width))
 
 
 def _scas(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    string.compare(cpu, string.accumulator(cpu), bus.read(destination, string.width))
+    string.compare(cpu, string.accumulator(cpu), answer.read(bus, destination, string.width))
 
 
 def _ins(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    bus.write(destination, string.width, bus.port_read(cpu.regs[string.slots[2]] & 0xFFFF, string.width))
+    bus.write(destination, string.width, answer.port_read(bus, cpu.regs[string.slots[2]] & 0xFFFF, string.width))
 
 
 def _outs(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    bus.port_write(cpu.regs[string.slots[2]] & 0xFFFF, string.width, bus.read(source, string.width))
+    bus.port_write(cpu.regs[string.slots[2]] & 0xFFFF, string.width, answer.read(bus, source, string.width))
 
 
 _ELEMENTS: dict[str, Element] = {

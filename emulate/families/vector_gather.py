@@ -16,6 +16,7 @@ from decode.instruction import top_bits
 from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import VECTOR, Register
 from decode.resolve import index_width
+from emulate import answer
 from emulate.address import linear
 from emulate.builder import Builder
 from emulate.bus import Bus
@@ -101,7 +102,7 @@ def gather(cpu: RegisterFile, bus: Bus, base: int, elements: Elements) -> None:
     data, width = elements.data, elements.access.element
     ones, kept = (1 << 8 * width) - 1, (1 << 8 * elements.length) - 1
     for shift, address in elements.places(cpu, base):
-        value = bus.read(address, width)
+        value = answer.read(bus, address, width)
         cpu.vector[data.index] = cpu.vector[data.index] & kept & ~(ones << shift) | value << shift
     cpu.vector[data.index] &= (1 << 8 * width * elements.access.count) - 1
 

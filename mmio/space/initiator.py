@@ -60,8 +60,6 @@ class Initiator:
     Whatever a device raises comes out unchanged; the access that failed is not recorded, those before it are.
     """
 
-    exact = True  # answers are checked where they come from
-
     __slots__ = (
         "_trace",
         "instruction",

@@ -41,8 +41,6 @@ class AddressSpace:
     trapped pages. Its `read` and `write` must take any width from 1 byte up.
     """
 
-    exact = True  # answers are checked where they come from
-
     def __init__(self, trace: Recorder | None = None, *, unmapped: Unmapped = "error", background: Any = None) -> None:
         # Held from the read to the write of every LOCK and XCHG. Reentrant: a device may update memory when touched.
         self.lock = RLock()

@@ -43,6 +43,7 @@ def test_a_load() -> None:
         "    a0 = r[7] + 0x10 & 0xffffffffffffffff\n"
         "    if a0 > 0x7ffffffffffc: canonical(a0, 4)\n"
         "    m1 = bus.read(a0, 4)\n"
+        "    if m1 >> 32: m1 = fitting(m1, a0, 4)\n"
         "    r[0] = m1\n"
         "    r[16] = r[16] + 3 & 0xffffffffffffffff\n"
     )

@@ -113,10 +113,11 @@ MISTAKES: Final = (
     Mistake(
         "You attach to a process of somebody else.",
         """\
-import os, mmio
+import os
+from mmio import Tracer
 if os.getuid() == 0:
     os.setuid(65534)  # now you are nobody
-mmio.Tracer().attach(1)
+Tracer().attach(1)
 """,
         (
             "not permitted to trace process",

@@ -35,6 +35,7 @@ class Targeting:
 
         Args:
             file: a pattern of paths ("*" and so on also match slashes), or the number of the descriptor that is mapped.
+                A pattern does not mean mappings that may be executed: code cannot run where nothing may be read.
             device: answers in place of the file, whether it exists or not, also to reads and writes of a file that the
                 program opens under a path which matches. Left out, the accesses go to the file.
             offset, length: the part of the file meant, for `/dev/mem` thus the physical address. From a device the

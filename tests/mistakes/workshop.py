@@ -59,7 +59,6 @@ def workshop() -> Path:
     place = tempfile.TemporaryDirectory(prefix="pagetrap-")
     _KEPT.append(place)
     path = Path(place.name)
-    path.chmod(0o755)
     (path / "card.py").write_text(CARD)
     (path / "regs.bin").write_bytes(bytes(range(256)) * 16)
     build_c(DRIVER, path).rename(path / "driver.so")

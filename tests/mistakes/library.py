@@ -91,7 +91,7 @@ MISTAKES: Final = (
     Mistake(
         "Your bus answers nothing.",
         _bus("None"),
-        ("the bus answered None to a read of 4 bytes at address 0xfe000000, expected an int in 0..0xffffffff",),
+        ("the bus answered a read with something that is no int", "in 'mov eax,[rdi]' at ip 0x1000"),
     ),
     Mistake(
         "Your bus has no ports.",

@@ -141,6 +141,8 @@ def measure() -> list[tuple[str, list[Timing]]]:
     machine.mem_map(0x1000, 0x1000)
     machine.mem_write(0x1000, CODE)
     machine.mmio_map(DEVICE, 0x1000, lambda *_: 0x12345678, None, lambda *_: None, None)
+    names = "RAX RCX RDX RBX RSP RBP RSI RDI R8 R9 R10 R11 R12 R13 R14 R15 RFLAGS"
+    registers = [getattr(x86_const, f"UC_X86_REG_{name}") for name in names.split()]
     displacements = itertools.count(0x1000)
 
     def hand_written(calls: int) -> None:
@@ -161,7 +163,20 @@ def measure() -> list[tuple[str, list[Timing]]]:
             machine.emu_start(0x1000, 0x1003, count=1)
             machine.reg_read(x86_const.UC_X86_REG_RAX)
 
-    others = {STEP: step, "Emulator.step, first sight": first_sight, "Unicorn, rdi in and eax out": through_unicorn}
+    def through_unicorn_whole(calls: int) -> None:
+        for _ in range(calls):
+            for register in registers:
+                machine.reg_write(register, DEVICE)
+            machine.emu_start(0x1000, 0x1003, count=1)
+            for register in registers:
+                machine.reg_read(register)
+
+    others = {
+        STEP: step,
+        "Emulator.step, first sight": first_sight,
+        "Unicorn, rdi in and eax out": through_unicorn,
+        "Unicorn, the general registers and flags in and out": through_unicorn_whole,
+    }
     return [
         ("one load, the device called", compare({"hand-written Python": hand_written, STEP: step})),
         ("the same load elsewhere", compare(others, calls=1000)),

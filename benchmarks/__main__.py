@@ -11,7 +11,20 @@ from pathlib import Path
 
 from attrs import asdict
 
-from benchmarks import engines, flashrom, imports, inprocess, ptrace, record, step, stream, tracebit, watch, workload
+from benchmarks import (
+    engines,
+    flashrom,
+    imports,
+    inprocess,
+    ptrace,
+    reach,
+    record,
+    step,
+    stream,
+    tracebit,
+    watch,
+    workload,
+)
 from benchmarks.chart import draw
 from benchmarks.measure import Timing, table
 from benchmarks.readme import refreshed
@@ -45,6 +58,7 @@ def main() -> None:
             "# Figures",
             made,
             "Medians of interleaved rounds in one run; the ratios are what counts.",
+            reach.table(measured),
             f"![ratios]({PICTURE.name})",
             *(table(title, timings) for title, timings in measured),
             tracebit.counts(),

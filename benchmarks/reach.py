@@ -92,8 +92,8 @@ REACHES: Final = (
         "trace bit, in C",
         100,
         True,
-        floor="each byte is performed and recorded as an access of its own; what the trace bit takes for it is some ten "
-        "times as much, and not a hundred",
+        floor="each byte is performed and recorded as an access of its own; what the trace bit takes for one is some "
+        "ten times as much, and not a hundred",
     ),
     Reach("flashrom reads 64 KiB", "flashrom", "--engine=inprocess", 15, figure=_seconds, unit=" s"),
     Reach(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,7 @@ def spawn(
         _execute(thread, os.path.abspath(path), directory, targets)
     except BaseException as error:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        end_of(pid)
         if isinstance(error, ThreadGone):
             raise ChildProcessError(f"{name} was killed before it began") from error
         raise
@@ -114,6 +115,9 @@ def end_of(pid: int) -> int:
             _, status = calls.wait(pid)
         except ChildProcessError:
             return 0
+        if os.WIFSTOPPED(status):
+            with suppress(ProcessLookupError):
+                calls.request(calls.CONT, pid)
     return status
 
 

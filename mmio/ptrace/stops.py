@@ -6,9 +6,10 @@ same thread at once. Everything that changes which threads and processes there a
 
 import os
 import signal
+from contextlib import suppress
 from typing import Final
 
-from mmio.ptrace import calls, faults, native
+from mmio.ptrace import calls, faults, maps, native
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.regs import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
 from mmio.ptrace.syscalls import SystemCalls
@@ -106,6 +107,10 @@ class Stops:
                 self.forget(self.threads[former])
             self.executed(thread)
             thread.resume()
+        elif event == calls.EVENT_EXIT:
+            thread.ending = True
+            self._adopt_untold(thread)
+            thread.resume()
         elif event == calls.EVENT_STOP and number != signal.SIGTRAP:
             calls.request(calls.LISTEN, pid)  # stopped by SIGSTOP and the like, until SIGCONT
         elif event:
@@ -130,14 +135,31 @@ class Stops:
         """Trace a new thread, or the first one of a new process."""
         pid = calls.event_message(maker.pid)
         shared = _shares_memory(maker)
-        process = maker.process if shared else maker.process.forked(pid)
-        thread = self.threads[pid] = Thread(pid, process)
+        if pid not in self.threads:
+            self.threads[pid] = Thread(pid, maker.process if shared else maker.process.forked(pid))
+        thread = self.threads[pid]
         thread.blocks_faults = maker.blocks_faults
         if not shared:
             thread.adopt_buffer(maker)
+        self._catch_up(pid)
+
+    def _adopt_untold(self, ending: Thread) -> None:
+        """Trace the threads beside one that ends of which nobody has told.
+
+        A thread that is killed while it makes another tells of its end only, and the other one, killed as well, would
+        be waited for by nobody. Then the first of the process would not be told gone, either.
+        """
+        for pid in maps.threads(ending.pid):
+            if pid not in self.threads and maps.tracer_of(pid) == os.getpid():
+                self.threads[pid] = Thread(pid, ending.process)
+                self._catch_up(pid)
+
+    def _catch_up(self, pid: int) -> None:
+        """Deal with what a new thread has told before we knew it."""
         status = self.early.pop(pid, None)
         if status is not None:
-            self.handle(pid, status)
+            with suppress(ProcessLookupError):  # it has been killed since, and will tell
+                self.handle(pid, status)
 
     def executed(self, thread: Thread) -> None:
         """A thread has become another program, and the only one of its process."""

@@ -39,7 +39,7 @@ _RESTART: Final = {-512: None, -513: None, -514: None, -516: {64: 219, 32: 0}}
 
 
 class ThreadGone(Exception):
-    """Tell that a thread ended where it should have stopped; `status` is its wait status."""
+    """Tell that a thread ended, or is about to, where it should have stopped; `status` is its wait status."""
 
     def __init__(self, pid: int, status: int) -> None:
         super().__init__(f"thread {pid} ended with wait status {status:#x}")
@@ -79,6 +79,7 @@ class Thread:
         on_exit: what to do when the system call it is in returns.
         blocks_faults: it believes that it blocks SIGSEGV, see `masks.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
+        ending: it has stopped for the last time.
     """
 
     def __init__(self, pid: int, process: "Process") -> None:
@@ -87,7 +88,7 @@ class Thread:
         self.regs = self.frame.regs
         self.info = SignalInfo()
         self.on_exit: Callable[[], None] | None = None
-        self.in_call = self.blocks_faults = False
+        self.in_call = self.blocks_faults = self.ending = False
         self.trip = Trip(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)
@@ -261,7 +262,7 @@ class Thread:
         self.go(calls.SINGLESTEP)
         while True:
             found, status = calls.wait(self.pid)
-            if found and not os.WIFSTOPPED(status):
+            if found and has_no_future(status):
                 raise ThreadGone(self.pid, status)
             if found and os.WSTOPSIG(status) == signal.SIGTRAP:
                 return
@@ -274,14 +275,14 @@ class Thread:
         SIGSTOP, the one signal that nothing holds back, is sent again for later.
 
         Raises:
-            ThreadGone: it ended.
+            ThreadGone: it ended, or stopped because it is about to.
         """
         again = False
         while True:
             found, status = calls.wait(self.pid)
             if not found:
                 continue
-            if not os.WIFSTOPPED(status):
+            if has_no_future(status):
                 raise ThreadGone(self.pid, status)
             if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
                 if again:
@@ -289,6 +290,15 @@ class Thread:
                 return status
             again = again or os.WSTOPSIG(status) == signal.SIGSTOP
             self.go(calls.SYSCALL)
+
+
+def has_no_future(status: int) -> bool:
+    """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
+
+    Whoever waits for one thread has to hear of the second. Of its end a process's first thread does not tell before all
+    others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
+    """
+    return not os.WIFSTOPPED(status) or status >> 16 == calls.EVENT_EXIT
 
 
 def _restart(regs: Any, bits: int) -> None:

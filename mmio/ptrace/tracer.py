@@ -21,7 +21,7 @@ from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.syscalls import SystemCalls
 from mmio.ptrace.targeting import Targeting
 from mmio.ptrace.thread import Thread, ThreadGone
-from mmio.ptrace.waiting import Waiting
+from mmio.ptrace.waiting import Waiting, ask
 from mmio.records.trace import Trace
 from mmio.space.space import AddressSpace
 
@@ -157,12 +157,12 @@ class Tracer(Targeting):
         known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(
             self._stops.early
         )
-        groups = {maps.group_of(pid): maps.threads(pid) for pid in known if maps.threads(pid)}
+        groups = {maps.group_of(pid) for pid in known if maps.threads(pid)}
         for leader in groups:
             with suppress(ProcessLookupError):
                 os.kill(leader, signal.SIGKILL)
         # All threads, also those we have not heard of yet, and the leader last: it is not reported gone before them.
-        threads = [thread for leader, group in groups.items() for thread in group if thread != leader]
+        threads = [thread for leader in groups for thread in maps.threads(leader) if thread != leader]
         for pid in (*threads, *groups, *known):
             self._stops.gone(pid, begin.end_of(pid))
 
@@ -189,14 +189,22 @@ class Tracer(Targeting):
         if _is_stopped(thread.pid):  # what it stopped at could not be dealt with
             pending[thread.pid] = 0
             return
+        if thread.ending and thread.group == thread.pid:  # it may have to wait for those that go on without us
+            self._stops.gone(thread.pid, ask(thread.pid)[1])
+            return
         calls.request(calls.INTERRUPT, thread.pid)
+        pid, status = 0, 0
         while True:
-            pid, status = 0, 0
             while not pid:
                 pid, status = calls.wait(thread.pid)
             event, number = status >> 16, os.WSTOPSIG(status)
+            if os.WIFSTOPPED(status) and event == calls.EVENT_EXIT:
+                calls.request(calls.DETACH, pid)
+                self._stops.forget(thread)
+                return
             if os.WIFSTOPPED(status) and event == calls.EVENT_STOP and maps.is_pending(pid, signal.SIGSEGV):
                 thread.go(calls.CONT)  # it has faulted already, and the kernel told of our request before that
+                pid = 0
                 continue
             if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != CALL_STATUS)):
                 self._stops.leave_copy(thread)
@@ -205,8 +213,12 @@ class Tracer(Targeting):
                 return
             if os.WIFSTOPPED(status):
                 calls.request(calls.INTERRUPT, pid)  # again: the kernel forgets it at any other stop
-            self._stops.handle(pid, status)
-            if pid not in self._threads:
+            try:
+                self._stops.handle(pid, status)
+                pid = 0
+            except ThreadGone as gone:
+                status = gone.status
+            if thread.pid not in self._threads:
                 return
 
     def _is_ours(self, thread: Thread) -> bool:

@@ -34,24 +34,24 @@ class Waiting:
             return calls.wait(pid)
         pids = list(self._threads)
         self._turn = (self._turn + 1) % len(pids)
-        found = _ask(pids[self._turn])
+        found = ask(pids[self._turn])
         if found[0]:
             return found
         pid, trapped = calls.peek()
         if pid == 0 or pid in self._threads or trapped:
-            return calls.wait(pid) if pid else (0, 0)
+            return ask(pid) if pid else (0, 0)  # it may have been killed just now, and have nothing to tell yet
         return self._ask_each()
 
     def _ask_each(self) -> tuple[int, int]:
         for pid in list(self._threads):
-            found = _ask(pid)
+            found = ask(pid)
             if found[0]:
                 return found
         time.sleep(_PAUSE)
         return 0, 0
 
 
-def _ask(pid: int) -> tuple[int, int]:
+def ask(pid: int) -> tuple[int, int]:
     """Return a thread's change if it has one, else `(0, 0)`.
 
     A thread other than the first that executes a program takes the first one's number, and its own is gone without a

@@ -325,9 +325,10 @@ ENDS = {
 }
 
 
+@both
 @pytest.mark.parametrize("how", ENDS)
-def test_programs_with_threads_end(tmp_path: Path, how: str) -> None:
-    """Whichever thread ends a hosted program, and whatever the others do meanwhile, it ends as it would alone."""
+def test_programs_with_threads_end(tmp_path: Path, engine: str, how: str) -> None:
+    """Whichever thread ends a program, and whatever the others do meanwhile, it ends as it would alone."""
     work, rest, status = ENDS[how]
     source = (
         "static volatile uint32_t *p; static void *work(void *unused) {" + work + "}"
@@ -341,5 +342,5 @@ def test_programs_with_threads_end(tmp_path: Path, how: str) -> None:
     if how == "all go":
         source = source.replace("i ? (void *(*)(void *))pause : work", "work")
     device_file(tmp_path)
-    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
     assert run.status == status

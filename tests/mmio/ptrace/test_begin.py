@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmio.ptrace import Tracer
+from mmio.ptrace.maps import threads, tracer_of
 from mmio.records.access import Access
 from mmio.records.events import Record
 from tests.mmio.ptrace.models import Broken
@@ -103,6 +104,51 @@ def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:
             seen |= {(access.region, access.offset) for access in tracer.trace}
         assert seen == {(name, at) for name in (str(path), "local") for at in (0, 4, 8)}
         assert process.communicate(b"x")[0] == b""
+        assert process.returncode == 3
+
+
+def test_a_process_whose_first_thread_is_gone(tmp_path: Path) -> None:
+    """A process is let go of in its other threads when its first one has ended meanwhile, and goes on without it."""
+    source = r"""
+    static volatile uint32_t *p;
+    static pthread_t first;
+    static volatile int gone;
+    static void *work(void *unused) {
+        pthread_join(first, 0);
+        gone = 1;
+        for (;;) p[1]++;
+    }
+    static void *leave(void *unused) {
+        char byte;
+        while (!gone) usleep(100);
+        exit(read(0, &byte, 1) == 1 ? 3 : 4);
+    }
+    int main(int argc, char **argv) {
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        first = pthread_self();
+        pthread_t threads[2];
+        pthread_create(threads, 0, work, 0);
+        pthread_create(threads + 1, 0, leave, 0);
+        char byte;
+        write(1, &byte, 1);
+        read(0, &byte, 1);
+        pthread_exit(0);
+    }"""
+    path = device_file(tmp_path)
+    with running(program(source), path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.read(1)
+        tracer = Tracer()
+        tracer.map_file(str(path))
+        tracer.attach(process.pid)
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        trace_some(tracer, 100)
+        first, *others = threads(process.pid)
+        assert first == process.pid
+        assert [(protections(pid, path), tracer_of(pid)) for pid in others] == [({"rw-s"}, 0)] * 2
+        process.communicate(b"x")
         assert process.returncode == 3
 
 

@@ -82,6 +82,32 @@ def test_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
         assert process.returncode == -number
 
 
+@pytest.mark.parametrize("rest", ["pause()", "for (;;) p[1] = 0"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_thread_is_gone(tmp_path: Path, number: signal.Signals, rest: str) -> None:
+    """Both end a program whose first thread has ended before the others."""
+    source = r"""
+    static volatile uint32_t *p;
+    static void *work(void *first) {
+        pthread_join(*(pthread_t *)first, 0);
+        p[1] = 0;
+        write(1, "ready\n", 6);
+        %s;
+    }
+    int main(int argc, char **argv) {
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        static pthread_t first, thread;
+        first = pthread_self();
+        pthread_create(&thread, 0, work, &first);
+        pthread_exit(0);
+    }"""
+    with _tracing(program(source % rest), device_file(tmp_path)) as process:
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    assert output == ("interrupted 4 0\n" if number == signal.SIGINT else "")
+    assert process.returncode == (0 if number == signal.SIGINT else -number)
+
+
 HANGING = """
 import sys
 from mmio.ptrace import Tracer

@@ -85,6 +85,32 @@ int main(int argc, char **argv) {
 }
 """
 
+ENDING = r"""
+static volatile uint32_t *p;
+static const char *path;
+static int delay;
+static void *leave(void *unused) { usleep(delay); exit(p[1] + 6); }
+static void *rest(void *unused) { %s; return 0; }
+int main(int argc, char **argv) {
+    path = argv[1];
+    delay = atoi(argv[2]);
+    p = map(path, PROT_READ | PROT_WRITE);
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) pthread_create(threads + i, 0, i ? rest : leave, 0);
+    %s;
+}
+"""
+ENDS = {
+    "pausing": ("pause()", "pause()"),
+    "accessing": ("for (;;) p[2]++", "for (;;) p[3]++"),
+    "mapping": ("for (;;) munmap((void *)map(path, PROT_READ), 4096)",) * 2,
+    "reading": ("char byte; int ends[2]; pipe(ends); read(*ends, &byte, 1)",) * 2,
+    "making threads": ("pthread_t t; for (;;) pthread_create(&t, 0, (void *(*)(void *))pause, 0)",) * 2,
+    "the first gone": ("pause()", "pthread_exit(0)"),
+    "the first gone, others accessing": ("for (;;) p[2]++", "pthread_exit(0)"),
+}
+"""What the other threads, and the first one, do when a thread ends the program."""
+
 
 @pytest.mark.timeout(600)
 def test_threads_lose_nothing(tmp_path: Path) -> None:
@@ -98,6 +124,18 @@ def test_threads_lose_nothing(tmp_path: Path) -> None:
     assert {offset for _, offset in values} == {0, 4, 8, 12}
     assert len({thread for thread, _ in values}) == 4
     assert all(written == list(range(EACH)) for written in values.values())
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_thread_ends_the_program(tmp_path: Path, how: str) -> None:
+    """A program ends when any of its threads calls exit, whatever the others are killed in the middle of."""
+    path = device_file(tmp_path)
+    for delay in range(0, 6000, 200):  # microseconds, so that it is not always in the middle of the same
+        tracer = Tracer()
+        tracer.map_file(str(path))
+        tracer.trace.enabled = False
+        tracer.spawn([program(ENDING % ENDS[how]), str(path), str(delay)])
+        assert tracer.run() == 6
 
 
 def test_children_are_followed(tmp_path: Path) -> None:

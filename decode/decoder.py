@@ -138,7 +138,7 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
     if bits not in (16, 32, 64):
         raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
     if not isinstance(code, bytes | bytearray | memoryview):
-        raise TypeError(f"code is bytes, not {type(code).__name__}")
+        raise TypeError(f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits")
     window = bytes(code[:MAX_LENGTH])
     decoder = Decoder(bits, window)
     raw = decoder.decode()

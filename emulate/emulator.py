@@ -103,7 +103,12 @@ class Emulator:
         Raises:
             UnsupportedInstruction: the emulator does not do this instruction.
             DecodeError: the bytes are not an instruction.
+            TypeError: `code` is not bytes-like.
         """
+        if not isinstance(code, bytes | bytearray | memoryview):  # of an int, bytes() would make as many zeros
+            raise TypeError(
+                f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits"
+            )
         code = bytes(code)
         known = self._known.get(bits, {})
         found = known.get(code)

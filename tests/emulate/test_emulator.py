@@ -32,6 +32,15 @@ class Plain:
     port_write = write
 
 
+@pytest.mark.parametrize("code", ["4883c010", 0x48, [0x48, 0x83, 0xC0, 0x10]])
+def test_code_is_bytes(code: object) -> None:
+    """Anything else is a TypeError that says how to make them, also an int, which bytes() takes for a length."""
+    cpu = Cpu(rip=0x400000)
+    with pytest.raises(TypeError, match=f"code is bytes, not {type(code).__name__}; bytes.fromhex"):
+        Emulator(Ram(1)).step(cpu, code)  # type: ignore[arg-type]
+    assert cpu.rip == 0x400000
+
+
 def test_a_step() -> None:
     """It executes one instruction, moves RIP, and returns the instruction; what follows it is not looked at."""
     cpu = Cpu(rax=1, rip=0x400000)

@@ -456,8 +456,8 @@ MUTANTS: Final = (
     Mutant(
         "SCAS compares the other way round",
         "emulate.families.strings",
-        "string.compare(cpu, string.accumulator(cpu), bus.read(destination, string.width))",
-        "string.compare(cpu, bus.read(destination, string.width), string.accumulator(cpu))",
+        "string.compare(cpu, string.accumulator(cpu), answer.read(bus, destination, string.width))",
+        "string.compare(cpu, answer.read(bus, destination, string.width), string.accumulator(cpu))",
         "silicon",
         "scas",
     ),

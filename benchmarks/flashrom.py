@@ -27,10 +27,13 @@ from mmio.hosted import Host
 from mmio.ptrace import Tracer
 engine = {"ptrace": Tracer, "inprocess": Host}[sys.argv[1]]()
 engine.map_ports(0x378, 3, Rayer())
-engine.spawn(sys.argv[2:], descriptors={1: os.open(os.devnull, os.O_WRONLY), 2: 2})
+result = os.dup(1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # flashrom has much to say
+engine.spawn(sys.argv[2:])
 start, busy = time.perf_counter(), sum(os.times()[:4])
 status = engine.run()
-print(status, len(engine.trace), time.perf_counter() - start, sum(os.times()[:4]) - busy)
+figures = status, len(engine.trace), time.perf_counter() - start, sum(os.times()[:4]) - busy
+os.write(result, " ".join(map(str, figures)).encode())
 """
 
 

@@ -12,12 +12,13 @@ swallowed is sent again.
 """
 
 import dis
+import signal
 import sys
 from collections.abc import Callable, MutableSequence
 from ctypes import PYFUNCTYPE, c_int, c_ulong, py_object, pythonapi
 from functools import partial
 from threading import get_ident
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
@@ -120,7 +121,7 @@ class _Listener:
         thread = get_ident()
         if error is None or traceback is None:
             self.previous(unraisable)
-        elif traceback.tb_frame.f_code in _guarded:
+        elif traceback.tb_frame.f_code in _guarded or (_by_signal(error, traceback) and _inside_guarded()):
             waiting = _under_way if thread in _under_way else pending
             _chain(error, waiting.get(thread))
             waiting[thread] = error
@@ -141,10 +142,29 @@ class _Token:
 def _was_swallowed(traceback: TracebackType) -> bool:
     """Return whether an exception under way was raised on the first bytecode of a function that is not concerned."""
     after = traceback.tb_next
-    if after is None or after.tb_frame.f_code not in _guarded:
-        return False
-    first = next(line for line in dis.get_instructions(traceback.tb_frame.f_code) if line.opname == "RESUME")
-    return traceback.tb_lasti == first.offset
+    return after is not None and after.tb_frame.f_code in _guarded and _at_first(traceback)
+
+
+def _at_first(traceback: TracebackType) -> bool:
+    """Return whether an exception was raised on the first bytecode of a function, which raises nothing itself."""
+    first = next((line for line in dis.get_instructions(traceback.tb_frame.f_code) if line.opname == "RESUME"), None)
+    return first is not None and traceback.tb_lasti == first.offset
+
+
+def _by_signal(error: BaseException, traceback: TracebackType | None) -> bool:
+    """Return whether a signal has raised an exception, by Python's own handler, which has no frame, or one that has."""
+    handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
+    while traceback is not None and traceback.tb_frame.f_code not in handlers:
+        traceback = traceback.tb_next
+    return traceback is not None or isinstance(error, KeyboardInterrupt)
+
+
+def _inside_guarded() -> bool:
+    """Return whether a handler is running in this thread; what called the hook stands in it."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code not in _guarded:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _chain(error: BaseException, earlier: BaseException | None) -> None:

@@ -1,5 +1,6 @@
 """Exceptions that no handler can hold: Ctrl-C, and what is raised where nobody listens."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ SOURCE = """
 #include <signal.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 typedef volatile uint32_t reg;
 int spin(reg *p) { while (!p[4]); return 1; }
+int alarmed(reg *p) { ualarm(2000, 0); return spin(p); }
 int rd(reg *p) { return p[4]; }
 int interrupted(reg *p, int number) { raise(number); return p[4]; }
 int copy(reg *p, uint32_t *to, int count) {
@@ -115,6 +118,30 @@ def test_any_signal_handler_may_raise(driver: CDLL, mapping: Mapping) -> None:
             with pytest.raises(TimeoutError, match="too long"):
                 driver.spin(mapping)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_what_a_signal_handler_raises_in_a_collection(driver: CDLL, mapping: Mapping) -> None:
+    """Nor is it lost when it is raised in a callback of the garbage collector's, out of which nothing comes."""
+
+    def collecting(_phase: str, _information: dict[str, int]) -> None:
+        for _ in range(50):
+            pass
+
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("too long")
+
+    old, threshold = signal.signal(signal.SIGALRM, on_alarm), gc.get_threshold()
+    gc.callbacks.append(collecting)
+    gc.set_threshold(1)
+    try:
+        for _ in range(40):
+            with pytest.raises(TimeoutError, match="too long"):
+                driver.alarmed(mapping)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(collecting)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
 

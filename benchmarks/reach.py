@@ -92,8 +92,8 @@ REACHES: Final = (
         "trace bit, in C",
         100,
         True,
-        floor="each byte is performed and recorded as an access of its own; what the trace bit takes for one is some "
-        "ten times as much, and not a hundred",
+        floor="each byte is performed and recorded as an access of its own; the trace bit takes some times as "
+        "long for one, and not a hundred times",
     ),
     Reach("flashrom reads 64 KiB", "flashrom", "--engine=inprocess", 15, figure=_seconds, unit=" s"),
     Reach(

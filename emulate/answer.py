@@ -1,8 +1,8 @@
 """What a bus answers, looked at before it reaches a register.
 
 A bus is somebody else's code. A negative number, or one that is too wide, would be bits that no register has, and None
-an error far from where it came. Compiled instructions hold the shortest form of this look, `if m1 >> 32:`, which costs
-next to nothing: `fitting` is called when the answer does not fit, and what cannot be shifted is a TypeError there.
+an error far from where it came. Compiled instructions hold the shortest form of this look, `if m1 >> 32:`; `fitting` is
+called when the answer does not fit, and what cannot be shifted is a TypeError there.
 """
 
 from operator import index
@@ -34,17 +34,22 @@ class BusError(Exception):
         return self.problem + self._where
 
 
-def fitting(value: Any, address: int, width: int, kind: str = "address") -> int:
-    """Return an answer as a plain int. Anything that Python itself takes for an integer will do.
+def unsigned(value: Any, width: int) -> int | None:
+    """Return an answer as a plain int, None when it does not fit in `width` bytes or is none.
 
-    Raises:
-        BusError: it is no int, or does not fit in `width` bytes.
+    Anything that Python itself takes for an integer will do.
     """
     try:
         number = index(value)
     except TypeError:
-        number = -1
-    if number >> 8 * width:
+        return None
+    return None if number >> 8 * width else number
+
+
+def fitting(value: Any, address: int, width: int, kind: str = "address") -> int:
+    """Return an answer as a plain int. Raises BusError when it is no int, or does not fit in `width` bytes."""
+    number = unsigned(value, width)
+    if number is None:
         expected = f"expected an int in 0..{(1 << 8 * width) - 1:#x}"
         raise BusError(f"the bus answered {value!r} to a read of {width} bytes at {kind} {address:#x}, {expected}")
     return number

@@ -7,10 +7,10 @@ where nothing is, atomics, watched bytes) takes the long way, in parts.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction
+from emulate.answer import unsigned
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
@@ -253,12 +253,9 @@ class Route:
             )
 
     def _checked(self, value: Any, address: int, width: int, verb: str = "read") -> int:
-        """Return a device's answer as a plain int. Anything that Python itself takes for an integer will do."""
-        try:
-            number = index(value)
-        except TypeError:
-            number = -1
-        if number >> 8 * width:
+        """Return a device's answer as a plain int. Raises DeviceError when it is none that fits."""
+        number = unsigned(value, width)
+        if number is None:
             problem = f"the device answered {value!r}, expected an int in 0..{(1 << 8 * width) - 1:#x}"
             raise DeviceError(problem, self._where(verb, address, width))
         return number

@@ -85,26 +85,46 @@ def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thr
 
     Raises as `Tracer.attach` does; then nothing is stopped any more.
     """
-    if not maps.threads(pid):
-        raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
     statuses: dict[int, int] = {}
     try:
-        while new := [thread for thread in maps.threads(pid) if thread not in statuses]:
-            for thread in new:  # those that are made meanwhile are seen the next time around
-                seize(thread, calls.OPTIONS)
-                calls.request(calls.INTERRUPT, thread)
-                statuses[thread] = _stopped(thread)
+        _stop_all(pid, statuses)
         process = Process(pid, targets, trace, filtered=False, attached=True)
         threads = [Thread(thread, process) for thread in statuses]
         threads[0].frame.load()
         process.find_gate(32 if threads[0].regs[CS] == CODE_32 else 64)
         for stopped in threads:
+            calls.request(calls.SETOPTIONS, stopped.pid, 0, calls.OPTIONS)
             stopped.frame.native_bits = process.bits
     except BaseException:
         for thread in statuses:
-            calls.request(calls.DETACH, thread)
+            with suppress(ProcessLookupError):
+                calls.request(calls.DETACH, thread)
         raise
     return threads, statuses
+
+
+def _stop_all(pid: int, statuses: dict[int, int]) -> None:
+    """Stop all threads of a process, and note the wait status of each.
+
+    They run on meanwhile: they make threads, which are seen the next time around, and end. No option is set before all
+    of them have stopped: a thread that stopped in the middle of a fork could make no call of ours, and its child would
+    be traced with mappings it has from before they were trapped. So a child of that moment is nobody's.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+        PermissionError: it may not be traced.
+    """
+    ended: set[int] = set()
+    while new := [thread for thread in maps.threads(pid) if thread not in statuses and thread not in ended]:
+        for thread in new:
+            try:
+                seize(thread, 0)
+                calls.request(calls.INTERRUPT, thread)
+                statuses[thread] = _stopped(thread)
+            except ProcessLookupError:
+                ended.add(thread)
+    if not statuses:
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended" if ended else f"there is no process {pid}")
 
 
 def end_of(pid: int) -> int:

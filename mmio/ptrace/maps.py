@@ -91,10 +91,19 @@ def has_ended(thread: int) -> bool:
         return True
 
 
+def parent_of(process: int) -> int:
+    """Return a process's parent, 0 when it is gone."""
+    return _number(process, "PPid")
+
+
 def tracer_of(thread: int) -> int:
     """Return who traces a thread, 0 for nobody."""
+    return _number(thread, "TracerPid")
+
+
+def _number(thread: int, name: str) -> int:
     try:
-        return int(_status(thread, "TracerPid"))
+        return int(_status(thread, name))
     except (FileNotFoundError, ProcessLookupError):
         return 0
 

@@ -21,7 +21,7 @@ from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.syscalls import SystemCalls
 from mmio.ptrace.targeting import Targeting
 from mmio.ptrace.thread import Thread, ThreadGone
-from mmio.ptrace.waiting import Waiting, ask
+from mmio.ptrace.waiting import Waiting, await_end
 from mmio.records.trace import Trace
 from mmio.space.space import AddressSpace
 
@@ -190,7 +190,7 @@ class Tracer(Targeting):
             pending[thread.pid] = 0
             return
         if thread.ending and thread.group == thread.pid:  # it may have to wait for those that go on without us
-            self._stops.gone(thread.pid, ask(thread.pid)[1])
+            self._stops.gone(thread.pid, await_end(thread.pid))
             return
         calls.request(calls.INTERRUPT, thread.pid)
         pid, status = 0, 0

@@ -8,11 +8,14 @@ The kernel tells of the first thread in its list that has changed, however often
 their turn, too, one is asked each time before all are.
 """
 
+import os
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from mmio.ptrace import calls
+from mmio.ptrace import calls, maps
 
 _PAUSE: Final = 0.0005  # seconds between two rounds of asking
 
@@ -61,3 +64,21 @@ def ask(pid: int) -> tuple[int, int]:
         return calls.wait(pid, hang=False)
     except ChildProcessError:
         return 0, 0
+
+
+def await_end(pid: int) -> int:
+    """Return the wait status of a process's first thread that is about to end, 0 when it has not yet.
+
+    It ends after all others of its process, which may go on without us. Then it is waited for beside us: until its
+    tracer has been told, a process does not end for its parent. Where we are the parent, whoever waits for it does that.
+    """
+    _, status = ask(pid)
+    if not status and maps.parent_of(pid) not in (0, os.getpid()):
+        threading.Thread(target=_take_end, args=(pid,), daemon=True).start()
+    return status
+
+
+def _take_end(pid: int) -> None:
+    with suppress(ChildProcessError):  # told to another already
+        while not calls.wait(pid)[0]:
+            pass

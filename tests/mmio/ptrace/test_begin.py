@@ -107,6 +107,52 @@ def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:
         assert process.returncode == 3
 
 
+def test_a_program_that_makes_threads_and_children_all_the_time(tmp_path: Path) -> None:
+    """Attaching finds every thread and no child half made, whatever the program is just doing."""
+    source = r"""
+    static volatile uint32_t *p;
+    static volatile int done;
+    static void *once(void *number) { p[(long)number]++; return 0; }
+    static void *make(void *number) {
+        while (!done) {
+            pthread_t brief;
+            if (pthread_create(&brief, 0, once, number) || pthread_join(brief, 0)) return (void *)1;
+        }
+        return 0;
+    }
+    int main(int argc, char **argv) {
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        pthread_t makers[2];
+        for (long i = 0; i < 2; i++) pthread_create(makers + i, 0, make, (void *)i);
+        printf("ready\n");
+        fflush(stdout);
+        struct pollfd input = {.fd = 0, .events = POLLIN};
+        long bad = 0;
+        while (poll(&input, 1, 0) == 0) {
+            pid_t child = fork();
+            if (!child) _exit(p[2] == 0 ? 7 : 8);
+            int status;
+            waitpid(child, &status, 0);
+            bad += status != 7 << 8;
+        }
+        done = 1;
+        for (int i = 0; i < 2; i++) { void *r; pthread_join(makers[i], &r); bad += (long)r; }
+        return bad ? 4 : 3;
+    }"""
+    path = device_file(tmp_path)
+    with running(program(source), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _ in range(100):
+            tracer = Tracer()
+            tracer.map_file(str(path))
+            tracer.attach(process.pid)
+            trace_some(tracer, 3)
+            assert process.poll() is None, process.returncode
+        process.communicate(b"x")
+        assert process.returncode == 3
+
+
 def test_a_process_whose_first_thread_is_gone(tmp_path: Path) -> None:
     """A process is let go of in its other threads when its first one has ended meanwhile, and goes on without it."""
     source = r"""

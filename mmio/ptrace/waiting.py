@@ -70,7 +70,7 @@ def await_end(pid: int) -> int:
     """Return the wait status of a process's first thread that is about to end, 0 when it has not yet.
 
     It ends after all others of its process, which may go on without us. Then it is waited for beside us: until its
-    tracer has been told, a process does not end for its parent. Where we are the parent, whoever waits for it does that.
+    tracer has been told, a process does not end for its parent. Where we are the parent, our user waits for it.
     """
     _, status = ask(pid)
     if not status and maps.parent_of(pid) not in (0, os.getpid()):

@@ -6,16 +6,22 @@ from typing import Final
 from decode.registers import Register
 from emulate.cpu import RegisterFile
 from emulate.faults import AlignmentCheck, GeneralProtection, StackFault
+from emulate.flags import WORD
 
 CANONICAL_TOP: Final = (1 << 47) - 1
 """Highest address of the lower canonical half with 48-bit virtual addresses."""
 
 
-def canonical(address: int, width: int, stack: bool = False) -> None:
-    """Raise #GP, or #SS through the stack segment, unless all `width` bytes are canonical (SDM vol. 1, 3.3.7.1)."""
-    if CANONICAL_TOP - width + 1 < address < (1 << 64) - CANONICAL_TOP - 1:
+def canonical(address: int, width: int, stack: bool = False) -> int:
+    """Return an address modulo 2^64.
+
+    Raise #GP, or #SS through the stack segment, unless all `width` bytes are canonical (SDM vol. 1, 3.3.7.1).
+    """
+    address &= WORD
+    if CANONICAL_TOP - width + 1 < address < WORD - CANONICAL_TOP:
         fault = StackFault if stack else GeneralProtection
         raise fault(f"the address is not canonical ({width} bytes)", error_code=0, address=address)
+    return address
 
 
 def check_limit(limits: Sequence[int] | None, segment: Register, offset: int, width: int) -> None:
@@ -51,8 +57,7 @@ def linear(cpu: RegisterFile, segment: Register, offset: int, width: int) -> int
     This is for addresses a loop computes; for all others `Builder.place` writes the same down ahead.
     """
     if cpu.bits == 64:
-        address = offset + cpu.bases[segment.index] & 0xFFFFFFFFFFFFFFFF if segment.index >= 4 else offset
-        canonical(address, width, segment.name == "ss")
-        return address
+        address = offset + cpu.bases[segment.index] if segment.index >= 4 else offset
+        return canonical(address, width, segment.name == "ss")
     check_limit(cpu.limits, segment, offset, width)
     return offset + cpu.bases[segment.index] & 0xFFFFFFFF

@@ -6,12 +6,14 @@ one specialised function `run(cpu, bus)`, in which every register index, mask, w
 
     def run(cpu, bus):
         r = cpu.regs
-        a0 = r[7] + 0x10 & 0xffffffffffffffff
-        if a0 > 0x7ffffffffffc: canonical(a0, 4)
+        a0 = r[7] + 0x10
+        if a0 > 0x7ffffffffffc: a0 = canonical(a0, 4)
+        ip = r[16] + 3
+        if ip > 0xffffffffffffffff: ip &= 0xffffffffffffffff
         m1 = bus.read(a0, 4)
         if m1 >> 32: m1 = fitting(m1, a0, 4)
         r[0] = m1
-        r[16] = r[16] + 3 & 0xffffffffffffffff
+        r[16] = ip
 
 The text has three parts in fixed order, which is how "plan, check, act, commit" holds for every instruction without
 anybody having to remember it: addresses and checks, then bus accesses, then register writes. A recipe can put a line in
@@ -31,7 +33,7 @@ from emulate.answer import fitting, fitting_port
 from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
 from emulate.faults import UnsupportedInstruction
-from emulate.flags import AC
+from emulate.flags import AC, WORD
 
 _PRELUDE: Final = {
     "v": "cpu.vector",
@@ -192,8 +194,14 @@ class Builder:
         """Commit any other piece of state, such as `cpu.fsw`."""
         self._words[word] = expression
 
-    def effective_address(self, operand: MemoryOperand, extra: str = "") -> str:
-        """Return the expression of an operand's offset in its segment, `extra` (an expression) added in."""
+    def effective_address(self, operand: MemoryOperand, extra: str = "", *, checked: bool = False) -> str:
+        """Return the expression of an operand's offset in its segment, `extra` (an expression) added in.
+
+        Args:
+            operand: the operand.
+            extra: the expression.
+            checked: in 64-bit code the check that `place` plans will see to what goes beyond 2^64.
+        """
         terms = []
         constant = operand.displacement
         if operand.base is not None:
@@ -213,6 +221,8 @@ class Builder:
             text += f" {'-' if constant < 0 else '+'} {abs(constant):#x}"
         elif operand.index is None and not extra:
             return text
+        if checked and constant >= 0 and not extra and operand.address_width == 8:  # never negative
+            return text
         return f"{text} & {mask:#x}"
 
     def address(
@@ -230,7 +240,7 @@ class Builder:
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
-            offset = self.effective_address(operand, extra)
+            offset = self.effective_address(operand, extra, checked=width > 0)
             self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment, part)
         return self._addresses[id(operand)][1]
 
@@ -247,7 +257,7 @@ class Builder:
             linear = f"{name} + b[{segment.index}] & 0xffffffff"
         elif segment.index >= 4:
             self._used.add("b")
-            offset = f"({offset}) + b[{segment.index}] & 0xffffffffffffffff"
+            offset = f"({offset}) + b[{segment.index}]" + f" & {WORD:#x}" * (not width)
         self.plan(f"{name} = {offset}")
         if alignment:  # comes first, as on silicon: #GP rather than the #SS of the checks below
             misaligned = self.call(address.misaligned, linear, alignment)
@@ -255,7 +265,7 @@ class Builder:
         if width and self.bits == 64:
             stack = (True,) if segment.name == "ss" else ()
             check = self.call(address.canonical, name, width, *stack)
-            self.plan(f"if {name} > {address.CANONICAL_TOP - width + 1:#x}: {check}")
+            self.plan(f"if {name} > {address.CANONICAL_TOP - width + 1:#x}: {name} = {check}")
         elif width:
             named = self.bind(segment, segment.name)
             self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
@@ -319,9 +329,10 @@ class Builder:
 
     def finish(self) -> tuple[str, dict[str, Any]]:
         """Return the source of `run(cpu, bus)` and the names it uses."""
-        rip = f"r[{self.slots[RIP]}]"
-        if rip not in self._words:
-            self._words[rip] = self.next_ip
+        rip, last = f"r[{self.slots[RIP]}]", (1 << self.bits) - 1
+        if rip not in self._words:  # a comparison that says no costs less than a mask that changes nothing
+            self._plan += [f"ip = {rip} + {self.instruction.length}", f"if ip > {last:#x}: ip &= {last:#x}"]
+            self._words[rip] = "ip"
         lines = ["r = cpu.regs"]
         lines += [f"{letter} = {_PRELUDE[letter]}" for letter in _PRELUDE if letter in self._used]
         lines += self._plan + self._act + _commit_lines(self._words)

@@ -5,8 +5,8 @@ names the builder made, as in the classes that attrs and dataclasses generate. `
 
 Python's compiler takes several times as long as decoding and building together, and most instructions a program brings
 differ from one seen before only in registers, widths and displacements, which are all integer literals in the source.
-So each *shape*, the text with parameters in place of its literals, is compiled once, and every instruction of that
-shape is a function of the same code with default arguments of its own. A parameter is read as fast as a constant.
+So each *shape*, the text with a gap for each of its literals, is compiled once, and the code of every instruction of that
+shape is a copy with constants of its own.
 """
 
 import re
@@ -72,25 +72,51 @@ def _in_protected_mode(run: Run) -> Run:
 
 
 _LITERAL: Final = re.compile(r"\b(0x[0-9a-f]+|[0-9]+)\b")
-_HEAD: Final = "def run(cpu, bus"
 _GAP: Final = "\0"  # where a literal was
+_FIRST: Final = 1 << 128
+"""What stands in the first gap; each further gap has the next number. No literal is as large."""
 
 
 def _function(source: str, namespace: dict[str, Any]) -> Run:
     """Return the function `run` of a source."""
     texts = _LITERAL.split(source)  # every other one is a literal
-    values = tuple([int(literal, 0) for literal in texts[1::2]])
-    return FunctionType(_shape(_GAP.join(texts[::2])), namespace, "run", values)
+    shape = _shape(_GAP.join(texts[::2]))
+    code = _code(source) if shape is None else _filled(shape, [int(literal, 0) for literal in texts[1::2]])
+    return FunctionType(code, namespace, "run")
 
 
 @lru_cache(maxsize=4096)
-def _shape(text: str) -> CodeType:
-    """Compile a source with parameters in place of literals; return the code object of the function in it."""
+def _shape(text: str) -> CodeType | None:
+    """Compile a source with gaps; None when Python has computed something from two of them, and they are lost."""
     first, *others = text.split(_GAP)
-    parameters = "".join(f", c{number}" for number in range(len(others)))
-    source = first + "".join(f"c{number}{other}" for number, other in enumerate(others))
-    module = compile(source.replace(_HEAD, _HEAD + parameters, 1), COMPILED, "exec")
+    code = _code(first + "".join(f"{number:#x}{other}" for number, other in enumerate(others, _FIRST)))
+    return code if len(_gaps(code)) == len(others) else None
+
+
+def _code(source: str) -> CodeType:
+    """Compile a source; return the code object of the function in it."""
+    module = compile(source, COMPILED, "exec")
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
+
+
+def _gaps(code: CodeType) -> set[int]:
+    """Return which gaps are among the constants of a code object and of those in it."""
+    gaps = {abs(constant) for constant in code.co_consts if constant.__class__ is int and abs(constant) >= _FIRST}
+    return gaps.union(*(_gaps(constant) for constant in code.co_consts if constant.__class__ is CodeType))
+
+
+def _filled(code: CodeType, values: list[int]) -> CodeType:
+    """Return a code object with values in its gaps."""
+    constants = []
+    for constant in code.co_consts:
+        if constant.__class__ is int and constant >= _FIRST:
+            constant = values[constant - _FIRST]
+        elif constant.__class__ is int and constant <= -_FIRST:
+            constant = -values[-constant - _FIRST]
+        elif constant.__class__ is CodeType:
+            constant = _filled(constant, values)
+        constants.append(constant)
+    return code.replace(co_consts=tuple(constants))
 
 
 def is_supported(instruction: Instruction) -> bool:

@@ -12,7 +12,6 @@ from emulate.bus import Bus
 from emulate.compiler import Compiled, compile_instruction
 from emulate.cpu import RIP, SLOTS, RegisterFile
 from emulate.faults import Fault
-from emulate.recipes import Run
 
 CACHE_SIZE = 1 << 16
 """Distinct byte strings remembered before the cache starts afresh."""
@@ -47,8 +46,7 @@ class Emulator:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
         self.settings = Settings(slots, alignment_check, max_iterations, port_allowed)
-        # A plain tuple, because one unpacks faster than attributes are read.
-        self._known: dict[int, dict[bytes, tuple[Run, Instruction, Compiled]]] = {16: {}, 32: {}, 64: {}}
+        self._known: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
     @property
     def bus(self) -> Bus:
@@ -74,18 +72,18 @@ class Emulator:
             BusError: the bus answered something that does not fit. The registers are as they were.
             Exception: whatever the bus raised, unchanged.
         """
-        run: Run | None
+        compiled: Compiled | None
         try:
-            run, instruction, _ = self._known[cpu.bits][code]  # type: ignore[index]  # None is never a key
+            compiled = self._known[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
-            run = None  # and not compiled here, where what it raises would have this exception as its context
-        if run is None:
+            compiled = None  # and not made here, where what it raises would have this exception as its context
+        if compiled is None:
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
-            run, instruction = compiled.run, compiled.instruction
+        instruction = compiled.instruction
         if self._begin is not None:
             self._begin(instruction, cpu.regs[cpu.slots[RIP]])
         try:
-            run(cpu, self._bus)
+            compiled.run(cpu, self._bus)
         except TypeError as error:
             if not is_about_an_answer(error):
                 raise
@@ -116,12 +114,11 @@ class Emulator:
             instruction = decode(code, bits)
             found = known.get(instruction.code)
             if found is None:
-                compiled = compile_instruction(instruction, self.settings)
-                found = compiled.run, compiled.instruction, compiled
+                found = compile_instruction(instruction, self.settings)
             if len(known) >= CACHE_SIZE:
                 known.clear()
             known[instruction.code] = known[code] = found
-        return found[2]
+        return found
 
     def _fetch(self, cpu: RegisterFile) -> bytes:
         """Read the instruction at cs:rip from the bus, never more bytes than it has."""

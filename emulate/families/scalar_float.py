@@ -13,7 +13,7 @@ from emulate import masking, softfloat
 from emulate.builder import Builder
 from emulate.cpu import RegisterFile
 from emulate.faults import SimdFault
-from emulate.flags import AF, CF, OF, PF, SF, ZF
+from emulate.flags import AF, CF, OF, PF, SF, WORD, ZF
 from emulate.recipes import recipe
 from emulate.softfloat import DE, DOUBLE, IE, MASKS, ROUNDING, SINGLE, ZE, Format, Result
 
@@ -87,7 +87,7 @@ def comparison(b: Builder) -> None:
     quiet = f"quiet={'ucomi' in b.instruction.mnemonic}"
     order = _noted(b, b.call(softfloat.compare, first, second, _format(b, kind), _control(b), quiet))
     status = ZF | PF | CF | OF | SF | AF
-    b.set_flags(f"{b.flags} & ~{status:#x} | {b.bind(_ORDERS, 'orders')}[{order}]")
+    b.set_flags(f"{b.flags} & {WORD ^ status:#x} | {b.bind(_ORDERS, 'orders')}[{order}]")
 
 
 def _width(kind: str) -> int:

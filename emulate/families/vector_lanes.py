@@ -101,6 +101,9 @@ def opmask_to_vector(b: Builder) -> None:
     b.write(destination, b.call(masking.spread, bits, element))
 
 
+_ALL: Final = (1 << 512) - 1  # bits of the largest register
+
+
 def _insertion(b: Builder) -> tuple[Operand, Operand, Operand, Operand]:
     """Return destination, first source, what is inserted, and the immediate; legacy forms name the first once."""
     operands = b.instruction.operands
@@ -117,4 +120,4 @@ def _replaced(old: str, value: str, width: int, position: int) -> str:
     """Return the expression of `old` with one element of `width` bytes replaced."""
     shift = 8 * width * position
     ones = ((1 << 8 * width) - 1) << shift
-    return f"{old} & ~{ones:#x} | {value} << {shift}"
+    return f"{old} & {_ALL ^ ones:#x} | {value} << {shift}"

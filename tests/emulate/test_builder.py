@@ -40,12 +40,14 @@ def test_a_load() -> None:
     assert written("8b4710")[0] == (
         "def run(cpu, bus):\n"
         "    r = cpu.regs\n"
-        "    a0 = r[7] + 0x10 & 0xffffffffffffffff\n"
-        "    if a0 > 0x7ffffffffffc: canonical(a0, 4)\n"
+        "    a0 = r[7] + 0x10\n"
+        "    if a0 > 0x7ffffffffffc: a0 = canonical(a0, 4)\n"
+        "    ip = r[16] + 3\n"
+        "    if ip > 0xffffffffffffffff: ip &= 0xffffffffffffffff\n"
         "    m1 = bus.read(a0, 4)\n"
         "    if m1 >> 32: m1 = fitting(m1, a0, 4)\n"
         "    r[0] = m1\n"
-        "    r[16] = r[16] + 3 & 0xffffffffffffffff\n"
+        "    r[16] = ip\n"
     )
 
 

@@ -5,7 +5,7 @@ names the builder made, as in the classes that attrs and dataclasses generate. `
 
 Python's compiler takes several times as long as decoding and building together, and most instructions a program brings
 differ from one seen before only in registers, widths and displacements, which are all integer literals in the source.
-So each *shape*, the text with a gap for each of its literals, is compiled once, and the code of every instruction of that
+So each *shape*, the text with a gap for each literal, is compiled once, and the code of every instruction of that
 shape is a copy with constants of its own.
 """
 

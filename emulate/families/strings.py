@@ -5,15 +5,15 @@ element is committed, so a fault or an interruption restarts at the right one (S
 plain memory, MOVS and STOS move whole blocks; everywhere else each element is one access of its width.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from decode.operands import MemoryOperand, PortOperand
 from decode.registers import REGISTERS, Register, merge, read
 from emulate import answer
-from emulate.address import canonical, check_alignment, check_limit
+from emulate.address import CANONICAL_TOP, canonical, check_alignment, linear
 from emulate.builder import Builder
 from emulate.cpu import RFLAGS, RIP
 from emulate.families.arithmetic import sub
@@ -31,46 +31,33 @@ Element: TypeAlias = Callable[["String", Any, Any, int, int], None]
 
 
 @frozen(slots=True)
+class Pointer:
+    """An index register and the memory it walks through.
+
+    Attributes:
+        locate: `(cpu, regs) -> linear address` where it points to, checked.
+        room: `(cpu, regs, linear address) -> bytes` from there on in the present direction, until the offset or the
+            address wraps, or the segment ends.
+    """
+
+    locate: Callable[[Any, Any], int]
+    room: Callable[[Any, Any, int], int]
+
+
+@frozen(slots=True)
 class String:
     """What a string instruction needs to know at run time.
 
     Attributes:
         width: bytes an element.
-        address_width: bytes of the index and count registers.
-        source, destination: the memory operands, None where there is none.
+        source, destination: where it reads and writes memory, `NOWHERE` where it does not.
         slots: where the general registers stand.
-        bits: the mode.
-        alignment_check: whether EFLAGS.AC counts.
     """
 
     width: int
-    address_width: int
-    source: MemoryOperand | None
-    destination: MemoryOperand | None
+    source: Pointer
+    destination: Pointer
     slots: tuple[int, ...]
-    bits: int
-    alignment_check: bool
-
-    def linear(self, cpu: Any, operand: MemoryOperand | None, word: int) -> int:
-        """Return the linear address an index register word points to; raises when it is not canonical."""
-        if operand is None:
-            return 0
-        offset = word & (1 << 8 * self.address_width) - 1
-        base: int = cpu.bases[operand.segment.index]
-        if self.bits == 64:
-            address = offset + base & (1 << 64) - 1 if operand.segment.index >= 4 else offset
-            canonical(address, self.width, operand.segment.name == "ss")
-        else:
-            check_limit(cpu.limits, operand.segment, offset, self.width)
-            address = offset + base & 0xFFFFFFFF
-        if self.alignment_check and cpu.regs[self.slots[RFLAGS]] & AC:
-            check_alignment(address, self.width)
-        return address
-
-    def top(self, cpu: Any, operand: MemoryOperand) -> int:
-        """Return the highest offset an index register may reach: it wraps there, or the segment ends."""
-        limit: int = (1 << 8 * self.address_width) - 1
-        return limit if self.bits == 64 or cpu.limits is None else min(limit, cpu.limits[operand.segment.index])
 
     def accumulator(self, cpu: Any) -> int:
         """Return AL, AX, EAX or RAX."""
@@ -86,6 +73,43 @@ class String:
         """Set the flags of first - second."""
         slot = self.slots[RFLAGS]
         cpu.regs[slot] = sub(first, second, cpu.regs[slot], self.width)[1]
+
+
+NOWHERE: Final = Pointer(lambda cpu, r: 0, lambda cpu, r, address: LARGEST_BLOCK)
+
+
+def _pointer(b: Builder, operand: MemoryOperand | None, index: int, width: int) -> Pointer:
+    """Return the pointer of a string operand through the index register of a number."""
+    if operand is None:
+        return NOWHERE
+    segment, mask = operand.segment, (1 << 8 * operand.address_width) - 1
+    slot, flags, alignment_check = b.slots[index], b.slots[RFLAGS], b.settings.alignment_check
+    bits, space = b.bits, 1 << max(b.bits, 32)  # linear addresses wrap there
+    highest, stack = CANONICAL_TOP - width + 1, segment.name == "ss"
+
+    def flat(cpu: Any, r: Any) -> int:
+        address: int = r[slot] & mask
+        return address if address <= highest else canonical(address, width, stack)
+
+    def locate(cpu: Any, r: Any) -> int:
+        address = linear(cpu, segment, r[slot] & mask, width)
+        if alignment_check and r[flags] & AC:
+            check_alignment(address, width)
+        return address
+
+    def flat_room(cpu: Any, r: Any, address: int) -> int:
+        return address + width if r[flags] & DF else mask + 1 - address
+
+    def room(cpu: Any, r: Any, address: int) -> int:
+        offset = r[slot] & mask
+        if r[flags] & DF:
+            return int(min(offset, address)) + width
+        top = mask if bits == 64 or cpu.limits is None else min(mask, cpu.limits[segment.index])
+        return int(min(top + 1 - offset, space - address))
+
+    if bits == 64 and segment.index < 4:  # the offset is the address
+        return Pointer(locate if alignment_check else flat, flat_room)
+    return Pointer(locate, room)
 
 
 _ACCUMULATORS: dict[int, Register] = {REGISTERS[name].width: REGISTERS[name] for name in ("al", "ax", "eax", "rax")}
@@ -140,13 +164,14 @@ def string_instruction(b: Builder) -> Run:
     source = next((o for o in memories if o.base is not None and o.base.index == 6), None)
     destination = next((o for o in memories if o.base is not None and o.base.index == 7), None)
     width = next(o.width for o in instruction.operands if isinstance(o, MemoryOperand | PortOperand))
-    string = String(width, memories[0].address_width, source, destination, b.slots, b.bits, b.settings.alignment_check)
+    string = String(width, _pointer(b, source, 6, width), _pointer(b, destination, 7, width), b.slots)
     element = _ELEMENTS[instruction.string]
-    counter, source_index, destination_index = (REGISTERS[name] for name in _INDEXES[string.address_width])
+    counter, source_index, destination_index = (REGISTERS[name] for name in _INDEXES[memories[0].address_width])
     si, di, cx, flags, ip = (b.slots[i] for i in (6, 7, 1, RFLAGS, RIP))
-    moved_registers = [(si, source_index)] * (source is not None) + [(di, destination_index)] * (
-        destination is not None
-    )
+    # What a write to the register keeps of the word it lies in, by the one merge rule of `decode.registers`.
+    moved = [(si, source_index.keep)] * (source is not None)
+    moved += [(di, destination_index.keep)] * (destination is not None)
+    locate_source, locate_destination = string.source.locate, string.destination.locate
     next_ip_mask = (1 << b.bits) - 1
     length = instruction.length
     address_mask = counter.mask
@@ -158,12 +183,13 @@ def string_instruction(b: Builder) -> Run:
 
     def advance(r: Any, elements: int) -> None:
         distance = -elements * width if r[flags] & DF else elements * width
-        for slot, register in moved_registers:
-            r[slot] = merge(r[slot], register, r[slot] + distance & address_mask)
+        for slot, keep in moved:
+            word = r[slot]
+            r[slot] = word & keep | word + distance & address_mask
 
     def once(cpu: Any, bus: Any) -> None:
         r = cpu.regs
-        element(string, cpu, bus, string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di]))
+        element(string, cpu, bus, locate_source(cpu, r), locate_destination(cpu, r))
         advance(r, 1)
         r[ip] = r[ip] + length & next_ip_mask
 
@@ -186,7 +212,7 @@ def string_instruction(b: Builder) -> Run:
                     return
                 count = min(count, budget)
             try:
-                from_, to = string.linear(cpu, source, r[si]), string.linear(cpu, destination, r[di])
+                from_, to = locate_source(cpu, r), locate_destination(cpu, r)
                 done = 0
                 if alone:
                     alone -= 1
@@ -200,7 +226,7 @@ def string_instruction(b: Builder) -> Run:
                 r[flags] = before  # CMPS and SCAS: as they were before the instruction (SDM vol. 2B, REP)
                 raise
             advance(r, done)
-            r[cx] = merge(r[cx], counter, (r[cx] & address_mask) - done)
+            r[cx] = r[cx] & counter.keep | (r[cx] & address_mask) - done
             if budget is not None:
                 budget -= done
             if stop is not None and r[flags] & ZF == stop:
@@ -225,19 +251,22 @@ def _move_block(string: String, cpu: Any, bus: Any, source: int, destination: in
     read_block = getattr(bus, "read_block", None)
     if read_block is None:
         return 0
-    backwards = cpu.regs[string.slots[RFLAGS]] & DF
+    width, backwards = string.width, cpu.regs[string.slots[RFLAGS]] & DF
     ahead = source - destination if backwards else destination - source
-    if ahead > 0:
-        count = min(count, ahead // string.width)  # elements further on read what the first ones wrote
-    for elements in _block_sizes(string, cpu, source, destination, count):
-        length = elements * string.width
-        back = length - string.width if backwards else 0
+    if 0 < ahead < count * width:
+        count = ahead // width  # elements further on read what the first ones wrote
+    length = _longest(string, cpu, source, destination, count)
+    while length > width:
+        back = length - width if backwards else 0
         try:
             data = read_block(source - back, length)
-            if data is not None and bus.write_block(destination - back, data):
-                return elements
-        except Fault:
-            continue  # some of it is missing: the element loop gets as far as the CPU would
+            done = data is not None and bus.write_block(destination - back, data)
+        except Fault:  # some of it is missing: the element loop gets as far as the CPU would
+            done = False
+        if done:
+            _tell(bus, source, destination, width, data, backwards)
+            return length // width
+        length = _in_pages(length, width, backwards, source, destination)
     return 0
 
 
@@ -246,33 +275,41 @@ def _store_block(string: String, cpu: Any, bus: Any, source: int, destination: i
     write_block = getattr(bus, "write_block", None)
     if write_block is None:
         return 0
-    pattern = string.accumulator(cpu).to_bytes(string.width, "little")
-    for elements in _block_sizes(string, cpu, destination, destination, count):
-        back = (elements - 1) * string.width if cpu.regs[string.slots[RFLAGS]] & DF else 0
+    width, backwards = string.width, cpu.regs[string.slots[RFLAGS]] & DF
+    pattern = string.accumulator(cpu).to_bytes(width, "little")
+    length = _longest(string, cpu, 0, destination, count)
+    while length > width:
+        data = pattern * (length // width)
         try:
-            if write_block(destination - back, pattern * elements):
-                return elements
+            done = write_block(destination - (length - width if backwards else 0), data)
         except Fault:
-            continue
+            done = False
+        if done:
+            _tell(bus, None, destination, width, data, backwards)
+            return length // width
+        length = _in_pages(length, width, backwards, destination)
     return 0
 
 
-def _block_sizes(string: String, cpu: Any, source: int, destination: int, count: int) -> Iterator[int]:
-    """Yield how many elements to try at once: as many as do not wrap, then as many as lie in the present pages."""
-    width = string.width
-    backwards = cpu.regs[string.slots[RFLAGS]] & DF
-    space = 1 << max(string.bits, 32)  # linear addresses wrap there
-    both = (string.source, source, 6), (string.destination, destination, 7)
-    ends = [(operand, address, index) for operand, address, index in both if operand is not None]
-    whole = min(count, LARGEST_BLOCK // width)
-    for operand, address, index in ends:
-        offset = cpu.regs[string.slots[index]] & (1 << 8 * string.address_width) - 1
-        if backwards:
-            whole = min(whole, offset // width + 1, address // width + 1)
-        else:
-            whole = min(whole, (string.top(cpu, operand) + 1 - offset) // width, (space - address) // width)
-    if whole > 1:
-        yield whole
-    paged = min((address % PAGE + width if backwards else PAGE - address % PAGE) // width for _, address, _ in ends)
-    if 1 < paged < whole:
-        yield paged
+def _tell(bus: Any, source: int | None, destination: int, width: int, data: bytes, backwards: int) -> None:
+    """Tell a bus that wants to know of a block that has been moved."""
+    moved = getattr(bus, "moved", None)
+    if moved is not None:
+        moved(source, destination, width, data, bool(backwards))
+
+
+def _longest(string: String, cpu: Any, source: int, destination: int, count: int) -> int:
+    """Return how many bytes may be moved at once."""
+    r, width = cpu.regs, string.width
+    length = count * width
+    for room in (LARGEST_BLOCK, string.source.room(cpu, r, source), string.destination.room(cpu, r, destination)):
+        if room < length:
+            length = room
+    return length - length % width
+
+
+def _in_pages(length: int, width: int, backwards: int, *addresses: int) -> int:
+    """Return how many bytes lie in the pages of some addresses, 0 when it is no less than what has been tried."""
+    rooms = (address % PAGE + width if backwards else PAGE - address % PAGE for address in addresses)
+    room = min(rooms)
+    return room - room % width if room < length else 0

@@ -419,7 +419,7 @@ MUTANTS: Final = (
     Mutant(
         "REP counts by the operand size",
         "emulate.families.strings",
-        "(REGISTERS[name] for name in _INDEXES[string.address_width])",
+        "(REGISTERS[name] for name in _INDEXES[memories[0].address_width])",
         "(REGISTERS[name] for name in _INDEXES[max(width, 2)])",
         "silicon",
         "movs stos",
@@ -427,13 +427,8 @@ MUTANTS: Final = (
     Mutant(
         "a segment override applied to ES",
         "emulate.families.strings",
-        "b.settings.alignment_check)\n    element =",
-        "b.settings.alignment_check)\n"
-        "    if source and destination:\n"
-        '        moved = __import__("attrs").evolve(destination, segment=source.segment)\n'
-        '        string = __import__("attrs").evolve(string, destination=moved)\n'
-        "        destination = moved\n"
-        "    element =",
+        "_pointer(b, destination, 7, width), b.slots)\n",
+        "_pointer(b, source or destination, 7, width), b.slots)\n",
         "silicon",
         "movs cmps",
     ),

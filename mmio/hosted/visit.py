@@ -115,8 +115,8 @@ class Visit:
             linker = image.load(image.read(command.image.interpreter), self._area)
         pointer = stack.build(self._area, command, environment, program, linker)
         self._host_calls.path = command.image.path
-        name = os.path.basename(command.name)[:_NAME_LENGTH]
-        system_call(_PRCTL, _SET_NAME, ctypes.addressof(ctypes.create_string_buffer(os.fsencode(name))))
+        name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
+        system_call(_PRCTL, _SET_NAME, ctypes.addressof(name))
         self._threads.add(thread)
         if self._targets.ranges:
             self._calls.trap_ranges(thread)

@@ -17,6 +17,7 @@ _TRACE: Final = (
         "a driver in user space; the trace goes to a file", "pagetrap trace --map '/dev/uio*' -o run.jsonl ./driver"
     ),
     Example("one device in physical memory", "pagetrap trace --map /dev/mem:0xfe000000+0x1000 -- devmem 0xfe000010"),
+    Example("the real-time clock at its IO ports", "pagetrap trace --live --ports 0x70-0x71 -- hwclock --directisa -r"),
     Example("addresses of the program itself", "pagetrap trace --range 0x7f0000000000+0x1000 -q --live -- ./program"),
 )
 _ATTACH: Final = (
@@ -35,6 +36,12 @@ _RUN: Final = (
     ),
 )
 
+_PORTS: Final = (
+    "--ports takes the capability SYS_RAWIO, and a kernel that is not locked down. What the program may do at ports, "
+    "the kernel decides; what it does at those that are not named, or through /dev/port, is not seen. attach has no "
+    "--ports: a program that runs already may have the right to its ports, and is then not stopped there. Nor has "
+    "--engine=inprocess."
+)
 _EXIT: Final = (
     "Exit status: the program's. When a signal has ended the program, pagetrap ends itself by the same signal, as "
     "strace does; a shell shows 128 plus its number. 2 when the command line is wrong, 125 when pagetrap has failed, "
@@ -61,13 +68,21 @@ def add(commands: Commands) -> None:
         "trace",
         watch,
         "run a program and record what it does to chosen mappings",
-        "Run a program, follow its threads and children, and record every access to the chosen mappings: width, value, "
-        "instruction. A summary goes to standard error.",
+        "Run a program, follow its threads and children, and record every access to the chosen mappings and IO ports: "
+        "width, value, instruction. A summary goes to standard error.",
         _TRACE,
-        (_EXIT, _LIVE, _INTERRUPT),
+        (_PORTS, _EXIT, _LIVE, _INTERRUPT),
         trouble=TROUBLE,
     )
     _add_targets(trace)
+    trace.add_argument(
+        "--ports",
+        metavar="FIRST-LAST",
+        type=where.ports,
+        action="append",
+        default=[],
+        help="trap IO ports of this machine, which takes root; FIRST+COUNT and PORT will do as well",
+    )
     _add_engine(trace)
     _add_showing(trace)
     _add_program(trace)

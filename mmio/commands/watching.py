@@ -23,7 +23,7 @@ from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
-from mmio.commands.where import DeviceArgument
+from mmio.commands.where import DeviceArgument, Place
 from mmio.hosted import Host
 from mmio.ptrace import Tracer
 from mmio.ptrace.targeting import Targeting
@@ -93,8 +93,12 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
-    if not (options.map or options.range or devices):
-        raise UsageError("nothing to watch: name mappings with --map GLOB or addresses with --range START+LENGTH")
+    ports: list[Place] = getattr(options, "ports", [])
+    if not (options.map or options.range or ports or devices):
+        ways = "mappings with --map GLOB, addresses with --range START+LENGTH"
+        raise UsageError(
+            f"nothing to watch: name {ways}{', IO ports with --ports FIRST-LAST' * hasattr(options, 'ports')}"
+        )
     if options.format and not options.output:
         raise UsageError("--format is the format of -o FILE, which was not given")
     if options.fold and not options.live:
@@ -188,6 +192,8 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
         tracer.map_file(place.path, offset=place.start, length=place.length)
     for place in options.range:
         tracer.map(place.start, place.length)
+    for place in getattr(options, "ports", []):
+        tracer.map_ports(place.start, place.length)
     for file, name, place in devices:
         device = load_device(file, name)
         if place.kind == "file":

@@ -81,6 +81,12 @@ def addresses(text: str) -> Place:
     return _pointing(text, lambda text: _span("range", text, 0), "expected START+LENGTH such as 0x1000+0x100")
 
 
+def ports(text: str) -> Place:
+    """Parse FIRST-LAST, FIRST+COUNT or PORT. Raises as `device` does."""
+    expected = "expected FIRST-LAST, FIRST+COUNT or PORT such as 0x70-0x71"
+    return _pointing(text, lambda text: _span("ports", text, 0), expected)
+
+
 def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parsed:
     """Return what a parser makes of a text, and point at the part that it cannot make anything of."""
     try:

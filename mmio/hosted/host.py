@@ -13,13 +13,14 @@ import signal
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from mmio.hosted import image
 from mmio.hosted.outcomes import ADVICE, HostError
 from mmio.hosted.visit import Visit
 from mmio.ptrace.targeting import Targeting
 from mmio.records.trace import Trace
+from mmio.space.region import DeviceLike
 
 _HWCAP2: Final = 26  # AT_HWCAP2
 _FSGSBASE: Final = 2  # HWCAP2_FSGSBASE
@@ -45,6 +46,20 @@ class Host(Targeting):
     def __init__(self, trace: Trace | None = None) -> None:
         super().__init__(trace)
         self._program: tuple[image.Command, list[bytes]] | None = None
+
+    def map_ports(
+        self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
+    ) -> None:
+        """Let a device answer at IO ports, as `Tracer.map_ports`.
+
+        Raises:
+            HostError: there is no device: the program's rights to real ports would be our own.
+        """
+        if device is None:
+            raise HostError(
+                f"real ports cannot be traced in this process, whose right to them is the program's, too: {ADVICE}"
+            )
+        super().map_ports(port, count, device, name, **policies)
 
     def spawn(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
         """Name the program, which `run` starts; return the number of its process, which is this one.

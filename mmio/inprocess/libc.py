@@ -62,6 +62,15 @@ def protect(address: int, length: int, protection: int) -> None:
     check(LIBC.mprotect(address, length, protection), f"mprotect of {length:#x} bytes at {address:#x}")
 
 
+def map_code(code: bytes) -> int:
+    """Map machine code, which stays; return its address. Raises OSError."""
+    length = pages(len(code))
+    address = map_pages(length, PROT_READ | PROT_WRITE)
+    ctypes.memmove(address, code, len(code))
+    protect(address, length, PROT_READ | PROT_EXEC)
+    return address
+
+
 def address_of(function: Any) -> int:
     """Return the address of a foreign function or a callback."""
     address = ctypes.cast(function, c_void_p).value

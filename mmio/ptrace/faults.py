@@ -12,6 +12,7 @@ from mmio.errors import UnmappedAccess
 from mmio.inprocess.deliver import is_the_programs, signal_of
 from mmio.ptrace import native
 from mmio.ptrace.memory import BeyondEnd
+from mmio.ptrace.ports import NotGranted
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.sites import Site
 from mmio.ptrace.thread import Thread
@@ -60,6 +61,8 @@ def answer(thread: Thread) -> int:
             site.run(frame, bus)
         elif not native.start(thread, site.instruction):
             raise _refused(thread, site)
+    except NotGranted:
+        return _SIGSEGV
     except UnmappedAccess:
         if site.port is None or process.ports_granted:
             raise

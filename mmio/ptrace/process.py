@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, evolve, field, frozen
 
 from mmio.inprocess.libc import PAGE, PROT_WRITE, pages
+from mmio.inprocess.real_ports import PORTS
 from mmio.ptrace import calls, maps
 from mmio.ptrace.copies import Copies
 from mmio.ptrace.filter import WINDOW
 from mmio.ptrace.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.ptrace.ports import TracedPorts
 from mmio.ptrace.rescue import Rescue
 from mmio.ptrace.sites import Sites
 from mmio.ptrace.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
@@ -86,7 +88,7 @@ class Process:
         every_call: threads stop at all system calls.
         attached: it was running before we came, and will go on when we leave.
         buffers: what has been mapped in it for us: address and length.
-        ports_granted: the program has asked for access to IO ports, and been told that it has it.
+        ports_granted: the IO ports the program has asked for and been told that it has, a bit each.
         threads: that run in it.
         copies: where instructions are completed natively; None before the first.
         rescue: its handler for the case that we are killed; None when it has none.
@@ -100,8 +102,11 @@ class Process:
         self.targets = targets
         self.memory = TracedMemory(pid)
         self.space = AddressSpace(trace, background=self.memory)
-        for target in targets.ports:
+        for target in targets.answered_ports:
+            assert target.device is not None
             self.space.map_ports(target.port, target.count, target.device, target.name, **target.policies)
+        if targets.real_ports:
+            self.space.map_ports(0, PORTS, TracedPorts(self), "ports")
         for watch in targets.watches:
             self.space.memory.watch(watch)
         self.sites = Sites()
@@ -111,7 +116,7 @@ class Process:
         self.buffers: list[tuple[int, int]] = []
         self.copies: Copies | None = None
         self.rescue: Rescue | None = None
-        self.ports_granted = False
+        self.ports_granted = 0
         self.threads: set[Thread] = set()
         self._trace = trace
         self._next = WINDOW.start
@@ -147,7 +152,6 @@ class Process:
         child.every_call = self.every_call
         child.bits, child.gate, child._next = self.bits, self.gate, self._next
         child.buffers = self.buffers.copy()
-        child.ports_granted = self.ports_granted
         if self.copies is not None:
             child.copies = Copies(child.own_memory, self.copies.start)
         if self.rescue is not None:
@@ -158,7 +162,9 @@ class Process:
 
     def successor(self, pid: int) -> "Process":
         """Return the process a thread of this one is in when it has executed another program."""
-        return Process(pid, self.targets, self._trace, filtered=self.filtered, attached=self.attached)
+        process = Process(pid, self.targets, self._trace, filtered=self.filtered, attached=self.attached)
+        process.ports_granted = self.ports_granted
+        return process
 
     def traps(self, address: int) -> bool:
         """Return whether an address lies in a trapped page."""

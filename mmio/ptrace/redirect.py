@@ -61,7 +61,7 @@ class Redirects:
             return False
         if self._answers(path):
             if path == _DEVICE_PORTS:
-                self._targets.met.update(self._targets.ports)
+                self._targets.met.update(self._targets.answered_ports)
             if name in OPENING:
                 self._open_stand_in(thread, name, call, path)
             else:
@@ -103,7 +103,7 @@ class Redirects:
         return True
 
     def _answers(self, path: str) -> bool:
-        return self._targets.answers(path) or (path == _DEVICE_PORTS and bool(self._targets.ports))
+        return self._targets.answers(path) or (path == _DEVICE_PORTS and bool(self._targets.answered_ports))
 
     def _extent(self, path: str) -> int:
         extent = self._targets.extent(path)

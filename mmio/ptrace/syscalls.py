@@ -9,7 +9,7 @@ from typing import Final
 
 from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
 from mmio.inprocess.memory import Unreachable
-from mmio.ptrace import calls, masks, rescue
+from mmio.ptrace import calls, masks, ports, rescue
 from mmio.ptrace.borrowed import borrow
 from mmio.ptrace.buffers import bounce
 from mmio.ptrace.filter import WINDOW
@@ -68,8 +68,7 @@ class SystemCalls:
             case "iopl" | "ioperm":
                 if self._targets.ports:
                     self._targets.met.update(self._targets.ports)
-                    thread.process.ports_granted = True
-                    thread.answer_call(0)
+                    ports.asked(thread, name, call)
             case _ if name in OPENING or name in PATHS:
                 if not self._redirects.path_call(thread, name, call) and not bounce(thread, name, call):
                     borrow(thread, call)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Unpack
 
+from mmio.inprocess.real_ports import PORTS, reaching
 from mmio.ptrace.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
 from mmio.records.trace import Trace
 from mmio.space.region import DeviceLike, Watcher
@@ -55,8 +56,28 @@ class Targeting:
         """
         self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
 
-    def map_ports(self, port: int, count: int, device: DeviceLike, name: str | None = None, **policies: Any) -> None:
-        """Let a device answer at `count` IO ports from `port`. Then `iopl` and `ioperm` are granted."""
+    def map_ports(
+        self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
+    ) -> None:
+        """Trap `count` IO ports from `port` on.
+
+        A device answers at them, and then `iopl` and `ioperm` are granted; left out, the program works those of this
+        machine, as far as the kernel lets it: see `ports.py`. Then records have the region "ports" with the port as the
+        offset, and a `name` as the register there.
+
+        Raises:
+            ValueError: real ports are not ports, or devices answer at others, or there are policies for them.
+            OSError: real ports cannot be reached; the message says why.
+        """
+        if any((target.device is None) != (device is None) for target in self._targets.ports):
+            raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
+        if device is None:
+            if port < 0 or count < 1 or port + count > PORTS:
+                raise ValueError(f"expected ports within 0x0..{PORTS:#x}, got {port:#x}..{port + count:#x}")
+            if policies:
+                raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
+            with reaching(port, count):
+                pass
         self._targets.ports.append(PortTarget(port, count, device, name, policies))
 
     def redirect(self, pattern: str, file: str) -> None:

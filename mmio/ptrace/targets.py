@@ -83,16 +83,25 @@ class RangeTarget:
 
 @frozen(eq=False)
 class PortTarget:
-    """IO ports."""
+    """IO ports.
+
+    Attributes:
+        device: who answers there; None to trace the ports of this machine.
+    """
 
     port: int
     count: int
-    device: DeviceLike
+    device: DeviceLike | None
     name: str | None = None
     policies: dict[str, Any] = field(factory=dict)
 
+    @property
+    def end(self) -> int:
+        """The first port beyond."""
+        return self.port + self.count
+
     def __str__(self) -> str:
-        return f"ports {self.port:#x}..{self.port + self.count:#x}"
+        return f"ports {self.port:#x}..{self.end:#x}"
 
 
 @frozen(eq=False)
@@ -129,13 +138,23 @@ class Targets:
     def __iter__(self) -> Any:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
 
+    @property
+    def answered_ports(self) -> list[PortTarget]:
+        """The ports where devices answer."""
+        return [target for target in self.ports if target.device is not None]
+
+    @property
+    def real_ports(self) -> list[PortTarget]:
+        """The ports of this machine that are traced."""
+        return [target for target in self.ports if target.device is None]
+
     def concerns(self) -> dict[str, bool]:
         """Return which kinds of system calls matter, as `table.rules` takes it."""
         devices = any(target.device is not None for target in self.files)
         return {
             "ranges": bool(self.ranges),
-            "redirects": devices or bool(self.redirections) or bool(self.ports),
-            "devices": devices or bool(self.ports),
+            "redirects": devices or bool(self.redirections) or bool(self.answered_ports),
+            "devices": devices or bool(self.answered_ports),
             "ports": bool(self.ports),
         }
 

@@ -86,7 +86,10 @@ class Tracer(Targeting):
         Raises:
             ProcessLookupError: there is no such process.
             PermissionError: it may not be traced.
+            ValueError: real ports are a target: it may have the right to them already, and the kernel does not say.
         """
+        if self._targets.real_ports:
+            raise ValueError("real ports can be traced in a program from its start only: spawn it")
         threads, statuses = begin.attach(pid, self._targets, self.trace)
         self._threads |= {thread.pid: thread for thread in threads}
         atexit.register(self.close)  # whatever ends us in the meantime

@@ -108,10 +108,7 @@ class Trip:
 def functions() -> tuple[Any, Any]:
     """Return `go_on` and `fetch`, which take an argument of a trip's; others may run while the first one waits."""
     labels, lines = listing.read(LISTING)
-    code = b"".join(line.code for line in lines)
-    address = libc.map_pages(libc.PAGE, libc.PROT_READ | libc.PROT_WRITE)
-    ctypes.memmove(address, code, len(code))
-    libc.protect(address, libc.PAGE, libc.PROT_READ | libc.PROT_EXEC)
+    address = libc.map_code(b"".join(line.code for line in lines))
     go_on = ctypes.CFUNCTYPE(c_long)(address + labels["go on"])
     fetch = ctypes.PYFUNCTYPE(c_long)(address + labels["fetch"])
     return go_on, fetch

@@ -96,6 +96,18 @@ MISTAKES: Final = (
         "beyond the device ('Card', 0xfe000000..0xfe00000c of the mapping)",
     ),
     _typed("You give a range without a length.", f"pagetrap trace --range 0x1000 {_PEEK}", "there is no +LENGTH"),
+    _typed(
+        "You name IO ports from the last to the first.",
+        "pagetrap trace --ports 0x71-0x70 -- inb 0x70",
+        "the last port is below the first, 0x71",
+        "expected FIRST-LAST, FIRST+COUNT or PORT",
+    ),
+    _typed(
+        "You trace the IO ports of this machine in-process.",
+        "pagetrap trace --engine=inprocess --ports 0x70-0x71 -- inb 0x70",
+        "real ports cannot be traced in this process",
+        "use --engine=ptrace",
+    ),
     _typed("You give a number that is none.", f"pagetrap trace --range 0+4x {_PEEK}", "expected a number", "got '4x'"),
     _typed("You attach to a process that is not there.", "pagetrap attach -p 4194305 --map x", "there is no process"),
     _typed("You attach by name.", "pagetrap attach -p peek --map x", "expected the number of a process", "got 'peek'"),

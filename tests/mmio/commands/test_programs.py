@@ -22,6 +22,15 @@ def test_targets() -> None:
     assert options.range == [Place("range", "", 0x1000, 8)]
 
 
+def test_ports_are_traced_from_a_programs_start() -> None:
+    """trace has --ports, several times; attach and run have not."""
+    options = parser().parse_args(["trace", "--ports", "0x70-0x71", "--ports", "0xcf8+8", "true"])
+    assert options.ports == [Place("ports", "", 0x70, 2), Place("ports", "", 0xCF8, 8)]
+    for line in ("attach -p 1 --ports 1", "run --device a.py:A@x --ports 1 true"):
+        with pytest.raises(SystemExit, match="2"):
+            parser().parse_args(line.split())
+
+
 @pytest.mark.parametrize("command", ["trace", "attach", "run"])
 def test_the_help_says_how_it_ends(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit statuses, and for run every form of WHERE, are in the help."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from errno import EPERM
+from errno import ENOSYS, EPERM
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ import pytest
 from mmio import open_trace
 from mmio.__main__ import main
 from mmio.commands.polls import FIRST
+from mmio.inprocess import real_ports
 from mmio.ptrace import Tracer
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
+from tests.mmio.ptrace.granting import Granting
+from tests.mmio.ptrace.models import Recording, pattern
 from tests.mmio.ptrace.programs import program
 from tests.needs import need
 
@@ -366,6 +369,57 @@ def test_not_permitted(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert main(["attach", "-p", "1", "--map", "x"]) == 125
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pagetrap: not permitted to trace process 1: it takes CAP_SYS_PTRACE; in a container ")
+
+
+def test_real_ports(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """trace --ports works them and shows the access, FIRST-LAST and FIRST+COUNT being the same."""
+    need(shutil.which("inw"), "inw (apt-get install ioport)")
+    kernel = Granting(monkeypatch)
+    for ports in ("0x302-0x303", "0x302+2"):
+        with kernel.machine(Recording()):
+            assert main(["trace", "--live", "-q", "--ports", "0x308", "--ports", ports, "--", "inw", "0x302"]) == 0
+        out, err = capfd.readouterr()
+        assert int(out) == pattern(2, 2)
+        live = re.search(r" R +2 +port 0x302 +ports\+0x302 +0x0302 .* in ax,dx$", err, re.MULTILINE)
+        assert live, err
+        assert "nothing the program did has matched" not in err
+    assert kernel.taken == [(0x308, 1), (0x302, 2)] * 2
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(EPERM, "that takes root with the capability SYS_RAWIO"), (ENOSYS, "this kernel lets no program do that")],
+)
+def test_real_ports_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, reason: str
+) -> None:
+    """Who may not reach them is told why, and no program is started."""
+
+    def refuse(port: int, count: int, allowed: bool) -> None:
+        raise OSError(number, "ioperm")
+
+    monkeypatch.setattr(real_ports, "permit", refuse)
+    assert main(["trace", "--ports", "0x70-0x71", "--", "no-such-program"]) == 125
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pagetrap: IO ports 0x70..0x72 of this machine cannot be reached: {reason}")
+    assert line.endswith("pagetrap run --device FILE.py:CLASS@ports:0x70+2")
+
+
+def test_real_ports_without_rights(here: Path) -> None:
+    """The kernel itself refuses them to who is not root."""
+    need(os.geteuid() == 0 and shutil.which("setpriv"), "root, and setpriv (apt-get install util-linux)")
+    rights = ["setpriv", "--bounding-set=-sys_rawio", "--inh-caps=-sys_rawio"]
+    done = subprocess.run(
+        [*rights, *COMMAND, "trace", "--ports", "0x70-0x71", "--", "true"],
+        capture_output=True,
+        text=True,
+        cwd=here,
+        env=ENVIRONMENT,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 125
+    assert done.stderr.startswith("pagetrap: IO ports 0x70..0x72 of this machine cannot be reached: th")
 
 
 def test_a_terminal_gets_colours(here: Path) -> None:

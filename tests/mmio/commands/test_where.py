@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio.commands.where import FORMS, DeviceArgument, Place, addresses, device, forms, part_of_file
+from mmio.commands.where import FORMS, DeviceArgument, Place, addresses, device, forms, part_of_file, ports
 
 EXAMPLES = {
     "ports:FIRST+COUNT": ("ports:0x378+3", Place("ports", "", 0x378, 3)),
@@ -80,6 +80,15 @@ def test_addresses() -> None:
         addresses("0x1000")
 
 
+def test_ports() -> None:
+    """--ports takes a first and a last one, or a count, or one port, and says so."""
+    assert ports("0x70-0x71") == ports("0x70+2") == Place("ports", "", 0x70, 2)
+    assert ports("0x80") == Place("ports", "", 0x80, 1)
+    for wrong in ("", "0x70-", "0x70+0", "0x71-0x70", "0xffff+2", "rtc"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected FIRST-LAST, FIRST\\+COUNT or PORT"):
+            ports(wrong)
+
+
 @given(st.integers(0, 0xFFFF), st.integers(1, 0x10000))
 def test_ports_in_both_forms(first: int, count: int) -> None:
     """FIRST+COUNT and FIRST-LAST are the same ports, or the same mistake."""
@@ -95,6 +104,6 @@ def test_ports_in_both_forms(first: int, count: int) -> None:
 @given(st.text())
 def test_any_text_is_a_device_or_refused(text: str) -> None:
     """Nothing else ever comes out."""
-    for parse in (device, part_of_file, addresses):
+    for parse in (device, part_of_file, addresses, ports):
         with suppress(argparse.ArgumentTypeError):
             parse(text)

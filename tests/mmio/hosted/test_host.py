@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from emulate import Ram
 from mmio.hosted import Host
+from mmio.hosted.outcomes import HostError
 from tests.mmio.hosted.engines import pagetrap
 from tests.mmio.ptrace.programs import device_file, program
 from tests.native import run_python
@@ -183,3 +185,12 @@ def test_run_wants_a_program() -> None:
     """Without one it says what comes first."""
     with pytest.raises(ValueError, match="spawn names it"):
         Host().run()
+
+
+def test_real_ports_are_refused() -> None:
+    """The program would have our rights to them, or we its; a device at ports is well."""
+    host = Host()
+    with pytest.raises(HostError, match=r"real ports cannot be traced in this process, .*: use --engine=ptrace"):
+        host.map_ports(0x70, 2)
+    host.map_ports(0x70, 2, Ram(2), "clock")
+    assert host.unmatched == ["ports 0x70..0x72"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmio.ptrace.targets import FileTarget, Redirection, Targets, extent_of, matches
+from mmio.ptrace.targets import FileTarget, PortTarget, Redirection, Targets, extent_of, matches
 from tests.mmio.ptrace.models import Recording
 
 
@@ -39,6 +39,17 @@ def test_what_has_been_met_is_remembered() -> None:
     assert targets.redirected("/c") == "/d"
     assert targets.redirected("/e") is None
     assert targets.met == {targets.files[0], targets.redirections[0]}
+
+
+def test_real_ports_are_no_file() -> None:
+    """Where devices answer at ports, /dev/port is theirs, too; real ports leave every file to the program."""
+    targets = Targets()
+    targets.ports.append(PortTarget(0x70, 2, None))
+    assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True}
+    answered = PortTarget(0x80, 1, Recording())
+    targets.ports.append(answered)
+    assert targets.answered_ports == [answered]
+    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": True, "ports": True}
 
 
 def test_a_pattern_does_not_mean_code() -> None:

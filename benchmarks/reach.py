@@ -80,7 +80,7 @@ REACHES: Final = (
         "`rep movsb`",
         STEP,
         2,
-        floor="some microseconds of finding out how much may be copied at once",
+        floor="a few microseconds of finding out how much may be copied at once",
     ),
     Reach(
         "an access in this process, recorded, of a C handler that skips",
@@ -98,8 +98,6 @@ REACHES: Final = (
         "trace bit, in C",
         100,
         True,
-        floor="each byte is performed and recorded as an access of its own; the trace bit takes some times as "
-        "long for one, and not a hundred times",
     ),
     Reach("flashrom reads 64 KiB", "flashrom", "--engine=inprocess", 15, figure=_seconds, unit=" s"),
     Reach(

@@ -45,9 +45,22 @@ def _by_trace_bit(program: str, *arguments: str, how: str = "trace") -> list[int
     return [int(number) for number in done.stdout.split()]
 
 
-def _by_pagetrap(file: str, *arguments: str) -> mmio.Trace:
+class _Memory:
+    """A device that holds bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(_BYTES)
+
+    def read(self, offset: int, width: int) -> int:
+        return int.from_bytes(self.data[offset : offset + width], "little")
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        self.data[offset : offset + width] = value.to_bytes(width, "little")
+
+
+def _by_pagetrap(file: str, *arguments: str, device: _Memory | None = None) -> mmio.Trace:
     tracer = mmio.Tracer()
-    tracer.map_file(file)
+    tracer.map_file(file, device, length=device and _BYTES)
     tracer.spawn(arguments)
     if tracer.run():
         raise RuntimeError(f"{' '.join(arguments)} failed")
@@ -85,9 +98,10 @@ def measure() -> list[tuple[str, list[Timing]]]:
 
             return run
 
-        def pagetrap(*arguments: str) -> Callable[[int], None]:
+        def pagetrap(*arguments: str, device: _Memory | None = None) -> Callable[[int], None]:
             def run(calls: int) -> None:
-                seen = len(_by_pagetrap(file, program, *(word.format(calls) for word in arguments), file))
+                words = (word.format(calls) for word in arguments)
+                seen = len(_by_pagetrap(file, program, *words, file, device=device))
                 if seen != calls:
                     raise RuntimeError(f"expected {calls} accesses, traced {seen}")
 
@@ -99,7 +113,11 @@ def measure() -> list[tuple[str, list[Timing]]]:
             "trace bit, in C": trace_bit("trace", *loads),
             "trace bit, its two stops and nothing else": trace_bit("skip", *loads),
         }
-        byte = {"pagetrap, in Python": pagetrap(*copy), "trace bit, in C": trace_bit("trace", *copy)}
+        byte = {
+            "pagetrap, in Python": pagetrap(*copy),
+            "pagetrap, a device in Python asked for each": pagetrap(*copy, device=_Memory()),
+            "trace bit, in C": trace_bit("trace", *copy),
+        }
         return [
             ("a load, by either route", compare(one, calls=_CALLS, rounds=5)),
             ("a byte of a REP MOVSB of 64 KiB", compare(byte, calls=_BYTES, rounds=2)),

@@ -5,7 +5,7 @@ a copy from one device to another, or to a buffer, is nothing special. The mappi
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from decode import Direction, Instruction
@@ -118,3 +118,20 @@ class Territory:
             owner.trace.record(
                 direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
             )
+
+    def record_block(
+        self,
+        places: Sequence[tuple[Direction, int, Region | None]],
+        step: int,
+        width: int,
+        data: bytes,
+        ip: int,
+        instruction: Instruction | None,
+        thread: int,
+    ) -> None:
+        """Record the accesses of a block in the traces of their owners."""
+        owners = [self._owners.get(region) for _, _, region in places]  # type: ignore[arg-type]  # as above
+        for trace in {id(owner.trace): owner.trace for owner in owners if owner is not None}.values():
+            mine = [place for place, owner in zip(places, owners, strict=True) if owner and owner.trace is trace]
+            if trace is not None:
+                trace.record_block(mine, step, width, data, ip, instruction, thread)

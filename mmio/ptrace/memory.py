@@ -158,6 +158,18 @@ class RegularFile:
         data = value.to_bytes(width, "little")[: max(room, 0)]
         os.pwrite(self._descriptor, data, self._offset + offset)
 
+    def read_block(self, offset: int, length: int) -> bytes | None:
+        """Read any number of bytes of the file; None where they go on past its end."""
+        data = os.pread(self._descriptor, length, self._offset + offset)
+        return data if len(data) == length else None
+
+    def write_block(self, offset: int, data: bytes) -> bool:
+        """Write any number of bytes of the file; False, and nothing written, where they go on past its end."""
+        at = self._offset + offset
+        if os.fstat(self._descriptor).st_size < at + len(data):
+            return False
+        return os.pwrite(self._descriptor, data, at) == len(data)
+
     def resized(self, length: int) -> "RegularFile":
         """Return this: a file is as long as it is."""
         return self

@@ -62,6 +62,6 @@ class _Guarded:
         raise Unreachable(self._start + offset, write=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("update", "read_block", "write_block"):
+        if name in ("update", "write_block") or (name == "read_block" and not self._readable):
             raise AttributeError(name)
         return getattr(self._device, name)

@@ -7,13 +7,13 @@ per thread, because what it keeps is per thread: which instruction is running, a
 Memory and ports work alike, so each is a `Route` over its own range map.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from decode import Direction, Instruction
+from decode import READ, WRITE, Direction, Instruction
 from mmio.records.access import Space
-from mmio.space.region import RangeMap, Region
+from mmio.space.region import RangeMap, Region, Segment
 from mmio.space.route import Route
 
 
@@ -34,6 +34,17 @@ class Recorder(Protocol):
         flags: int,
         thread: int,
         old: int | None = None,
+    ) -> None: ...
+
+    def record_block(
+        self,
+        places: Sequence[tuple[Direction, int, Region | None]],
+        step: int,
+        width: int,
+        data: bytes,
+        ip: int,
+        instruction: Instruction | None,
+        thread: int,
     ) -> None: ...
 
 
@@ -105,20 +116,42 @@ class Initiator:
         self.ip = ip
 
     def read_block(self, address: int, length: int) -> bytes | None:
-        """Read plain memory in one piece; None where it is not, lies in several segments, is recorded or watched."""
-        segment = self.memory.find(address)
-        read_block: Callable[[int, int], bytes | None] | None = segment.optional("read_block")
-        if read_block is None or segment.recorded or segment.watched or address + length > segment.end:
-            return None
-        return read_block(address - segment.base, length)
+        """Read plain memory in one piece; None where it is not, lies in several segments, or is watched."""
+        segment = self._plain(address, length)
+        method: Callable[[int, int], bytes | None] | None = None if segment is None else segment.optional("read_block")
+        return None if segment is None or method is None else method(address - segment.base, length)
 
     def write_block(self, address: int, data: bytes) -> bool:
         """Write plain memory in one piece; False, and nothing written, where `read_block` would return None."""
+        segment = self._plain(address, len(data))
+        method: Callable[[int, bytes], bool] | None = None if segment is None else segment.optional("write_block")
+        return segment is not None and method is not None and method(address - segment.base, data)
+
+    def moved(self, source: int | None, destination: int, width: int, data: bytes, backwards: bool) -> None:
+        """Record what a string instruction has moved in one piece, each element as an access of its own."""
+        ends = [(WRITE, destination)] if source is None else [(READ, source), (WRITE, destination)]
+        segments = [(direction, address, self.memory.find(address)) for direction, address in ends]
+        places = [(direction, address, found.label) for direction, address, found in segments if found.recorded]
+        if not places or self._trace is None:
+            return
+        if backwards:
+            data = b"".join(data[end - width : end] for end in range(len(data), 0, -width))
+        step = -width if backwards else width
+        self._trace.record_block(places, step, width, data, self.ip, self.instruction, self.thread)
+
+    def _plain(self, address: int, length: int) -> Segment | None:
+        """Return the segment of a block that may go in one piece, as far as the map knows.
+
+        For a string instruction its policy must have nothing to say about any element. Where accesses are recorded it
+        takes such an instruction: `moved` is told of its elements.
+        """
         segment = self.memory.find(address)
-        write_block: Callable[[int, bytes], bool] | None = segment.optional("write_block")
-        if write_block is None or segment.recorded or segment.watched or address + len(data) > segment.end:
-            return False
-        return write_block(address - segment.base, data)
+        if segment.watched or address + length > segment.end:
+            return None
+        if self.instruction is None or not self.instruction.string:
+            return None if segment.recorded else segment
+        width = self.instruction.accesses[0].width
+        return segment if address + length - width <= segment.limits[width] else None
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes of code, fewer where memory ends. Fetching is never recorded."""

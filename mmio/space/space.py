@@ -190,6 +190,10 @@ class AddressSpace:
         """Write plain memory in one piece; False, and nothing done, where it is not plain."""
         return self._own.write_block(address, data)
 
+    def moved(self, source: int | None, destination: int, width: int, data: bytes, backwards: bool) -> None:
+        """Record what a string instruction has moved in one piece."""
+        self._own.moved(source, destination, width, data, backwards)
+
     def fetch(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes of code."""
         return self._own.fetch(address, length)

@@ -58,6 +58,19 @@ def test_regular_file_ends_where_it_ends(tmp_path: Path) -> None:
     assert path.read_bytes() == b"abcd12"
     with pytest.raises(BeyondEnd):
         file.read(0x1000, 4)
+
+
+def test_blocks_of_a_regular_file(tmp_path: Path) -> None:
+    """What the file holds can be moved in one piece; what goes on past its end cannot, and is left as it was."""
+    path = tmp_path / "file"
+    path.write_bytes(b"abcdef")
+    file = shared_object(os.open(path, os.O_RDWR), 0, 0x1000, True)
+    assert isinstance(file, RegularFile)
+    assert file.read_block(2, 4) == b"cdef"
+    assert file.read_block(2, 5) is None
+    assert file.write_block(2, b"1234")
+    assert not file.write_block(3, b"5678")
+    assert path.read_bytes() == b"ab1234"
     with pytest.raises(BeyondEnd):
         file.write(0xFFE, 4, 0)
     file.close()

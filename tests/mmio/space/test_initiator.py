@@ -1,12 +1,15 @@
 """What an initiator adds to a route: where it is, what to record, blocks, code and steps."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decode import READ, WRITE, decode
 from emulate import Cpu, Emulator, Ram
-from mmio import AddressSpace, DeviceError, Initiator
+from mmio import AddressSpace, DeviceError, Initiator, Trace
 from tests.mmio.doubles import Answering, Log, Spy
 
 READ_EAX = bytes.fromhex("8b4704")  # mov eax,[rdi+4]
@@ -96,7 +99,7 @@ def test_errors_say_which_instruction(space: AddressSpace) -> None:
 
 
 def test_blocks_are_plain_memory_only(space: AddressSpace, log: Log) -> None:
-    """Inside one stretch of RAM blocks move in one piece, unrecorded; anywhere else they do not move."""
+    """Inside one stretch of RAM blocks move in one piece, unrecorded; elsewhere they do not move outside a REP."""
     initiator = space.initiator()
     assert initiator.write_block(0x2FFC, b"abcd")
     assert initiator.read_block(0x2FFC, 4) == b"abcd"
@@ -147,3 +150,76 @@ def test_the_bus_methods_are_the_routes_own(space: AddressSpace, name: str) -> N
     route = initiator.ports if name.startswith("port") else initiator.memory
     method: Callable[..., object] = getattr(initiator, name)
     assert method == getattr(route, name.removeprefix("port_"))
+
+
+class Elements:
+    """Memory that knows no blocks."""
+
+    def __init__(self, memory: Ram) -> None:
+        self.read, self.write = memory.read, memory.write
+
+
+_BOTTOM, _SIZE = 0x1000, 0x60
+_PLACES = st.integers(_BOTTOM - 8, _BOTTOM + 2 * _SIZE + 8)
+
+
+@given(
+    code=st.sampled_from(["f3a4", "f366a5", "f3a5", "f348a5", "f3aa", "f366ab", "f3ab", "f348ab"]),
+    source=_PLACES,
+    destination=_PLACES,
+    count=st.integers(0, 0x40),
+    down=st.booleans(),
+    recorded=st.tuples(st.booleans(), st.booleans()),
+    policies=st.sampled_from([{}, {"unaligned": "error"}, {"widths": {1, 4}}]),
+    keep=st.sampled_from([None, 5]),
+)
+def test_blocks_are_recorded_as_their_elements(
+    code: str,
+    source: int,
+    destination: int,
+    count: int,
+    down: bool,
+    recorded: tuple[bool, bool],
+    policies: dict[str, Any],
+    keep: int | None,
+) -> None:
+    """Moved in one piece or not, a string instruction leaves the same memory, registers, error and records."""
+    outcomes = []
+    for whole in (True, False):
+        trace = Trace(keep=keep)
+        space = AddressSpace(trace)
+        memories = [Ram(bytes(range(index, index + _SIZE))) for index in (1, 101)]
+        for index, memory in enumerate(memories):
+            region = space.map(
+                _BOTTOM + index * _SIZE, _SIZE, memory if whole else Elements(memory), f"memory {index}", **policies
+            )
+            space.unmap(region)
+            region.recorded = recorded[index]
+            space.memory.add(region)
+        cpu = Cpu(rsi=source, rdi=destination, rcx=count, rax=0x1122334455667788, df=int(down), rip=0x400000)
+        error = ""
+        try:
+            Emulator(space).step(cpu, bytes.fromhex(code))
+        except Exception as raised:
+            error = str(raised)
+        records = [(a.sequence, a.direction, a.address, a.width, a.value, a.ip, a.region, a.offset) for a in trace]
+        outcomes.append((cpu, [bytes(memory.data) for memory in memories], error, records, trace.dropped))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_recorded_block_moves_in_one_piece() -> None:
+    """Plain memory that is recorded need not be read byte by byte to be recorded byte by byte."""
+
+    class Counted(Ram):
+        reads = 0
+
+        def read(self, address: int, width: int) -> int:
+            self.reads += 1
+            return super().read(address, width)
+
+    memory, trace = Counted(0x1000), Trace()
+    space = AddressSpace(trace)
+    space.map(0x1000, 0x1000, memory, "memory")
+    space.ram(0x2000, 0x1000)
+    Emulator(space).step(Cpu(rsi=0x1000, rdi=0x2000, rcx=0x1000), b"\xf3\xa4")
+    assert (len(trace), memory.reads) == (0x1000, 0)

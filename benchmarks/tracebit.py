@@ -60,7 +60,7 @@ class _Memory:
 
 def _by_pagetrap(file: str, *arguments: str, device: _Memory | None = None) -> mmio.Trace:
     tracer = mmio.Tracer()
-    tracer.map_file(file, device, length=device and _BYTES)
+    tracer.map_file(file, device, length=None if device is None else _BYTES)
     tracer.spawn(arguments)
     if tracer.run():
         raise RuntimeError(f"{' '.join(arguments)} failed")

@@ -31,6 +31,9 @@ class Emulator:
             the instruction, every finished element committed, and `cpu.pending` saying "iterations".
         port_allowed: asked with port and width before each port access, as IOPL and the IO permission bitmap are
             (SDM vol. 1, 19.5.2); False raises #GP before anything is accessed. Left out, every port is allowed.
+        vouched: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
+            `AddressSpace` does, and each read is a little cheaper. Nothing looks at them then: what else a bus
+            answered would stand in a register.
     """
 
     def __init__(
@@ -41,11 +44,12 @@ class Emulator:
         alignment_check: bool = False,
         max_iterations: int | None = None,
         port_allowed: Callable[[int, int], bool] | None = None,
+        vouched: bool = False,
     ) -> None:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self.settings = Settings(slots, alignment_check, max_iterations, port_allowed)
+        self.settings = Settings(slots, alignment_check, max_iterations, port_allowed, vouched)
         self._known: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
 
     @property

@@ -44,8 +44,7 @@ def marked(bus: Initiator, flag: int) -> Iterator[None]:
     def with_flag(*what: Any, **named: Any) -> None:
         record(*what[:9], what[9] | flag, *what[10:], **named)  # the tenth is the flags
 
-    if record is not None:
-        bus.record = with_flag
+    bus.record = with_flag
     try:
         yield
     finally:

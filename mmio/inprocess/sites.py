@@ -10,7 +10,9 @@ from contextlib import suppress
 from ctypes import string_at
 from functools import partial
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
+
+from attrs import evolve, frozen
 
 from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
 from emulate import Emulator, UnsupportedInstruction
@@ -29,7 +31,8 @@ _MOST: Final = 1 << 16  # sites remembered before the memory starts afresh
 _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it
 
 
-class Site(NamedTuple):
+@frozen(slots=True)
+class Site:
     """An instruction, how to complete it (emulated, natively, or not at all), and its port operand, if it has one.
 
     `instruction` is None while only its first bytes are known.
@@ -45,7 +48,7 @@ class Sites(dict[int, Site]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._emulator = Emulator(FloatingMemory(), slots=SLOTS)  # only to compile with
+        self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True)  # only to compile with
 
     def __missing__(self, word: int) -> Site:
         if len(self) >= _MOST:
@@ -55,7 +58,7 @@ class Sites(dict[int, Site]):
             with suppress(TruncatedInstruction):
                 site = self._site(word.to_bytes(8, "little"))
         self[word] = site
-        return site if site.instruction is None or site.port else site._replace(run=partial(_run_first, site))
+        return site if site.instruction is None or site.port else evolve(site, run=partial(_run_first, site))
 
     def at(self, ip: int) -> Site:
         """Return the site at an address.

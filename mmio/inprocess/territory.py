@@ -39,7 +39,10 @@ class Territory:
     Attributes:
         space: where they lie.
         record_to: told where accesses are recorded, when that changes.
+        enabled: it is for each trace to say whether it is.
     """
+
+    enabled = True
 
     def __init__(self) -> None:
         self.space = AddressSpace(self, background=ProcessMemory())

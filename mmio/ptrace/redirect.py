@@ -156,7 +156,8 @@ class Redirects:
                     region = Region(target.offset, extent_of(target), target.device, name, policy)
                     space.memory.add(region)
         file = space.initiator(thread.pid)
-        file.ip, file.instruction, file.record = bus.ip, bus.instruction, bus.record
+        file.ip, file.instruction = bus.ip, bus.instruction
+        file.recorder, file.record = bus.recorder, bus.record
         return file
 
 

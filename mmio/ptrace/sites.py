@@ -30,7 +30,7 @@ LONGEST: Final = 15
 _MOST: Final = 1 << 16  # entries of a cache before it starts afresh
 _PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops at the first that faults
 
-_emulator: Final = Emulator(Ram(0), slots=SLOTS)  # only to compile with
+_emulator: Final = Emulator(Ram(0), slots=SLOTS, vouched=True)  # only to compile with
 
 
 class Site(NamedTuple):

@@ -9,7 +9,7 @@ Memory and ports work alike, so each is a `Route` over its own range map.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from decode import READ, WRITE, Direction, Instruction
 from mmio.records.access import Space
@@ -19,6 +19,9 @@ from mmio.space.route import Route
 
 class Recorder(Protocol):
     """Where records go; `Trace` is one."""
+
+    @property
+    def enabled(self) -> bool: ...
 
     def record(
         self,
@@ -48,6 +51,20 @@ class Recorder(Protocol):
     ) -> None: ...
 
 
+class _Nowhere:
+    """The recorder of those who have none."""
+
+    enabled = False
+
+    def record(self, *what: Any, **more: Any) -> None:
+        """Keep nothing."""
+
+    record_block = record
+
+
+_NOWHERE: Final = _Nowhere()
+
+
 class Addressed(Protocol):
     """What an initiator needs of an address space."""
 
@@ -72,7 +89,6 @@ class Initiator:
     """
 
     __slots__ = (
-        "_trace",
         "instruction",
         "ip",
         "memory",
@@ -81,6 +97,7 @@ class Initiator:
         "ports",
         "read",
         "record",
+        "recorder",
         "thread",
         "update",
         "write",
@@ -103,12 +120,12 @@ class Initiator:
     @property
     def trace(self) -> Recorder | None:
         """Where records go; None for nowhere."""
-        return self._trace
+        return None if self.recorder is _NOWHERE else self.recorder
 
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
-        self._trace = trace
-        self.record = None if trace is None else trace.record
+        self.recorder: Recorder = _NOWHERE if trace is None else trace
+        self.record = self.recorder.record
 
     def begin(self, instruction: Instruction, ip: int) -> None:
         """Note which instruction is running, for records and errors. `Emulator.step` calls it."""
@@ -132,12 +149,12 @@ class Initiator:
         ends = [(WRITE, destination)] if source is None else [(READ, source), (WRITE, destination)]
         segments = [(direction, address, self.memory.find(address)) for direction, address in ends]
         places = [(direction, address, found.label) for direction, address, found in segments if found.recorded]
-        if not places or self._trace is None:
+        if not places or not self.recorder.enabled:
             return
         if backwards:
             data = b"".join(data[end - width : end] for end in range(len(data), 0, -width))
         step = -width if backwards else width
-        self._trace.record_block(places, step, width, data, self.ip, self.instruction, self.thread)
+        self.recorder.record_block(places, step, width, data, self.ip, self.instruction, self.thread)
 
     def _plain(self, address: int, length: int) -> Segment | None:
         """Return the segment of a block that may go in one piece, as far as the map knows.

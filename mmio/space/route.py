@@ -69,7 +69,7 @@ class Route:
             value = self._checked(value, address, width)
         if hit.recorded:
             initiator = self._initiator
-            if initiator.record is not None:
+            if initiator.recorder.enabled:
                 initiator.record(
                     READ,
                     self._space,
@@ -106,7 +106,7 @@ class Route:
             raise
         if hit.recorded:
             initiator = self._initiator
-            if initiator.record is not None:
+            if initiator.recorder.enabled:
                 initiator.record(
                     WRITE,
                     self._space,
@@ -236,7 +236,7 @@ class Route:
 
     def _record(self, direction: Direction, part: Part, value: int, flags: int = 0, old: int | None = None) -> None:
         initiator = self._initiator
-        if part.segment.recorded and initiator.record is not None:
+        if part.segment.recorded and initiator.recorder.enabled:
             initiator.record(
                 direction,
                 self._space,

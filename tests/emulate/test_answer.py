@@ -84,3 +84,13 @@ def test_an_element_of_a_gather_is_checked() -> None:
     cpu = Cpu(rdi=0x10, xmm1=1 << 31)
     with pytest.raises(BusError, match="the bus answered None to a read of 4 bytes at address 0x10"):
         Emulator(Answering(None)).step(cpu, bytes.fromhex("c4e271900427"))  # vpgatherdd xmm0,[rdi+xmm4],xmm1
+
+
+def test_nobody_looks_where_a_bus_vouches() -> None:
+    """The look is left out of what is compiled for such a bus; what fits is as ever."""
+    emulator = Emulator(Answering(7), vouched=True)
+    cpu = Cpu(rdi=0x10)
+    emulator.step(cpu, b"\x8b\x07")
+    assert cpu.eax == 7
+    assert "fitting" not in emulator.compile(64, b"\x8b\x07").source
+    assert "fitting" in Emulator(Answering(7)).compile(64, b"\x8b\x07").source

@@ -56,6 +56,8 @@ class Recorded(NamedTuple):
 class Log(list[Recorded]):
     """A trace that keeps its calls."""
 
+    enabled = True
+
     def record(
         self,
         direction: Direction,

@@ -223,3 +223,15 @@ def test_a_recorded_block_moves_in_one_piece() -> None:
     space.ram(0x2000, 0x1000)
     Emulator(space).step(Cpu(rsi=0x1000, rdi=0x2000, rcx=0x1000), b"\xf3\xa4")
     assert (len(trace), memory.reads) == (0x1000, 0)
+
+
+@pytest.mark.parametrize("answer", [None, -1, 1 << 128, 0.5], ids=repr)
+@pytest.mark.parametrize("code", ["8b07", "ed", "f00107", "f3ad", "c5fa6f07", "62f17c491007"])
+def test_a_space_vouches_for_its_devices(code: str, answer: object) -> None:
+    """Whatever an instruction is, a device's answer is looked at here: an emulator need not do it again."""
+    space = AddressSpace()
+    space.map(0x10, 0x100, Answering(answer), "broken")
+    space.map_ports(0x70, 4, Answering(answer), "broken")
+    cpu = Cpu(rdi=0x10, rsi=0x10, rdx=0x70, rcx=1, k1=1)
+    with pytest.raises(DeviceError, match="the device answered"):
+        Emulator(space, vouched=True).step(cpu, bytes.fromhex(code))

@@ -5,32 +5,18 @@ all through a wild pointer. So it is reached by way of the kernel (process_vm_re
 where a load or store would fault; that becomes the `PageFault` the program would have had.
 """
 
-import ctypes
-import errno
 import os
 from contextlib import suppress
-from ctypes import c_char, c_int, c_ulong, c_void_p
-from typing import Any, Final
+from typing import Final
 
 from emulate import PageFault
-from mmio.inprocess.libc import LIBC
+from mmio.transfer import read_memory, write_memory
 
 _TOP: Final = 1 << 47  # user addresses end here
 
 
 class Unreachable(PageFault):
     """The program itself could not have made this access."""
-
-
-class _Vector(ctypes.Structure):
-    """struct iovec."""
-
-    _fields_ = (("base", c_ulong), ("length", c_ulong))
-
-
-for _function in (LIBC.process_vm_readv, LIBC.process_vm_writev):
-    _function.restype = ctypes.c_ssize_t
-    _function.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
 
 
 class ProcessMemory:
@@ -50,14 +36,18 @@ class ProcessMemory:
 
     def read_block(self, address: int, length: int) -> bytes:
         """Read any number of bytes."""
-        data = ctypes.create_string_buffer(length)
-        _transfer(LIBC.process_vm_readv, data, address, length, write=False)
-        return data.raw
+        _check(address, length)
+        data = read_memory(os.getpid(), address, length)
+        if len(data) < length:
+            raise Unreachable(address + len(data))
+        return data
 
     def write_block(self, address: int, data: bytes) -> bool:
         """Write any number of bytes; return True, because this is plain memory."""
-        copy = (ctypes.c_char * len(data)).from_buffer_copy(data)
-        _transfer(LIBC.process_vm_writev, copy, address, len(data), write=True)
+        _check(address, len(data), write=True)
+        done = write_memory(os.getpid(), address, data)
+        if done < len(data):
+            raise Unreachable(address + done, write=True)
         return True
 
     fetch = read_block
@@ -91,15 +81,7 @@ class FloatingMemory(ProcessMemory):
         """Do nothing."""
 
 
-def _transfer(function: Any, local: ctypes.Array[c_char], address: int, length: int, *, write: bool) -> None:
-    vectors = (_Vector * 2)(_Vector(ctypes.addressof(local), length), _Vector(address, length))
-    here = ctypes.addressof(vectors)
-    if address + length > _TOP:  # the kernel would say EFAULT for all of it
+def _check(address: int, length: int, write: bool = False) -> None:
+    """Raise Unreachable past the last user address, where the kernel would refuse all of it."""
+    if address + length > _TOP:
         raise Unreachable(max(address, _TOP), write=write)
-    done = function(os.getpid(), here, 1, here + ctypes.sizeof(_Vector), 1, 0)
-    if done == length:
-        return
-    number = ctypes.get_errno()
-    if done < 0 and number != errno.EFAULT:
-        raise OSError(number, f"{function.__name__} on this process: {os.strerror(number)}")
-    raise Unreachable(address + max(done, 0), write=write)

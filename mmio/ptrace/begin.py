@@ -19,6 +19,7 @@ from mmio.ptrace.table import NUMBERS, rules
 from mmio.ptrace.targets import Targets
 from mmio.ptrace.thread import EXIT, Thread, ThreadGone
 from mmio.space.initiator import Recorder
+from mmio.transfer import read_memory, write_memory
 
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 _SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER
@@ -155,14 +156,14 @@ def _execute(thread: Thread, path: str, directory: str | None, targets: Targets)
     frame, regs, process = thread.frame, thread.regs, thread.process
     frame.load()
     stack = regs[RSP]
-    count = int.from_bytes(calls.read_memory(thread.pid, stack, 8), "little")
+    count = int.from_bytes(read_memory(thread.pid, stack, 8), "little")
     numbers = NUMBERS[64]
     place = thread.buffer(1 << 16)
     if directory is not None:
-        calls.write_memory(thread.pid, place, os.fsencode(directory) + b"\0")
+        write_memory(thread.pid, place, os.fsencode(directory) + b"\0")
         thread.make_call(numbers["chdir"], place)
     process.filtered = _filter(thread, place, targets)
-    calls.write_memory(thread.pid, place, os.fsencode(path) + b"\0")
+    write_memory(thread.pid, place, os.fsencode(path) + b"\0")
     thread.begin_call(numbers["execve"], place, stack + 8, stack + 8 * (count + 2))
     while True:
         thread.go(calls.SYSCALL)
@@ -180,7 +181,7 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
     about, watched = targets.concerns(), targets.watched()
     code = program(rules(64, **about), rules(32, **about), watched)
     header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
-    calls.write_memory(thread.pid, place, header + code)
+    write_memory(thread.pid, place, header + code)
     call = (NUMBERS[64]["seccomp"], _SET_MODE_FILTER, 0, place)
     try:
         try:

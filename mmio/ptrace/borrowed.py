@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from mmio.inprocess.libc import PAGE
-from mmio.ptrace import calls
 from mmio.ptrace.buffers import scatter
 from mmio.ptrace.thread import Call, Thread
+from mmio.transfer import read_memory, write_memory
 
 _ABOUT_ADDRESSES: Final = frozenset(
     # mmap mprotect munmap brk mremap msync mincore madvise shmat clone fork vfork execve mlock munlock remap_file_pages
@@ -50,7 +50,7 @@ def borrow(thread: Thread, call: Call) -> None:
     place = thread.buffer(PAGE * len(pointers))
     copies = range(place, place + PAGE * len(pointers), PAGE)
     for copy, data in zip(copies, before, strict=True):
-        calls.write_memory(thread.pid, copy, data)
+        write_memory(thread.pid, copy, data)
     changes = {index: copy for (index, _), copy in zip(pointers, copies, strict=True)}
     thread.set_call(call.number, changes, call.bits)
 
@@ -60,7 +60,7 @@ def borrow(thread: Thread, call: Call) -> None:
             result = -_EAGAIN  # it was not in vain
         thread.restore_call(result)
         for (_, address), copy, old in zip(pointers, copies, before, strict=True):
-            new = calls.read_memory(thread.pid, copy, len(old))
+            new = read_memory(thread.pid, copy, len(old))
             for first, last in _changes(old, new):
                 scatter(thread, address + first, new[first:last])
 

@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 from decode import READ, WRITE, decode
 from mmio.completion import marked
 from mmio.inprocess.memory import Unreachable
-from mmio.ptrace import calls
 from mmio.ptrace.pointers import Buffer, pointed
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.thread import Call, Thread
 from mmio.records.flags import KERNEL
 from mmio.space.initiator import Initiator
+from mmio.transfer import read_memory, write_memory
 
 _SPACE: Final = 64  # each copy begins at a multiple
 
@@ -86,7 +86,7 @@ def _stand_in(
             end = _stand_in(thread, inner, end, pieces, (copy + told[0], told[1]) if told else None)
         else:
             pieces.append(Piece(inner, 0, b"", None))
-    calls.write_memory(thread.pid, copy, bytes(data))
+    write_memory(thread.pid, copy, bytes(data))
     pieces.append(Piece(buffer, copy, buffer.contents or bytes(data), used))
     return end
 
@@ -103,9 +103,9 @@ def _finish(thread: Thread, pieces: list[Piece]) -> None:
             length = min(length, left)
             left -= length
         if used is not None:
-            length = min(length, int.from_bytes(calls.read_memory(thread.pid, *used), "little"))
+            length = min(length, int.from_bytes(read_memory(thread.pid, *used), "little"))
         if copy and buffer.direction & WRITE:
-            after = bytearray(calls.read_memory(thread.pid, copy, length))
+            after = bytearray(read_memory(thread.pid, copy, length))
             for pointer in buffer.pointers:  # the program's own stay in place
                 where = slice(pointer.at, pointer.at + pointer.width)
                 after[where] = before[where]

@@ -8,7 +8,7 @@ What every access needs is not here: see `trip.py`.
 
 import ctypes
 import os
-from ctypes import c_char, c_int, c_long, c_size_t, c_ulong, c_void_p
+from ctypes import c_char, c_int, c_long, c_ulong, c_void_p
 from typing import Any, Final
 
 # linux/ptrace.h, asm/ptrace-abi.h
@@ -59,10 +59,6 @@ _waitpid.argtypes = (c_int, c_void_p, c_int)
 _NO_HANG: Final = 1
 _INTERRUPTED: Final = 4  # EINTR
 
-for _name in ("process_vm_readv", "process_vm_writev"):
-    _function: Any = getattr(LIBC, _name)
-    _function.restype = ctypes.c_ssize_t
-    _function.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
 LIBC.waitid.argtypes = (c_int, c_int, c_void_p, c_int)
 LIBC.syscall.restype = c_long
 
@@ -159,36 +155,6 @@ def peek(pid: int = 0) -> tuple[int, bool]:
             return 0, False
         raise failed("waiting for any thread")
     return info.pid, info.code == _TRAPPED
-
-
-class _Vector(ctypes.Structure):
-    """struct iovec."""
-
-    _fields_ = (("base", c_ulong), ("length", c_size_t))
-
-
-def read_memory(pid: int, address: int, length: int) -> bytes:
-    """Return up to `length` bytes at an address, fewer where the rest cannot be read. Empty when none can."""
-    data = (c_char * length)()
-    done = _transfer(LIBC.process_vm_readv, pid, data, address, length)
-    return data.raw[:done]
-
-
-def write_memory(pid: int, address: int, data: bytes) -> int:
-    """Write bytes at an address; return how many could be written."""
-    copy = (c_char * len(data)).from_buffer_copy(data)
-    return _transfer(LIBC.process_vm_writev, pid, copy, address, len(data))
-
-
-def _transfer(function: Any, pid: int, local: "ctypes.Array[c_char]", address: int, length: int) -> int:
-    vectors = (_Vector * 2)(_Vector(ctypes.addressof(local), length), _Vector(address, length))
-    here = ctypes.addressof(vectors)
-    done: int = function(pid, here, 1, here + ctypes.sizeof(_Vector), 1, 0)
-    if done < 0:
-        if ctypes.get_errno() in (14, 12):  # EFAULT; ENOMEM for addresses of no process
-            return 0
-        raise failed(f"{function.__name__} of process {pid}")
-    return done
 
 
 def get_descriptor(pid: int, descriptor: int) -> int:

@@ -14,6 +14,7 @@ from typing import Final
 
 from mmio.ptrace import calls
 from mmio.ptrace.thread import Call, Thread
+from mmio.transfer import read_memory, write_memory
 
 _BIT: Final = 1 << signal.SIGSEGV - 1
 _SIZE: Final = 8
@@ -24,7 +25,7 @@ _UNBLOCK: Final = 1  # SIG_UNBLOCK
 def entered(thread: Thread, call: Call) -> None:
     """Deal with an rt_sigprocmask of the program's, before it is made."""
     how, new, old, size = call.arguments[:4]
-    data = calls.read_memory(thread.pid, new, _SIZE) if new else bytes(_SIZE)
+    data = read_memory(thread.pid, new, _SIZE) if new else bytes(_SIZE)
     if size != _SIZE or len(data) != _SIZE:
         return  # the kernel refuses
     mask = int.from_bytes(data, "little")
@@ -35,7 +36,7 @@ def entered(thread: Thread, call: Call) -> None:
     changed = {}
     if new and mask & _BIT and how != _UNBLOCK:
         place = changed[1] = thread.buffer(_SIZE)
-        calls.write_memory(thread.pid, place, (mask & ~_BIT).to_bytes(_SIZE, "little"))
+        write_memory(thread.pid, place, (mask & ~_BIT).to_bytes(_SIZE, "little"))
     if not changed and before == after and not (old and before):
         return
     thread.set_call(call.number, changed, call.bits)
@@ -47,8 +48,8 @@ def entered(thread: Thread, call: Call) -> None:
             return
         thread.blocks_faults = after
         if old and before:
-            shown = int.from_bytes(calls.read_memory(thread.pid, old, _SIZE), "little") | _BIT
-            calls.write_memory(thread.pid, old, shown.to_bytes(_SIZE, "little"))
+            shown = int.from_bytes(read_memory(thread.pid, old, _SIZE), "little") | _BIT
+            write_memory(thread.pid, old, shown.to_bytes(_SIZE, "little"))
 
     thread.on_exit = returned
 

@@ -15,7 +15,7 @@ from typing import Final
 from mmio.inprocess.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
 from mmio.inprocess.memory import Unreachable
 from mmio.inprocess.passthrough import RealMemory
-from mmio.ptrace import calls
+from mmio.transfer import read_memory, write_memory
 
 _MAP_SHARED: Final = 1
 _FAILED: Final = (1 << 64) - 1
@@ -45,21 +45,21 @@ class TracedMemory:
 
     def read_block(self, address: int, length: int) -> bytes:
         """Read any number of bytes."""
-        data = calls.read_memory(self.pid, address, length)
+        data = read_memory(self.pid, address, length)
         if len(data) < length:
             raise Unreachable(address + len(data))
         return data
 
     def write_block(self, address: int, data: bytes) -> bool:
         """Write any number of bytes; return True, because this is plain memory."""
-        done = calls.write_memory(self.pid, address, data)
+        done = write_memory(self.pid, address, data)
         if done < len(data):
             raise Unreachable(address + done, write=True)
         return True
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes, fewer where the rest cannot be read."""
-        return calls.read_memory(self.pid, address, length)
+        return read_memory(self.pid, address, length)
 
 
 class OwnMemory:

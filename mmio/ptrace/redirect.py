@@ -21,6 +21,7 @@ from mmio.space.initiator import Initiator
 from mmio.space.policy import Policy
 from mmio.space.region import Region
 from mmio.space.space import AddressSpace
+from mmio.transfer import read_memory, write_memory
 
 _PREFIX: Final = "/memfd:pagetrap:"
 _EFAULT: Final = 14
@@ -115,7 +116,7 @@ class Redirects:
         if path not in self._paths:
             self._paths.append(path)
         place = thread.buffer(64)
-        calls.write_memory(thread.pid, place, f"pagetrap:{self._paths.index(path)}\0".encode())
+        write_memory(thread.pid, place, f"pagetrap:{self._paths.index(path)}\0".encode())
         close_on_exec = _CLOSE_ON_EXEC if flags & os.O_CLOEXEC else 0
         thread.set_call(NUMBERS[call.bits]["memfd_create"], {0: place, 1: close_on_exec}, call.bits)
 
@@ -180,7 +181,7 @@ def _buffers(thread: Thread, name: str, call: Call) -> list[tuple[int, int]]:
     if not name.endswith("v"):
         return [(call.arguments[1], call.arguments[2])]
     width = call.bits // 8
-    array = calls.read_memory(thread.pid, call.arguments[1], 2 * width * min(call.arguments[2], 1024))
+    array = read_memory(thread.pid, call.arguments[1], 2 * width * min(call.arguments[2], 1024))
     words = [int.from_bytes(array[at : at + width], "little") for at in range(0, len(array), width)]
     return list(zip(words[::2], words[1::2], strict=False))
 
@@ -189,14 +190,14 @@ def _substitute(thread: Thread, call: Call, index: int, path: str) -> None:
     """Let a call name another file."""
     name = os.fsencode(path) + b"\0"
     place = thread.buffer(len(name))
-    calls.write_memory(thread.pid, place, name)
+    write_memory(thread.pid, place, name)
     thread.set_call(call.number, {index: place}, call.bits)
     thread.on_exit = thread.restore_call
 
 
 def _string(thread: Thread, address: int) -> str | None:
     """Return the string at an address, None when there is none."""
-    data = calls.read_memory(thread.pid, address, 4096)
+    data = read_memory(thread.pid, address, 4096)
     end = data.find(b"\0")
     return os.fsdecode(data[:end]) if end > 0 else None
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Final
 
 from mmio.inprocess.libc import PAGE, PROT_EXEC, PROT_READ
 from mmio.pictures import listing
-from mmio.ptrace import calls
 from mmio.ptrace.regs import RIP
 from mmio.ptrace.table import NUMBERS
 from mmio.ptrace.thread import Call, Thread
+from mmio.transfer import read_memory, write_memory
 
 if TYPE_CHECKING:
     from mmio.ptrace.process import Trapped
@@ -156,7 +156,7 @@ class Rescue:
     def entered(self, thread: Thread, call: Call) -> None:
         """Answer a call of the program's about its action for SIGSEGV, before it is made."""
         number, new, old = call.arguments[:3]
-        action = calls.read_memory(thread.pid, new, _ACTION.size) if new else b""
+        action = read_memory(thread.pid, new, _ACTION.size) if new else b""
         if number != _SIGSEGV or len(action) not in (0, _ACTION.size) or thread.group != thread.process.pid:
             return  # the last: a child of vfork has our memory, but actions of its own
         thread.frame.load()
@@ -165,7 +165,7 @@ class Rescue:
         place = 0
         if action:
             place = thread.buffer(_ACTION.size)
-            calls.write_memory(thread.pid, place, self._ours(action))
+            write_memory(thread.pid, place, self._ours(action))
         thread.set_call(call.number, {1: place, 2: 0}, call.bits)
 
         def returned() -> None:
@@ -174,7 +174,7 @@ class Rescue:
             if failed:
                 return
             if old:
-                calls.write_memory(thread.pid, old, self.action)
+                write_memory(thread.pid, old, self.action)
             if action:
                 self._become(action)
 

@@ -20,9 +20,9 @@ from decode import (
 )
 from decode.registers import GENERAL
 from emulate import Emulator, Ram, UnsupportedInstruction
-from mmio.ptrace import calls
 from mmio.ptrace.maps import mappings
 from mmio.ptrace.regs import CODE_32, CS, RIP, SLOTS, Frame
+from mmio.transfer import read_memory
 
 LONGEST: Final = 15
 """Bytes of an instruction."""
@@ -95,7 +95,7 @@ class Sites(dict[int, Site]):
         """
         ip = frame.regs[RIP]
         frame.bits = 32 if frame.regs[CS] == CODE_32 else 64
-        code = calls.read_memory(frame.pid, ip, LONGEST)
+        code = read_memory(frame.pid, ip, LONGEST)
         try:
             site = site_of(code, frame.bits)
         except TruncatedInstruction as error:

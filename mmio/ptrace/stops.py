@@ -16,6 +16,7 @@ from mmio.ptrace.syscalls import SystemCalls
 from mmio.ptrace.table import NAMES
 from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
 from mmio.ptrace.trip import ACCESS, CHANGED, functions
+from mmio.transfer import read_memory
 
 ACCESS_STATUS: Final = signal.SIGSEGV << 8 | 0x7F
 """The wait status of a thread stopped at SIGSEGV."""
@@ -204,5 +205,5 @@ def _shares_memory(maker: Thread) -> bool:
     if name == "clone":
         return bool(first & _SHARED_MEMORY)
     if name == "clone3":
-        return bool(int.from_bytes(calls.read_memory(maker.pid, first, 8), "little") & _SHARED_MEMORY)
+        return bool(int.from_bytes(read_memory(maker.pid, first, 8), "little") & _SHARED_MEMORY)
     return name == "vfork"

@@ -83,11 +83,12 @@ class Emulator:
             compiled = None  # and not made here, where what it raises would have this exception as its context
         if compiled is None:
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
-        instruction = compiled.instruction
+        # Two loads and then a call: a call through an attribute that is a slot is looked up anew each time.
+        run, instruction = compiled.run, compiled.instruction
         if self._begin is not None:
             self._begin(instruction, cpu.regs[cpu.slots[RIP]])
         try:
-            compiled.run(cpu, self._bus)
+            run(cpu, self._bus)
         except TypeError as error:
             if not is_about_an_answer(error):
                 raise

@@ -108,7 +108,8 @@ class Trap:
                 site = sites[regs[code]]
                 bus.ip = regs[rip]
                 bus.instruction = site.instruction
-                site.run(frame, bus)
+                run = site.run  # a call through an attribute that is a slot would be looked up anew each time
+                run(frame, bus)
                 return
             except BaseException as error:
                 trapped = _, regs, _ = frames[context]

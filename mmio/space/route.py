@@ -54,9 +54,9 @@ class Route:
             if not hit.start <= address <= hit.limits[width]:
                 return self._read_parts(address, width)
             self._read_hit = hit
-        offset = address - hit.base
+        offset, read = address - hit.base, hit.read  # a call through a slot would be looked up anew each time
         try:
-            value = hit.read(offset, width)
+            value = read(offset, width)
         except NoRegister as hole:
             if hole.device is not hit.region.device:
                 self._place(hole, "read", address, width)
@@ -70,7 +70,8 @@ class Route:
         if hit.recorded:
             initiator = self._initiator
             if initiator.recorder.enabled:
-                initiator.record(
+                record = initiator.record
+                record(
                     READ,
                     self._space,
                     address,
@@ -93,9 +94,9 @@ class Route:
             if not hit.start <= address <= hit.limits[width]:
                 return self._write_parts(address, width, value)
             self._write_hit = hit
-        offset = address - hit.base
+        offset, write = address - hit.base, hit.write
         try:
-            hit.write(offset, width, value)
+            write(offset, width, value)
         except NoRegister as hole:
             if hole.device is not hit.region.device:
                 self._place(hole, "write", address, width)
@@ -107,7 +108,8 @@ class Route:
         if hit.recorded:
             initiator = self._initiator
             if initiator.recorder.enabled:
-                initiator.record(
+                record = initiator.record
+                record(
                     WRITE,
                     self._space,
                     address,

@@ -5,8 +5,10 @@ a copy from one device to another, or to a buffer, is nothing special. The mappi
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
+
+from attrs import evolve
 
 from decode import Direction, Instruction
 from mmio.inprocess import escape, signals, unwind
@@ -14,6 +16,7 @@ from mmio.inprocess.entry import PORTS, TRAPS_START, entry
 from mmio.inprocess.libc import pages
 from mmio.inprocess.memory import ProcessMemory
 from mmio.records.access import Space
+from mmio.records.rows import Block
 from mmio.space.initiator import Recorder
 from mmio.space.region import Region
 from mmio.space.space import AddressSpace
@@ -122,19 +125,10 @@ class Territory:
                 direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
             )
 
-    def record_block(
-        self,
-        places: Sequence[tuple[Direction, int, Region | None]],
-        step: int,
-        width: int,
-        data: bytes,
-        ip: int,
-        instruction: Instruction | None,
-        thread: int,
-    ) -> None:
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Record the accesses of a block in the traces of their owners."""
-        owners = [self._owners.get(region) for _, _, region in places]  # type: ignore[arg-type]  # as above
+        owners = [self._owners.get(region) for _, _, region in block.places]  # type: ignore[arg-type]  # as above
         for trace in {id(owner.trace): owner.trace for owner in owners if owner is not None}.values():
-            mine = [place for place, owner in zip(places, owners, strict=True) if owner and owner.trace is trace]
             if trace is not None:
-                trace.record_block(mine, step, width, data, ip, instruction, thread)
+                mine = [p for p, owner in zip(block.places, owners, strict=True) if owner and owner.trace is trace]
+                trace.record_block(evolve(block, places=mine), ip, instruction, thread)

@@ -1,35 +1,58 @@
-"""Records as rows of 28 bytes each: one at a time, and all those of a block at once."""
+"""Records as rows of 28 bytes each, and those of a block all at once."""
 
 import struct
 from array import array
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from decode import Direction
+
+if TYPE_CHECKING:
+    from mmio.space.region import Region
 
 ROW: Final = struct.Struct("<QQQI")  # time, address, value (or the number of the extra), site
 _ADDRESS, _VALUE = 8, 16  # where they are in a row
 
 
-def block(time: int, places: Sequence[tuple[int, int]], step: int, width: int, data: bytes) -> bytes:
-    """Return the rows of elements that were moved in one piece, all at the same time.
+@frozen
+class Block:
+    """Elements that were moved in one piece, each with the same accesses.
 
-    Each element has a row in each place, in their order. What repeats is copied, and the bytes that do not are put in
-    place column by column: some tens of nanoseconds a row.
-
-    Args:
-        time: in nanoseconds.
-        places: the address of the first element, and the site.
-        step: from one element's address to the next one's.
+    Attributes:
+        places: of each access the direction, the address for the first element, and the region.
+        step: from one element's address to the next one's, negative when they went down.
         width: bytes of an element.
         data: the elements, in the order in which they were moved.
     """
-    count = len(data) // width
-    rows = bytearray(b"".join(ROW.pack(time, 0, 0, site) for _, site in places) * count)
-    stride = ROW.size * len(places)
-    for number, (first, _) in enumerate(places):
-        row = number * ROW.size
-        addresses = array("Q", range(first, first + step * count, step)).tobytes()
-        for byte in range(8):
-            rows[row + _ADDRESS + byte :: stride] = addresses[byte::8]
-        for byte in range(width):
-            rows[row + _VALUE + byte :: stride] = data[byte::width]
-    return bytes(rows)
+
+    places: "Sequence[tuple[Direction, int, Region | None]]"
+    step: int
+    width: int
+    data: bytes
+
+    def __iter__(self) -> "Iterator[tuple[Direction, int, Region | None, int]]":
+        """Return direction, address, region and value of each access, in order."""
+        for start in range(0, len(self.data), self.width):
+            value, moved = int.from_bytes(self.data[start : start + self.width], "little"), start // self.width
+            for direction, first, region in self.places:
+                yield direction, first + moved * self.step, region, value
+
+    def rows(self, time: int, sites: Sequence[int]) -> bytes:
+        """Return the rows of all accesses, at the same time in nanoseconds, given the site of each place.
+
+        What repeats is copied, and the bytes that do not are put in place column by column: some tens of nanoseconds a
+        row.
+        """
+        count = len(self.data) // self.width
+        rows = bytearray(b"".join(ROW.pack(time, 0, 0, site) for site in sites) * count)
+        stride = ROW.size * len(sites)
+        for number, (_, first, _) in enumerate(self.places):
+            row = number * ROW.size
+            addresses = array("Q", range(first, first + self.step * count, self.step)).tobytes()
+            for byte in range(8):
+                rows[row + _ADDRESS + byte :: stride] = addresses[byte::8]
+            for byte in range(self.width):
+                rows[row + _VALUE + byte :: stride] = self.data[byte :: self.width]
+        return bytes(rows)

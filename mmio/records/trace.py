@@ -25,7 +25,7 @@ from decode import Direction, Instruction
 from mmio.pictures.table import Live, Resolver
 from mmio.records.access import Access, FieldPlace, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
-from mmio.records.rows import ROW, block
+from mmio.records.rows import ROW, Block
 from mmio.records.selection import Locate
 from mmio.records.spot import Remembered, Spot
 from mmio.records.summary import Group
@@ -153,40 +153,20 @@ class Trace(TraceView):
         else:
             self._add(row)
 
-    def record_block(
-        self,
-        places: "Sequence[tuple[Direction, int, Region | None]]",
-        step: int,
-        width: int,
-        data: bytes,
-        ip: int,
-        instruction: Instruction | None,
-        thread: int,
-    ) -> None:
-        """Append the accesses of elements that were moved in one piece, as if each had been made on its own.
-
-        Args:
-            places: of each access an element makes the direction, the address for the first element, and the region.
-            step: from one element's address to the next one's, negative when they went down.
-            width: bytes of an element.
-            data: the elements, in the order in which they were moved.
-            ip, instruction, thread: as for `record`.
-        """
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
+        """Append the accesses of a block, as if each had been made on its own; the other arguments as for `record`."""
         if not self.enabled:
             return
         if not self._plain:
-            for start in range(0, len(data), width):
-                value, moved = int.from_bytes(data[start : start + width], "little"), start // width * step
-                for direction, first, region in places:
-                    at = first + moved
-                    offset = at - region.start if region else 0
-                    self.record(direction, "memory", at, width, value, ip, instruction, region, offset, 0, thread)
+            for direction, at, region, value in block:
+                offset = at - region.start if region else 0
+                self.record(direction, "memory", at, block.width, value, ip, instruction, region, offset, 0, thread)
             return
         sites = [
-            (first, self._site(instruction, region, width, direction, "memory", 0, thread, ip, False))
-            for direction, first, region in places
+            self._site(instruction, region, block.width, direction, "memory", 0, thread, ip, False)
+            for direction, _, region in block.places
         ]
-        self._rows += block(monotonic_ns(), sites, step, width, data)
+        self._rows += block.rows(monotonic_ns(), sites)
 
     def mark(self, text: str) -> None:
         """Put a line of text between the accesses."""

@@ -7,12 +7,13 @@ per thread, because what it keeps is per thread: which instruction is running, a
 Memory and ports work alike, so each is a `Route` over its own range map.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from decode import READ, WRITE, Direction, Instruction
 from mmio.records.access import Space
+from mmio.records.rows import Block
 from mmio.space.region import RangeMap, Region, Segment
 from mmio.space.route import Route
 
@@ -39,16 +40,7 @@ class Recorder(Protocol):
         old: int | None = None,
     ) -> None: ...
 
-    def record_block(
-        self,
-        places: Sequence[tuple[Direction, int, Region | None]],
-        step: int,
-        width: int,
-        data: bytes,
-        ip: int,
-        instruction: Instruction | None,
-        thread: int,
-    ) -> None: ...
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None: ...
 
 
 class _Nowhere:
@@ -153,8 +145,8 @@ class Initiator:
             return
         if backwards:
             data = b"".join(data[end - width : end] for end in range(len(data), 0, -width))
-        step = -width if backwards else width
-        self.recorder.record_block(places, step, width, data, self.ip, self.instruction, self.thread)
+        block = Block(places, -width if backwards else width, width, data)
+        self.recorder.record_block(block, self.ip, self.instruction, self.thread)
 
     def _plain(self, address: int, length: int) -> Segment | None:
         """Return the segment of a block that may go in one piece, as far as the map knows.

@@ -1,10 +1,10 @@
 """Stand-ins: a device that notes what it sees, a trace that keeps what it is told."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from decode import Direction, Instruction
 from mmio import Region
+from mmio.records.rows import Block
 
 
 class Spy:
@@ -77,23 +77,10 @@ class Log(list[Recorded]):
             Recorded(direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old)
         )
 
-    def record_block(
-        self,
-        places: Sequence[tuple[Direction, int, Region | None]],
-        step: int,
-        width: int,
-        data: bytes,
-        ip: int,
-        instruction: Instruction | None,
-        thread: int,
-    ) -> None:
-        for start in range(0, len(data), width):
-            value, moved = int.from_bytes(data[start : start + width], "little"), start // width * step
-            for direction, first, region in places:
-                offset = first + moved - (0 if region is None else region.start)
-                self.record(
-                    direction, "memory", first + moved, width, value, ip, instruction, region, offset, 0, thread
-                )
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
+        for direction, at, region, value in block:
+            offset = at - region.start if region else 0
+            self.record(direction, "memory", at, block.width, value, ip, instruction, region, offset, 0, thread)
 
     @property
     def brief(self) -> list[tuple[Direction, int, int, int, int]]:

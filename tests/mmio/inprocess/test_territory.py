@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from decode import READ
+from decode import READ, WRITE
+from emulate import Cpu, Emulator, Ram
 from mmio.inprocess.entry import PORTS, TRAPS_START, entry
 from mmio.inprocess.territory import Territory
 from mmio.records.trace import Trace
@@ -66,3 +67,18 @@ def test_records_go_to_the_owner() -> None:
     territory.release(first)
     assert told[2:] == [two.trace]
     territory.release(second)
+
+
+def test_a_block_is_recorded_by_each_owner() -> None:
+    """A copy from one owner's memory to another's is in both traces, each with its own side."""
+    territory, one, two = Territory(), Somebody(), Somebody()
+    territory.claim(source := territory.space.map(0x1000, 0x1000, Ram(bytes(range(16)) * 256)), one)
+    territory.claim(destination := territory.space.map(0x2000, 0x1000, Ram(0x1000)), two)
+    initiator = territory.space.initiator()
+    cpu = Cpu(rsi=0x1000, rdi=0x2000, rcx=3)
+    Emulator(initiator).step(cpu, bytes.fromhex("f366a5"))  # rep movsw
+    for owner, direction, start in ((one, READ, 0x1000), (two, WRITE, 0x2000)):
+        seen = [(access.direction, access.address, access.width, access.value) for access in owner.trace]
+        assert seen == [(direction, start + 2 * i, 2, (2 * i + 1) << 8 | 2 * i) for i in range(3)]
+    territory.release(source)
+    territory.release(destination)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from mmio.ptrace.maps import group_of
-from mmio.records.symbols import Location, Symbols
+from mmio.records.symbols import Location, Symbols, named
 
 
 class Names:
@@ -26,7 +26,7 @@ class Names:
 
     def __call__(self, ip: int) -> str:
         """Return "function+0x12 (module)", or the address of an instruction that nothing is known of."""
-        return str(self.locate(ip) or f"{ip:#x}")
+        return named(ip, self.locate(ip))
 
     def locate(self, ip: int) -> Location | None:
         """Return where an instruction is, None when it is not known."""

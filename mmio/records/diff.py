@@ -2,8 +2,9 @@
 
 Two accesses are the same when they do the same to the same register: direction, space, place, width and values.
 Time, thread and instruction pointer differ between any two runs. The place is a region and an offset, so a
-region may lie elsewhere in the other trace. How often a driver polls differs between any two runs as well, and a poll
-loop of one trace must not be compared with the rest of the other: folded, reads that repeat are one.
+region may lie elsewhere in the other trace; code may, too, so each trace names its own. How often a driver polls
+differs between any two runs as well, and a poll loop of one trace must not be compared with the rest of the other:
+folded, reads that repeat are one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +13,10 @@ from typing import Final, Literal, overload
 from attrs import frozen
 
 from mmio.pictures.columns import Column, aligned, html
+from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.alignment import matches
+from mmio.records.naming import names
 
 COLUMNS: Final = (
     Column(""),
@@ -52,6 +55,7 @@ class TraceDiff(Sequence[Hunk]):
     """
 
     def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:
+        self._names = names(mine), names(other)
         numbers: dict[tuple[object, ...], int] = {}
         mine, other = (list(_folded(side) if fold else side) for side in (mine, other))
         keys = [[numbers.setdefault(_what(access), len(numbers)) for access in side] for side in (mine, other)]
@@ -87,20 +91,21 @@ class TraceDiff(Sequence[Hunk]):
         return html(COLUMNS, list(self._rows()), self.headline)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
+        of_mine, of_other = self._names
         last = len(self._hunks) - 1
         for index, hunk in enumerate(self._hunks):
             if hunk.kind != "equal":
-                yield from (_row("-", mine, None) for mine in hunk.mine)
-                yield from (_row("+", None, other) for other in hunk.other)
+                yield from (_row("-", mine, None, of_mine) for mine in hunk.mine)
+                yield from (_row("+", None, other, of_other) for other in hunk.other)
                 continue
             pairs = list(zip(hunk.mine, hunk.other, strict=True))
             before = [] if index == 0 else pairs[:CONTEXT]
             after = [] if index == last else pairs[max(len(before), len(pairs) - CONTEXT) :]
             hidden = len(pairs) - len(before) - len(after)
-            yield from (_row("", *pair) for pair in before)
+            yield from (_row("", *pair, of_mine) for pair in before)
             if hidden:
                 yield ("…", *[""] * 4, f"{hidden:,} equal", *[""] * 4)
-            yield from (_row("", *pair) for pair in after)
+            yield from (_row("", *pair, of_mine) for pair in after)
 
 
 def _what(access: Access) -> tuple[object, ...]:
@@ -129,7 +134,7 @@ def _hunks(mine: list[Access], other: list[Access], equal: Iterator[tuple[int, i
             yield Hunk("equal", mine[start:x], other[begin:y])
 
 
-def _row(sign: str, mine: Access | None, other: Access | None) -> tuple[str, ...]:
+def _row(sign: str, mine: Access | None, other: Access | None, resolve: Resolver) -> tuple[str, ...]:
     access = mine or other
     assert access is not None
     return (
@@ -141,6 +146,6 @@ def _row(sign: str, mine: Access | None, other: Access | None) -> tuple[str, ...
         access.place,
         access.shown,
         access.decoded,
-        f"{access.ip:#x}" if access.ip else "",
+        resolve(access.ip) if access.ip else "",
         access.text,
     )

@@ -12,8 +12,10 @@ from typing import Final
 
 from attrs import frozen
 
+from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.alignment import matches
+from mmio.records.naming import names
 
 CONTEXT: Final = 3  # equal accesses shown before and after each difference
 
@@ -47,7 +49,7 @@ class Expected:
         return (
             (self.letter, self.width) == (access.letter, access.width)
             and self.value in (None, access.value)
-            and self.place in _names(access)
+            and self.place in _places(access)
         )
 
 
@@ -67,7 +69,9 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     ("0xfe000000") or a port ("port 0x71").
 
     Raises:
-        AssertionError: something is missing, added or different; the message shows where, as a diff.
+        AssertionError: something is missing, added or different; the message shows where, as a diff, and which
+            instruction made what was not expected: by name if the trace knows names, as in
+            `mmio.Trace(locate=mmio.Symbols().locate)`.
         ValueError: a line is not in this form.
         TypeError: these are no accesses, or no lines.
     """
@@ -80,12 +84,12 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     if len(wanted) == len(accesses) and all(map(Expected.matches, wanted, accesses)):
         return
     made = list(accesses)
-    lines = "\n".join(_diff(made, wanted, expected))
+    lines = "\n".join(_diff(made, wanted, expected, names(accesses)))
     count = f"{len(wanted)} access{'es' * (len(wanted) != 1)}"
     raise AssertionError(f"expected {count} (-), the driver made {len(made)} (+)\n{lines}")
 
 
-def _names(access: Access) -> tuple[str, ...]:
+def _places(access: Access) -> tuple[str, ...]:
     """Every name of the place an access went to."""
     address = f"port {access.address:#x}" if access.space == "port" else f"{access.address:#x}"
     if access.offset is None:
@@ -94,7 +98,7 @@ def _names(access: Access) -> tuple[str, ...]:
     return address, offset, f"{access.region}{offset}", access.place, access.register or offset
 
 
-def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str]) -> Iterator[str]:
+def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str], resolve: Resolver) -> Iterator[str]:
     """The lines of a diff, with some equal accesses around each difference."""
     numbers: dict[Expected, int] = {}
     keys = [numbers.setdefault(line, len(numbers)) for line in wanted]
@@ -107,9 +111,7 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str]) -> I
     x = y = 0
     for start, begin, length in [*matches(keys, own), (len(keys), len(own), 0)]:
         yield from (f"- {line}" for line in lines[x:start])
-        yield from (
-            f"+ {notation(a, region=several)}{f'    at {a.ip:#x}: {a.text}' if a.ip else ''}" for a in made[y:begin]
-        )
+        yield from (f"+ {notation(access, region=several)}{_by(access, resolve)}" for access in made[y:begin])
         same = [f"  {notation(access, region=several)}" for access in made[begin : begin + length]]
         head = CONTEXT if (x or y or start or begin) else 0
         tail = CONTEXT if start + length < len(keys) or begin + length < len(own) else 0
@@ -117,6 +119,11 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str]) -> I
             same[head : len(same) - tail] = [f"  … {len(same) - head - tail:,} as expected"]
         yield from same
         x, y = start + length, begin + length
+
+
+def _by(access: Access, resolve: Resolver) -> str:
+    """Which instruction made an access, as far as is known."""
+    return (f"    at {resolve(access.ip)}" if access.ip else "") + (f": {access.text}" if access.text else "")
 
 
 def _first(numbers: dict[Expected, int], access: Access) -> int:

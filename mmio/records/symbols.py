@@ -39,6 +39,11 @@ class Location:
         return f"{place} {self.line}" if self.line else place
 
 
+def named(ip: int, location: Location | None) -> str:
+    """Return what an instruction is called: "function+0x12 (module) file.c:42", or its address if nobody knows."""
+    return f"{ip:#x}" if location is None else str(location)
+
+
 class Symbols:
     """Resolves the instruction pointers of this or another process; call it with one to get its name.
 
@@ -56,8 +61,7 @@ class Symbols:
         """Return "function+0x12 (module)", with the source line when it is known."""
         name = self._names.get(ip)
         if name is None:
-            location = self.locate(ip)
-            name = self._names[ip] = f"{ip:#x}" if location is None else str(location)
+            name = self._names[ip] = named(ip, self.locate(ip))
         return name
 
     def locate(self, ip: int) -> Location | None:

@@ -16,11 +16,11 @@ from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.diff import TraceDiff
-from mmio.records.events import Event, Located, Record
+from mmio.records.events import Event, Record
+from mmio.records.naming import locations, names
 from mmio.records.packed import Packed
 from mmio.records.selection import Selection
 from mmio.records.summary import Group, Summary
-from mmio.records.symbols import Location
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -143,24 +143,15 @@ class TraceView(Sequence[Access]):
         Raises:
             ValueError: the selection is of code by name, and the trace does not say where its instructions are.
         """
-        known = self._locations()
+        known = locations(self)
         wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
         passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
         return TraceView(access_at, array("Q", passing), self.events)
 
-    def _locations(self) -> dict[int, Location]:
-        """Where instructions are, by instruction pointer, as far as the trace says."""
-        return {event.ip: event.location for event in self.events if isinstance(event, Located)}
-
-    def _names(self) -> Resolver:
-        """Return what names instruction pointers, as far as the trace says where they are."""
-        names = {ip: str(location) for ip, location in self._locations().items()}
-        return lambda ip: names.get(ip) or hex(ip)
-
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""
-        return Summary(self._groups(), self._names())
+        return Summary(self._groups(), names(self))
 
     def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver | None = None) -> str:
         """Return the accesses as aligned text.
@@ -168,7 +159,7 @@ class TraceView(Sequence[Access]):
         `limit`: rows at most. `fold`: show a poll loop as one row for each of its accesses. `resolve` names
         instruction pointers, such as `mmio.Symbols()`; without it they have the names the trace knows.
         """
-        return table(self, limit=limit, fold=fold, resolve=resolve or self._names())
+        return table(self, limit=limit, fold=fold, resolve=resolve or names(self))
 
     def timeline(self, path: str | PathLike[str]) -> None:
         """Draw the accesses to a PNG, SVG or PDF file: a lane for each register, time from left to right.
@@ -201,10 +192,10 @@ class TraceView(Sequence[Access]):
         return TraceDiff(self, other, fold=fold)
 
     def __str__(self) -> str:
-        return table(self, limit=PRINTED_ROWS, resolve=self._names())
+        return table(self, limit=PRINTED_ROWS, resolve=names(self))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self):,} accesses>"
 
     def _repr_html_(self) -> str:
-        return table(self, limit=PRINTED_ROWS, resolve=self._names(), html=True)
+        return table(self, limit=PRINTED_ROWS, resolve=names(self), html=True)

@@ -9,7 +9,7 @@ from mmio.errors import MmioError
 from mmio.pictures.columns import Column, aligned
 from mmio.pictures.columns import html as as_html
 from mmio.records.access import Access
-from mmio.records.symbols import Location, Symbols
+from mmio.records.symbols import Location, Symbols, named
 
 COLUMNS: Final = (
     Column("hit", right=True),
@@ -88,7 +88,7 @@ class Hit:
         """Who did it, as far as is known: function and line, or the address."""
         if self.function:
             return f"{self.function} {self.line}".rstrip()
-        return str(self.location or (f"{self.ip:#x}" if self.ip else ""))
+        return named(self.ip, self.location) if self.ip else ""
 
     def __str__(self) -> str:
         """Return it on one line: "W 4 buffer[0:4] 00 00 00 00 -> 01 00 00 00 by work work.c:8: mov [rdi],eax"."""

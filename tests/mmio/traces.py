@@ -11,6 +11,7 @@ from mmio.records.events import Located, Loss, Mapped, Mark, PciDevice, Record, 
 START = 0xFE000000
 MOV = decode(bytes.fromhex("8b4710"))  # mov eax,[rdi+10h]
 ADD = decode(bytes.fromhex("f0830701"))  # lock add dword ptr [rdi],1
+POLL = Located(0, 0, 0x401000, "driver.so", 0x1000, "poll", 4, "driver.c:42")  # where `access` is made
 OUT = decode(bytes.fromhex("ee"))  # out dx,al
 
 

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from decode import WRITE
 from mmio import open_trace, save
 from mmio.__main__ import main
-from mmio.records.events import Located, Record
-from tests.mmio.traces import access
+from mmio.records.events import Record
+from tests.mmio.traces import POLL, access
 
 POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]
 Output = pytest.CaptureFixture[str]
@@ -70,8 +71,7 @@ def test_show_some(tmp_path: Path, capsys: Output) -> None:
 
 def located(path: Path) -> str:
     """Write a trace that says where one of its two instructions is."""
-    here = Located(0, 0, 0x401000, "driver.so", 0x1000, "poll", 4, "driver.c:42")
-    save([here, access(0), access(1, ip=0x5000)], path)
+    save([POLL, access(0), access(1, ip=0x5000)], path)
     return str(path)
 
 
@@ -174,6 +174,16 @@ def test_skip_passes_over_bad_lines(tmp_path: Path, capsys: Output) -> None:
     captured = capsys.readouterr()
     assert captured.err.startswith(f"pagetrap: {path}:3: ")
     assert len(captured.out.splitlines()) == 3
+
+
+def test_diff_names_code(tmp_path: Path, capsys: Output) -> None:
+    """Instructions have the names that their own file knows, whatever the other one calls the same address."""
+    mine, other = located(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
+    save([evolve(POLL, symbol="", line=""), access(0), access(1, value=9)], other)
+    assert main(["diff", mine, other]) == 1
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    ips = ["poll+0x4 (driver.so) driver.c:42", "0x5000", "driver.so+0x1000"]
+    assert [line.partition("0x0000000")[2][1:].strip() for line in lines] == ips
 
 
 def test_diff_fold(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from attrs import evolve
 
 from decode import READ_WRITE, WRITE
 from mmio import TraceView
-from tests.mmio.traces import MOV, START, access
+from tests.mmio.traces import MOV, POLL, START, access
 
 
 def trace(values: str, **changes: object) -> TraceView:
@@ -89,6 +89,18 @@ def test_report() -> None:
     assert " ".join(lines[6].split()) == "- 10 R 4 timer.STATUS 0x00000062 0x401000 mov eax,[rdi+10h]"
     assert str(mine.diff(mine)) == "19 accesses equal, 0 only in mine (-), 0 only in other (+)"
     assert "0x00000062" in mine.diff(other)._repr_html_()
+
+
+def test_code_has_names() -> None:
+    """An instruction is called what its own trace knows, in rows of either side; an access of both is mine."""
+    moved = evolve(POLL, ip=0x5000, symbol="", line="")
+    mine = TraceView.of([POLL, access(0), access(1, value=4)])
+    diff = mine.diff(TraceView.of([moved, access(0, ip=0x5000), access(1, ip=0x5000), access(2, ip=0x401000)]))
+    here = "poll+0x4 (driver.so) driver.c:42"
+    ends = [" " + end for end in (here, here, "driver.so+0x1000", "0x401000")]
+    assert [line.endswith(end) for line, end in zip(str(diff).splitlines()[2:], ends, strict=True)] == [True] * 4
+    assert here in diff._repr_html_()
+    assert here not in str(TraceView.of(mine).diff([]))
 
 
 def test_short_equal_stretch_is_shown_once() -> None:

@@ -1,11 +1,12 @@
 """Expected accesses, as lines."""
 
 import pytest
+from attrs import evolve
 
 from decode import READ_WRITE, WRITE
 from mmio import TraceView
 from mmio.records.expect import Expected, assert_accesses, notation
-from tests.mmio.traces import START, access
+from tests.mmio.traces import MOV, POLL, START, access
 
 WRITE_CTRL = access(0, direction=WRITE, address=START, offset=0, register="CTRL", value=1)
 READ_STATUS = access(1)
@@ -46,15 +47,26 @@ def test_atomics_are_compared_by_what_they_wrote() -> None:
 
 def test_failure_is_a_diff() -> None:
     """The message counts both sides and shows missing lines with -, added accesses with + and their instruction."""
-    view = TraceView.of([WRITE_CTRL, READ_STATUS, READ_STATUS])
+    view = TraceView.of([evolve(WRITE_CTRL, instruction=MOV), READ_STATUS, READ_STATUS])
     with pytest.raises(AssertionError) as caught:
         assert_accesses(view, ["W4 CTRL=0x3", "R4 STATUS"])
     assert str(caught.value).splitlines() == [
         "expected 2 accesses (-), the driver made 3 (+)",
         "- W4 CTRL=0x3",
-        "+ W4 CTRL=0x1    at 0x401000: ",
+        "+ W4 CTRL=0x1    at 0x401000: mov eax,[rdi+10h]",
         "  R4 STATUS=0x3",
-        "+ R4 STATUS=0x3    at 0x401000: ",
+        "+ R4 STATUS=0x3    at 0x401000",
+    ]
+
+
+def test_a_failure_names_the_code_that_did_it() -> None:
+    """By what the trace knows of it; code it knows nothing of is an address."""
+    view = TraceView.of([POLL, access(0, instruction=MOV), access(1, ip=0x5000)])
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(view, [])
+    assert str(caught.value).splitlines()[1:] == [
+        "+ R4 STATUS=0x3    at poll+0x4 (driver.so) driver.c:42: mov eax,[rdi+10h]",
+        "+ R4 STATUS=0x3    at 0x5000",
     ]
 
 

@@ -1,7 +1,7 @@
 """Accesses on the terminal as they happen: coloured, and with polling folded."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, TextIO
 
 from mmio.pictures.columns import GAP
@@ -90,7 +90,7 @@ class _Folding:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._loop = Loop()
+        self._loop: Loop[Hashable] = Loop()
         self._begin()
 
     def _begin(self) -> None:

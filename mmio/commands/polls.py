@@ -6,12 +6,12 @@ A device model that always answers the same is the usual mistake of a first mode
 from collections.abc import Callable
 from typing import Final, TextIO, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.events import Record
-from mmio.records.loops import MAX_LOOP, Loop
+from mmio.records.loops import Loop
 from mmio.records.spot import Spot, Spots
 
 FIRST: Final = 10_000
@@ -48,7 +48,7 @@ class Polls:
         self._resolve = resolve
         self._spots = Spots()
         self._threads: dict[int, _Spinning] = {}
-        self._found: list[Poll] = []
+        self._longest: list[Poll] = []
 
     def write(self, record: Record) -> None:
         """See an access."""
@@ -59,7 +59,7 @@ class Polls:
         """See an access that nobody has built."""
         spinning = self._threads.get(spot.thread)
         if spinning is None:
-            spinning = self._threads[spot.thread] = _Spinning(self._found.append)
+            spinning = self._threads[spot.thread] = _Spinning(self._ended)
         poll = spinning.see((spot, value, old))
         if poll is not None:
             told = poll.told(self._resolve, still=True)
@@ -69,8 +69,12 @@ class Polls:
         """Report the longest polls there were, those too that had an end."""
         for spinning in self._threads.values():
             spinning.end()
-        for poll in sorted(self._found, key=lambda poll: -poll.times)[:SHOWN]:
+        for poll in self._longest:
             print(f"pagetrap: {poll.told(self._resolve, still=False)}", file=self._stream, flush=True)
+
+    def _ended(self, poll: Poll) -> None:
+        """Keep a poll if it is one of the longest; those that are as long came first."""
+        self._longest = sorted([*self._longest, poll], key=lambda poll: -poll.times)[:SHOWN]
 
 
 _Made: TypeAlias = tuple[Spot, int, int | None]  # an access without what differs each time: its number and its time
@@ -79,10 +83,10 @@ _Made: TypeAlias = tuple[Spot, int, int | None]  # an access without what differ
 class _Spinning:
     """One thread's loop, in which every access is the same as in the turn before but for its number and time."""
 
-    def __init__(self, found: Callable[[Poll], None]) -> None:
-        self._loop = Loop()
-        self._found = found
-        self._recent: list[_Made] = []
+    def __init__(self, ended: Callable[[Poll], None]) -> None:
+        self._loop: Loop[_Made] = Loop()
+        self._ended = ended
+        self._told: Poll | None = None
         self._next = FIRST
 
     def see(self, made: _Made) -> Poll | None:
@@ -91,30 +95,27 @@ class _Spinning:
         length, count = loop.length, loop.count
         if loop.follows(made):
             return self._reported() if loop.count >= self._next * length else None
-        self._ended(length, count)
-        self._recent = [*self._recent, made][-MAX_LOOP:]
+        if self._next > FIRST:
+            self._finish(count // length)
         return None
 
     def end(self) -> None:
         """No more accesses come."""
-        self._ended(self._loop.length, self._loop.count)
+        self._finish(self._loop.turns)
 
     def _reported(self) -> Poll | None:
         self._next *= 10
-        return self._poll(self._loop.length, self._loop.turns)
+        self._told = _poll(self._loop)
+        return self._told
 
-    def _ended(self, length: int, count: int) -> None:
-        if self._next > FIRST:
-            poll = self._poll(length, count // length)
-            if poll is not None:
-                self._found(poll)
-        self._next = FIRST
-        if length:
-            turn, more = self._recent[-length:], count - 2 * length
-            self._recent += [turn[number % length] for number in range(max(more - MAX_LOOP, 0), more)]
+    def _finish(self, turns: int) -> None:
+        if self._told is not None:
+            self._ended(evolve(self._told, times=turns))
+        self._told, self._next = None, FIRST
 
-    def _poll(self, length: int, turns: int) -> Poll | None:
-        """Return the loop as a poll; None when it only writes, which fills a device and waits for nothing."""
-        turn = [spot.access(0, 0, value, old) for spot, value, old in self._recent[-length:]]
-        reads = {(access.place, access.shown): access for access in turn if access.reads}
-        return Poll(tuple(reads.values()), turns) if reads else None
+
+def _poll(loop: Loop[_Made]) -> Poll | None:
+    """Return a loop as a poll; None when it only writes, which fills a device and waits for nothing."""
+    turn = [spot.access(0, 0, value, old) for spot, value, old in loop.turn]
+    reads = {(access.place, access.shown): access for access in turn if access.reads}
+    return Poll(tuple(reads.values()), loop.turns) if reads else None

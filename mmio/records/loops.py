@@ -1,18 +1,21 @@
 """Recognising that a driver polls, while it does: the same few accesses again and again.
 
 A loop is known after its second turn, by keys that say what counts as the same. From then on every access costs one
-comparison, however long the loop goes on.
+comparison, however long the loop goes on. Outside of loops, a key that is none of the last few costs a look at these.
 """
 
-from collections.abc import Hashable
-from typing import Final
+from collections import deque
+from collections.abc import Hashable, Sequence
+from typing import Final, Generic, TypeVar
 
 from mmio.records.access import Access
 
 MAX_LOOP: Final = 4  # accesses in one turn of a poll loop: select and read of an index/data pair, twice
 
+Key = TypeVar("Key")
 
-class Loop:
+
+class Loop(Generic[Key]):
     """Follows a sequence of keys, and knows when it repeats itself.
 
     Attributes:
@@ -24,33 +27,40 @@ class Loop:
         self.length = 0
         self.count = 0
         self._longest = longest
-        self._recent: list[Hashable] = []  # as many as may make two turns
-        self._turn: list[Hashable] = []
+        self._recent: deque[Key] = deque(maxlen=2 * longest)  # as many as may make two turns, the latest first
 
     @property
     def turns(self) -> int:
         """How many times the loop has been gone through from start to end."""
         return self.count // self.length if self.length else 0
 
-    def follows(self, key: Hashable) -> bool:
+    @property
+    def turn(self) -> Sequence[Key]:
+        """The latest keys, as many as make a turn, in the order in which they came."""
+        return list(self._recent)[: self.length][::-1]
+
+    def follows(self, key: Key) -> bool:
         """Take the next key, and return whether it is the one that the loop goes on with."""
-        if self.length:
-            if key == self._turn[self.count % self.length]:
-                self.count += 1
-                return True
-            # The loop may have been a part of a longer one, such as the equal ones of two reads and a write.
-            since = max(2 * self.length, self.count - 2 * self._longest)
-            self._recent += [self._turn[number % self.length] for number in range(since, self.count)]
-            self.length = self.count = 0
-        recent = self._recent
-        recent.append(key)
-        del recent[: -2 * self._longest]
-        for length in range(1, len(recent) // 2 + 1):
-            if recent[-length:] == recent[-2 * length : -length]:
-                self._turn = recent[-length:]
+        recent, length = self._recent, self.length
+        if length and key == recent[length - 1]:
+            recent.appendleft(key)
+            self.count += 1
+            return True
+        self.length = self.count = 0
+        # Most keys of a driver that does not poll are none of the recent ones, and end no second turn.
+        back = recent.index(key) + 1 if key in recent else 0
+        recent.appendleft(key)
+        if 0 < back <= self._longest:
+            self._recognise(back)
+        return False
+
+    def _recognise(self, shortest: int) -> None:
+        """See whether the latest keys are two turns of a loop; the latest one was there `shortest` keys ago."""
+        recent = list(self._recent)
+        for length in range(shortest, self._longest + 1):
+            if recent[:length] == recent[length : 2 * length]:
                 self.length, self.count = length, 2 * length
                 break
-        return False
 
 
 def kind(access: Access) -> Hashable:

@@ -8,10 +8,13 @@ from mmio.records.loops import MAX_LOOP, Loop, kind
 from tests.mmio.traces import access
 
 KEYS = st.lists(st.integers(0, 3), max_size=60)
+TURNS = st.lists(
+    st.builds(lambda turn, times: turn * times, st.lists(st.integers(0, 3), max_size=6), st.integers(1, 5)), max_size=8
+).map(lambda turns: [key for turn in turns for key in turn])
 
 
-def follow(keys: list[int]) -> tuple[Loop, list[bool]]:
-    loop = Loop()
+def follow(keys: list[int]) -> tuple[Loop[int], list[bool]]:
+    loop: Loop[int] = Loop()
     return loop, [loop.follows(key) for key in keys]
 
 
@@ -47,7 +50,7 @@ def test_a_loop_may_begin_in_the_turn_another_ends_in() -> None:
 @given(KEYS)
 def test_a_loop_repeats_itself(keys: list[int]) -> None:
     """Whatever a loop claims to be has been there: the last `count` keys are turns of the same `length` keys."""
-    loop = Loop()
+    loop: Loop[int] = Loop()
     for number, key in enumerate(keys, 1):
         loop.follows(key)
         if loop.length:
@@ -62,6 +65,25 @@ def test_every_loop_is_found(before: list[int], turn: list[int]) -> None:
     loop, _ = follow(before + turn * 10)
     assert loop.length
     assert len(turn) % loop.length == 0
+
+
+@given(KEYS | TURNS, st.integers(1, MAX_LOOP))
+def test_a_loop_is_what_it_says(keys: list[int], longest: int) -> None:
+    """A loop goes on while each key is that of a turn ago; else the shortest turn that has just come twice is one."""
+    loop: Loop[int] = Loop(longest)
+    length = count = 0
+    for end, key in enumerate(keys, 1):
+        follows = length > 0 and key == keys[end - 1 - length]
+        if follows:
+            count += 1
+        else:
+            twice = [
+                n for n in range(1, longest + 1) if n * 2 <= end and keys[end - n : end] == keys[end - 2 * n : end - n]
+            ]
+            length = min(twice, default=0)
+            count = 2 * length
+        assert loop.follows(key) == follows
+        assert (loop.length, loop.count, loop.turn) == (length, count, keys[end - length : end])
 
 
 def test_kind() -> None:

@@ -1,7 +1,7 @@
 """One program, two engines: the same output, the same exit status, the same records."""
 
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,8 @@ from decode import READ, WRITE
 from tests.mmio.hosted.engines import ENGINES, pagetrap
 from tests.mmio.ptrace.models import pattern
 from tests.mmio.ptrace.programs import device_file, need_program, program
+from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS, MISALIGNED, NATIVE, SIGNALS, THREADS
 from tests.mmio.ptrace.test_buffers import CALLS, START
-from tests.mmio.ptrace.test_stops import SIGNALS, THREADS
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
 
@@ -108,32 +108,8 @@ def test_signals_stay_the_programs(tmp_path: Path, engine: str) -> None:
 @both
 def test_mappings_are_followed(tmp_path: Path, engine: str) -> None:
     """mremap moves what is trapped, munmap of a part leaves the rest, mprotect changes what the program may do."""
-    source = r"""
-    static sigjmp_buf back;
-    static void fault(int number) { siglongjmp(back, 1); }
-    int main(int argc, char **argv) {
-        signal(SIGSEGV, fault);
-        int fd = open(argv[1], O_RDWR);
-        volatile uint32_t *p = mmap(0, 0x3000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        p[0x800] = 1;
-        munmap((char *)p + 0x1000, 0x1000);
-        p[0] = 2, p[0x801] = 3;
-        volatile uint32_t *q = mremap((char *)p + 0x2000, 0x1000, 0x2000, MREMAP_MAYMOVE);
-        if (q == MAP_FAILED) return 1;
-        q[2] = 4, q[0x400] = 5;
-        if (mprotect((void *)q, 0x1000, PROT_READ)) return 2;
-        if (q[2] != 4) return 3;
-        if (!sigsetjmp(back, 1)) { q[2] = 9; return 4; }
-        if (mprotect((void *)q, 0x1000, PROT_READ | PROT_WRITE)) return 5;
-        q[2] = 6;
-        volatile uint32_t *r = mmap((void *)0x600000000000, 0x1000, PROT_READ | PROT_WRITE,
-            MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0x1000);
-        if (r != (void *)0x600000000000) return 6;
-        if (write(1, (void *)(r + 1), 4) != 4) return 7;
-        return 0;
-    }"""
     path = device_file(tmp_path, bytes(0x4000))
-    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(MAPPINGS), "device"])
     assert run.status == 0
     written = [(a.address & 0xFFF, a.value) for a in run.accesses if a.direction == WRITE]
     assert written == [(0, 1), (0, 2), (4, 3), (8, 4), (0, 5), (8, 6)]
@@ -172,53 +148,19 @@ def test_a_range_is_watched_to_the_byte(tmp_path: Path, engine: str) -> None:
 
 @both
 def test_what_the_emulator_does_not_do_is_done_by_the_cpu(tmp_path: Path, engine: str) -> None:
-    """A load and a store that are completed natively give the CPU's results under a timer, and are recorded so."""
-    source = r"""
-    static volatile int ticks;
-    static void tick(int number) { ticks++; }
-    int main(int argc, char **argv) {
-        float *p = (float *)map(argv[1], PROT_READ | PROT_WRITE), out[4] __attribute__((aligned(16)));
-        signal(SIGALRM, tick);
-        struct itimerval timer = {{0, 500}, {0, 500}};
-        setitimer(ITIMER_REAL, &timer, 0);
-        for (int i = 0; i < 4; i++) p[i] = (i + 1) * (i + 1);
-        for (int i = 0; i < 300 || ticks < 3; i++) {
-            __asm__ volatile("sqrtps %1,%%xmm3; movaps %%xmm3,%0" : "=m"(out) : "m"(*(float(*)[4])p) : "xmm3");
-            if (out[0] != 1 || out[1] != 2 || out[2] != 3 || out[3] != 4) return 1;
-            __asm__ volatile("fnstenv (%0); fldenv (%0)" : : "r"(p + 64) : "memory");
-        }
-        return 0;
-    }"""
+    """Loads and stores completed natively give the CPU's results, in threads and under a timer, and none is missed."""
     device_file(tmp_path)
-    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(NATIVE), "device"])
     assert run.status == 0
-    native = [a for a in run.accesses if a.notes == "native"]
-    assert {"sqrtps", "fnstenv"} <= {a.text.split()[0] for a in native}
+    native = Counter(a.text.split()[0] for a in run.accesses if a.notes == "native")
+    assert native == {"sqrtps": 600, "fnstenv": 600, "fldenv": 600}
 
 
 @both
 def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path, engine: str) -> None:
     """A misaligned operand of a natively completed instruction faults at the original's address."""
-    source = r"""
-    static sigjmp_buf back;
-    static volatile uint64_t ip;
-    static void fault(int number, siginfo_t *info, void *context) {
-        ip = ((uint64_t *)context)[5 + 16];
-        siglongjmp(back, 1);
-    }
-    extern char site[];
-    int main(int argc, char **argv) {
-        volatile char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
-        struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
-        sigaction(SIGSEGV, &action, 0);
-        if (!sigsetjmp(back, 1)) {
-            __asm__ volatile(".globl site; site: sqrtps 4(%0),%%xmm0" : : "r"(p) : "xmm0");
-            return 1;
-        }
-        return ip != (uint64_t)site;
-    }"""
     device_file(tmp_path)
-    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"]).status == 0
+    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(MISALIGNED), "device"]).status == 0
 
 
 @both
@@ -256,11 +198,7 @@ def test_the_exit_status_is_the_programs(tmp_path: Path, engine: str, script: st
 @both
 def test_a_model_that_raises_is_shown_whole(tmp_path: Path, engine: str) -> None:
     """The model's author gets the traceback; what was recorded is kept; the program goes no further."""
-    source = r"""int main() {
-        volatile uint32_t *p = map("/nowhere", PROT_READ);
-        for (;;) p[0];
-    }"""
-    run = pagetrap(engine, tmp_path, "run", ["--device", "models.py:Broken@/nowhere"], [program(source)])
+    run = pagetrap(engine, tmp_path, "run", ["--device", "models.py:Broken@/nowhere"], [program(ENDLESS)])
     assert run.status == 125
     assert "models.py" in run.complaints
     assert "RuntimeError: out of order" in run.complaints

@@ -12,27 +12,11 @@ import pytest
 from mmio.ptrace import Tracer
 from tests.mmio.ptrace.models import Recording
 from tests.mmio.ptrace.programs import device_file, program, run
+from tests.mmio.ptrace.sources import SIGNALS, THREADS
 
 EACH = int(os.environ.get("PAGETRAP_STOPS", "100000"))
 """Accesses of each of four threads: 400,000 stops, a quarter of a minute on two busy cores. Set fewer where that is
 too long."""
-
-THREADS = r"""
-static volatile uint32_t *p;
-static long count;
-static void *work(void *number) {
-    for (uint32_t i = 0; i < count; i++) p[(long)number] = i;
-    return 0;
-}
-int main(int argc, char **argv) {
-    count = atol(argv[2]);
-    p = map(argv[1], PROT_READ | PROT_WRITE);
-    pthread_t threads[4];
-    for (long i = 0; i < 4; i++) pthread_create(threads + i, 0, work, (void *)i);
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
-    return 3;
-}
-"""
 
 CHILDREN = r"""
 int main(int argc, char **argv) {
@@ -46,42 +30,6 @@ int main(int argc, char **argv) {
     wait(0);
     p[2] = 3;
     return 0;
-}
-"""
-
-SIGNALS = r"""
-static volatile int ticks;
-static sigjmp_buf back;
-static siginfo_t seen;
-static void tick(int number) { ticks++; }
-static void fault(int number, siginfo_t *info, void *context) { seen = *info; siglongjmp(back, 1); }
-int main(int argc, char **argv) {
-    volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE), *constant = map(argv[1], PROT_READ);
-    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO}, alarm = {.sa_handler = tick};
-    sigaction(SIGSEGV, &action, 0);
-    sigaction(SIGALRM, &alarm, 0);
-    struct itimerval timer = {{0, 1000}, {0, 1000}};
-    setitimer(ITIMER_REAL, &timer, 0);
-    for (int i = 0; i < 2000 || ticks < 3; i++) { p[1] = i; if (p[1] != i) return 1; }
-    if (!sigsetjmp(back, 1)) *(volatile int *)0x1234 = 1;
-    if (seen.si_addr != (void *)0x1234 || seen.si_code != SEGV_MAPERR) return 2;
-    if (!sigsetjmp(back, 1)) __asm__ volatile("hlt");
-    if (seen.si_addr || seen.si_code != SI_KERNEL) return 3;
-    if (constant[1] != p[1]) return 4;
-    if (!sigsetjmp(back, 1)) constant[2] = 1;
-    if (seen.si_addr != (void *)(constant + 2)) return 5;
-    if (!sigsetjmp(back, 1)) __asm__ volatile("movsl" : : "S"(p), "D"(0x1234L) : "memory");
-    if (seen.si_addr != (void *)0x1234) return 6;
-    munmap((void *)p, 4096);
-    seen.si_addr = 0;
-    if (!sigsetjmp(back, 1)) p[2] = 1;
-    if (seen.si_addr != (void *)(p + 2)) return 7;
-    sigsetjmp(back, 1);
-    memset(&timer, 0, sizeof timer);
-    setitimer(ITIMER_REAL, &timer, 0);
-    signal(SIGSEGV, SIG_DFL);
-    *(volatile int *)0x1234 = 1;
-    return 8;
 }
 """
 

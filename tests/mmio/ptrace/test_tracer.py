@@ -15,6 +15,7 @@ from mmio.ptrace.faults import MissedAccess
 from mmio.ptrace.sites import Site
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
+from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS
 from tests.native import ROOT
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
@@ -80,30 +81,10 @@ def test_a_device_answers_in_place_of_a_file(tmp_path: Path) -> None:
 
 def test_mappings_are_followed(tmp_path: Path) -> None:
     """mremap moves what is trapped, munmap of a part leaves the rest, mprotect changes what the program may do."""
-    source = r"""
-    static sigjmp_buf back;
-    static void fault(int number) { siglongjmp(back, 1); }
-    int main(int argc, char **argv) {
-        signal(SIGSEGV, fault);
-        int fd = open(argv[1], O_RDWR);
-        volatile uint32_t *p = mmap(0, 0x3000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        p[0x800] = 1;
-        munmap((char *)p + 0x1000, 0x1000);
-        p[0] = 2, p[0x801] = 3;
-        volatile uint32_t *q = mremap((char *)p + 0x2000, 0x1000, 0x2000, MREMAP_MAYMOVE);
-        if (q == MAP_FAILED) return 1;
-        q[2] = 4, q[0x400] = 5;
-        if (mprotect((void *)q, 0x1000, PROT_READ)) return 2;
-        if (q[2] != 4) return 3;
-        if (!sigsetjmp(back, 1)) { q[2] = 9; return 4; }
-        if (mprotect((void *)q, 0x1000, PROT_READ | PROT_WRITE)) return 5;
-        q[2] = 6;
-        return 0;
-    }"""
     path = device_file(tmp_path, bytes(0x4000))
     tracer = Tracer()
     tracer.map_file(str(path))
-    assert run(tracer, program(source), path).status == 0
+    assert run(tracer, program(MAPPINGS), path).status == 0
     written = [(a.address & 0xFFF, a.value) for a in tracer.trace if a.direction == WRITE]
     assert written == [(0, 1), (0, 2), (4, 3), (8, 4), (0, 5), (8, 6)]
     data = path.read_bytes()
@@ -212,8 +193,7 @@ def test_a_model_that_raises_stops_the_program(tmp_path: Path) -> None:
     """The exception comes out of run as itself, with the trace up to there; the program is gone."""
     tracer = Tracer()
     tracer.map_file("/nowhere", Broken(), length=0x1000)
-    source = r"""int main() { volatile uint32_t *p = map("/nowhere", PROT_READ); for (;;) p[0]; }"""
-    pid = tracer.spawn([program(source)])
+    pid = tracer.spawn([program(ENDLESS)])
     with pytest.raises(RuntimeError, match="out of order"):
         tracer.run()
     assert len(tracer.trace) == 2

@@ -71,7 +71,7 @@ def _in_protected_mode(run: Run) -> Run:
     return checked
 
 
-_LITERAL: Final = re.compile(r"\b(0x[0-9a-f]+|[0-9]+)\b")
+_LITERAL: Final = re.compile(r"([0-9](?<!\w[0-9])[0-9a-fx]*)")  # begins with a digit, as the search is quickest
 _GAP: Final = "\0"  # where a literal was
 _FIRST: Final = 1 << 128
 """What stands in the first gap; each further gap has the next number. No literal is as large."""

@@ -4,7 +4,7 @@ On a bus the initiator is the side that starts a transfer. Here it is the Bus th
 region, applies the region's policy, calls the device, checks the answer and appends one record. There is one
 per thread, because what it keeps is per thread: which instruction is running, and where the last access went.
 
-Memory and ports work alike, so each is a `Route` over its own range map.
+Memory and ports work alike, each a `Route` over its own range map; memory is what most accesses are about.
 """
 
 from collections.abc import Callable
@@ -70,8 +70,8 @@ class Addressed(Protocol):
     def trace(self) -> Recorder | None: ...
 
 
-class Initiator:
-    """The Bus of one thread of execution in an address space.
+class Initiator(Route):
+    """The Bus of one thread of execution in an address space: its way into the memory, and another to the ports.
 
     Set `ip` and `instruction` before each instruction, or let `step` do it: they go into every record and
     every error.
@@ -80,34 +80,17 @@ class Initiator:
     Whatever a device raises comes out unchanged; the access that failed is not recorded, those before it are.
     """
 
-    __slots__ = (
-        "instruction",
-        "ip",
-        "memory",
-        "port_read",
-        "port_write",
-        "ports",
-        "read",
-        "record",
-        "recorder",
-        "thread",
-        "update",
-        "write",
-    )
+    __slots__ = ("instruction", "ip", "port_read", "port_write", "record", "recorder", "thread")
 
     def __init__(self, space: Addressed, trace: Recorder | None = None, thread: int = 0) -> None:
+        super().__init__(self, "memory", space.memory, space.lock)
         self.ip = 0
         self.instruction: Instruction | None = None
         self.thread = thread
         self.trace = space.trace if trace is None else trace
-        self.memory = Route(self, "memory", space.memory, space.lock)
-        self.ports = Route(self, "port", space.ports, space.lock)
         # Bound methods handed on as they are: a method here that calls the route's would cost each access a frame.
-        self.read = self.memory.read
-        self.write = self.memory.write
-        self.update = self.memory.update
-        self.port_read = self.ports.read
-        self.port_write = self.ports.write
+        ports = Route(self, "port", space.ports, space.lock)
+        self.port_read, self.port_write = ports.read, ports.write
 
     @property
     def trace(self) -> Recorder | None:
@@ -139,7 +122,7 @@ class Initiator:
     def moved(self, source: int | None, destination: int, width: int, data: bytes, backwards: bool) -> None:
         """Record what a string instruction has moved in one piece, each element as an access of its own."""
         ends = [(WRITE, destination)] if source is None else [(READ, source), (WRITE, destination)]
-        segments = [(direction, address, self.memory.find(address)) for direction, address in ends]
+        segments = [(direction, address, self.find(address)) for direction, address in ends]
         places = [(direction, address, found.label) for direction, address, found in segments if found.recorded]
         if not places or not self.recorder.enabled:
             return
@@ -154,7 +137,7 @@ class Initiator:
         For a string instruction its policy must have nothing to say about any element. Where accesses are recorded it
         takes such an instruction: `moved` is told of its elements.
         """
-        segment = self.memory.find(address)
+        segment = self.find(address)
         if segment.watched or address + length > segment.end:
             return None
         if self.instruction is None or not self.instruction.string:
@@ -166,7 +149,7 @@ class Initiator:
         """Return up to `length` bytes of code, fewer where memory ends. Fetching is never recorded."""
         code = b""
         while len(code) < length:
-            segment = self.memory.find(address + len(code))
+            segment = self.find(address + len(code))
             fetch: Callable[[int, int], bytes] | None = segment.optional("fetch")
             wanted = min(length, segment.end - address) - len(code)
             if fetch is None or wanted <= 0:

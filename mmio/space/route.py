@@ -15,6 +15,7 @@ from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
 from mmio.space.part import Part, contents, cut
+from mmio.space.policy import WIDTHS
 from mmio.space.region import RangeMap, Segment, Watcher
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 
 Operation: TypeAlias = Callable[[int], int]
 
+_BITS: Final = tuple(range(0, 8 * max(WIDTHS) + 1, 8))  # by width in bytes: looking one up is quicker than a shift
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
 
@@ -65,7 +67,7 @@ class Route:
         except AccessError as error:
             self._place(error, "read", address, width)
             raise
-        if value.__class__ is not int or value >> (width << 3):  # a negative one, shifted, is never 0
+        if value.__class__ is not int or value >> _BITS[width]:  # a negative one, shifted, is never 0
             value = self._checked(value, address, width)
         if hit.recorded:
             initiator = self._initiator

@@ -31,7 +31,7 @@ def _importing(statement: str) -> Callable[[int], None]:
 def measure() -> list[tuple[str, list[Timing]]]:
     """Time the imports, each in a new interpreter."""
     alternatives = {name: _importing(statement) for name, statement in _ALTERNATIVES.items()}
-    return [("importing it", compare(alternatives, calls=2, rounds=7))]
+    return [("importing it", compare(alternatives, calls=1, rounds=25))]
 
 
 if __name__ == "__main__":

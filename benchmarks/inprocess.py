@@ -69,7 +69,8 @@ def measure() -> list[tuple[str, list[Timing]]]:
             "pagetrap, bare device, trace off": loads(Bare(), False),
             "pagetrap, bare device, recorded": loads(Bare(), True),
             "pagetrap, declared device, recorded": loads(Declared(), True),
-        }
+        },
+        rounds=45,
     )
     return [("one load from a trapped page, all included", timings)]
 

@@ -67,7 +67,7 @@ class Route:
         except AccessError as error:
             self._place(error, "read", address, width)
             raise
-        if value.__class__ is not int or value >> _BITS[width]:  # a negative one, shifted, is never 0
+        if type(value) is not int or value >> _BITS[width]:  # a negative one, shifted, is never 0
             value = self._checked(value, address, width)
         if hit.recorded:
             initiator = self._initiator

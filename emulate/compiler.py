@@ -90,7 +90,7 @@ def _shape(text: str) -> CodeType | None:
     """Compile a source with gaps; None when Python has computed something from two of them, and they are lost."""
     first, *others = text.split(_GAP)
     code = _code(first + "".join(f"{number:#x}{other}" for number, other in enumerate(others, _FIRST)))
-    return code if len(_gaps(code)) == len(others) else None
+    return code if _gaps(code) == set(range(_FIRST, _FIRST + len(others))) else None
 
 
 def _code(source: str) -> CodeType:

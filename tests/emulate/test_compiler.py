@@ -96,7 +96,8 @@ def test_vex_does_not_exist_in_real_mode(code: str) -> None:
 
 def test_a_shape_whose_literals_python_computes_with_is_compiled_each_time() -> None:
     """Nothing can be filled in where two literals have become one constant; a sign is no such case."""
-    assert compiler._shape("def run(cpu, bus):\n    cpu.regs[\0] = \0 & \0\n") is None
+    for computed in ("\0 & \0", "~\0", "bus & ~\0"):
+        assert compiler._shape(f"def run(cpu, bus):\n    cpu.regs[\0] = {computed}\n") is None
     function = compiler._function("def run(cpu, bus):\n    cpu.append((-5, 12 & 10, [bus(7) for _ in '1']))\n", {})
     found: list[object] = []
     function(found, lambda value: value + 1)

@@ -64,7 +64,7 @@ def blamed(error: BaseException, files: Collection[str]) -> str | None:
 def _load(file: str, path: Path) -> ModuleType:
     spec = spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise ModelError(f"{file}: no such file")
+        raise ModelError(f"{file}: no such file; a device is FILE.py:CLASS@WHERE, FILE being seen from here or whole")
     module = module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     sys.path.insert(0, str(path.parent))  # a model may import what lies beside it

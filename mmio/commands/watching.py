@@ -74,6 +74,9 @@ class Hosting(Host):
         self.ending.close()
 
 
+_WHOLE_PATH: Final = "a pattern is for a whole path, as '*/uio0' is; strace -f -e openat,mmap shows what a program maps"
+
+
 def watch(options: argparse.Namespace) -> int:
     """Trace to the end, whatever the end is: what was recorded is written and summed up."""
     program = _program(options)
@@ -85,6 +88,8 @@ def watch(options: argparse.Namespace) -> int:
         _begin(tracer, options, program)
         output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
         status = tracer.run()
+        if any(target.startswith("file ") for target in tracer.unmatched):
+            print(f"pagetrap: {_WHOLE_PATH}", file=sys.stderr)
     if output is not None and output.failed:
         return TROUBLE
     if not program:

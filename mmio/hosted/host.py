@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -95,8 +94,7 @@ class Host(Targeting):
         if threading.active_count() > 1:
             raise HostError(f"signals of the program could come to a thread that was running before it: {ADVICE}")
         status = Visit(self._targets, self.trace).run(*self._program)
-        for target in self.unmatched:
-            warnings.warn(f"nothing the program did has matched {target}", stacklevel=2)
+        self.warn_of_unmatched()
         if status == -signal.SIGINT:
             raise KeyboardInterrupt
         return status

@@ -1,5 +1,6 @@
 """Naming what is to be trapped in a program, however it is going to be run."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, Unpack
 
@@ -106,6 +107,11 @@ class Targeting:
         for space in self._spaces():
             space.memory.watch(watcher)
         self._targets.watches.append(watcher)
+
+    def warn_of_unmatched(self) -> None:
+        """Say which targets nothing has matched, once the programs have ended."""
+        for target in self.unmatched:
+            warnings.warn(f"nothing the program did has matched {target}", stacklevel=3)
 
     @property
     def unmatched(self) -> list[str]:

@@ -8,7 +8,6 @@ ptrace belongs to a thread: whoever spawns or attaches must also run.
 import atexit
 import os
 import signal
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -124,8 +123,7 @@ class Tracer(Targeting):
             finally:
                 self.close()
             interrupts.fulfil()
-        for target in self.unmatched:
-            warnings.warn(f"nothing the program did has matched {target}", stacklevel=2)
+        self.warn_of_unmatched()
         first, self._first = self._first, None
         status = self._stops.ends.get(first or 0, 0)
         self._stops.ends.clear()

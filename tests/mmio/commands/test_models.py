@@ -61,7 +61,10 @@ def test_a_class_that_is_no_device(text: str, name: str, problem: str, tmp_path:
 
 def test_no_such_file() -> None:
     """A file that is not there is named."""
-    with pytest.raises(ModelError, match=r"^no\.py: no such file$"):
+    with pytest.raises(
+        ModelError,
+        match=r"^no\.py: no such file; a device is FILE\.py:CLASS@WHERE, FILE being seen from here or whole$",
+    ):
         load_device("no.py", "Card")
 
 

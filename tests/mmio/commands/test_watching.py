@@ -183,6 +183,7 @@ def test_the_exit_status_is_the_program_s(here: Path) -> None:
         ("trace --map x -o no/run.jsonl -- true", 125, "no/run.jsonl: No such file or directory"),
         ("trace --map x -o /dev/full --format jsonlines -- true", 125, "No space left on device"),
         ("trace --map x -- true", 0, "nothing the program did has matched file 'x'"),
+        ("trace --map x -- true", 0, "a pattern is for a whole path, as '*/uio0' is; strace -f -e openat,mmap shows"),
         ("attach -p 4194304 --map x", 125, "there is no process 4194304"),
         ("run --device no.py:Port@/dev/uio0 -- true", 125, "no.py: no such file"),
         ("run --device model.py:Prt@/dev/uio0 -- true", 125, "model.py has no class 'Prt'; did you mean Port?"),

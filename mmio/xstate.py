@@ -18,10 +18,10 @@ from mmio.inprocess.entry import entry
 # State components, by their bit in XSTATE_BV.
 _X87: Final = 0
 _SSE: Final = 1
-_AVX: Final = 2
-_OPMASK: Final = 5
-_ZMM_HI256: Final = 6
-_HI16_ZMM: Final = 7
+AVX: Final = 2
+OPMASK: Final = 5
+ZMM_HI256: Final = 6
+HI16_ZMM: Final = 7
 
 _FCW: Final = 0
 _FSW: Final = 2
@@ -34,7 +34,16 @@ _HEADER: Final = 512
 
 _MAGIC: Final = 0x46505853  # FP_XSTATE_MAGIC1: the area extends past the legacy part
 _LEGACY_SIZE: Final = 512
+_OSXSAVE: Final = 1 << 27  # of CPUID.01H:ECX
 _INITIAL_FCW: Final = 0x37F
+
+
+_NAMES: Final = {
+    AVX: "bits 128 to 255 of ymm0 to ymm15",
+    OPMASK: "k0 to k7",
+    ZMM_HI256: "bits 256 to 511 of zmm0 to zmm15",
+    HI16_ZMM: "zmm16 to zmm31",
+}
 
 
 class Component(NamedTuple):
@@ -46,17 +55,28 @@ class Component(NamedTuple):
 
 @cache
 def components() -> dict[int, Component]:
-    """Return the components this CPU has, by their bit (CPUID leaf 0DH)."""
+    """Return the components this CPU has and the kernel saves, by their bit (CPUID leaf 0DH, SDM vol. 1, 13.2)."""
     found = {_X87: Component(_STACK, 128), _SSE: Component(_XMM, 256)}
-    for bit in (_AVX, _OPMASK, _ZMM_HI256, _HI16_ZMM):
-        size, offset, _, _ = entry().cpuid(0xD, bit)
-        if size:
-            found[bit] = Component(offset, size)
+    if entry().cpuid(1)[2] & _OSXSAVE:
+        enabled = entry().cpuid(0xD)[0]
+        for bit in (AVX, OPMASK, ZMM_HI256, HI16_ZMM):
+            if enabled >> bit & 1:
+                size, offset, _, _ = entry().cpuid(0xD, bit)
+                found[bit] = Component(offset, size)
     return found
+
+
+@cache
+def vector_width(index: int) -> int:
+    """Return how many bytes of vector register `index` (0 to 31) this CPU has: 64, 32, 16, or 0."""
+    return sum(width for _, (_, _, width) in _vector_parts(index))
 
 
 class XSave:
     """The area at one address.
+
+    A register, or part of one, that the area has no place for reads as zero, its initial state, and takes nothing else:
+    ValueError says which component is missing.
 
     Attributes:
         address: of the area.
@@ -133,6 +153,8 @@ class XSave:
         """Make a component's bytes count, putting its initial state there first."""
         if self._active(bit):
             return
+        if bit not in components() or (bit > _SSE and not self._extended):
+            raise ValueError(f"expected zero for registers that this XSAVE area does not have: {_NAMES[bit]}")
         offset, size = components()[bit]
         self._bytes[offset : offset + size] = bytes(size)
         if bit == _X87:
@@ -144,14 +166,16 @@ class XSave:
         return sum(self._read_part(*part) << shift for shift, part in _vector_parts(index))
 
     def _set_vector(self, index: int, value: int) -> None:
+        if value >> 8 * vector_width(index):
+            self._activate(HI16_ZMM if index >= 16 else AVX if AVX not in components() else ZMM_HI256)
         for shift, part in _vector_parts(index):
             self._write_part(*part, value >> shift)
 
     def _mask(self, index: int) -> int:
-        return self._read_part(_OPMASK, 8 * index, 8)
+        return self._read_part(OPMASK, 8 * index, 8)
 
     def _set_mask(self, index: int, value: int) -> None:
-        self._write_part(_OPMASK, 8 * index, 8, value)
+        self._write_part(OPMASK, 8 * index, 8, value)
 
     def _x87(self, index: int) -> int:
         return self._read_part(_X87, self._place(index), 10)
@@ -220,9 +244,9 @@ class _Words(MutableSequence[int]):
 @cache
 def _vector_parts(index: int) -> tuple[tuple[int, tuple[int, int, int]], ...]:
     """Return where the parts of a vector register lie: the shift in the register; component, place and width."""
-    parts = [(0, (_SSE, 16 * index, 16)), (128, (_AVX, 16 * index, 16)), (256, (_ZMM_HI256, 32 * index, 32))]
+    parts = [(0, (_SSE, 16 * index, 16)), (128, (AVX, 16 * index, 16)), (256, (ZMM_HI256, 32 * index, 32))]
     if index >= 16:
-        parts = [(0, (_HI16_ZMM, 64 * (index - 16), 64))]
+        parts = [(0, (HI16_ZMM, 64 * (index - 16), 64))]
     return tuple(part for part in parts if part[1][0] in components())
 
 

@@ -2,7 +2,10 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+from tests.cpu import cpu_lacks, cpu_report
 
 # No deadline: the first example of a kind pays for decoding, compiling and signal handlers, the others do not.
 settings.register_profile("pagetrap", deadline=None, print_blob=True)
@@ -12,3 +15,21 @@ settings.load_profile("pagetrap")
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of tests that need features of the CPU."""
+    config.addinivalue_line("markers", "cpu(feature, ...): not collected on a CPU without these (tests/cpu.py)")
+
+
+def pytest_report_header() -> str:
+    """Say which CPU is the judge, and of what."""
+    return cpu_report()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of what this CPU does not have."""
+    left_out = [item for item in items if cpu_lacks(item)]
+    items[:] = [item for item in items if item not in left_out]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)

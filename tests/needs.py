@@ -2,6 +2,8 @@
 
 From afar a skipped test looks like a passed one. So every skip goes through `need` and gives its reason, and
 where everything is meant to be installed (`.ci/run` exports PAGETRAP_NO_SKIP=1) a missing need is a failure.
+
+What the CPU lacks cannot be installed: `tests/cpu.py`.
 """
 
 import os

@@ -27,6 +27,7 @@ from tests.campaign.tally import Mismatch, State, Tally
 from tests.campaign.trial import MODES, Subject, Trial, Verdict, make_case, mode_of_case
 from tests.cases.forms import CODE_NAMES, Unbuildable, all_codes, operation
 from tests.oracle.case import Case
+from tests.oracle.hidden import hidden, needed
 from tests.oracle.silicon import SiliconEngine
 
 ROUND = 50
@@ -65,7 +66,9 @@ def identity(subject: Subject, seed: int, bits: int | None) -> dict[str, str | i
     for folder in _SOURCES:
         for path in sorted((_TOP / folder).rglob("*.py")):
             digest.update(path.read_bytes())
-    return {"subject": subject, "seed": seed, "bits": bits, "cpu": host_cpu(), "sources": digest.hexdigest()[:16]}
+    sources = digest.hexdigest()[:16]
+    same = {"subject": subject, "seed": seed, "bits": bits, "cpu": host_cpu(), "sources": sources}
+    return same | ({"hidden": " ".join(sorted(hidden()))} if hidden() else {})
 
 
 class Campaign:
@@ -144,6 +147,9 @@ def tally_of(trial: Trial, stretch: Stretch, seed: int, bits: int | None) -> Tal
     for number in range(stretch.start, stretch.stop):
         mode = mode_of_case(stretch.code, number)
         if bits not in (None, mode):
+            continue
+        if needed(stretch.code) & hidden():
+            tally.count(mode, Verdict("not run", ("its CPU feature is hidden",)))
             continue
         try:
             case = make_case(seed, stretch.code, name, number)

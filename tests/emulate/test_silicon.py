@@ -22,7 +22,7 @@ from emulate.recipes import RECIPES
 from tests.cases.forms import all_codes, codes_by_operation, operation
 from tests.emulate.regressions import REGRESSIONS
 from tests.oracle.case import CannotRun, Case
-from tests.oracle.host import host_has, need_silicon, silicon
+from tests.oracle.host import PRIVILEGED, host_has, need_silicon, silicon
 from tests.oracle.judge import differences
 from tests.oracle.pagetrap import PagetrapEngine
 from tests.strategies import instruction_cases
@@ -54,8 +54,6 @@ def forms(name: str, bits: int) -> list[Code_]:
         return codes
 
 
-# Ports are closed to user programs, and the kernel does SMSW for them, so silicon has nothing to say of these.
-PRIVILEGED = {"in", "out", "ins", "outs", "smsw"}
 LAWS = [(name, bits) for bits in (64, 32, 16) for name in sorted(RECIPES.keys() - PRIVILEGED) if forms(name, bits)]
 
 

@@ -25,9 +25,8 @@ from emulate import Emulator, is_supported
 from mmio import Access, AddressSpace, Initiator, Trace, Tracer
 from mmio.inprocess import ioremap
 from tests.mmio.inprocess.execute import Executor, harmless
-from tests.mmio.inprocess.forms import PLACE, needed_features, registers, suitable
+from tests.mmio.inprocess.forms import PLACE, registers, suitable
 from tests.mmio.ptrace.programs import device_file, run
-from tests.needs import need
 
 Row: TypeAlias = tuple[object, ...]
 
@@ -102,7 +101,6 @@ def traced(steps: str, device: str, place: str) -> None:
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
-    need("AVX512F" in needed_features(), "a CPU with AVX-512")
     return Executor(tmp_path_factory.mktemp("sources"))
 
 
@@ -119,7 +117,7 @@ def test_all_sources_record_the_same(executor: Executor, tmp_path: Path) -> None
     emulated = [
         (step, seen) for step, seen in zip(steps, here, strict=True) if is_supported(decode(bytes.fromhex(step.code)))
     ]
-    assert len(emulated) > 800
+    assert len(emulated) > 600
     for step, seen in emulated:
         assert by_library(executor, step) == seen
 

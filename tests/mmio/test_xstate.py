@@ -4,10 +4,9 @@ import ctypes
 
 import pytest
 
-from mmio.xstate import XSave, components
-from tests.needs import need
+import mmio.xstate
+from mmio.xstate import AVX, HI16_ZMM, OPMASK, ZMM_HI256, XSave, components, vector_width
 
-AVX, OPMASK, ZMM_HI256, HI16_ZMM = 2, 5, 6, 7
 STATE_BV = 512
 FLAGS = {"x87": 1, "sse": 2}
 SIZE = 0x1000
@@ -56,9 +55,9 @@ def test_narrow_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> Non
     assert memory.raw[160 + 16 * 5 : 160 + 16 * 6] == b"\xff" * 16
 
 
+@pytest.mark.cpu("AVX512F")
 def test_wide_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """A ZMM register is put together from its parts; those from 16 on lie in one piece."""
-    need(HI16_ZMM in components(), "a CPU with AVX-512")
     for index in (0, 15, 16, 31):
         area.vector[index] = WIDE + index
     assert [area.vector[index] for index in (0, 15, 16, 31)] == [WIDE, WIDE + 15, WIDE + 16, WIDE + 31]
@@ -67,6 +66,24 @@ def test_wide_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     area.k[7] = 0xDEAD
     assert (area.k[7], area.k[6]) == (0xDEAD, 0)
     assert in_use(memory) >> OPMASK & 1
+
+
+@pytest.mark.parametrize("component", [AVX, OPMASK, ZMM_HI256, HI16_ZMM])
+def test_registers_without_a_place_read_as_zero_and_take_nothing_else(
+    component: int, area: XSave, memory: ctypes.Array[ctypes.c_char], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU that lacks a component its registers are zero; storing anything else is an error that names them."""
+    there = {bit: place for bit, place in components().items() if bit < component}
+    monkeypatch.setattr("mmio.xstate.components", lambda: there)
+    monkeypatch.setattr("mmio.xstate._vector_parts", mmio.xstate._vector_parts.__wrapped__)
+    monkeypatch.setattr("mmio.xstate.vector_width", mmio.xstate.vector_width.__wrapped__)
+    index = 16 if component == HI16_ZMM else 3
+    file = area.k if component == OPMASK else area.vector
+    file[index % len(file)] = 0
+    assert file[index % len(file)] == 0
+    with pytest.raises(ValueError, match={AVX: "ymm0", OPMASK: "k0", ZMM_HI256: "zmm0", HI16_ZMM: "zmm16"}[component]):
+        file[index % len(file)] = 1 << 383 if component == ZMM_HI256 else 1 << 255 if component == AVX else 1
+    assert in_use(memory) == 0
 
 
 def test_x87_registers_are_physical(area: XSave) -> None:
@@ -98,7 +115,8 @@ def test_control_words(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None
 
 def test_reset(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """A reset empties everything but the given control words, and leaves other state of the process alone."""
-    area.vector[2], area.k[3], area.fsw, area.ftw = WIDE, 5, 0x3800, 0xFF
+    area.vector[2], area.fsw, area.ftw = WIDE & (1 << 8 * vector_width(2)) - 1, 0x3800, 0xFF
+    area.k[3] = 5 if OPMASK in components() else 0
     protection_keys = 1 << 9
     bits = ctypes.c_uint64.from_buffer(memory, STATE_BV)
     bits.value |= protection_keys
@@ -123,10 +141,10 @@ def test_signal_frame_says_its_size(memory: ctypes.Array[ctypes.c_char]) -> None
 
 def test_registers_are_a_fixed_sequence(area: XSave) -> None:
     """Indexes count from either end and slices work; nothing can be added or removed."""
-    area.k[-1] = 9
-    assert area.k[7] == 9
-    area.k[:2] = [1, 2]
-    assert area.k[:3] == [1, 2, 0]
+    area.x87[-1] = 9
+    assert area.x87[7] == 9
+    area.x87[:2] = [1, 2]
+    assert area.x87[:3] == [1, 2, 0]
     assert len(area.vector) == 32
     with pytest.raises(IndexError):
         area.k[8]

@@ -12,18 +12,21 @@ import random
 import signal
 from typing import Final
 
-from iced_x86 import Code_, CpuidFeature, Decoder
+from iced_x86 import Code_
 
 from tests.cases.build import random_case
-from tests.cases.forms import all_codes
+from tests.cases.forms import all_codes, operation
 from tests.needs import need
 from tests.oracle.case import CannotRun, Case
+from tests.oracle.hidden import hidden, needed
 from tests.oracle.silicon import SiliconEngine
 
 AMD: Final = "AuthenticAMD"
 
+# Ports are closed to user programs, and the kernel does SMSW for them, so silicon has nothing to say of these.
+PRIVILEGED: Final = frozenset(("in", "out", "ins", "outs", "smsw"))
+
 _TRIES = 8
-_FEATURES = {value: name for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
 
 
 @functools.cache
@@ -52,12 +55,14 @@ def need_silicon() -> SiliconEngine:
 
 @functools.cache
 def host_has(code: Code_, bits: int = 64) -> bool:
-    """Tell whether this CPU has an instruction form, by its iced-x86 `Code`.
+    """Tell whether this CPU has an instruction form, by its iced-x86 `Code`; those of hidden features it has not.
 
     Raises:
         CannotRun: A child process may not be traced here.
     """
     silicon().run(Case(b"\x90"))
+    if needed(code) & hidden():
+        return False
     source = random.Random(code)
     return any(_runs(random_case(source, code, bits)) for _ in range(_TRIES))
 
@@ -77,15 +82,23 @@ def features() -> frozenset[str]:
     A feature counts as present when an instruction of it runs; those whose instructions are NOPs on older CPUs
     (CLDEMOTE, CET) thus always do.
     """
-    source = random.Random(0)
     found: set[str] = set()
     lacking: set[str] = set()
     for code in all_codes(64):
-        needed = {_FEATURES[f] for f in Decoder(64, random_case(source, code).code).decode().cpuid_features()}
-        if needed <= found or needed & lacking:
+        wanted = needed(code)
+        if wanted <= found or wanted & lacking:
             continue
         if host_has(code):
-            found |= needed
-        elif len(needed - found) == 1:
-            lacking |= needed - found
+            found |= wanted
+        elif len(wanted - found) == 1:
+            lacking |= wanted - found
     return frozenset(found)
+
+
+def is_judged(code: Code_) -> bool:
+    """Tell whether this CPU can say what a form does: it has the features, and lets user programs execute it.
+
+    Raises:
+        CannotRun: A child process may not be traced here.
+    """
+    return needed(code) <= features() and operation(code) not in PRIVILEGED

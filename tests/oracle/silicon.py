@@ -25,7 +25,17 @@ from types import TracebackType
 
 from iced_x86 import Code, Decoder, FlowControl, Mnemonic
 
-from tests.oracle.case import GENERAL, PAGE, CannotRun, Case, Outcome, Signal, VectorState, Window
+from tests.oracle.case import (
+    ALL_VECTOR_BITS,
+    GENERAL,
+    PAGE,
+    CannotRun,
+    Case,
+    Outcome,
+    Signal,
+    VectorState,
+    Window,
+)
 from tests.oracle.cell import BLOCK, CODE_SEGMENT, DATA_SEGMENTS, WINDOW_LIMIT, Cell, selector
 from tests.oracle.ptrace import (
     CODE_64,
@@ -175,6 +185,7 @@ class SiliconEngine:
             memory=bytes(self._memory[: len(contents)]),
             vectors=vectors,
             fault=fault,
+            vector_bits=ALL_VECTOR_BITS if self._layout is None else self._layout.bits,
         )
 
     def _set_up(self, case: Case) -> Cell:

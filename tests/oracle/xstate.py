@@ -13,31 +13,48 @@ from collections.abc import Callable
 
 import attrs
 
-from tests.oracle.case import VectorState
+from tests.oracle.case import ALL_VECTOR_BITS, VectorState
+from tests.oracle.hidden import hidden
 
 Cpuid = Callable[[int, int], tuple[int, int, int, int]]
 
 _FCW, _MXCSR, _ST, _XMM, _HEADER = 0, 24, 32, 160, 512
 _X87_BIT, _SSE_BIT = 0b1, 0b10
 _YMM, _OPMASK, _ZMM_UPPER, _ZMM_16_TO_31 = 2, 5, 6, 7  # state components, by their bit in XCR0
+_FEATURE_OF = {_YMM: "AVX", _OPMASK: "AVX512F", _ZMM_UPPER: "AVX512F", _ZMM_16_TO_31: "AVX512F"}
 _MXCSR_MASK_AT = 28
 
 
 @attrs.frozen
 class Layout:
-    """The XSAVE area of this machine: its size, and the offset of each optional component it has."""
+    """The XSAVE area of this machine: its size, and the offset of each optional component it has.
+
+    `header` is the XSTATE_BV of an area that has them all, `bits` a one for each bit of vector state that is there.
+    """
 
     size: int
     offsets: dict[int, int]
-    mask: int
+    header: int = attrs.field(init=False)
+    bits: VectorState = attrs.field(init=False)
+
+    @header.default
+    def _name_components(self) -> int:
+        return sum((1 << part for part in self.offsets), _X87_BIT | _SSE_BIT)
+
+    @bits.default
+    def _list_bits(self) -> VectorState:
+        low = 512 if _ZMM_UPPER in self.offsets else 256 if _YMM in self.offsets else 128
+        high = 512 if _ZMM_16_TO_31 in self.offsets else 0
+        masks = 64 if _OPMASK in self.offsets else 0
+        vector = ((1 << low) - 1,) * 16 + ((1 << high) - 1,) * 16
+        return attrs.evolve(ALL_VECTOR_BITS, vector=vector, k=((1 << masks) - 1,) * 8)
 
     @classmethod
     def of_host(cls, cpuid: Cpuid) -> Layout:
-        """Read the layout from CPUID leaf 0xD."""
+        """Read the layout from CPUID leaf 0xD, without the components of hidden features."""
         supported, size, _, _ = cpuid(0xD, 0)
-        wanted = (_YMM, _OPMASK, _ZMM_UPPER, _ZMM_16_TO_31)
-        offsets = {part: cpuid(0xD, part)[1] for part in wanted if supported >> part & 1}
-        return cls(size, offsets, sum((1 << part for part in offsets), _X87_BIT | _SSE_BIT))
+        parts = [part for part, feature in _FEATURE_OF.items() if supported >> part & 1 and feature not in hidden()]
+        return cls(size, {part: cpuid(0xD, part)[1] for part in parts})
 
     def buffer(self) -> ctypes.Array[ctypes.c_char]:
         """An area to exchange with the kernel."""
@@ -63,7 +80,7 @@ class Layout:
             if offset is not None:
                 data = b"".join(pieces)
                 view[offset : offset + len(data)] = data
-        struct.pack_into("<QQ", buffer, _HEADER, self.mask, 0)
+        struct.pack_into("<QQ", buffer, _HEADER, self.header, 0)
 
     def unpack(self, buffer: ctypes.Array[ctypes.c_char], before: VectorState) -> VectorState:
         """Read a state from `buffer`; registers this machine does not have stay as they were `before`."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from emulate import Cpu
 from mmio.inprocess import libc
 from mmio.inprocess.entry import entry
-from mmio.xstate import XSave
+from mmio.xstate import AVX, OPMASK, XSave, components, vector_width
 from tests.native import compile_c
 
 NAMES: Final = ("rax", "rcx", "rdx", "rbx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))
@@ -26,7 +26,7 @@ __asm__(
     "blob: .Lblob:\\n"
     "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\\n"
     "mov %rsp, .Lblob+0x3f00(%rip)\\n"
-    "mov $0xe7, %eax; xor %edx, %edx; xrstor64 .Lblob+0x1100(%rip)\\n"
+    "RESTORE .Lblob+0x1100(%rip)\\n"
     "push .Lblob+0x1078(%rip); popfq\\n"
     "mov .Lblob+0x1000(%rip), %rax; mov .Lblob+0x1008(%rip), %rcx; mov .Lblob+0x1010(%rip), %rdx\\n"
     "mov .Lblob+0x1018(%rip), %rbx; mov .Lblob+0x1020(%rip), %rsi; mov .Lblob+0x1028(%rip), %rdi\\n"
@@ -41,8 +41,8 @@ __asm__(
     "mov %r13, .Lblob+0x4060(%rip); mov %r14, .Lblob+0x4068(%rip); mov %r15, .Lblob+0x4070(%rip)\\n"
     "mov .Lblob+0x3f00(%rip), %rsp\\n"
     "pushfq; pop .Lblob+0x4078(%rip)\\n"
-    "mov $0xe7, %eax; xor %edx, %edx; xsave64 .Lblob+0x4100(%rip)\\n"
-    "cld; fninit; ldmxcsr .Lblob+0x3f08(%rip); vzeroupper\\n"
+    "SAVE .Lblob+0x4100(%rip)\\n"
+    "cld; fninit; ldmxcsr .Lblob+0x3f08(%rip); CLEAR\\n"
     "pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\\n"
     "blob_end: nop\\n");
 """
@@ -59,6 +59,16 @@ _FLAGS: Final = 0xCD5  # the arithmetic flags and DF
 def harmless(source: random.Random, length: int) -> bytes:
     """Return bytes that are a number in every format: nowhere a NaN, nowhere zero."""
     return bytes(source.choices((1, 2, 3, 63, 64, 65, 127), k=length))
+
+
+def _source() -> str:
+    """Return the source for this CPU: with XSAVE where the kernel has turned it on, with AVX where the CPU has it."""
+    extended = len(components()) > 2
+    mask = sum(1 << bit for bit in components())
+    ask = f"mov ${mask:#x}, %eax; xor %edx, %edx; "
+    source = _SOURCE.replace("CLEAR", "vzeroupper" if AVX in components() else "nop")
+    source = source.replace("RESTORE", f"{ask}xrstor64" if extended else "fxrstor64")
+    return source.replace("SAVE", f"{ask}xsave64" if extended else "fxsave64")
 
 
 class Registers:
@@ -80,10 +90,10 @@ class Registers:
 
 
 class Executor:
-    """Runs one instruction at a time. Needs XSAVE and AVX."""
+    """Runs one instruction at a time."""
 
     def __init__(self, directory: Path) -> None:
-        library = compile_c(_SOURCE, directory)
+        library = compile_c(_source(), directory)
         start, place, end = (addressof(ctypes.c_char.in_dll(library, f"blob{name}")) for name in ("", "_place", "_end"))
         self._base = libc.map_pages(_SIZE, libc.PROT_READ | libc.PROT_WRITE | libc.PROT_EXEC)
         ctypes.memmove(self._base, start, end - start)
@@ -124,9 +134,10 @@ class Executor:
         state: Any = XSave(area, _AREA_SIZE)
         state.fcw, state.mxcsr = 0x37F, 0x1F80
         for index in range(32):
-            state.vector[index] = int.from_bytes(harmless(source, 64))
+            state.vector[index] = int.from_bytes(harmless(source, 64)) & (1 << 8 * vector_width(index)) - 1
         for index in range(8):
-            state.k[index] = general.get(f"k{index}", source.getrandbits(64))
+            mask = general.get(f"k{index}", source.getrandbits(64))
+            state.k[index] = mask if OPMASK in components() else 0
             state.x87[index] = 0x3FFF << 64 | 1 << 63 | source.getrandbits(60)
         state.ftw = general.get("ftw", 0xFF)
         state.fsw = general.get("fsw", 0)

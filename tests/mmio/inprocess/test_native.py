@@ -19,10 +19,9 @@ from mmio.inprocess.mapping import _trap
 from mmio.inprocess.sites import Site, Sites
 from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
-from tests.mmio.inprocess.forms import PLACE, needed_features, registers, suitable
+from tests.mmio.inprocess.forms import PLACE, registers, suitable
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
-from tests.needs import need
 
 ADDPS = bytes.fromhex("0f5806")  # addps xmm0,[rsi]
 VPADDD = bytes.fromhex("62f17549fe06")  # vpaddd zmm0{k1},zmm1,[rsi]
@@ -32,7 +31,6 @@ VCVTPS2PH_MASKED = bytes.fromhex("62f37d491d0600")  # vcvtps2ph [rsi]{k1},zmm0,0
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
-    need("AVX512F" in needed_features(), "a CPU with AVX-512")
     return Executor(tmp_path_factory.mktemp("execute"))
 
 
@@ -63,7 +61,14 @@ def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     known.clear()
 
 
-@pytest.mark.parametrize("encoding", ["legacy", "vex", "evex"])
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "legacy",
+        pytest.param("vex", marks=pytest.mark.cpu("AVX")),
+        pytest.param("evex", marks=pytest.mark.cpu("AVX512F")),
+    ],
+)
 def test_every_form_is_as_on_memory(executor: Executor, encoding: str, route: str) -> None:
     """Every form leaves the same registers, flags and bytes on a device as on memory, whichever route it takes."""
     contents = harmless(random.Random(1), 4096)
@@ -110,6 +115,7 @@ def test_a_load_is_one_record(executor: Executor, mapping: Mapping, device: Byte
     assert mapping.trace[0].instruction.mnemonic == "addps"
 
 
+@pytest.mark.cpu("F16C")
 def test_a_store_is_one_record(executor: Executor, mapping: Mapping, device: Bytes) -> None:
     """A store is written once, at its width, and never read."""
     executor.run(VCVTPS2PH, rsi=mapping.address + 7)
@@ -118,6 +124,7 @@ def test_a_store_is_one_record(executor: Executor, mapping: Mapping, device: Byt
     assert mapping.trace[0].ip == executor.ip
 
 
+@pytest.mark.cpu("AVX512F")
 def test_masked_elements_are_not_touched(executor: Executor, mapping: Mapping) -> None:
     """Of a masked operand only the chosen elements are read or written."""
     executor.run(VPADDD, rsi=mapping.address, k1=0b1000_0000_0000_0101)
@@ -134,6 +141,7 @@ def test_policy_applies(executor: Executor) -> None:
         assert all(access.flags & NATIVE for access in mapping.trace)
 
 
+@pytest.mark.cpu("F16C")
 def test_exception_of_the_model(driver: CDLL) -> None:
     """What the device raises comes out of the call, from a load and from a store; after that all is well."""
 
@@ -161,6 +169,7 @@ def test_exception_of_the_model(driver: CDLL) -> None:
                 assert function(mapping) == 1
 
 
+@pytest.mark.cpu("F16C")
 def test_reentrance(driver: CDLL) -> None:
     """A model may, while it is asked, run the very instruction that asked it, on another device."""
 

@@ -32,6 +32,8 @@ from tests.oracle.case import (
     Window,
     compare,
 )
+from tests.oracle.hidden import needed
+from tests.oracle.host import features
 from tests.oracle.pagetrap import PagetrapEngine
 from tests.oracle.silicon import SiliconEngine
 
@@ -133,11 +135,17 @@ def cases_of(engine: SiliconEngine, name: str, code: Code_) -> Iterator[list[Any
 def main() -> None:
     """Write the file."""
     assert Window().contents == PATTERN[: 3 * PAGE]
+    codes = forms()
     with SiliconEngine() as engine:
-        rows = [line for name, code in forms().items() for line in cases_of(engine, name, code)]
-    head = json.dumps(
-        {"cpu": host_cpu(), "common": common(), "memory": PATTERN[: 3 * PAGE].hex()}, separators=(",", ":")
-    )
+        rows = [line for name, code in codes.items() for line in cases_of(engine, name, code)]
+    told = {
+        "cpu": host_cpu(),
+        "features": sorted(features()),
+        "common": common(),
+        "memory": PATTERN[: 3 * PAGE].hex(),
+        "needs": {name: " ".join(sorted(needed(code))) for name, code in codes.items() if name in {r[0] for r in rows}},
+    }
+    head = json.dumps(told, separators=(",", ":"))
     body = ",\n".join(json.dumps(line, separators=(",", ":")) for line in rows)
     PLACE.write_text(f'{head[:-1]},"cases":[\n{body}\n]}}\n')
     print(f"{len(rows)} cases, {PLACE.stat().st_size:,} bytes")

@@ -5,7 +5,7 @@ docs/conformance.md.
 """
 
 from emulate.conformance.bus import check_bus
-from emulate.conformance.case import Case, Outcome, recorded
+from emulate.conformance.case import Case, Machine, Outcome, machine, recorded
 from emulate.conformance.emulator import Run, check_emulator
 from emulate.conformance.registers import check_registers
 from emulate.conformance.report import Failure, Report
@@ -13,11 +13,13 @@ from emulate.conformance.report import Failure, Report
 __all__ = [
     "Case",
     "Failure",
+    "Machine",
     "Outcome",
     "Report",
     "Run",
     "check_bus",
     "check_emulator",
     "check_registers",
+    "machine",
     "recorded",
 ]

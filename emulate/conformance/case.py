@@ -17,11 +17,25 @@ SEGMENTS: Final = ("es", "cs", "ss", "ds", "fs", "gs")
 
 
 @frozen(slots=True)
+class Machine:
+    """The machine that the cases ran on.
+
+    Attributes:
+        cpu: its model name, family, model and stepping.
+        features: the CPUID features it has, by their names in iced-x86: "AVX512F".
+    """
+
+    cpu: str
+    features: frozenset[str]
+
+
+@frozen(slots=True)
 class Case:
     """One instruction and everything it starts from.
 
     Attributes:
         form: its iced-x86 name: "ADD_RM32_R32".
+        features: the CPUID features it needs.
         bits: the mode: 64, 32 or 16.
         code: the instruction.
         registers: all of them: rax … r15, rip, rflags; es_base … gs_base; and, in cases that have to do with them, zmm0
@@ -33,6 +47,7 @@ class Case:
     """
 
     form: str
+    features: frozenset[str]
     bits: int
     code: bytes
     registers: Mapping[str, int]
@@ -61,19 +76,34 @@ class Outcome:
 
 
 @cache
+def machine() -> Machine:
+    """Return the machine that the cases ran on."""
+    return Machine(_data()["cpu"], frozenset(_data()["features"]))
+
+
+@cache
 def recorded() -> tuple[tuple[Case, Outcome], ...]:
     """Return every case with its outcome on silicon."""
-    data = json.loads(files("emulate.conformance").joinpath("silicon.json").read_text())
-    return tuple(_cases(data["common"], bytes.fromhex(data["memory"]), data["cases"]))
+    return tuple(_cases(**_data()))
 
 
-def _cases(common: dict[str, dict[str, int]], memory: bytes, rows: list[list[Any]]) -> Iterator[tuple[Case, Outcome]]:
-    for form, bits, code, vectors, registers, start, patches, undefined, after, stores, fault in rows:
+@cache
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(files("emulate.conformance").joinpath("silicon.json").read_text())
+    return data
+
+
+def _cases(
+    common: dict[str, dict[str, int]], memory: str, needs: dict[str, str], cases: list[list[Any]], **_: Any
+) -> Iterator[tuple[Case, Outcome]]:
+    ordinary = bytes.fromhex(memory)
+    features = {form: frozenset(names.split()) for form, names in needs.items()}
+    for form, bits, code, vectors, registers, start, patches, undefined, after, stores, fault in cases:
         mask = (1 << max(bits, 32)) - 1
         general = {name: value & mask for name, value in common["general"].items()}
         before = general | (common["vector"] if vectors else {}) | registers
-        contents = _patched(memory, patches)
-        case = Case(form, bits, bytes.fromhex(code), before, start, contents, undefined)
+        contents = _patched(ordinary, patches)
+        case = Case(form, features[form], bits, bytes.fromhex(code), before, start, contents, undefined)
         yield case, Outcome(before | after, _patched(contents, stores), fault)
 
 

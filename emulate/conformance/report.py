@@ -28,11 +28,13 @@ class Report:
     Attributes:
         checked: cases or accesses that were compared.
         skipped: cases that were refused.
+        unjudged: cases that need CPU features which what is checked does not have.
         failures: what failed, all of it.
     """
 
     checked: int = 0
     skipped: int = 0
+    unjudged: int = 0
     failures: list[Failure] = field(factory=list)
 
     def expect(self, law: str, holds: bool, example: str) -> None:
@@ -53,4 +55,6 @@ class Report:
         for failure in self.failures:
             first.setdefault(failure.law, failure)
         counts = f"{self.checked} checked, {self.skipped} skipped, {len(self.failures)} failed"
+        if self.unjudged:
+            counts += f", {self.unjudged} not judged for want of CPU features"
         return "\n".join([counts, *map(str, first.values())])

@@ -4,8 +4,9 @@ import ctypes
 
 import pytest
 
+from emulate.conformance import check_registers
 from mmio.frame import XSaveFrame
-from mmio.xstate import XSave
+from mmio.xstate import AVX, OPMASK, XSave, components
 
 
 class Counting(XSaveFrame):
@@ -46,6 +47,31 @@ def test_general_registers_ask_for_no_area() -> None:
     assert frame.asked == 0
     assert frame.xmm0 == 0
     assert frame.asked
+
+
+class Own(XSaveFrame):
+    """A frame over words and an XSAVE area of its own, as large as this CPU's."""
+
+    def __init__(self, bits: int) -> None:
+        size = max(place.offset + place.size for place in components().values()) + 1024
+        self.area = (ctypes.c_char * size)()
+        self.bits = bits
+        self.regs = [0] * 18
+        self.slots = tuple(range(18))
+        self.selectors = [0] * 6
+        self.bases = [0] * 6
+
+    @property
+    def xsave(self) -> XSave:
+        return XSave(ctypes.addressof(self.area), len(self.area))
+
+
+def test_an_area_conforms() -> None:
+    """Every recorded case of features that this CPU has ends in an XSAVE area as it ended on silicon."""
+    lacking = () if OPMASK in components() else ("AVX512",) if AVX in components() else ("AVX",)
+    report = check_registers(Own, without=lacking)
+    assert report, str(report)
+    assert report.checked > 1000
 
 
 def test_a_frame_says_where_its_area_is() -> None:

@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from decode.registers import REGISTERS
 from emulate import Bus, Cpu, Ram
-from emulate.conformance import Case, Outcome, check_bus, check_emulator, check_registers, recorded
+from emulate.conformance import Case, Outcome, check_bus, check_emulator, check_registers, machine, recorded
 from emulate.conformance.case import Case as RecordedCase
 from emulate.conformance.registers import Runner
 
@@ -49,6 +50,64 @@ def test_registers_in_another_order_conform() -> None:
     """A register file may have its words in any order."""
     report = check_registers(Reversed)
     assert report, str(report)
+
+
+class Guarded(list[int]):
+    """Registers that take no more bits than the CPU has."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__([0] * len(widths))
+        self.widths = widths
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        assert value >> self.widths[index] == 0, "a register that is not there was given a value"
+        super().__setitem__(index, value)
+
+
+def with_avx_only(bits: int) -> Cpu:
+    """The registers of a CPU with AVX and without AVX-512."""
+    cpu = Cpu(bits)
+    cpu.vector, cpu.k = Guarded([256] * 16 + [0] * 16), Guarded([0] * 8)
+    return cpu
+
+
+def test_registers_of_a_smaller_cpu_conform() -> None:
+    """What a register file lacks is neither written nor compared; cases that need it are counted as not judged."""
+    report = check_registers(with_avx_only, without=("AVX512",))
+    assert report, str(report)
+    beyond = [case for case, _ in recorded() if any(name.startswith("AVX512") for name in case.features)]
+    assert report.unjudged == len(beyond) > 100
+    assert str(report).splitlines()[0].endswith(f", {len(beyond)} not judged for want of CPU features")
+
+
+def test_an_emulator_may_lack_features() -> None:
+    """An emulator is not asked for instructions and registers of the features it lacks."""
+    asked: list[Case] = []
+    right = Runner(Cpu)
+
+    def run(case: Case) -> Outcome:
+        asked.append(case)
+        return right(case)
+
+    report = check_emulator(run, without=("AVX", "MOVBE"))
+    assert report, str(report)
+    assert len(asked) + report.unjudged == len(recorded())
+    assert not any({"AVX", "MOVBE"} & case.features for case in asked)
+    names = {name: value for case in asked for name, value in case.registers.items() if name.startswith(("zmm", "k"))}
+    assert set(names) == {f"zmm{index}" for index in range(16)}
+    assert max(names.values()) < 1 << 128
+
+
+def test_unknown_features_are_refused() -> None:
+    """A feature that no case needs is an error that names it, since leaving it out would change nothing."""
+    with pytest.raises(ValueError, match="got 'AVX1024'"):
+        check_registers(Cpu, without=("AVX1024",))
+
+
+def test_the_file_says_where_it_was_recorded() -> None:
+    """The file names the CPU and its features, and has no case that needs another one."""
+    assert "family" in machine().cpu
+    assert all(case.features <= machine().features for case, _ in recorded())
 
 
 class Clashing(Cpu):

@@ -10,6 +10,7 @@ import atexit
 import functools
 import random
 import signal
+from collections import Counter
 from typing import Final
 
 from iced_x86 import Code_
@@ -27,6 +28,7 @@ AMD: Final = "AuthenticAMD"
 PRIVILEGED: Final = frozenset(("in", "out", "ins", "outs", "smsw"))
 
 _TRIES = 8
+_FEW = 4
 
 
 @functools.cache
@@ -80,18 +82,19 @@ def features() -> frozenset[str]:
     """Return the CPU's features, by their names in iced-x86's `CpuidFeature`; raises as `host_has` does.
 
     A feature counts as present when an instruction of it runs; those whose instructions are NOPs on older CPUs
-    (CLDEMOTE, CET) thus always do.
+    (CLDEMOTE, CET) thus always do. It counts as missing when a few of its instructions do not: AMD CPUs lack one of the
+    reserved NOPs.
     """
     found: set[str] = set()
-    lacking: set[str] = set()
+    failed: Counter[str] = Counter()
     for code in all_codes(64):
         wanted = needed(code)
-        if wanted <= found or wanted & lacking:
+        if wanted <= found or any(failed[name] >= _FEW for name in wanted):
             continue
         if host_has(code):
             found |= wanted
         elif len(wanted - found) == 1:
-            lacking |= wanted - found
+            failed.update(wanted - found)
     return frozenset(found)
 
 

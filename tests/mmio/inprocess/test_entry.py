@@ -100,9 +100,10 @@ def test_listing_is_what_the_bytes_say() -> None:
 
 
 def test_cpuid() -> None:
-    """CPUID answers, for instance with the maker's name."""
+    """CPUID answers, for instance with the maker's name, whoever that is."""
     _, b, c, d = entry().cpuid(0)
-    assert b"".join(word.to_bytes(4, "little") for word in (b, d, c)) in (b"GenuineIntel", b"AuthenticAMD")
+    maker = b"".join(word.to_bytes(4, "little") for word in (b, d, c)).decode()
+    assert f": {maker}\n" in Path("/proc/cpuinfo").read_text()
 
 
 def test_errno_survives(tmp_path: Path) -> None:

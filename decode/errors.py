@@ -1,11 +1,19 @@
-"""What can be wrong with instruction bytes.
+"""The base of all errors, and what can be wrong with instruction bytes.
 
-Two kinds only, because a caller acts differently on them: with more bytes a truncated instruction may become a
-good one (a short instruction at the end of the last mapped page is legal), an invalid one never does.
+There are two kinds of bad bytes only, because a caller acts differently on them: with more bytes a truncated
+instruction may become a good one (a short one at the end of the last mapped page is legal), an invalid one never does.
 """
 
 
-class DecodeError(ValueError):
+class PagetrapError(Exception):
+    """The base of every error that `decode`, `emulate` and `mmio` raise of their own.
+
+    Arguments of the wrong type or value are Python's TypeError and ValueError, as everywhere; some classes here are a
+    ValueError or an OSError, too.
+    """
+
+
+class DecodeError(PagetrapError, ValueError):
     """Bytes that are not one whole instruction.
 
     Attributes:

@@ -1,5 +1,6 @@
 """A partial x86 emulator: one instruction's effect on a Cpu and a Bus."""
 
+from decode import PagetrapError
 from emulate.answer import BusError
 from emulate.bus import Bus, Ram
 from emulate.compiler import Compiled, is_supported
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidOpcode",
     "MathFault",
     "PageFault",
+    "PagetrapError",
     "Ram",
     "RegisterFile",
     "SimdFault",

@@ -8,13 +8,13 @@ called when the answer does not fit, and what cannot be shifted is a TypeError t
 from operator import index
 from typing import Any, Final
 
-from decode import Instruction
+from decode import Instruction, PagetrapError
 
 COMPILED: Final = "<pagetrap instruction>"
 """The file name of compiled instructions, in tracebacks."""
 
 
-class BusError(Exception):
+class BusError(PagetrapError):
     """A bus answered a read with something that is not an unsigned int of the width asked for.
 
     Attributes:

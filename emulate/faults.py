@@ -6,10 +6,10 @@ A `Fault` is what the CPU itself would raise, with its vector and error code; a 
 
 from typing import ClassVar
 
-from decode import Instruction
+from decode import Instruction, PagetrapError
 
 
-class Fault(Exception):
+class Fault(PagetrapError):
     """An architectural exception (SDM vol. 3A, chapter 6).
 
     Attributes:
@@ -124,7 +124,7 @@ class SimdFault(Fault):
         self.exceptions = exceptions
 
 
-class UnsupportedInstruction(Exception):
+class UnsupportedInstruction(PagetrapError):
     """The emulator does not do this instruction.
 
     Attributes:

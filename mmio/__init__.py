@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
+    from decode import PagetrapError
     from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
     from mmio.errors import (
@@ -55,6 +56,7 @@ __all__ = [
     "MappingError",
     "MmioError",
     "NoRegister",
+    "PagetrapError",
     "Passthrough",
     "Policy",
     "PolicyError",

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from emulate import UnsupportedInstruction
+from decode import PagetrapError
 from mmio.commands import coverage, decoding, programs, shells, traces
-from mmio.commands.models import ModelError
 from mmio.commands.parser import Example, Parser, UsageError
 from mmio.commands.watching import die
-from mmio.errors import MmioError
 
 _EXAMPLES: Final = (
     Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         problem = error.strerror or str(error)
         return _complain(f"{error.filename}: {problem}" if error.filename else problem, options.trouble)
-    except (ValueError, ImportError, MmioError, ModelError, UnsupportedInstruction) as error:
+    except (ValueError, ImportError, PagetrapError) as error:
         return _complain(str(error), options.trouble)
     return status
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from decode import Instruction
+from decode import Instruction, PagetrapError
 
 if TYPE_CHECKING:
     from mmio.space.region import Region
@@ -50,8 +50,8 @@ class Where:
         return text
 
 
-class MmioError(Exception):
-    """The base of every error this package raises."""
+class MmioError(PagetrapError):
+    """The base of every error that `mmio` raises of its own."""
 
 
 class MappingError(MmioError, ValueError):

@@ -13,10 +13,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from mmio.errors import MmioError
 from mmio.space.region import DeviceLike
 
 
-class ModelError(Exception):
+class ModelError(MmioError):
     """A device model cannot be had, or has failed. The message may have several lines: a traceback."""
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
+from mmio.errors import MmioError
+
 USAGE: Final = 2
 """The exit status of a command line that asks for something wrongly."""
 
@@ -23,7 +25,7 @@ class Example(NamedTuple):
     line: str
 
 
-class UsageError(Exception):
+class UsageError(MmioError):
     """The arguments are well-formed one by one and make no sense together."""
 
 

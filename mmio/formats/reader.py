@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from typing import BinaryIO, Final, Literal
 
+from mmio.errors import MmioError
 from mmio.formats.errors import TraceFormatError
 from mmio.records.access import Access
 from mmio.records.events import Record
@@ -79,7 +80,7 @@ class LineReader(ABC):
             self.on_error(error)
 
 
-class WrongVersion(ValueError):
+class WrongVersion(MmioError, ValueError):
     """The file is of a version of the format that this reader does not know."""
 
 

@@ -8,7 +8,7 @@ the program's own.
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
 from mmio.completion import can_complete
-from mmio.errors import UnmappedAccess
+from mmio.errors import MmioError, UnmappedAccess
 from mmio.inprocess.deliver import is_the_programs, signal_of
 from mmio.ptrace import native
 from mmio.ptrace.memory import BeyondEnd
@@ -24,7 +24,7 @@ _ADRERR = 2
 _KERNEL = 0x80
 
 
-class MissedAccess(Exception):
+class MissedAccess(MmioError):
     """The instruction that faulted does not touch the address it faulted at, by our reckoning."""
 
 

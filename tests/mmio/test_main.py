@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from decode import PagetrapError
+from emulate import BusError, PageFault
 from mmio.__main__ import main, parser
+from mmio.commands.models import ModelError
 from mmio.commands.parser import Parser, arguments, subcommands
+from mmio.ptrace.faults import MissedAccess
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
 
 COMMANDS = {name: command for name, (_, command) in subcommands(parser()).items()}
@@ -28,6 +32,22 @@ def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
         "pagetrap: the following arguments are required: COMMAND",
         "Try 'pagetrap --help'.",
     ]
+
+
+@pytest.mark.parametrize(
+    "error", [PagetrapError("the base"), MissedAccess("gone"), PageFault(0x1000), BusError("-1"), ModelError("no")]
+)
+def test_every_error_of_ours_is_one_line(
+    error: PagetrapError, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever error of its own a command meets, it ends in one line and the command's status for trouble."""
+
+    def fail(_options: object) -> int:
+        raise error
+
+    monkeypatch.setattr("mmio.commands.decoding._decode", fail)
+    assert main(["decode", "90"]) == 1
+    assert capsys.readouterr().err == f"pagetrap: {error}\n"
 
 
 @pytest.mark.parametrize("command", [parser(), *COMMANDS.values()], ids=lambda command: command.prog)

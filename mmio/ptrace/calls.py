@@ -7,6 +7,7 @@ What every access needs is not here: see `trip.py`.
 """
 
 import ctypes
+import errno
 import os
 from ctypes import c_char, c_int, c_long, c_ulong, c_void_p
 from typing import Any, Final
@@ -44,6 +45,8 @@ EVENT_EXEC: Final = 4
 EVENT_EXIT: Final = 6
 EVENT_SECCOMP: Final = 7
 EVENT_STOP: Final = 128
+_SI_CODE: Final = 2
+"""The index of si_code in siginfo_t as an array of ints. At an event stop it is SIGTRAP | event << 8."""
 
 WALL: Final = 0x40000000
 NO_OTHER_THREADS: Final = 0x20000000  # __WNOTHREAD: a thread hears only of what it traces or started itself
@@ -92,10 +95,20 @@ def request(number: int, pid: int, address: int = 0, data: int = 0) -> int:
     return result
 
 
-def event_message(pid: int) -> int:
-    """Return what the event a thread stopped at tells: the new thread's number, or its own before execve."""
-    message = c_ulong()
+def event_message(pid: int, event: int) -> int:
+    """Return the message of the event a thread stopped at: the TID of the new thread, or its own TID before execve.
+
+    SIGKILL, also the one of exit_group in another thread, takes a thread out of any stop and on to PTRACE_EVENT_EXIT,
+    whose message is an exit status (ptrace(2)). So the thread must be found in the same stop afterwards.
+
+    Raises:
+        ProcessLookupError: the thread has been killed since; its PTRACE_EVENT_EXIT or its end is still to come.
+    """
+    message, signal_info = c_ulong(), (c_int * 32)()
     request(GETEVENTMSG, pid, 0, ctypes.addressof(message))
+    request(GETSIGINFO, pid, 0, ctypes.addressof(signal_info))
+    if signal_info[_SI_CODE] >> 8 != event:
+        raise ProcessLookupError(errno.ESRCH, f"thread {pid} has been killed in its stop at event {event}")
     return message.value
 
 

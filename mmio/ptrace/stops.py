@@ -100,10 +100,10 @@ class Stops:
                 self._calls.entered(thread, thread.call())
             thread.resume()
         elif event in _NEW_THREAD:
-            self._born(thread)
+            self._born(thread, event)
             thread.resume()
         elif event == calls.EVENT_EXEC:
-            former = calls.event_message(pid)
+            former = calls.event_message(pid, event)
             if former != pid and former in self.threads:
                 self.forget(self.threads[former])
             self.executed(thread)
@@ -132,9 +132,9 @@ class Stops:
                 finish()
         thread.resume()
 
-    def _born(self, maker: Thread) -> None:
+    def _born(self, maker: Thread, event: int) -> None:
         """Trace a new thread, or the first one of a new process."""
-        pid = calls.event_message(maker.pid)
+        pid = calls.event_message(maker.pid, event)
         shared = _shares_memory(maker)
         if pid not in self.threads:
             self.threads[pid] = Thread(pid, maker.process if shared else maker.process.forked(pid))

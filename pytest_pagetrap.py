@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mmio.records.gathered import Gathered
-    from mmio.traps import Traps
+    from mmio.testing import Traps
+    from mmio.traces.gathered import Gathered
 
 _TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
 _GATHERED: "pytest.StashKey[Gathered]" = pytest.StashKey()
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if given is None or (worker is None and config.getoption("dist", "no") != "no"):
         return  # the process that hands out tests to workers runs none
     from mmio import writer
-    from mmio.records.gathered import Gathered
+    from mmio.traces.gathered import Gathered
 
     path = Path(given)
     try:
@@ -56,7 +56,7 @@ def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
 
     Mappings are closed when the test is over. When it fails, its report shows the last accesses of each.
     """
-    from mmio.traps import Traps
+    from mmio.testing import Traps
 
     gathered = request.config.stash.get(_GATHERED, None)
     if gathered is not None:
@@ -79,7 +79,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
     """Explain why two traces are not equal."""
-    view = sys.modules.get("mmio.records.view")
+    view = sys.modules.get("mmio.traces.view")
     if view is None or op != "==" or not (isinstance(left, view.TraceView) and isinstance(right, view.TraceView)):
         return None
     diff = left.diff(right)

@@ -23,17 +23,17 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports, watch
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
-    from mmio.records.diff import TraceDiff
-    from mmio.records.expect import assert_accesses, notation
-    from mmio.records.replay import Replay
-    from mmio.records.summary import Summary
     from mmio.records.symbols import Symbols
-    from mmio.records.trace import Trace
-    from mmio.records.view import TraceView
     from mmio.space.initiator import Initiator
     from mmio.space.policy import Policy
     from mmio.space.region import DeviceLike, Region
     from mmio.space.space import AddressSpace
+    from mmio.traces.diff import TraceDiff
+    from mmio.traces.expect import assert_accesses, notation
+    from mmio.traces.replay import Replay
+    from mmio.traces.summary import Summary
+    from mmio.traces.trace import Trace
+    from mmio.traces.view import TraceView
     from mmio.watchpoints import Hit, Watch, WatchpointStop
 else:
     __getattr__, __dir__ = on_demand(sys.modules[__name__])

@@ -150,7 +150,7 @@ def test_a_user_sees_the_types(clean: Path, tmp_path: Path) -> None:
         "from decode import decode\n"
         "from emulate import Cpu, Emulator, Ram\n"
         "from mmio import Device, ioremap, register\n"
-        "from mmio.records.trace import Trace\n"
+        "from mmio.traces.trace import Trace\n"
         "class Timer(Device):\n"
         "    ctrl = register(0)\n"
         "reveal_type(decode(b'', bits=64).length)\n"

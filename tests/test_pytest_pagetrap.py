@@ -13,7 +13,7 @@ pytest_plugins = ["pytester"]
 
 SUITE = """
     from ctypes import c_uint32
-    from mmio.records.expect import assert_accesses
+    from mmio.traces.expect import assert_accesses
 
     class Card:
         length = 0x100

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import mmio
 from emulate import Ram
-from mmio.pictures import listing
+from mmio.linux import listing
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "uart16550")]
 from registers import Registers

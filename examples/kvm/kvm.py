@@ -11,8 +11,8 @@ from ctypes import addressof, c_char, c_uint64
 from mmap import mmap
 from typing import Any, Final
 
-from mmio.frame import XSaveFrame
-from mmio.xstate import XSave
+from mmio.linux.xsave import XSave
+from mmio.live.frame import XSaveFrame
 
 # linux/kvm.h
 _CREATE_VM: Final = 0xAE01

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmio.records.selection import Code, Place, Selection, nanoseconds, span
+from mmio.traces.selection import Code, Place, Selection, nanoseconds, span
 
 FORMS: Final = """\
 PLACE:    uart  uart.STATUS  'uart.TX*'  STATUS  uart+0x10  uart+0x10..0x20  0xfe000000+0x100  'port 0x70..0x72'

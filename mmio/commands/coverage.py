@@ -4,7 +4,7 @@ import argparse
 from typing import Final
 
 from mmio.commands.parser import Commands, Example, UsageError, declare
-from mmio.coverage import page, table
+from mmio.coverage_table import page, table
 
 _EXAMPLES: Final = (
     Example("how much of each CPU feature", "pagetrap coverage"),

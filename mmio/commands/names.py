@@ -7,7 +7,7 @@ summary is printed when all of them are gone. So where an instruction lies is lo
 import os
 from collections.abc import Callable, Iterable
 
-from mmio.ptrace.maps import group_of
+from mmio.linux.proc_maps import group_of
 from mmio.records.symbols import Location, Symbols, named
 
 

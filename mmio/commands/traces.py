@@ -17,7 +17,7 @@ from mmio.formats.reader import LineReader
 from mmio.records.access import Access
 from mmio.records.events import Located
 from mmio.records.symbols import Location
-from mmio.records.view import TraceView
+from mmio.traces.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 

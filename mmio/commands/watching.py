@@ -25,11 +25,11 @@ from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
 from mmio.commands.where import DeviceArgument, Place
 from mmio.hosted import Host
+from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
-from mmio.ptrace.targeting import Targeting
-from mmio.records.selection import Selected, Selection
-from mmio.records.trace import Sink, Trace
-from mmio.records.view import TraceView
+from mmio.traces.selection import Selected, Selection
+from mmio.traces.trace import Sink, Trace
+from mmio.traces.view import TraceView
 
 TROUBLE: Final = 125
 NOT_EXECUTABLE: Final = 126

@@ -14,7 +14,7 @@ from mmio.errors import MmioError
 from mmio.formats.errors import TraceFormatError
 from mmio.records.access import Access
 from mmio.records.events import Record
-from mmio.records.view import TraceView
+from mmio.traces.view import TraceView
 
 OnError = Literal["raise", "skip"] | Callable[[TraceFormatError], None]
 

@@ -15,7 +15,7 @@ from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import LineReader, OnError
 from mmio.formats.writer import Writer
 from mmio.records.events import Record
-from mmio.records.view import TraceView
+from mmio.traces.view import TraceView
 
 
 @frozen(slots=True)

@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from mmio.errors import UnmappedAccess
 from mmio.hosted.context import SignalStack
-from mmio.hosted.crossing import CAUSE, CODE, VERDICT
+from mmio.hosted.exits import ADVICE, HostError
 from mmio.hosted.frame import Frame
-from mmio.hosted.outcomes import ADVICE, HostError
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
-from mmio.inprocess import native
-from mmio.inprocess.deliver import SignalInfo, is_the_programs, signal_of
-from mmio.inprocess.entry import COPIES_START, entry
+from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
+from mmio.inprocess import out_of_line
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP
-from mmio.inprocess.sites import Sites
-from mmio.ptrace.memory import BeyondEnd
+from mmio.inprocess.instruction_cache import Sites
+from mmio.linux.trampoline import COPIES_START, entry
+from mmio.live.fault_signals import SignalInfo, is_the_programs, signal_of
+from mmio.program.memory import BeyondEnd
 
 _ACCERR: Final = 2
 _KERNEL: Final = 0x80
@@ -131,7 +131,7 @@ class Faults:
             self._pass_on(thread, frame, siginfo)
             return
         copy.release()
-        native.finish(copy, frame, thread.bus)
+        out_of_line.finish(copy, frame, thread.bus)
 
     def _pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
         """Let the program have its signal; an instruction that faults in a copy faults where the original stands."""
@@ -151,8 +151,8 @@ def leave(thread: Thread, frame: Frame, outcome: BaseException) -> None:
     frame.regs[VERDICT] = _LEAVE
 
 
-def _copy_at(ip: int) -> native.Copy | None:
+def _copy_at(ip: int) -> out_of_line.Copy | None:
     """Return the copy of an instruction that an address lies in."""
     words = entry().words
     inside = words[COPIES_START] and words[COPIES_START] <= ip < words[COPIES_START] + words[COPIES_START + 1]
-    return native.copy_around(ip) if inside else None
+    return out_of_line.copy_around(ip) if inside else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmio.hosted.crossing import PROGRAM_FS
+from mmio.hosted.trampoline import PROGRAM_FS
 from mmio.inprocess import frame
 
 

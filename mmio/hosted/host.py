@@ -2,7 +2,7 @@
 
 The program's segments are mapped beside Python's, and the thread that calls `run` becomes the program's until that
 ends. A seccomp filter picks the program's system calls that matter, by where they are made. What is done about them is
-`mmio.ptrace.syscalls`, as for a program in a process of its own, and before that `syscalls.py`.
+`mmio.program.syscalls`, as for a program in a process of its own, and before that `syscalls.py`.
 """
 
 import ctypes
@@ -14,12 +14,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mmio.hosted import image
-from mmio.hosted.outcomes import ADVICE, HostError
-from mmio.hosted.visit import Visit
-from mmio.ptrace.targeting import Targeting
-from mmio.records.trace import Trace
+from mmio.hosted import elf_image
+from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.run_loop import Visit
+from mmio.program.targeting import Targeting
 from mmio.space.region import DeviceLike
+from mmio.traces.trace import Trace
 
 _HWCAP2: Final = 26  # AT_HWCAP2
 _FSGSBASE: Final = 2  # HWCAP2_FSGSBASE
@@ -44,7 +44,7 @@ class Host(Targeting):
 
     def __init__(self, trace: Trace | None = None) -> None:
         super().__init__(trace)
-        self._program: tuple[image.Command, list[bytes]] | None = None
+        self._program: tuple[elf_image.Command, list[bytes]] | None = None
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -77,7 +77,7 @@ class Host(Targeting):
             raise FileNotFoundError(errno.ENOENT, problem, arguments[0])
         if not ctypes.CDLL(None).getauxval(_HWCAP2) & _FSGSBASE:
             raise HostError(f"this CPU or kernel has no FSGSBASE, which the in-process engine needs: {ADVICE}")
-        command = image.command(path, [os.fsencode(argument) for argument in arguments])
+        command = elf_image.command(path, [os.fsencode(argument) for argument in arguments])
         self._program = command, [os.fsencode(f"{name}={value}") for name, value in environment.items()]
         return os.getpid()
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Sequence
 
-from mmio.hosted import protection
-from mmio.ptrace import process
-from mmio.ptrace.filter import WINDOW
-from mmio.ptrace.targets import Targets
+from mmio.hosted import seccomp_filter
+from mmio.linux.seccomp import WINDOW
+from mmio.program import process
+from mmio.program.targets import Targets
 from mmio.space.initiator import Recorder
 
 
@@ -27,4 +27,4 @@ class Process(process.Process):
         for trapped in self.trapped:
             if trapped.start not in WINDOW and trapped.start not in self._watched:
                 self._watched.add(trapped.start)
-                protection.watch(range(trapped.start, trapped.end), self._places)
+                seccomp_filter.watch(range(trapped.start, trapped.end), self._places)

@@ -14,15 +14,15 @@ from ctypes import addressof, c_uint64, create_string_buffer, string_at
 from typing import Any, Final, NamedTuple
 
 from mmio.hosted.context import CONTEXT_SIZE, FPSTATE
-from mmio.hosted.crossing import Crossing
+from mmio.hosted.exits import Killed
 from mmio.hosted.frame import Frame
-from mmio.hosted.kernel import system_call
-from mmio.hosted.outcomes import Killed
+from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.thread import NO_STACK, Thread
-from mmio.inprocess.deliver import SignalInfo
+from mmio.hosted.trampoline import Crossing
 from mmio.inprocess.frame import RAX, RFLAGS, RIP, RSP, SLOTS
-from mmio.inprocess.memory import Unreachable
-from mmio.ptrace.memory import TracedMemory
+from mmio.live.fault_signals import SignalInfo
+from mmio.live.memory import Unreachable
+from mmio.program.memory import TracedMemory
 
 _RT_SIGACTION: Final = 13
 _RT_SIGPROCMASK: Final = 14

@@ -2,7 +2,7 @@
 
 Ending, becoming another program, making processes and threads, arranging signals, moving the heap: these are done here
 as the kernel does them for a program alone in its process. What a traced program's calls need besides (mappings that
-are followed, files that are redirected) is in `mmio.ptrace.syscalls`.
+are followed, files that are redirected) is in `mmio.program.syscalls`.
 """
 
 import errno
@@ -10,16 +10,16 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmio.hosted import image
-from mmio.hosted.area import FIXED, Area
-from mmio.hosted.crossing import PROGRAM_FS
-from mmio.hosted.outcomes import ADVICE, Executed, Exited, HostError, ThreadExited
+from mmio.hosted import elf_image
+from mmio.hosted.exits import ADVICE, Executed, Exited, HostError, ThreadExited
+from mmio.hosted.program_area import FIXED, Area
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import CHILD_CLEARTID, CHILD_SETTID, PARENT_SETTID, SETTLS, Threads
+from mmio.hosted.trampoline import PROGRAM_FS
 from mmio.inprocess.frame import RSP
-from mmio.inprocess.memory import Unreachable
-from mmio.ptrace.filter import When
+from mmio.linux.seccomp import When
+from mmio.live.memory import Unreachable
 from mmio.ptrace.thread import Call
 
 _MMAP: Final = 9
@@ -209,7 +209,7 @@ def _execveat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> i
 
 def _execute(calls: HostCalls, thread: Thread, path: str, vector: int, environment: int) -> int:
     try:
-        command = image.command(path, _strings(thread, vector))
+        command = elf_image.command(path, _strings(thread, vector))
     except OSError as error:
         return -(error.errno or errno.EIO)
     if calls.threads.count > 1:

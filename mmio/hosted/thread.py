@@ -1,21 +1,21 @@
 """The thread a program runs in, stopped at one of its system calls.
 
 It is what `mmio.ptrace.thread.Thread` is for a program that is traced, as far as the handling of system calls is
-concerned: that handling (`mmio.ptrace.syscalls`) is the same. Here a call is made where it is wanted, by us.
+concerned: that handling (`mmio.program.syscalls`) is the same. Here a call is made where it is wanted, by us.
 """
 
 import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmio.hosted.area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.context import SignalStack
 from mmio.hosted.frame import Frame
-from mmio.hosted.kernel import failed, system_call
+from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
+from mmio.hosted.raw_syscall import failed, system_call
 from mmio.inprocess.frame import RAX, RIP, RSP
-from mmio.inprocess.libc import PROT_READ, PROT_WRITE, pages
-from mmio.inprocess.memory import Unreachable
-from mmio.ptrace.process import Process
+from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
+from mmio.live.memory import Unreachable
+from mmio.program.process import Process
 from mmio.ptrace.thread import Call
 from mmio.space.initiator import Initiator
 

@@ -13,12 +13,12 @@ from ctypes import addressof, c_uint64
 from typing import Final
 
 from mmio.hosted.context import Context, copied
-from mmio.hosted.crossing import PROGRAM_FS
+from mmio.hosted.exits import ThreadExited
 from mmio.hosted.faults import Frames
-from mmio.hosted.kernel import system_call
-from mmio.hosted.outcomes import ThreadExited
+from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import leave_stack
 from mmio.hosted.thread import Thread
+from mmio.hosted.trampoline import PROGRAM_FS
 from mmio.inprocess.frame import RAX, RSP
 
 # clone(2)

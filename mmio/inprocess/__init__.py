@@ -7,8 +7,8 @@ from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: ptrace shares pieces of this package
     from mmio.inprocess.mapping import Mapping, Policies, Ports, ioremap, map_ports
-    from mmio.inprocess.passthrough import Passthrough
-    from mmio.inprocess.watching import watch
+    from mmio.live.passthrough import Passthrough
+    from mmio.watching import watch
 else:
     __getattr__, __dir__ = on_demand(sys.modules[__name__])
 

@@ -13,14 +13,14 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from mmio.errors import ClosedMapping
-from mmio.inprocess import libc
-from mmio.inprocess.territory import Territory
 from mmio.inprocess.trap import Trap
+from mmio.inprocess.trapped_ranges import Territory
+from mmio.linux import libc
 from mmio.records.symbols import Symbols
-from mmio.records.trace import Trace
 from mmio.space.policy import Misfit, Unmapped
 from mmio.space.region import Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them

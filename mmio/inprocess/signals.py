@@ -14,8 +14,8 @@ from ctypes import POINTER, c_int, c_uint64, c_void_p
 from signal import SIGFPE, SIGSEGV, Signals
 from typing import Final
 
-from mmio.inprocess.entry import OLD_SIGFPE, OLD_SIGSEGV, entry
-from mmio.inprocess.libc import LIBC, check
+from mmio.linux.libc import LIBC, check
+from mmio.linux.trampoline import OLD_SIGFPE, OLD_SIGSEGV, entry
 
 _SA_SIGINFO: Final = 4
 _SA_NODEFER: Final = 0x40000000

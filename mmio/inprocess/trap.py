@@ -15,14 +15,14 @@ from ctypes import CFUNCTYPE, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.inprocess import escape, native, unwind
-from mmio.inprocess.deliver import SignalInfo, deliver, is_the_programs
-from mmio.inprocess.entry import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.inprocess import out_of_line, pending_exceptions, unwind
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
-from mmio.inprocess.libc import address_of
-from mmio.inprocess.memory import FloatingMemory
-from mmio.inprocess.sites import Sites
-from mmio.inprocess.territory import Owner, Territory
+from mmio.inprocess.instruction_cache import Sites
+from mmio.inprocess.trapped_ranges import Owner, Territory
+from mmio.linux.libc import address_of
+from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.live.fault_signals import SignalInfo, deliver, is_the_programs
+from mmio.live.memory import FloatingMemory
 from mmio.space.initiator import Initiator, Recorder
 from mmio.space.space import AddressSpace
 
@@ -97,13 +97,13 @@ class Trap:
         os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
 
     def _page_handler(self) -> Callable[..., None]:
-        frames, sites, pending = self._frames, self._sites, escape.pending
+        frames, sites, pending = self._frames, self._sites, pending_exceptions.pending
         rip, code = RIP, CODE
 
         def on_page(context: int) -> None:
             try:
                 if pending:
-                    escape.check()
+                    pending_exceptions.check()
                 frame, regs, bus = frames[context]
                 site = sites[regs[code]]
                 bus.ip = regs[rip]
@@ -115,7 +115,7 @@ class Trap:
                 trapped = _, regs, _ = frames[context]
                 owner = self.territory.owner_at("memory", regs[FAULT_ADDRESS])
                 self._settle(trapped, error, owner, lambda: self._float(trapped))
-            escape.lend()
+            pending_exceptions.lend()
 
         return on_page
 
@@ -123,7 +123,7 @@ class Trap:
         def on_port(context: int) -> None:
             trapped = frame, regs, bus = self._frames[context]
             try:
-                escape.check()
+                pending_exceptions.check()
                 site = self._sites[regs[CODE]]
                 if site.instruction is None:
                     site = self._sites.at(regs[RIP])
@@ -136,7 +136,7 @@ class Trap:
                 return
             except BaseException as error:
                 self._settle(trapped, error, self._port_owner(regs), lambda: self._float(trapped))
-            escape.lend()
+            pending_exceptions.lend()
 
         return on_port
 
@@ -144,16 +144,16 @@ class Trap:
         def on_copy(context: int, siginfo: int) -> None:
             trapped = frame, regs, bus = self._frames[context]
             info = SignalInfo.from_address(siginfo)
-            copy = native.copy_around(regs[RIP])
+            copy = out_of_line.copy_around(regs[RIP])
             stopped = regs[RIP]
             if info.code <= 0 or stopped not in (copy.start, copy.end):  # somebody sent a signal
                 regs[VERDICT] = PASS_ON
                 return
             regs[RIP] = copy.ip  # it is the original that was interrupted, for whoever looks from here on
             try:
-                escape.check()
+                pending_exceptions.check()
                 if stopped == copy.end:
-                    native.finish(copy, frame, bus)
+                    out_of_line.finish(copy, frame, bus)
                 else:  # the instruction itself faults, as the original would
                     if info.number == SIGFPE:
                         info.address = copy.ip
@@ -164,7 +164,7 @@ class Trap:
                 self._settle(trapped, error, owner, lambda: copy.skip(frame))
             finally:
                 copy.release()
-            escape.lend()
+            pending_exceptions.lend()
 
         return on_copy
 
@@ -187,11 +187,11 @@ class Trap:
             return
         called = sys._getframe(1).f_back is not None  # Python waits further out, though in no call we can return to
         if called:
-            escape.raise_on_return(regs, error)
+            pending_exceptions.raise_on_return(regs, error)
         try:
             finish()
         except Exception:  # the program cannot go on from here
-            escape.withdraw()
+            pending_exceptions.withdraw()
             _report(error)
             regs[VERDICT] = PASS_ON
             return
@@ -216,7 +216,7 @@ class Trap:
 
 def _install(index: int, function: Any, arguments: int) -> Any:
     """Make a handler known to the entry; return what must be kept for it to live."""
-    escape.guard(function)
+    pending_exceptions.guard(function)
     callback = CFUNCTYPE(None, *[c_void_p] * arguments)(function)
     entry().words[index] = address_of(callback)
     return callback

@@ -18,10 +18,10 @@ from functools import cache
 from signal import SIGSEGV
 from typing import Final, NamedTuple
 
-from mmio.inprocess import escape, signals
-from mmio.inprocess.entry import entry, unwinder
+from mmio.inprocess import pending_exceptions, signals
 from mmio.inprocess.frame import RAX, RFLAGS, RIP, RSP, SLOTS, Frame, signal_mask_of
-from mmio.inprocess.libc import address_of
+from mmio.linux.libc import address_of
+from mmio.linux.trampoline import entry, unwinder
 
 _CALLEE_SAVED: Final = {3: 3, 6: 5, 12: 12, 13: 13, 14: 14, 15: 15}
 """DWARF's numbers of rbx, rbp and r12 to r15, and their places in `SLOTS`."""
@@ -97,9 +97,9 @@ def find_call(frame: Frame) -> Landing | None:
             mask = signal_mask_of(stack).value
         return _STOP if any(ip in code for code in known.interpreter) else _GO_ON
 
-    escape.guard(visit)
+    pending_exceptions.guard(visit)
     known.walk(_Visit(visit), None)
-    escape.check()
+    pending_exceptions.check()
     return found[0] if found else None
 
 
@@ -119,7 +119,7 @@ def leave(frame: Frame, landing: Landing, error: BaseException) -> None:
     words[RIP] = known.ffi_return
     words[RAX] = id(_RESULT)
     words[RFLAGS] &= ~_DIRECTION_AND_ALIGNMENT
-    escape.raise_on_return(words, error)
+    pending_exceptions.raise_on_return(words, error)
     frame.regs[:] = array("Q", words)
 
 

@@ -7,14 +7,14 @@ the program's own.
 
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
-from mmio.completion import can_complete
 from mmio.errors import MmioError, UnmappedAccess
-from mmio.inprocess.deliver import is_the_programs, signal_of
-from mmio.ptrace import native
-from mmio.ptrace.memory import BeyondEnd
-from mmio.ptrace.ports import NotGranted
-from mmio.ptrace.regs import RIP
-from mmio.ptrace.sites import Site
+from mmio.live.completion import can_complete
+from mmio.live.fault_signals import is_the_programs, signal_of
+from mmio.program.memory import BeyondEnd
+from mmio.program.ports import NotGranted
+from mmio.ptrace import out_of_line
+from mmio.ptrace.frame import RIP
+from mmio.ptrace.instruction_cache import Site
 from mmio.ptrace.thread import Thread
 
 _SIGSEGV = 11
@@ -59,7 +59,7 @@ def answer(thread: Thread) -> int:
     try:
         if site.run is not None:
             site.run(frame, bus)
-        elif not native.start(thread, site.instruction):
+        elif not out_of_line.start(thread, site.instruction):
             raise _refused(thread, site)
     except NotGranted:
         return _SIGSEGV
@@ -120,7 +120,7 @@ def _copy_ended(thread: Thread) -> int:
     if copy is None:
         return _SIGSEGV
     if thread.regs[RIP] == copy.end:
-        native.finish(thread, copy)
+        out_of_line.finish(thread, copy)
         return 0
     copy.taken = False
     thread.regs[RIP] = copy.ip

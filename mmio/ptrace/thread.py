@@ -12,17 +12,18 @@ from collections.abc import Callable
 from ctypes import addressof, c_uint64
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mmio.inprocess.deliver import SignalInfo
-from mmio.inprocess.libc import PROT_READ, PROT_WRITE, pages
-from mmio.ptrace import calls, maps
-from mmio.ptrace.filter import ARCH_64
-from mmio.ptrace.regs import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
-from mmio.ptrace.table import NUMBERS
-from mmio.ptrace.trip import Trip
+from mmio.linux import proc_maps
+from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
+from mmio.linux.seccomp import ARCH_64
+from mmio.linux.syscall_table import NUMBERS
+from mmio.live.fault_signals import SignalInfo
+from mmio.ptrace import ptrace_requests
+from mmio.ptrace.asm_loop import Trip
+from mmio.ptrace.frame import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
 from mmio.space.initiator import Initiator
 
 if TYPE_CHECKING:
-    from mmio.ptrace.process import Process
+    from mmio.program.process import Process
 
 # What PTRACE_GET_SYSCALL_INFO says of a stop.
 ENTRY: Final = 1
@@ -96,7 +97,7 @@ class Thread:
     @property
     def group(self) -> int:
         """The number of the thread's process, which is not always that of its memory (vfork)."""
-        return maps.group_of(self.pid)
+        return proc_maps.group_of(self.pid)
 
     def join(self, process: "Process") -> None:
         """Run in a process's memory from now on."""
@@ -118,19 +119,19 @@ class Thread:
 
     def load_signal(self) -> None:
         """Fetch what is known of the signal the thread stopped at. Raises ProcessLookupError when it is gone."""
-        calls.request(calls.GETSIGINFO, self.pid, 0, addressof(self.info))
+        ptrace_requests.request(ptrace_requests.GETSIGINFO, self.pid, 0, addressof(self.info))
 
     def store_signal(self) -> None:
         """Replace what the program will hear of the signal."""
-        calls.request(calls.SETSIGINFO, self.pid, 0, addressof(self.info))
+        ptrace_requests.request(ptrace_requests.SETSIGINFO, self.pid, 0, addressof(self.info))
 
     def resume(self, number: int = 0) -> None:
         """Let the thread go, to receive signal `number`, until the next stop that may concern us."""
         every = self.on_exit is not None or self.in_call or self.process.every_call
-        self.go(calls.SYSCALL if every else calls.CONT, number)
+        self.go(ptrace_requests.SYSCALL if every else ptrace_requests.CONT, number)
 
     def go(self, how: int, number: int = 0) -> None:
-        calls.request(how, self.pid, 0, number)
+        ptrace_requests.request(how, self.pid, 0, number)
 
     def buffer(self, size: int) -> int:
         """Return the address of at least `size` bytes of ours in the program's memory, for this thread alone.
@@ -155,7 +156,7 @@ class Thread:
     def stop_kind(self) -> int:
         """Return ENTRY, EXIT or SECCOMP for a thread stopped at a system call, 0 elsewhere."""
         info = self._call_info
-        calls.request(calls.GET_SYSCALL_INFO, self.pid, ctypes.sizeof(info), addressof(info))
+        ptrace_requests.request(ptrace_requests.GET_SYSCALL_INFO, self.pid, ctypes.sizeof(info), addressof(info))
         kind: int = info.op
         return kind
 
@@ -213,8 +214,8 @@ class Thread:
         frame, regs = self.frame, self.regs
         frame.load()
         before = frame.saved()
-        mask = calls.signal_mask(self.pid)
-        calls.set_signal_mask(self.pid, _EVERY_SIGNAL)
+        mask = ptrace_requests.signal_mask(self.pid)
+        ptrace_requests.set_signal_mask(self.pid, _EVERY_SIGNAL)
         result = self._through_gate(number, arguments)
         frame.restore(before)
         if kind in (ENTRY, SECCOMP):  # back to before the instruction
@@ -226,10 +227,10 @@ class Thread:
         frame.store()
         if kind in (ENTRY, SECCOMP):
             while self.stop_kind() != kind:
-                self.go(calls.SYSCALL)
+                self.go(ptrace_requests.SYSCALL)
                 self.wait()
             frame.load()
-        calls.set_signal_mask(self.pid, mask)
+        ptrace_requests.set_signal_mask(self.pid, mask)
         if -4096 < result < 0:
             raise OSError(-result, f"system call {number} in thread {self.pid}: {os.strerror(-result)}")
         return result
@@ -245,7 +246,7 @@ class Thread:
             else:  # in no call, or returning from one of the program's that is left, which has changed rax
                 self.begin_call(number, *arguments)
                 entered = True
-            self.go(calls.SYSCALL)
+            self.go(ptrace_requests.SYSCALL)
             self.wait()
             frame.load()
 
@@ -259,15 +260,15 @@ class Thread:
 
     def step(self) -> None:
         """Let the thread run one instruction. All its signals must be blocked."""
-        self.go(calls.SINGLESTEP)
+        self.go(ptrace_requests.SINGLESTEP)
         while True:
-            found, status = calls.wait(self.pid)
+            found, status = ptrace_requests.wait(self.pid)
             if found and has_no_future(status):
                 raise ThreadGone(self.pid, status)
             if found and os.WSTOPSIG(status) == signal.SIGTRAP:
                 return
             if found:
-                self.go(calls.SINGLESTEP)
+                self.go(ptrace_requests.SINGLESTEP)
 
     def wait(self) -> int:
         """Wait until the thread stops at a call or an event; return the wait status.
@@ -279,17 +280,17 @@ class Thread:
         """
         again = False
         while True:
-            found, status = calls.wait(self.pid)
+            found, status = ptrace_requests.wait(self.pid)
             if not found:
                 continue
             if has_no_future(status):
                 raise ThreadGone(self.pid, status)
             if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
                 if again:
-                    calls.send_signal(self.group, self.pid, signal.SIGSTOP)
+                    ptrace_requests.send_signal(self.group, self.pid, signal.SIGSTOP)
                 return status
             again = again or os.WSTOPSIG(status) == signal.SIGSTOP
-            self.go(calls.SYSCALL)
+            self.go(ptrace_requests.SYSCALL)
 
 
 def has_no_future(status: int) -> bool:
@@ -298,7 +299,7 @@ def has_no_future(status: int) -> bool:
     Whoever waits for one thread has to hear of the second. Of its end a process's first thread does not tell before all
     others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
     """
-    return not os.WIFSTOPPED(status) or status >> 16 == calls.EVENT_EXIT
+    return not os.WIFSTOPPED(status) or status >> 16 == ptrace_requests.EVENT_EXIT
 
 
 def _restart(regs: Any, bits: int) -> None:

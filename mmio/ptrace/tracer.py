@@ -13,16 +13,17 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from mmio.ptrace import begin, calls, maps, masks
+from mmio.linux import proc_maps
+from mmio.program.redirect import Redirects
+from mmio.program.syscalls import SystemCalls
+from mmio.program.targeting import Targeting
+from mmio.ptrace import ptrace_requests, sigmask, spawn_attach
+from mmio.ptrace.event_loop import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.interrupts import Interrupts
-from mmio.ptrace.redirect import Redirects
-from mmio.ptrace.stops import ACCESS_STATUS, CALL_STATUS, Stops
-from mmio.ptrace.syscalls import SystemCalls
-from mmio.ptrace.targeting import Targeting
 from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting, await_end
-from mmio.records.trace import Trace
 from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
 
 
 class Tracer(Targeting):
@@ -71,7 +72,7 @@ class Tracer(Targeting):
             OSError: it cannot be executed, or nothing may be traced here.
         """
         environment = os.environ if environment is None else environment
-        thread = begin.spawn(arguments, environment, directory, descriptors or {}, self._targets, self.trace)
+        thread = spawn_attach.spawn(arguments, environment, directory, descriptors or {}, self._targets, self.trace)
         self._threads[thread.pid] = thread
         self._stops.executed(thread)
         thread.resume()
@@ -89,11 +90,11 @@ class Tracer(Targeting):
         """
         if self._targets.real_ports:
             raise ValueError("real ports can be traced in a program from its start only: spawn it")
-        threads, statuses = begin.attach(pid, self._targets, self.trace)
+        threads, statuses = spawn_attach.attach(pid, self._targets, self.trace)
         self._threads |= {thread.pid: thread for thread in threads}
         atexit.register(self.close)  # whatever ends us in the meantime
         for thread in threads:
-            masks.take(thread)
+            sigmask.take(thread)
         self._calls.trap_mapped(_at_rest(threads, statuses))
         for thread in threads:
             with suppress(ProcessLookupError):
@@ -148,8 +149,8 @@ class Tracer(Targeting):
                     self._calls.release(_at_rest(threads, pending))
             for thread in threads:
                 with suppress(ProcessLookupError):
-                    masks.leave(thread)
-                    calls.request(calls.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
+                    sigmask.leave(thread)
+                    ptrace_requests.request(ptrace_requests.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
                 self._stops.forget(thread)
         atexit.unregister(self.close)
 
@@ -158,14 +159,14 @@ class Tracer(Targeting):
         known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(
             self._stops.early
         )
-        groups = {maps.group_of(pid) for pid in known if maps.threads(pid)}
+        groups = {proc_maps.group_of(pid) for pid in known if proc_maps.threads(pid)}
         for leader in groups:
             with suppress(ProcessLookupError):
                 os.kill(leader, signal.SIGKILL)
         # All threads, also those we have not heard of yet, and the leader last: it is not reported gone before them.
-        threads = [thread for leader in groups for thread in maps.threads(leader) if thread != leader]
+        threads = [thread for leader in groups for thread in proc_maps.threads(leader) if thread != leader]
         for pid in (*threads, *groups, *known):
-            self._stops.gone(pid, begin.end_of(pid))
+            self._stops.gone(pid, spawn_attach.end_of(pid))
 
     def close(self) -> None:
         """Detach and kill: nothing is traced any more."""
@@ -193,27 +194,30 @@ class Tracer(Targeting):
         if thread.ending and thread.group == thread.pid:  # it may have to wait for those that go on without us
             self._stops.gone(thread.pid, await_end(thread.pid))
             return
-        calls.request(calls.INTERRUPT, thread.pid)
+        ptrace_requests.request(ptrace_requests.INTERRUPT, thread.pid)
         pid, status = 0, 0
         while True:
             while not pid:
-                pid, status = calls.wait(thread.pid)
+                pid, status = ptrace_requests.wait(thread.pid)
             event, number = status >> 16, os.WSTOPSIG(status)
-            if os.WIFSTOPPED(status) and event == calls.EVENT_EXIT:
-                calls.request(calls.DETACH, pid)
+            if os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_EXIT:
+                ptrace_requests.request(ptrace_requests.DETACH, pid)
                 self._stops.forget(thread)
                 return
-            if os.WIFSTOPPED(status) and event == calls.EVENT_STOP and maps.is_pending(pid, signal.SIGSEGV):
-                thread.go(calls.CONT)  # it has faulted already, and the kernel told of our request before that
+            stopped = os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_STOP
+            if stopped and proc_maps.is_pending(pid, signal.SIGSEGV):
+                # The thread has faulted already, and the kernel reported our request before that.
+                thread.go(ptrace_requests.CONT)
                 pid = 0
                 continue
-            if os.WIFSTOPPED(status) and (event == calls.EVENT_STOP or (not event and status != CALL_STATUS)):
+            if os.WIFSTOPPED(status) and (event == ptrace_requests.EVENT_STOP or (not event and status != CALL_STATUS)):
                 self._stops.leave_copy(thread)
                 silent = event or (status == ACCESS_STATUS and self._is_ours(thread))
                 pending[pid] = 0 if silent else number << 8
                 return
             if os.WIFSTOPPED(status):
-                calls.request(calls.INTERRUPT, pid)  # again: the kernel forgets it at any other stop
+                # Again: the kernel forgets the request at any other stop.
+                ptrace_requests.request(ptrace_requests.INTERRUPT, pid)
             try:
                 self._stops.handle(pid, status)
                 pid = 0
@@ -244,10 +248,10 @@ def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:
 def _is_stopped(pid: int) -> bool:
     """Return whether a thread is stopped and has told us so before; what it has yet to tell can be waited for."""
     try:
-        calls.signal_mask(pid)
+        ptrace_requests.signal_mask(pid)
     except ProcessLookupError:
         return False
-    return not calls.peek(pid)[0]
+    return not ptrace_requests.peek(pid)[0]
 
 
 def _from_terminal() -> bool:

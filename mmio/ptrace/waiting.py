@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from mmio.ptrace import calls, maps
+from mmio.linux import proc_maps
+from mmio.ptrace import ptrace_requests
 
 _PAUSE: Final = 0.0005  # seconds between two rounds of asking
 
@@ -34,13 +35,13 @@ class Waiting:
         """
         if len(self._threads) == 1:
             (pid,) = self._threads
-            return calls.wait(pid)
+            return ptrace_requests.wait(pid)
         pids = list(self._threads)
         self._turn = (self._turn + 1) % len(pids)
         found = ask(pids[self._turn])
         if found[0]:
             return found
-        pid, trapped = calls.peek()
+        pid, trapped = ptrace_requests.peek()
         if pid == 0 or pid in self._threads or trapped:
             return ask(pid) if pid else (0, 0)  # it may have been killed just now, and have nothing to tell yet
         return self._ask_each()
@@ -61,7 +62,7 @@ def ask(pid: int) -> tuple[int, int]:
     word (ptrace(2), "execve(2) under ptrace"). Until the exec itself is told of, it is a thread with nothing to tell.
     """
     try:
-        return calls.wait(pid, hang=False)
+        return ptrace_requests.wait(pid, hang=False)
     except ChildProcessError:
         return 0, 0
 
@@ -73,12 +74,12 @@ def await_end(pid: int) -> int:
     tracer has been told, a process does not end for its parent. Where we are the parent, our user waits for it.
     """
     _, status = ask(pid)
-    if not status and maps.parent_of(pid) not in (0, os.getpid()):
+    if not status and proc_maps.parent_of(pid) not in (0, os.getpid()):
         threading.Thread(target=_take_end, args=(pid,), daemon=True).start()
     return status
 
 
 def _take_end(pid: int) -> None:
     with suppress(ChildProcessError):  # told to another already
-        while not calls.wait(pid)[0]:
+        while not ptrace_requests.wait(pid)[0]:
             pass

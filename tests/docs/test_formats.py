@@ -13,7 +13,7 @@ from mmio.formats.jsonlines import from_json, to_json
 from mmio.records import events
 from mmio.records.events import Record
 from mmio.records.flags import NAMES
-from tests.mmio.traces import ADD, access
+from tests.mmio.sample_traces import ADD, access
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "formats.md").read_text()
 

@@ -15,7 +15,7 @@ import pytest
 
 from decode import decode
 from mmio import Access
-from mmio.pictures import listing
+from mmio.linux import listing
 from tests.examples.command import EXAMPLES, environment
 
 KVM = EXAMPLES / "kvm"

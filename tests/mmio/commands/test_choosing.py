@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from mmio.commands import choosing
-from mmio.records.selection import Selection
+from mmio.traces.selection import Selection
 
 
 def parsed(*arguments: str) -> Selection:

@@ -9,7 +9,7 @@ from decode import WRITE
 from mmio.commands.live import ColouredLive, Folded, live
 from mmio.pictures.table import Live
 from mmio.records.events import Mark
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ import pytest
 
 from mmio import open_trace
 from mmio.commands.output import Output
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 
 def test_records_are_written(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from decode import WRITE
 from mmio.commands.polls import FIRST, Polls
 from mmio.records.access import Access
 from mmio.records.events import Mark
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 READ = access(0)
 SELECT = access(0, direction=WRITE, value=0xA, register="SELECT", ip=0x401004)

@@ -8,7 +8,7 @@ import pytest
 
 from mmio import open_trace, save
 from mmio.commands import progress
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 COUNT = 3000
 

@@ -10,7 +10,7 @@ from decode import WRITE
 from mmio import open_trace, save
 from mmio.__main__ import main
 from mmio.records.events import Record
-from tests.mmio.traces import POLL, access
+from tests.mmio.sample_traces import POLL, access
 
 POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]
 Output = pytest.CaptureFixture[str]

@@ -17,7 +17,7 @@ import pytest
 from mmio import open_trace
 from mmio.__main__ import main
 from mmio.commands.polls import FIRST
-from mmio.inprocess import real_ports
+from mmio.linux import io_ports
 from mmio.ptrace import Tracer
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
 from tests.mmio.ptrace.granting import Granting
@@ -399,7 +399,7 @@ def test_real_ports_out_of_reach(
     def refuse(port: int, count: int, allowed: bool) -> None:
         raise OSError(number, "ioperm")
 
-    monkeypatch.setattr(real_ports, "permit", refuse)
+    monkeypatch.setattr(io_ports, "permit", refuse)
     assert main(["trace", "--ports", "0x70-0x71", "--", "no-such-program"]) == 125
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"pagetrap: IO ports 0x70..0x72 of this machine cannot be reached: {reason}")

@@ -9,7 +9,7 @@ from mmio.formats.batch import Batch, schema
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Record
 from mmio.records.spot import Spots
-from tests.mmio.traces import accesses, events
+from tests.mmio.sample_traces import accesses, events
 
 
 @given(st.lists(accesses() | events(), max_size=8))

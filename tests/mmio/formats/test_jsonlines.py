@@ -16,7 +16,7 @@ from mmio.formats import JsonLinesReader, JsonLinesWriter, save
 from mmio.formats.jsonlines import from_json, to_json
 from mmio.records.events import Mark, Record
 from mmio.records.flags import ATOMIC, SPLIT
-from tests.mmio.traces import ADD, MOV, access, accesses, events
+from tests.mmio.sample_traces import ADD, MOV, access, accesses, events
 from tests.needs import need
 
 HEADER = '{"schema":"pagetrap-trace","version":1}'

@@ -15,7 +15,7 @@ from mmio import Trace, TraceFileError, open_trace, writer
 from mmio.formats import JsonLinesWriter, MmiotraceWriter
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.vcd import ROOM
-from tests.mmio.traces import START, access, machine
+from tests.mmio.sample_traces import START, access, machine
 
 ROOT = Path(__file__).parents[3]
 
@@ -118,7 +118,7 @@ def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"trace{suffix}"
     script = (
         "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
         "timer = machine(trace)\n"
         "for n in itertools.count(1):\n"
@@ -142,7 +142,7 @@ def test_file_of_a_killed_process_that_writes_batches(suffix: str, tmp_path: Pat
     path = tmp_path / f"trace{suffix}"
     script = (
         "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "timer = machine(mmio.Trace(keep=10, sinks=[mmio.writer(sys.argv[1], every=1000)]))\n"
         "for n in itertools.count(1):\n"
         "    timer.write(START, 4, n)\n"
@@ -194,7 +194,7 @@ def test_disk_that_fills_up(suffix: str, limit: int, values: Callable[[Path], li
     path = tmp_path / f"trace{suffix}"
     script = (
         "import sys, resource, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "limit = int(sys.argv[2])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, 1 << 30))\n"
         "file = mmio.writer(sys.argv[1])\n"

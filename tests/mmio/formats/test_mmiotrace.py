@@ -14,7 +14,7 @@ from decode import READ, READ_WRITE, WRITE
 from mmio import Access, Trace, TraceFormatError
 from mmio.formats import MmiotraceReader, MmiotraceWriter, nvidia_card, save
 from mmio.records.events import Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
-from tests.mmio.traces import MOV, REGIONS, START, TIMES, access, accesses, events, machine, plain_accesses
+from tests.mmio.sample_traces import MOV, REGIONS, START, TIMES, access, accesses, events, machine, plain_accesses
 
 # One line of each kind, as Linux writes them.
 LINUX = (

@@ -20,7 +20,7 @@ from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_linewriter import run
-from tests.mmio.traces import ADD, access, accesses, events
+from tests.mmio.sample_traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
     access(0),
@@ -158,7 +158,7 @@ def test_file_that_may_not_grow(name: str, tmp_path: Path) -> None:
     """When the file cannot grow, that write raises TraceFileError, so does every later one, and closing is quiet."""
     script = (
         "import sys, resource, mmio\n"
-        "from tests.mmio.traces import access\n"
+        "from tests.mmio.sample_traces import access\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "file = mmio.writer(sys.argv[1], every=1000)\n"
         "errors = []\n"
@@ -180,7 +180,7 @@ def test_folder_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves every finished part, and nothing that cannot be read."""
     script = (
         "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1], every=100)]))\n"
         "for n in itertools.count(1):\n"
         "    timer.write(START, 4, n)\n"

@@ -16,7 +16,7 @@ from mmio import Trace, save, writer
 from mmio.formats import PerfettoWriter
 from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_linewriter import run
-from tests.mmio.traces import START, access, accesses, events, machine
+from tests.mmio.sample_traces import START, access, accesses, events, machine
 from tests.needs import need
 
 
@@ -82,7 +82,7 @@ def test_file_of_a_killed_process(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     script = (
         "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1])]))\n"
         "for n in itertools.count(1):\n"
         "    timer.write(START, 4, n)\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmio import TraceFormatError, open_trace, save
 from mmio.formats import JsonLinesReader, MmiotraceReader
 from mmio.formats.reader import MAX_LINE, LineReader
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 READERS = pytest.mark.parametrize("reader", [JsonLinesReader, MmiotraceReader])
 

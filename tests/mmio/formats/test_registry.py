@@ -6,7 +6,7 @@ import pytest
 
 from mmio import Trace, TraceFormatError, open_trace, save, writer
 from mmio.formats import FORMATS, JsonLinesReader, JsonLinesWriter, MmiotraceReader, MmiotraceWriter
-from tests.mmio.traces import START, machine
+from tests.mmio.sample_traces import START, machine
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from mmio import Access, AddressSpace, Device, Trace, TraceFileError, bit, field
 from mmio.formats import VcdWriter
 from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.test_linewriter import run
-from tests.mmio.traces import START, access, accesses, events, machine
+from tests.mmio.sample_traces import START, access, accesses, events, machine
 from tests.needs import need
 
 Change = tuple[int, str, object]
@@ -258,7 +258,7 @@ def test_file_of_a_killed_process(tmp_path: Path) -> None:
     path = tmp_path / "trace.vcd"
     script = (
         "import sys, itertools, mmio\n"
-        "from tests.mmio.traces import START, machine\n"
+        "from tests.mmio.sample_traces import START, machine\n"
         "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
         "timer = machine(trace)\n"
         "for n in itertools.count(1):\n"

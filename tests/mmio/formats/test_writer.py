@@ -11,7 +11,7 @@ import pytest
 from mmio import Trace, TraceFileError, open_trace, save
 from mmio.formats import FORMATS, JsonLinesWriter
 from mmio.formats.writer import Writer
-from tests.mmio.traces import START, access, machine
+from tests.mmio.sample_traces import START, access, machine
 
 EACH = pytest.mark.parametrize("make", [form.writer for form in FORMATS], ids=[form.name for form in FORMATS])
 

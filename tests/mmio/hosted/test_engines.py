@@ -8,10 +8,10 @@ import pytest
 
 from decode import READ, WRITE
 from tests.mmio.hosted.engines import ENGINES, pagetrap
+from tests.mmio.program.test_bounce_buffers import CALLS, START
 from tests.mmio.ptrace.models import pattern
 from tests.mmio.ptrace.programs import device_file, need_program, program
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS, MISALIGNED, NATIVE, SIGNALS, THREADS
-from tests.mmio.ptrace.test_buffers import CALLS, START
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from emulate import Cpu
-from mmio.inprocess import libc
-from mmio.inprocess.entry import entry
-from mmio.xstate import AVX, OPMASK, XSave, components, vector_width
+from mmio.linux import libc
+from mmio.linux.trampoline import entry
+from mmio.linux.xsave import AVX, OPMASK, XSave, components, vector_width
 from tests.native import compile_c
 
 NAMES: Final = ("rax", "rcx", "rdx", "rbx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))

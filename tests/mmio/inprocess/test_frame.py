@@ -10,8 +10,8 @@ from signal import SIGILL
 import pytest
 
 from mmio.inprocess.frame import SLOTS, Frame
-from mmio.inprocess.libc import LIBC
 from mmio.inprocess.signals import Action, current
+from mmio.linux.libc import LIBC
 from tests.native import compile_c
 
 SOURCE = """

@@ -10,7 +10,7 @@ import pytest
 
 from mmio.errors import ClosedMapping, MappingError, PolicyError, UnmappedAccess
 from mmio.inprocess import ioremap, map_ports
-from mmio.records.trace import Trace
+from mmio.traces.trace import Trace
 from tests.mmio.inprocess.models import Bytes, Raising
 from tests.native import build_c, compile_c, run_python
 

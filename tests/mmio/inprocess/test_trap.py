@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmio.inprocess import Mapping, ioremap, libc
+from mmio.inprocess import Mapping, ioremap
+from mmio.linux import libc
 from tests.mmio.inprocess.models import Bytes
 from tests.native import compile_c
 

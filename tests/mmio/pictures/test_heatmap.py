@@ -8,7 +8,7 @@ import pytest
 from decode import READ_WRITE, WRITE
 from mmio import TraceView
 from mmio.pictures.heatmap import COLUMNS, ROWS, Grid
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 
 def test_rows_are_the_bytes_touched() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from decode import READ_WRITE, WRITE
 from mmio import Access
 from mmio.pictures.lanes import lanes, unit
-from tests.mmio.traces import START, access, accesses
+from tests.mmio.sample_traces import START, access, accesses
 
 
 def test_lanes_are_registers_in_address_order() -> None:

@@ -3,7 +3,7 @@
 from decode import READ_WRITE, WRITE
 from mmio import TraceView
 from mmio.pictures.sparkline import sparkline
-from tests.mmio.traces import START, access
+from tests.mmio.sample_traces import START, access
 
 CTRL = {"address": START, "offset": 0, "register": "CTRL", "direction": WRITE}
 

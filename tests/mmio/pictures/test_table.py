@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from decode import READ, READ_WRITE, WRITE
 from mmio.pictures.table import folded, seconds, table
 from mmio.records.flags import ATOMIC, SPLIT
-from tests.mmio.traces import OUT, START, access
+from tests.mmio.sample_traces import OUT, START, access
 
 
 def test_every_column() -> None:

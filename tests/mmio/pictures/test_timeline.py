@@ -7,7 +7,7 @@ import pytest
 
 from mmio import TraceView
 from mmio.pictures.timeline import MAX_LANES
-from tests.mmio.traces import START, access
+from tests.mmio.sample_traces import START, access
 
 
 def picture(view: TraceView, tmp_path: Path) -> str:

@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 
 import mmio
-from mmio.inprocess import real_ports
 from mmio.inprocess.mapping import Ports
-from mmio.ptrace import ports
+from mmio.linux import io_ports
+from mmio.program import ports
 from mmio.ptrace.thread import Thread
 from mmio.space.region import DeviceLike
 
@@ -32,7 +32,7 @@ class Granting:
         self.own: list[tuple[int, int, bool]] = []
         self.taken: list[tuple[int, int]] = []
         self.answer = 0
-        patch.setattr(real_ports, "permit", lambda *asked: self.own.append(asked))
+        patch.setattr(io_ports, "permit", lambda *asked: self.own.append(asked))
         patch.setattr(ports, "verdict", lambda thread: self.answer)
         self._make_call = Thread.make_call
         patch.setattr(Thread, "make_call", lambda thread, *call: self._make(thread, *call))

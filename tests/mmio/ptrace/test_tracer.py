@@ -12,7 +12,7 @@ from decode import READ, WRITE
 from emulate import UnsupportedInstruction
 from mmio.ptrace import Tracer
 from mmio.ptrace.faults import MissedAccess
-from mmio.ptrace.sites import Site
+from mmio.ptrace.instruction_cache import Site
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS

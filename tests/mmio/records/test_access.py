@@ -8,7 +8,7 @@ from attrs.exceptions import FrozenInstanceError
 
 from decode import READ_WRITE, WRITE
 from mmio.records.flags import SPLIT, UNALIGNED
-from tests.mmio.traces import MOV, access
+from tests.mmio.sample_traces import MOV, access
 
 
 def test_is_frozen() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from decode import WRITE
 from mmio.records.loops import MAX_LOOP, Loop, kind
-from tests.mmio.traces import access
+from tests.mmio.sample_traces import access
 
 KEYS = st.lists(st.integers(0, 3), max_size=60)
 TURNS = st.lists(

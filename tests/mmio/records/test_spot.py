@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmio import Access
 from mmio.records.spot import LIMIT, Remembered, Spot, Spots
-from tests.mmio.traces import MOV, access, accesses
+from tests.mmio.sample_traces import MOV, access, accesses
 
 
 @given(accesses())

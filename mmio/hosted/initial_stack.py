@@ -1,0 +1,68 @@
+"""What a program finds on its stack when it begins: arguments, environment, auxiliary vector (create_elf_tables)."""
+
+import os
+import struct
+from collections.abc import Sequence
+from ctypes import memmove
+from resource import RLIM_INFINITY, RLIMIT_STACK, getrlimit
+from typing import Final
+
+from mmio.hosted.elf_image import Command, Loaded
+from mmio.hosted.program_area import FIXED_NOREPLACE, NORESERVE, PRIVATE_ANONYMOUS, Area, map_memory
+from mmio.linux.libc import PAGE, PROT_READ, PROT_WRITE
+
+# Entries of the auxiliary vector that are about the program (linux/auxvec.h).
+_HEADERS: Final = 3
+_HEADER_COUNT: Final = 5
+_BASE: Final = 7
+_ENTRY: Final = 9
+_RANDOM: Final = 25
+_NAME: Final = 31
+
+_DEFAULT: Final = 8 << 20
+_LARGEST: Final = 1 << 30
+_PAIR: Final = struct.Struct("<QQ")
+
+
+def build(
+    area: Area, command: Command, environment: Sequence[bytes], program: Loaded, interpreter: Loaded | None
+) -> int:
+    """Make a stack; return the stack pointer.
+
+    What the auxiliary vector says of the machine is what it said to this process.
+    """
+    size = _size()
+    bottom = map_memory(
+        area.place(size + PAGE) + PAGE, size, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE
+    )
+    top = bottom + size - 16
+
+    def push(data: bytes) -> int:
+        nonlocal top
+        top -= len(data)
+        memmove(top, data, len(data))
+        return top
+
+    name = push(os.fsencode(command.name) + b"\0")
+    variables = [push(variable + b"\0") for variable in reversed(environment)][::-1]
+    arguments = [push(argument + b"\0") for argument in reversed(command.arguments)][::-1]
+    about = {
+        _HEADERS: program.headers,
+        _HEADER_COUNT: command.image.header_count,
+        _BASE: interpreter.base if interpreter else 0,
+        _ENTRY: program.entry,
+        _RANDOM: push(os.urandom(16)),
+        _NAME: name,
+    }
+    with open("/proc/self/auxv", "rb") as file:
+        vector = b"".join(_PAIR.pack(kind, about.get(kind, value)) for kind, value in _PAIR.iter_unpack(file.read()))
+    words = [len(arguments), *arguments, 0, *variables, 0]
+    block = struct.pack(f"<{len(words)}Q", *words) + vector
+    top -= (top - len(block)) % 16
+    return push(block)
+
+
+def _size() -> int:
+    """Return how large the stack may grow."""
+    soft, _ = getrlimit(RLIMIT_STACK)
+    return _DEFAULT if soft == RLIM_INFINITY else max(min(soft, _LARGEST) // PAGE * PAGE, 1 << 20)

@@ -1,0 +1,85 @@
+"""The part of the address space that belongs to the program.
+
+Python and the program share one address space, and are told apart by where code stands: what the program maps without
+saying where goes into an area of its own, and a system call made from there is the program's. (An executable that must
+lie at a fixed low address is the program's as well.) The area lies below everything the kernel places by itself.
+"""
+
+import os
+from typing import Final
+
+from mmio.hosted.raw_syscall import failed, system_call
+from mmio.linux.libc import PAGE, PROT_NONE, PROT_READ, PROT_WRITE, pages
+from mmio.linux.proc_maps import mappings
+from mmio.linux.seccomp import WINDOW
+from mmio.linux.syscall_table import NUMBERS
+
+AREA: Final = range(0x4000_0000_0000, 0x5000_0000_0000)
+LOW: Final = range(1 << 32)
+"""Where executables lie that cannot be moved."""
+
+PRIVATE_ANONYMOUS: Final = 0x22
+NORESERVE: Final = 0x4000
+FIXED: Final = 0x10
+FIXED_NOREPLACE: Final = 0x100000
+
+_LARGEST_HEAP: Final = 1 << 36
+_DONTNEED: Final = 4  # MADV_DONTNEED
+
+_CALLS: Final = NUMBERS[64]
+_MADVISE: Final = 28
+_MPROTECT: Final = _CALLS["mprotect"]
+
+
+def map_memory(address: int, length: int, protection: int, flags: int, descriptor: int = -1, offset: int = 0) -> int:
+    """Map memory, as mmap(2). Raises OSError."""
+    result = system_call(_CALLS["mmap"], address, pages(length), protection, flags, descriptor, offset)
+    if failed(result):
+        raise OSError(-result, f"mmap of {length:#x} bytes at {address:#x}: {os.strerror(-result)}")
+    return result
+
+
+class Area:
+    """What the program may have of the address space, and where the next piece of it goes.
+
+    Attributes:
+        places: the ranges that are the program's.
+    """
+
+    def __init__(self) -> None:
+        low = any(mapping.start in LOW for mapping in mappings(os.getpid()))
+        self.places = (AREA,) if low else (AREA, LOW)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._next = AREA.start
+        self._heap = self._break = 0
+
+    def place(self, length: int, alignment: int = PAGE) -> int:
+        """Return where something new should go."""
+        start = -(-self._next // alignment) * alignment
+        self._next = start + pages(length)
+        return start
+
+    def set_break(self, wanted: int) -> int:
+        """Do what brk(2) does: move the end of the heap if that is possible, and return where it is."""
+        if not self._heap:
+            self._heap = self._break = self.place(_LARGEST_HEAP)
+            map_memory(self._heap, _LARGEST_HEAP, PROT_NONE, PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE)
+        if not self._heap <= wanted <= self._heap + _LARGEST_HEAP:
+            return self._break
+        old, new = pages(self._break), pages(wanted)
+        if new > old and system_call(_MPROTECT, old, new - old, PROT_READ | PROT_WRITE):
+            return self._break
+        if new < old:
+            system_call(_MADVISE, new, old - new, _DONTNEED)
+            system_call(_MPROTECT, new, old - new, PROT_NONE)
+        self._break = wanted
+        return wanted
+
+    def clear(self) -> None:
+        """Unmap everything of the program's."""
+        for mapping in list(mappings(os.getpid())):
+            if any(mapping.start in place for place in (*self.places, WINDOW)):
+                system_call(_CALLS["munmap"], mapping.start, mapping.end - mapping.start)
+        self._forget()

@@ -1,0 +1,54 @@
+"""The seccomp filter this process runs under while it hosts a program: which of the program's calls come to us.
+
+The filter looks at where a call is made. Those of Python and its libraries, made elsewhere, are never stopped. It
+cannot be taken back, and does no harm once the program has ended: nothing is left where it looks.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Sequence
+from ctypes import addressof
+from typing import Final
+
+from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.raw_syscall import system_call
+from mmio.hosted.syscalls import CONDITIONS
+from mmio.linux.seccomp import TRAP, Rule, program
+from mmio.linux.syscall_table import NUMBERS, rules
+from mmio.program.targets import Targets
+
+_SECCOMP: Final = NUMBERS[64]["seccomp"]
+_PRCTL: Final = NUMBERS[64]["prctl"]
+_SET_MODE_FILTER: Final = 1
+_NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
+
+
+def begin(targets: Targets, callers: Sequence[range]) -> None:
+    """Let the calls that matter for the targets come to us from code in some places.
+
+    Raises:
+        HostError: the kernel has no such filters, or somebody forbids them.
+    """
+    found = {rule.number: rule for rule in rules(64, **targets.concerns())}
+    found |= {number: Rule(number, conditions) for number, conditions in CONDITIONS.items()}
+    every = [Rule(number) for number in NUMBERS[32].values()]
+    _install(program(list(found.values()), every, targets.watched(), action=TRAP, callers=callers))
+
+
+def watch(addresses: range, callers: Sequence[range]) -> None:
+    """Let calls with an argument in a range come to us as well."""
+    _install(program([], [], [addresses], action=TRAP, callers=callers))
+
+
+def _install(code: bytes) -> None:
+    text = ctypes.create_string_buffer(code)
+    header = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(code) // 8, addressof(text)))  # struct sock_fprog
+    call = (_SECCOMP, _SET_MODE_FILTER, 0, addressof(header))
+    result = system_call(*call)
+    if result in (-errno.EACCES, -errno.EPERM):  # only those with CAP_SYS_ADMIN may, unless nothing can be gained by it
+        system_call(_PRCTL, _NO_NEW_PRIVILEGES, 1)
+        result = system_call(*call)
+    if result < 0:
+        raise HostError(f"no seccomp filter can be had here: {os.strerror(-result)}; {ADVICE}")

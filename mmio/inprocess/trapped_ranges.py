@@ -1,0 +1,134 @@
+"""What traps in this process, and whose it is.
+
+There is one address space for the process, with every mapping's regions in it and ordinary memory around them, so that
+a copy from one device to another, or to a buffer, is nothing special. The mappings differ in who gets the records.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import evolve
+
+from decode import Direction, Instruction
+from mmio.inprocess import pending_exceptions, signals, unwind
+from mmio.linux.libc import pages
+from mmio.linux.trampoline import PORTS, TRAPS_START, entry
+from mmio.live.memory import ProcessMemory
+from mmio.records.access import Space
+from mmio.records.rows import Block
+from mmio.space.initiator import Recorder
+from mmio.space.region import Region
+from mmio.space.space import AddressSpace
+
+
+class Owner(Protocol):
+    """Whose a region is.
+
+    Attributes:
+        trace: where accesses to it are recorded, None if they are not.
+        failures: exceptions that could not come out of any call.
+    """
+
+    @property
+    def trace(self) -> Recorder | None: ...
+    @property
+    def failures(self) -> list[BaseException]: ...
+
+
+class Territory:
+    """The regions that trap, each with its owner; the recorder of their address space.
+
+    Attributes:
+        space: where they lie.
+        record_to: told where accesses are recorded, when that changes.
+        enabled: it is for each trace to say whether it is.
+    """
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self.space = AddressSpace(self, background=ProcessMemory())
+        self.record_to: Callable[[Recorder], None] = lambda recorder: None
+        self._lock = threading.RLock()
+        self._owners: dict[Region, Owner] = {}
+        self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
+
+    def claim(self, region: Region, owner: Owner) -> None:
+        """Let a region of the space belong to somebody. The first claim puts our handlers in place.
+
+        Raises:
+            RuntimeError: they were in place, and somebody has put others in front of them.
+        """
+        with self._lock:
+            signals.install()
+            pending_exceptions.install()
+            unwind.prepared()
+            self._owners[region] = owner
+            if region not in self.space.ports:
+                self._memory[region] = None
+            self._changed()
+
+    def release(self, region: Region) -> None:
+        """Take a region out of the space. With the last one our handlers go."""
+        with self._lock:
+            self.space.unmap(region)
+            del self._owners[region]
+            self._memory.pop(region, None)
+            self._changed()
+            if not self._owners:
+                self.close()
+
+    def close(self) -> None:
+        """Take our handlers away, whatever is still mapped."""
+        signals.restore()
+        pending_exceptions.restore()
+
+    def owner_at(self, space: Space, address: int) -> Owner | None:
+        """Return whose a place is, None when it is nobody's."""
+        ranges = self.space.memory if space == "memory" else self.space.ports
+        return self._owners.get(ranges.find(address).region)
+
+    def _changed(self) -> None:
+        """Tell the entry which faults are ours, and initiators where to record: in the trace itself if there is one."""
+        start = min((region.start for region in self._memory), default=0)
+        end = max((region.start + pages(region.length) for region in self._memory), default=0)
+        words = entry().words
+        words[TRAPS_START] = start
+        words[TRAPS_START + 1] = end - start
+        words[PORTS] = len(self._owners) - len(self._memory)
+        traces = {id(owner.trace): owner.trace for owner in self._owners.values() if owner.trace is not None}
+        recorder = next(iter(traces.values())) if len(traces) == 1 else self
+        if recorder is not self.space.trace:
+            self.space.trace = recorder
+            self.record_to(recorder)
+
+    def record(
+        self,
+        direction: Direction,
+        space: Space,
+        address: int,
+        width: int,
+        value: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: Region | None,
+        offset: int,
+        flags: int,
+        thread: int,
+        old: int | None = None,
+    ) -> None:
+        """Record an access in its owner's trace."""
+        owner = self._owners.get(region)  # type: ignore[arg-type]  # only regions with a label are recorded
+        if owner is not None and owner.trace is not None:  # else it has been released meanwhile
+            owner.trace.record(
+                direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
+            )
+
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
+        """Record the accesses of a block in the traces of their owners."""
+        owners = [self._owners.get(region) for _, _, region in block.places]  # type: ignore[arg-type]  # as above
+        for trace in {id(owner.trace): owner.trace for owner in owners if owner is not None}.values():
+            if trace is not None:
+                mine = [p for p, owner in zip(block.places, owners, strict=True) if owner and owner.trace is trace]
+                trace.record_block(evolve(block, places=mine), ip, instruction, thread)

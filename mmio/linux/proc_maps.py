@@ -1,0 +1,116 @@
+"""What a process has mapped, and what its descriptors are, as /proc tells."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mmio.linux.libc import PROT_EXEC, PROT_READ, PROT_WRITE
+
+
+class Mapping(NamedTuple):
+    """One line of /proc/PID/maps.
+
+    Attributes:
+        start, end: the addresses.
+        permissions: such as "r-xp": the last letter is "s" where the mapping is shared.
+        offset: in the file.
+        path: of the file, "" for none, or a name in brackets.
+    """
+
+    start: int
+    end: int
+    permissions: str
+    offset: int
+    path: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether writes reach the object behind it."""
+        return self.permissions[3] == "s"
+
+    @property
+    def protection(self) -> int:
+        """PROT_READ, PROT_WRITE and PROT_EXEC as they are."""
+        bits = zip(self.permissions, (PROT_READ, PROT_WRITE, PROT_EXEC), strict=False)
+        return sum(bit for letter, bit in bits if letter != "-")
+
+
+def mappings(pid: int) -> Iterator[Mapping]:
+    """Yield what a process has mapped, in address order. Raises ProcessLookupError or FileNotFoundError."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            start, _, end = fields[0].partition("-")
+            path = fields[5] if len(fields) > 5 else ""
+            yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
+
+
+def descriptor_path(pid: int, descriptor: int) -> str:
+    """Return what a descriptor of a process is open on, "" when it is not open."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def descriptor_state(pid: int, descriptor: int) -> tuple[int, int]:
+    """Return the position and the open flags of a descriptor. Raises FileNotFoundError when it is not open."""
+    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return int(values["pos"]), int(values["flags"], 8)
+
+
+def threads(pid: int) -> list[int]:
+    """Return the threads of a process, in order of their numbers; none when it is gone."""
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return []
+
+
+def group_of(thread: int) -> int:
+    """Return the process a thread belongs to. Raises FileNotFoundError when it is gone."""
+    return int(_status(thread, "Tgid"))
+
+
+def is_pending(thread: int, number: int) -> bool:
+    """Return whether a signal is about to be delivered to a stopped thread; not to one that is gone."""
+    try:
+        waiting, blocked = (int(_status(thread, name), 16) for name in ("SigPnd", "SigBlk"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return bool(waiting & ~blocked & 1 << number - 1)
+
+
+def has_ended(thread: int) -> bool:
+    """Return whether a thread has ended, though its parent may not have asked how yet."""
+    try:
+        return _status(thread, "State") in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def parent_of(process: int) -> int:
+    """Return a process's parent, 0 when it is gone."""
+    return _number(process, "PPid")
+
+
+def tracer_of(thread: int) -> int:
+    """Return who traces a thread, 0 for nobody."""
+    return _number(thread, "TracerPid")
+
+
+def _number(thread: int, name: str) -> int:
+    try:
+        return int(_status(thread, name))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _status(thread: int, name: str) -> str:
+    """Return what /proc says of a thread under a name."""
+    for line in Path(f"/proc/{thread}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return line.split()[1]
+    raise FileNotFoundError(f"/proc/{thread}/status names no {name}")

@@ -1,0 +1,42 @@
+"""Memory of a process, ours or another's, by way of the kernel: what cannot be reached is less, and no fault."""
+
+import ctypes
+import errno
+from ctypes import c_char, c_int, c_ulong, c_void_p
+from typing import Any, Final
+
+from mmio.linux.libc import LIBC, check
+
+_MISSING: Final = (errno.EFAULT, errno.ENOMEM)  # the latter for addresses that no process has
+_Vectors: Final = c_ulong * 4  # two of struct iovec: address and length, here and there
+
+for _function in (LIBC.process_vm_readv, LIBC.process_vm_writev):
+    _function.restype = ctypes.c_ssize_t
+    _function.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
+
+
+def read_memory(pid: int, address: int, length: int) -> bytes:
+    """Return up to `length` bytes at an address, fewer where the rest cannot be read. Empty when none can.
+
+    Raises:
+        ProcessLookupError: the process is gone.
+        PermissionError: it may not be looked into.
+    """
+    data = (c_char * length)()
+    done = _transfer(LIBC.process_vm_readv, pid, data, address, length)
+    return data.raw[:done]
+
+
+def write_memory(pid: int, address: int, data: bytes) -> int:
+    """Write bytes at an address; return how many could be written. Raises as `read_memory`."""
+    copy = (c_char * len(data)).from_buffer_copy(data)
+    return _transfer(LIBC.process_vm_writev, pid, copy, address, len(data))
+
+
+def _transfer(function: Any, pid: int, local: "ctypes.Array[c_char]", address: int, length: int) -> int:
+    vectors = _Vectors(ctypes.addressof(local), length, address, length)
+    here = ctypes.addressof(vectors)
+    done: int = function(pid, here, 1, here + ctypes.sizeof(vectors) // 2, 1, 0)
+    if done < 0 and ctypes.get_errno() not in _MISSING:
+        check(done, f"{function.__name__} of process {pid}")
+    return max(done, 0)

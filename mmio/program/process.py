@@ -1,0 +1,350 @@
+"""One traced process: its memory as an address space, and what in it is trapped.
+
+A trapped mapping stays where the program put it, without any permission, so that every access stops the thread that
+makes it. Its part of the address space has the devices, or the real memory behind it, in its place. The program's own
+view of the mapping (the protection it asked for) is kept here: an access it would not have been allowed still faults.
+"""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from mmio.linux import proc_maps
+from mmio.linux.io_ports import PORTS
+from mmio.linux.libc import PAGE, PROT_WRITE, pages
+from mmio.linux.seccomp import WINDOW
+from mmio.program.device_views import guarded, shifted
+from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.program.ports import TracedPorts
+from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
+from mmio.ptrace import ptrace_requests
+from mmio.ptrace.crash_handler import Rescue
+from mmio.ptrace.instruction_cache import Sites
+from mmio.ptrace.out_of_line_slots import Copies
+from mmio.space.initiator import Recorder
+from mmio.space.policy import Policy
+from mmio.space.region import Beyond, DeviceLike, Region, Void
+from mmio.space.space import AddressSpace
+
+if TYPE_CHECKING:
+    from mmio.ptrace.thread import Thread
+
+_UNDER: Final = -1  # the priority of what lies around the targets in a trapped mapping
+_GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}  # syscall; int 80h
+
+
+@frozen(eq=False)
+class Spot:
+    """Where in a trapped mapping a target lies, counted from the mapping's origin.
+
+    Attributes:
+        start, end: the bytes meant.
+        zero: where the target's own offset 0 is, or would be.
+        device: who answers; None for the memory that is there.
+    """
+
+    start: int
+    end: int
+    zero: int
+    device: DeviceLike | None
+    name: str
+    policies: dict[str, Any]
+
+
+@define(eq=False)
+class Trapped:
+    """A trapped mapping, or what the program has left of it.
+
+    Attributes:
+        origin: the address of the mapping's first byte when it was whole.
+        start, end: the addresses it has now.
+        protection: what the program may do there, as far as it knows.
+        source: the shared object behind it, its offset 0 at the origin; None for the program's own memory.
+        stand_in: nothing real is behind it, only devices.
+    """
+
+    origin: int
+    start: int
+    end: int
+    protection: int
+    source: DeviceMemory | RegularFile | None
+    stand_in: bool
+    spots: list[Spot]
+    regions: list[Region] = field(factory=list)
+
+
+class Process:
+    """A process, or more exactly what its threads share: memory.
+
+    Attributes:
+        pid: its number.
+        space: its memory and ports.
+        sites: the instructions known there.
+        trapped: its trapped mappings.
+        bits: 64 or 32, what kind of program it is.
+        gate: the address of an instruction that makes a system call.
+        filtered: a filter picks the system calls that stop its threads.
+        every_call: threads stop at all system calls.
+        attached: it was running before we came, and will go on when we leave.
+        buffers: what has been mapped in it for us: address and length.
+        ports_granted: the IO ports the program has asked for and been told that it has, a bit each.
+        threads: that run in it.
+        copies: where instructions are completed natively; None before the first.
+        rescue: its handler for the case that we are killed; None when it has none.
+        own_memory: a descriptor of its /proc/PID/mem, through which a tracer reaches what is inaccessible.
+    """
+
+    def __init__(
+        self, pid: int, targets: Targets, trace: Recorder | None, *, filtered: bool, attached: bool = False
+    ) -> None:
+        self.pid = pid
+        self.targets = targets
+        self.memory = TracedMemory(pid)
+        self.space = AddressSpace(trace, background=self.memory)
+        for target in targets.answered_ports:
+            assert target.device is not None
+            self.space.map_ports(target.port, target.count, target.device, target.name, **target.policies)
+        if targets.real_ports:
+            self.space.map_ports(0, PORTS, TracedPorts(self), "ports")
+        for watch in targets.watches:
+            self.space.memory.watch(watch)
+        self.sites = Sites()
+        self.trapped: list[Trapped] = []
+        self.filtered, self.attached = filtered, attached
+        self.every_call = not filtered
+        self.buffers: list[tuple[int, int]] = []
+        self.copies: Copies | None = None
+        self.rescue: Rescue | None = None
+        self.ports_granted = 0
+        self.threads: set[Thread] = set()
+        self._trace = trace
+        self._next = WINDOW.start
+        self.own_memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        self.bits, self.gate = 64, 0
+
+    def close(self) -> None:
+        """Forget the process: its last thread is gone, or has executed another program."""
+        os.close(self.own_memory)
+
+    def watch_every_call(self) -> None:
+        """Let all threads stop at all system calls from now on, those too that are running."""
+        if not self.every_call:
+            self.every_call = True
+            for thread in self.threads:
+                with suppress(ProcessLookupError):
+                    ptrace_requests.request(ptrace_requests.INTERRUPT, thread.pid)
+
+    def find_gate(self, bits: int) -> None:
+        """Look for an instruction that makes system calls, in the kernel's vdso."""
+        self.bits = bits
+        for mapping in proc_maps.mappings(self.pid):
+            if mapping.path == "[vdso]":
+                code = os.pread(self.own_memory, mapping.end - mapping.start, mapping.start)
+                self.gate = mapping.start + code.find(_GATES[bits])
+                if self.gate >= mapping.start:
+                    return
+        raise OSError(f"process {self.pid} has no system call instruction in its vdso")
+
+    def forked(self, pid: int) -> "Process":
+        """Return the process that a fork of this one makes: the same mappings in memory of its own."""
+        child = self.successor(pid)
+        child.every_call = self.every_call
+        child.bits, child.gate, child._next = self.bits, self.gate, self._next
+        child.buffers = self.buffers.copy()
+        if self.copies is not None:
+            child.copies = Copies(child.own_memory, self.copies.start)
+        if self.rescue is not None:
+            child.rescue = self.rescue.forked(child.own_memory)
+        for trapped in self.trapped:
+            child._put(evolve(trapped, regions=[]))
+        return child
+
+    def successor(self, pid: int) -> "Process":
+        """Return the process a thread of this one is in when it has executed another program."""
+        process = Process(pid, self.targets, self._trace, filtered=self.filtered, attached=self.attached)
+        process.ports_granted = self.ports_granted
+        return process
+
+    def traps(self, address: int) -> bool:
+        """Return whether an address lies in a trapped page."""
+        return self.space.memory.find(address).label is not None
+
+    def trapped_in(self, start: int, end: int) -> list[Trapped]:
+        """Return what is trapped between two addresses."""
+        return [trapped for trapped in self.trapped if trapped.start < end and start < trapped.end]
+
+    def hint(self, length: int) -> int:
+        """Return where a new mapping should go, in the part of the address space that the filter watches."""
+        place = self._next
+        self._next = place + pages(length) + PAGE
+        return place
+
+    def trap_file(
+        self,
+        start: int,
+        length: int,
+        protection: int,
+        offset: int,
+        path: str,
+        found: list[FileTarget],
+        source: DeviceMemory | RegularFile | None,
+    ) -> None:
+        """Take over a mapping of a file, already inaccessible.
+
+        Args:
+            start, length: where it is.
+            protection: what the program asked for.
+            offset: where in the file it begins.
+            path: of the file.
+            found: the targets that mean the file.
+            source: the file, when the mapping is shared.
+        """
+        spots = []
+        for target in found:
+            end = target.end if target.device is None else target.offset + extent_of(target)
+            if offset < end:  # as far as the target goes, not the mapping, which may grow
+                first, name = max(offset, target.offset), target.name or path
+                zero = -offset if target.device is None else target.offset - offset
+                spots.append(Spot(first - offset, end - offset, zero, target.device, name, target.policies))
+        stand_in = any(target.device is not None for target in found)
+        self._put(Trapped(start, start, start + pages(length), protection, source, stand_in, spots))
+
+    def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:
+        """Return the range targets that something is mapped at which is not trapped yet, once for each mapping.
+
+        Args:
+            pid: of a living thread.
+        """
+        found = []
+        for mapping in proc_maps.mappings(pid) if self.targets.ranges else ():
+            for target in self.targets.ranges:
+                start, end = max(target.start, mapping.start), min(target.end, mapping.end)
+                if start < end and not self.trapped_in(start, end) and mapping.path != "[vdso]":
+                    found.append((target, mapping))
+        return found
+
+    def trap_range(
+        self, target: RangeTarget, mapping: proc_maps.Mapping, source: DeviceMemory | RegularFile | None
+    ) -> None:
+        """Take over the pages of a range target that lie in a mapping; they are made inaccessible by the caller."""
+        start, end = page_range(target, mapping)
+        spots = []
+        for other in self.targets.ranges:
+            first, last = max(start, other.start), min(end, other.end)
+            if first < last:
+                name = other.name or mapping.path or "memory"
+                spots.append(Spot(first - start, last - start, other.start - start, other.device, name, other.policies))
+                self.targets.met.add(other)
+        self._put(Trapped(start, start, end, mapping.protection, source, False, spots))
+
+    def pieces(self, start: int, end: int) -> list[Trapped]:
+        """Return what is trapped between two addresses, and no more of it than that."""
+        return [
+            evolve(trapped, start=max(start, trapped.start), end=min(end, trapped.end), regions=[])
+            for trapped in self.trapped_in(start, end)
+        ]
+
+    def cut(self, start: int, end: int) -> list[Trapped]:
+        """Take what lies between two addresses out of what is trapped, and return it: it has been unmapped."""
+        self.sites.forget(start, end)
+        gone = self.pieces(start, end)
+        for trapped in self.trapped_in(start, end):
+            self._take(trapped)
+            for piece_start, piece_end in ((trapped.start, start), (end, trapped.end)):
+                first, last = max(piece_start, trapped.start), min(piece_end, trapped.end)
+                if first < last:
+                    self._put(evolve(trapped, start=first, end=last, regions=[]))
+        return gone
+
+    def move(self, old: Trapped, start: int, length: int) -> None:
+        """Put at another address what `cut` or `pieces` has returned, with another length."""
+        origin = start - (old.start - old.origin)
+        end = start + pages(length)
+        source = old.source
+        if source is not None:
+            source = source.resized(end - origin)
+        self._put(evolve(old, origin=origin, start=start, end=end, source=source, regions=[]))
+
+    def protect(self, start: int, end: int, protection: int) -> None:
+        """Note what the program may do from now on between two addresses."""
+        self.sites.forget(start, end)
+        for piece in self.cut(start, end):
+            self._put(evolve(piece, protection=protection))
+
+    def release(self) -> list[Trapped]:
+        """Take everything out that is trapped, and return it."""
+        return self.cut(0, 1 << 64)
+
+    def _put(self, trapped: Trapped) -> None:
+        real = self._real(trapped, trapped.start)
+        policy = Policy(**(trapped.spots[0].policies if trapped.stand_in and trapped.spots else REAL))
+        under = Region(
+            trapped.start,
+            trapped.end - trapped.start,
+            _beyond(trapped, policy) if trapped.stand_in else real,
+            trapped.spots[0].name if trapped.spots else "memory",
+            policy,
+            _UNDER,
+            recorded=trapped.stand_in,
+        )
+        trapped.regions = [under]
+        for spot in trapped.spots:
+            start = max(trapped.origin + spot.start, trapped.start)
+            end = min(trapped.origin + spot.end, trapped.end)
+            if start < end:
+                shift = start - trapped.origin - spot.zero
+                device = self._real(trapped, start) if spot.device is None else shifted(spot.device, shift)
+                policy = Policy(**(REAL | spot.policies if spot.device is None else spot.policies))
+                name = f"{spot.name}+{shift:#x}" if shift else spot.name
+                device = guarded(device, start, trapped.protection)
+                trapped.regions.append(Region(start, end - start, device, name, policy))
+        for region in trapped.regions:
+            self.space.memory.add(region)
+        self.trapped.append(trapped)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
+
+    def _real(self, trapped: Trapped, start: int) -> DeviceLike:
+        """Return the memory behind a trapped mapping, from an address on."""
+        if trapped.source is None:
+            return OwnMemory(self.own_memory, start)
+        return shifted(trapped.source, start - trapped.origin)
+
+    def _take(self, trapped: Trapped) -> None:
+        self.trapped.remove(trapped)
+        for region in trapped.regions:
+            self.space.memory.remove(region)
+        if self.rescue is not None:
+            self.rescue.note(self.trapped)
+
+
+def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
+    """Return what answers in a trapped mapping where its devices do not."""
+    if policy.unmapped != "error":
+        return Void()
+    places = (f"{spot.name!r}, {spot.start:#x}..{spot.end:#x} of the mapping" for spot in trapped.spots)
+    return Beyond(trapped.start, "; ".join(places))
+
+
+def page_range(target: RangeTarget, mapping: proc_maps.Mapping) -> tuple[int, int]:
+    """Return the pages of a range target that lie in a mapping."""
+    start = max(target.start // PAGE * PAGE, mapping.start)
+    return start, min(pages(target.end), mapping.end)
+
+
+def map_shared(pid: int, mapping: proc_maps.Mapping) -> DeviceMemory | RegularFile:
+    """Return the object behind a shared mapping that a process already has.
+
+    Raises:
+        OSError: it cannot be opened: that takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, or the file at the mapping's
+            path.
+    """
+    writable = bool(mapping.protection & PROT_WRITE)
+    how = os.O_RDWR if writable else os.O_RDONLY
+    try:
+        descriptor = os.open(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}", how)
+    except PermissionError:
+        descriptor = os.open(mapping.path, how)
+    return shared_object(descriptor, mapping.offset, mapping.end - mapping.start, writable)

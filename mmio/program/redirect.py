@@ -1,0 +1,214 @@
+"""Files that are not what the program thinks: answered by devices, or by another file.
+
+A file a device answers for is opened as a *stand-in*: an empty memory file, whose name says which one it is, as long as
+the devices reach. Thus the program has a real descriptor, to duplicate, inherit, seek, map and close; what is mapped of
+it is trapped as any target is, and what is read from it and written to it comes here. Whether the real file exists on
+this machine does not matter, and it is never opened.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from mmio.linux.libc import pages
+from mmio.linux.proc_maps import descriptor_path, descriptor_state
+from mmio.linux.process_memory import read_memory, write_memory
+from mmio.linux.syscall_table import NUMBERS, OPENING
+from mmio.program.bounce_buffers import by_kernel, gather, scatter
+from mmio.program.targets import Targets, extent_of
+from mmio.ptrace import ptrace_requests
+from mmio.ptrace.thread import Call, Thread
+from mmio.space.initiator import Initiator
+from mmio.space.policy import Policy
+from mmio.space.region import Region
+from mmio.space.space import AddressSpace
+
+_PREFIX: Final = "/memfd:pagetrap:"
+_EFAULT: Final = 14
+_AT_CWD: Final = 0xFFFFFF9C  # AT_FDCWD, -100, as the low half of an argument
+_CLOSE_ON_EXEC: Final = 1  # MFD_CLOEXEC
+_SEEK_SET: Final = 0
+_LONGEST: Final = 1 << 20
+_PORTS: Final = 1 << 16
+_DEVICE_PORTS: Final = "/dev/port"
+_SUBSTITUTE: Final = "/dev/null"  # what is asked about in place of a file that devices answer for
+
+
+class Redirects:
+    """The files that are answered in place of others.
+
+    Args:
+        targets: which ones.
+        space_of: the thread's accesses to files that devices answer are made in an address space of the file's.
+    """
+
+    def __init__(self, targets: Targets, trace: Callable[[], AddressSpace]) -> None:
+        self._targets = targets
+        self._new_space = trace
+        self._paths: list[str] = []
+        self._spaces: dict[str, AddressSpace] = {}
+
+    def stand_in(self, thread: Thread, descriptor: int) -> str | None:
+        """Return the path of the file a descriptor stands in for, None when it is an ordinary one."""
+        path = descriptor_path(thread.pid, descriptor)
+        return self._paths[int(path.removeprefix(_PREFIX))] if path.startswith(_PREFIX) else None
+
+    def path_call(self, thread: Thread, name: str, call: Call) -> bool:
+        """Deal with a call that names a file, before it is made; return whether it is about one of ours."""
+        index = 1 if name.endswith("at") or name in ("openat2", "newfstatat", "faccessat2", "statx") else 0
+        directory = call.arguments[0] & 0xFFFFFFFF if index else _AT_CWD
+        path = _resolved(thread, directory, _string(thread, call.arguments[index]))
+        if path is None:
+            return False
+        if self._answers(path):
+            if path == _DEVICE_PORTS:
+                self._targets.met.update(self._targets.answered_ports)
+            if name in OPENING:
+                self._open_stand_in(thread, name, call, path)
+            else:
+                _substitute(thread, call, index, _SUBSTITUTE)
+            return True
+        other = self._targets.redirected(path)
+        if other is not None:
+            _substitute(thread, call, index, os.path.abspath(other))
+        return other is not None
+
+    def transfer(self, thread: Thread, name: str, call: Call) -> bool:
+        """Deal with a read or write, before it is made; return whether it is of a file that devices answer for."""
+        descriptor = call.arguments[0] & 0xFFFFFFFF
+        path = self.stand_in(thread, descriptor)
+        if path is None or name == "lseek":
+            return False
+        position = descriptor_state(thread.pid, descriptor)[0]
+        absolute = name.startswith("p")
+        if absolute:
+            position = call.arguments[3] if call.bits == 64 else call.arguments[3] | call.arguments[4] << 32
+        done = 0
+        for address, length in _buffers(thread, name, call):
+            length = min(length, max(self._extent(path) - position - done, 0), _LONGEST)
+            if "write" in name:
+                data = gather(thread, address, length)
+                if data is None:
+                    thread.answer_call(-_EFAULT)
+                    return True
+                self._write(thread, path, position + done, data)
+            else:
+                scatter(thread, address, self._read(thread, path, position + done, length))
+            done += length
+        if absolute:
+            thread.answer_call(done)
+        else:  # the position moves on
+            moved = NUMBERS[call.bits]["lseek"]
+            thread.set_call(moved, {0: descriptor, 1: position + done, 2: _SEEK_SET}, call.bits)
+            thread.on_exit = lambda: thread.restore_call(done)
+        return True
+
+    def _answers(self, path: str) -> bool:
+        return self._targets.answers(path) or (path == _DEVICE_PORTS and bool(self._targets.answered_ports))
+
+    def _extent(self, path: str) -> int:
+        extent = self._targets.extent(path)
+        return extent or (_PORTS if path == _DEVICE_PORTS else 0)
+
+    def _open_stand_in(self, thread: Thread, name: str, call: Call, path: str) -> None:
+        """Turn an open into the making of a memory file."""
+        flags = 0 if name in ("creat", "openat2") else call.arguments[1 if name == "open" else 2]
+        if path not in self._paths:
+            self._paths.append(path)
+        place = thread.buffer(64)
+        write_memory(thread.pid, place, f"pagetrap:{self._paths.index(path)}\0".encode())
+        close_on_exec = _CLOSE_ON_EXEC if flags & os.O_CLOEXEC else 0
+        thread.set_call(NUMBERS[call.bits]["memfd_create"], {0: place, 1: close_on_exec}, call.bits)
+
+        def opened() -> None:
+            descriptor = thread.call_result
+            if descriptor >= 0:
+                ours = ptrace_requests.get_descriptor(thread.group, descriptor)
+                os.ftruncate(ours, pages(self._extent(path)))
+                os.close(ours)
+            thread.restore_call()
+
+        thread.on_exit = opened
+
+    def _read(self, thread: Thread, path: str, position: int, length: int) -> bytes:
+        data = b""
+        with by_kernel(thread) as bus:
+            file = self._bus(thread, path, bus)
+            for at, width in _words(path, position, length):
+                read = bus.port_read if path == _DEVICE_PORTS else file.read
+                data += read(at, width).to_bytes(width, "little")
+        return data
+
+    def _write(self, thread: Thread, path: str, position: int, data: bytes) -> None:
+        with by_kernel(thread) as bus:
+            file = self._bus(thread, path, bus)
+            for at, width in _words(path, position, len(data)):
+                write = bus.port_write if path == _DEVICE_PORTS else file.write
+                write(at, width, int.from_bytes(data[at - position : at - position + width], "little"))
+
+    def _bus(self, thread: Thread, path: str, bus: Initiator) -> Initiator:
+        """Return a bus for the bytes of a file, which records as the thread's does."""
+        space = self._spaces.get(path)
+        if space is None:
+            space = self._spaces[path] = self._new_space()
+            for target in self._targets.of_file(path):
+                if target.device is not None:
+                    name, policy = target.name or path, Policy(**target.policies)
+                    region = Region(target.offset, extent_of(target), target.device, name, policy)
+                    space.memory.add(region)
+        file = space.initiator(thread.pid)
+        file.ip, file.instruction = bus.ip, bus.instruction
+        file.recorder, file.record = bus.recorder, bus.record
+        return file
+
+
+def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:
+    """Cut a transfer as the kernel does: /dev/port into bytes, everything else into aligned words."""
+    largest = 1 if path == _DEVICE_PORTS else 4 if path.endswith("/config") else 8
+    found = []
+    end = position + length
+    while position < end:
+        width = largest
+        while position % width or position + width > end:
+            width //= 2
+        found.append((position, width))
+        position += width
+    return found
+
+
+def _buffers(thread: Thread, name: str, call: Call) -> list[tuple[int, int]]:
+    """Return address and length of each buffer of a transfer."""
+    if not name.endswith("v"):
+        return [(call.arguments[1], call.arguments[2])]
+    width = call.bits // 8
+    array = read_memory(thread.pid, call.arguments[1], 2 * width * min(call.arguments[2], 1024))
+    words = [int.from_bytes(array[at : at + width], "little") for at in range(0, len(array), width)]
+    return list(zip(words[::2], words[1::2], strict=False))
+
+
+def _substitute(thread: Thread, call: Call, index: int, path: str) -> None:
+    """Let a call name another file."""
+    name = os.fsencode(path) + b"\0"
+    place = thread.buffer(len(name))
+    write_memory(thread.pid, place, name)
+    thread.set_call(call.number, {index: place}, call.bits)
+    thread.on_exit = thread.restore_call
+
+
+def _string(thread: Thread, address: int) -> str | None:
+    """Return the string at an address, None when there is none."""
+    data = read_memory(thread.pid, address, 4096)
+    end = data.find(b"\0")
+    return os.fsdecode(data[:end]) if end > 0 else None
+
+
+def _resolved(thread: Thread, directory: int, path: str | None) -> str | None:
+    """Return a path of the program's as an absolute one."""
+    if path is None:
+        return None
+    if not path.startswith("/"):
+        start = descriptor_path(thread.pid, directory)
+        if directory == _AT_CWD:
+            start = os.readlink(f"/proc/{thread.pid}/cwd")
+        path = f"{start}/{path}"
+    return os.path.normpath(path)

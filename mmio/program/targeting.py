@@ -1,0 +1,123 @@
+"""Naming what is to be trapped in a program, however it is going to be run."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+from mmio.linux.io_ports import PORTS, reaching
+from mmio.program.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
+from mmio.space.region import DeviceLike, Watcher
+from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
+from mmio.watchpoints.watch import On, Watch, WatchOptions
+
+
+class Targeting:
+    """What runs a program and records its accesses: the part that says to what.
+
+    Attributes:
+        trace: the accesses.
+    """
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        self.trace = Trace() if trace is None else trace
+        self._targets = Targets()
+
+    def map_file(
+        self,
+        file: str | int,
+        device: DeviceLike | None = None,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        name: str | None = None,
+        **policies: Any,
+    ) -> None:
+        """Trap mappings of a file.
+
+        Args:
+            file: a pattern of paths ("*" and so on also match slashes), or the number of the descriptor that is mapped.
+                A pattern does not mean mappings that may be executed: code cannot run where nothing may be read.
+            device: answers in place of the file, whether it exists or not, also to reads and writes of a file that the
+                program opens under a path which matches. Left out, the accesses go to the file.
+            offset, length: the part of the file meant, for `/dev/mem` thus the physical address. From a device the
+                length is its own when left out.
+            name: of the region in records; the file's path when left out.
+            policies: as for `AddressSpace.map`.
+        """
+        part = {} if length is None else {"length": length}
+        self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
+
+    def map(
+        self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
+    ) -> None:
+        """Trap a range of the program's addresses, whatever comes to be mapped there.
+
+        The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
+        """
+        self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
+
+    def map_ports(
+        self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
+    ) -> None:
+        """Trap `count` IO ports from `port` on.
+
+        A device answers at them, and then `iopl` and `ioperm` are granted; left out, the program works those of this
+        machine, as far as the kernel lets it: see `ports.py`. Then records have the region "ports" with the port as the
+        offset, and a `name` as the register there.
+
+        Raises:
+            ValueError: real ports are not ports, or devices answer at others, or there are policies for them.
+            OSError: real ports cannot be reached; the message says why.
+        """
+        if any((target.device is None) != (device is None) for target in self._targets.ports):
+            raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
+        if device is None:
+            if port < 0 or count < 1 or port + count > PORTS:
+                raise ValueError(f"expected ports within 0x0..{PORTS:#x}, got {port:#x}..{port + count:#x}")
+            if policies:
+                raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
+            with reaching(port, count):
+                pass
+        self._targets.ports.append(PortTarget(port, count, device, name, policies))
+
+    def redirect(self, pattern: str, file: str) -> None:
+        """Let the program find another file in place of those whose path matches a pattern, which need not exist."""
+        self._targets.redirections.append(Redirection(pattern, file))
+
+    def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
+        """Watch addresses of the programs, in every process; see `AddressSpace.watch`.
+
+        Only trapped memory can be watched: name the range with `map`, or its file with `map_file`, as well. Function
+        and line of a hit are known when `symbols` is given, such as `Symbols(pid)`.
+        """
+
+        def detach(watch: Watch) -> None:
+            self._targets.watches.remove(watch)
+            for space in self._spaces():
+                space.memory.unwatch(watch)
+
+        watch = Watch(start, length, on, detach=detach, **options)
+        self.witness(watch)
+        return watch
+
+    def witness(self, watcher: Watcher) -> None:
+        """Let something of your own be told of every access to its bytes, as `watch` does with a watchpoint."""
+        AddressSpace().memory.watch(watcher)  # which says so when that is no range, before anybody has it
+        for space in self._spaces():
+            space.memory.watch(watcher)
+        self._targets.watches.append(watcher)
+
+    def warn_of_unmatched(self) -> None:
+        """Say which targets nothing has matched, once the programs have ended."""
+        for target in self.unmatched:
+            warnings.warn(f"nothing the program did has matched {target}", stacklevel=3)
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The targets that nothing the program did so far has met, in words."""
+        return [str(target) for target in self._targets if target not in self._targets.met]
+
+    def _spaces(self) -> Iterable[AddressSpace]:
+        """Return the address spaces of the programs that run already."""
+        return ()

@@ -1,0 +1,204 @@
+"""What is to be trapped, and who answers there.
+
+A target is described before any program runs: files by a pattern of their paths or by a descriptor's number, ranges of
+addresses, IO ports, and files another file stands in for. Here is the matching; placing a target in a process is the
+business of `process.py`.
+"""
+
+import fnmatch
+import os
+from glob import glob, has_magic
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from mmio.linux.libc import pages
+from mmio.space.policy import WIDTHS
+from mmio.space.region import DeviceLike, Watcher
+
+REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
+"""The policy of memory that is really there: it takes what the CPU can do."""
+
+_ALL: Final = 1 << 64
+
+
+@frozen(eq=False)
+class FileTarget:
+    """Mappings of a file, or what a device answers in place of a file.
+
+    Attributes:
+        file: a pattern of paths as `fnmatch` has them, or the number of the descriptor that is mapped.
+        device: who answers; None to trace the file itself.
+        offset, length: the part of the file meant, in bytes.
+        name: of the region in records; the file's path when left out.
+        policies: see `mmio.Policy`.
+    """
+
+    file: str | int
+    device: DeviceLike | None = None
+    offset: int = 0
+    length: int = _ALL
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first byte of the file that is not meant."""
+        return self.offset + self.length
+
+    def matches(self, path: str, descriptor: int | None = None) -> bool:
+        """Return whether a file is meant, by its path (links resolved or not) or a descriptor."""
+        return self.file == descriptor if isinstance(self.file, int) else matches(self.file, path)
+
+    @property
+    def takes_code(self) -> bool:
+        """Whether mappings that may be executed are meant, too.
+
+        Code cannot run where nothing may be read, so a pattern such as "*" does not mean the libraries it matches.
+        """
+        return self.device is not None or isinstance(self.file, int) or not has_magic(self.file)
+
+    def __str__(self) -> str:
+        return f"file {self.file!r}" if isinstance(self.file, str) else f"descriptor {self.file}"
+
+
+@frozen(eq=False)
+class RangeTarget:
+    """A range of addresses of the program, as FileTarget otherwise."""
+
+    start: int
+    length: int
+    device: DeviceLike | None = None
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first address beyond."""
+        return self.start + self.length
+
+    def __str__(self) -> str:
+        return f"addresses {self.start:#x}..{self.end:#x}"
+
+
+@frozen(eq=False)
+class PortTarget:
+    """IO ports.
+
+    Attributes:
+        device: who answers there; None to trace the ports of this machine.
+    """
+
+    port: int
+    count: int
+    device: DeviceLike | None
+    name: str | None = None
+    policies: dict[str, Any] = field(factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first port beyond."""
+        return self.port + self.count
+
+    def __str__(self) -> str:
+        return f"ports {self.port:#x}..{self.end:#x}"
+
+
+@frozen(eq=False)
+class Redirection:
+    """A file that stands in for others."""
+
+    pattern: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"file {self.pattern!r} (redirected to {self.file!r})"
+
+
+Target = FileTarget | RangeTarget | PortTarget | Redirection
+
+
+class Targets:
+    """All targets of a tracer, and which of them the program has met.
+
+    Attributes:
+        files, ranges, ports, redirections: by kind, in the order they were named.
+        met: those something has matched.
+        watches: watchpoints, which every process has.
+    """
+
+    def __init__(self) -> None:
+        self.watches: list[Watcher] = []
+        self.files: list[FileTarget] = []
+        self.ranges: list[RangeTarget] = []
+        self.ports: list[PortTarget] = []
+        self.redirections: list[Redirection] = []
+        self.met: set[Target] = set()
+
+    def __iter__(self) -> Any:
+        return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
+
+    @property
+    def answered_ports(self) -> list[PortTarget]:
+        """The ports where devices answer."""
+        return [target for target in self.ports if target.device is not None]
+
+    @property
+    def real_ports(self) -> list[PortTarget]:
+        """The ports of this machine that are traced."""
+        return [target for target in self.ports if target.device is None]
+
+    def concerns(self) -> dict[str, bool]:
+        """Return which kinds of system calls matter, as `table.rules` takes it."""
+        devices = any(target.device is not None for target in self.files)
+        return {
+            "ranges": bool(self.ranges),
+            "redirects": devices or bool(self.redirections) or bool(self.answered_ports),
+            "devices": devices or bool(self.answered_ports),
+            "ports": bool(self.ports),
+        }
+
+    def watched(self) -> list[range]:
+        """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
+        return [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in self.ranges]
+
+    def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
+        """Return the targets a file is meant by, and remember that they have been met.
+
+        `executable`: it is about a mapping of the file that may be executed.
+        """
+        found = [t for t in self.files if t.matches(path, descriptor) and (t.takes_code or not executable)]
+        self.met.update(found)
+        return found
+
+    def answers(self, path: str) -> bool:
+        """Return whether a device answers for (some part of) a file, so that nobody opens the real one."""
+        return any(target.device is not None for target in self.of_file(path))
+
+    def redirected(self, path: str) -> str | None:
+        """Return the file that stands in for a path."""
+        for redirection in self.redirections:
+            if matches(redirection.pattern, path):
+                self.met.add(redirection)
+                return redirection.file
+        return None
+
+    def extent(self, path: str) -> int:
+        """Return how long a file is that devices answer for: to the end of the last of them."""
+        ends = [target.offset + extent_of(target) for target in self.of_file(path) if target.device is not None]
+        return max(ends, default=0)
+
+
+def extent_of(target: FileTarget) -> int:
+    """Return the length of a target's device: as said, or as the device says itself, or a page."""
+    if target.length != _ALL:
+        return target.length
+    length = getattr(target.device, "length", None) or getattr(getattr(target.device, "layout", None), "extent", None)
+    return int(length or 4096)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Return whether a path fits a pattern, or is what a link that fits it leads to."""
+    if fnmatch.fnmatchcase(path, pattern):
+        return True
+    return any(os.path.realpath(found) == path for found in glob(pattern))

@@ -1,0 +1,221 @@
+"""What an attached program does by itself when its tracer has been killed: it takes its mappings back.
+
+Nothing can be done by a tracer that gets SIGKILL. The kernel lets its programs run on, and the next access to a page
+that we made inaccessible is a SIGSEGV that nobody answers. What we have spawned ends with us (PTRACE_O_EXITKILL); what
+we have attached to was there before and must stay. So it is given a handler for SIGSEGV of ours, which never runs while
+a tracer is there to take the fault, and which then gives each mapping the protection the program thinks it has, and
+lets the access be made again. Faults of the program's own go on to the program's own handler, and what it asks and
+says about that handler, it asks and says us, as long as we live.
+
+Out of reach are programs of 32 bits; a thread that blocks SIGSEGV, which the kernel does not let handle it; and system
+calls that are given such a page as a buffer before any instruction touches one: they find EFAULT.
+
+The listing is position-independent; one page on there is a table: where the program's handler is, an unused word, then
+start, length and protection of each mapping. A length of 0 ends it.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from mmio.linux import listing
+from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ
+from mmio.linux.process_memory import read_memory, write_memory
+from mmio.linux.syscall_table import NUMBERS
+from mmio.ptrace.frame import RIP
+from mmio.ptrace.thread import Call, Thread
+
+if TYPE_CHECKING:
+    from mmio.program.process import Trapped
+
+_SIGSEGV: Final = 11
+_ACTION: Final = struct.Struct("<4Q")  # struct kernel_sigaction: handler, flags, restorer, mask
+_MASK_SIZE: Final = 8
+_SIGINFO: Final = 4
+_RESTORER: Final = 0x04000000
+_ON_STACK: Final = 0x08000000
+_OWN: Final = 1  # SIG_IGN; up to that it is no handler of the program's
+
+_ENTRY: Final = struct.Struct("<3Q")
+_TABLE: Final = 4 * PAGE
+_SCRATCH: Final = PAGE + _TABLE - _ACTION.size
+_FIRST: Final = PAGE + 16
+_MOST: Final = (_SCRATCH - _FIRST) // _ENTRY.size - 1
+"""Mappings there is room for; those beyond are not taken back."""
+
+LISTING: Final = """
+handler: edi signal number, rsi siginfo, rdx ucontext.
+    4c8d0df90f0000           lea r9,[1000h]                    table
+    4c8b4610                 mov r8,[rsi+10h]                  si_addr
+    8b4608                   mov eax,[rsi+8]                   si_code
+    83f802                   cmp eax,2                         SEGV_ACCERR
+    7558                     jne short 000000000000006Bh
+    4c8b92c0000000           mov r10,[rdx+0C0h]                the page fault's error code
+    31c9                     xor ecx,ecx
+    ffc1                     inc ecx                           PROT_READ
+    41f6c202                 test r10b,2                       a write
+    7402                     je short 0000000000000026h
+    ffc1                     inc ecx                           PROT_WRITE
+find:
+    4983791800               cmp qword ptr [r9+18h],0          the length, 0 at the end
+    743e                     je short 000000000000006Bh
+    4d89c3                   mov r11,r8
+    4d2b5910                 sub r11,[r9+10h]
+    4d3b5918                 cmp r11,[r9+18h]
+    7206                     jb short 0000000000000040h
+    4983c118                 add r9,18h
+    ebe6                     jmp short 0000000000000026h
+found:
+    41844920                 test [r9+20h],cl                  may the program do that?
+    7425                     je short 000000000000006Bh
+    4c8d0db30f0000           lea r9,[1000h]
+give:
+    498b7910                 mov rdi,[r9+10h]                  start, length, protection
+    498b7118                 mov rsi,[r9+18h]
+    498b5120                 mov rdx,[r9+20h]
+    4885f6                   test rsi,rsi
+    746b                     je short 00000000000000C9h
+    b80a000000               mov eax,0Ah                       mprotect
+    0f05                     syscall
+    4983c118                 add r9,18h
+    ebe2                     jmp short 000000000000004Dh
+pass:
+    488b058e0f0000           mov rax,[1000h]                   its handler
+    4883f801                 cmp rax,1
+    7752                     ja short 00000000000000CAh
+    7206                     jb short 0000000000000080h
+    837e0800                 cmp dword ptr [rsi+8],0           sent by somebody, and ignored
+    7e49                     jle short 00000000000000C9h
+default:
+    56                       push rsi
+    6a00                     push 0
+    6a00                     push 0
+    6a00                     push 0
+    6a00                     push 0
+    bf0b000000               mov edi,0Bh                       SIGSEGV
+    4889e6                   mov rsi,rsp
+    31d2                     xor edx,edx
+    41ba08000000             mov r10d,8
+    b80d000000               mov eax,0Dh                       rt_sigaction to SIG_DFL
+    0f05                     syscall
+    4883c420                 add rsp,20h
+    5e                       pop rsi
+    837e0800                 cmp dword ptr [rsi+8],0           a fault will come again
+    7f1e                     jg short 00000000000000C9h
+    b827000000               mov eax,27h                       getpid
+    0f05                     syscall
+    89c7                     mov edi,eax
+    b8ba000000               mov eax,0BAh                      gettid
+    0f05                     syscall
+    89c6                     mov esi,eax
+    ba0b000000               mov edx,0Bh
+    b8ea000000               mov eax,0EAh                      tgkill
+    0f05                     syscall
+done:
+    c3                       ret
+theirs:
+    ffe0                     jmp rax
+restore: where it returns to.
+    b80f000000               mov eax,0Fh                       rt_sigreturn
+    0f05                     syscall
+"""
+
+
+@cache
+def _code() -> tuple[bytes, int]:
+    """Return the machine code and where in it a handler returns to."""
+    labels, lines = listing.read(LISTING)
+    return b"".join(line.code for line in lines), labels["restore"]
+
+
+class Rescue:
+    """The handler in one process.
+
+    Args:
+        memory: a descriptor of the process's /proc/PID/mem.
+        start: where our pages are.
+        action: what the program wants done about SIGSEGV, as the kernel has it.
+    """
+
+    def __init__(self, memory: int, start: int, action: bytes) -> None:
+        self._memory = memory
+        self._start = start
+        self.action = action
+
+    def forked(self, memory: int) -> "Rescue":
+        """Return that of a child, which has the same in memory of its own."""
+        return Rescue(memory, self._start, self.action)
+
+    def note(self, trapped: Iterable["Trapped"]) -> None:
+        """Write down what is inaccessible now, and what it should be."""
+        entries = [_ENTRY.pack(piece.start, piece.end - piece.start, piece.protection) for piece in trapped]
+        os.pwrite(self._memory, b"".join(entries[:_MOST]) + bytes(_ENTRY.size), self._start + _FIRST)
+
+    def entered(self, thread: Thread, call: Call) -> None:
+        """Answer a call of the program's about its action for SIGSEGV, before it is made."""
+        number, new, old = call.arguments[:3]
+        action = read_memory(thread.pid, new, _ACTION.size) if new else b""
+        if number != _SIGSEGV or len(action) not in (0, _ACTION.size) or thread.group != thread.process.pid:
+            return  # the last: a child of vfork has our memory, but actions of its own
+        thread.frame.load()
+        if self._start <= thread.regs[RIP] < self._start + PAGE:
+            return  # our handler itself
+        place = 0
+        if action:
+            place = thread.buffer(_ACTION.size)
+            write_memory(thread.pid, place, self._ours(action))
+        thread.set_call(call.number, {1: place, 2: 0}, call.bits)
+
+        def returned() -> None:
+            failed = thread.call_result != 0
+            thread.restore_call()
+            if failed:
+                return
+            if old:
+                write_memory(thread.pid, old, self.action)
+            if action:
+                self._become(action)
+
+        thread.on_exit = returned
+
+    def remove(self, thread: Thread) -> None:
+        """Let the program have the action it wants. The thread is stopped."""
+        self._set(thread, self.action)
+
+    def install(self, thread: Thread) -> None:
+        """Let the handler be the process's. The thread is stopped."""
+        self._become(self.action)
+        self._set(thread, self._ours(self.action))
+
+    def _become(self, action: bytes) -> None:
+        self.action = action
+        os.pwrite(self._memory, action[:8], self._start + PAGE)
+
+    def _ours(self, action: bytes) -> bytes:
+        """Return an action that calls our handler under the circumstances of the program's own."""
+        handler, flags, restorer, mask = _ACTION.unpack(action)
+        if handler <= _OWN:
+            flags, restorer, mask = _ON_STACK, 0, 0
+        if not flags & _RESTORER:
+            restorer = self._start + _code()[1]
+        return _ACTION.pack(self._start, flags | _SIGINFO | _RESTORER, restorer, mask)
+
+    def _set(self, thread: Thread, action: bytes) -> None:
+        os.pwrite(self._memory, action, self._start + _SCRATCH)
+        thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, self._start + _SCRATCH, 0, _MASK_SIZE)
+
+
+def install(thread: Thread) -> None:
+    """Give a thread's process a handler, if it can have one. The thread is stopped."""
+    process = thread.process
+    if process.bits != 64 or process.rescue is not None:
+        return
+    place = thread.map_memory(PAGE + _TABLE)
+    os.pwrite(process.own_memory, _code()[0], place)
+    thread.make_call(NUMBERS[64]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
+    thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, 0, place + _SCRATCH, _MASK_SIZE)
+    action = os.pread(process.own_memory, _ACTION.size, place + _SCRATCH)
+    process.rescue = Rescue(process.own_memory, place, action)
+    process.rescue.install(thread)

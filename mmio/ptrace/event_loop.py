@@ -1,0 +1,210 @@
+"""Why a traced thread has stopped, and what is done about it.
+
+The order of the questions is the order of how often they are asked: a trapped access first, and the next one of the
+same thread at once. Everything that changes which threads and processes there are happens here.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from typing import Final
+
+from mmio.linux import proc_maps
+from mmio.linux.process_memory import read_memory
+from mmio.linux.syscall_table import NAMES
+from mmio.program.syscalls import SystemCalls
+from mmio.ptrace import faults, out_of_line, ptrace_requests
+from mmio.ptrace.asm_loop import ACCESS, CHANGED, functions
+from mmio.ptrace.frame import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
+from mmio.ptrace.interrupts import Interrupts
+from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
+
+ACCESS_STATUS: Final = signal.SIGSEGV << 8 | 0x7F
+"""The wait status of a thread stopped at SIGSEGV."""
+CALL_STATUS: Final = (signal.SIGTRAP | 0x80) << 8 | 0x7F
+"""The wait status of a thread stopped before or after a system call."""
+
+_NEW_THREAD: Final = (ptrace_requests.EVENT_FORK, ptrace_requests.EVENT_VFORK, ptrace_requests.EVENT_CLONE)
+_SHARED_MEMORY: Final = 0x100  # CLONE_VM
+
+
+class Stops:
+    """The traced threads, and the handling of their stops.
+
+    Attributes:
+        threads: by number.
+        early: wait statuses of threads whose making we have not heard of yet.
+        ends: wait statuses of those that have ended.
+    """
+
+    def __init__(self, system_calls: SystemCalls) -> None:
+        self.threads: dict[int, Thread] = {}
+        self.early: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self._calls = system_calls
+
+    def stopped(self, pid: int, status: int, interrupts: Interrupts) -> tuple[int, int]:
+        """Deal with a change of a thread's, and return the next one when it is known already."""
+        try:
+            if status == ACCESS_STATUS and pid in self.threads:
+                return self._serve(self.threads[pid], interrupts)
+            self.handle(pid, status)
+        except ProcessLookupError:
+            pass  # it was killed while it was stopped; how, it will tell
+        except ThreadGone as gone:
+            return gone.pid, gone.status
+        return 0, 0
+
+    def _serve(self, thread: Thread, interrupts: Interrupts) -> tuple[int, int]:
+        """Answer a thread's access, and the next ones as long as they come one after another.
+
+        Return the change that is none, if it is known already.
+        """
+        go_on, fetch = functions()
+        answer, threads, trip, process = faults.answer, self.threads, thread.trip, thread.process
+        if fetch(trip.wait) != ACCESS:
+            raise ProcessLookupError
+        while True:
+            number = answer(thread)
+            if number or interrupts.number or process.every_call:
+                thread.frame.store()
+                thread.resume(number)
+                return 0, 0
+            result = go_on(trip.wait if len(threads) == 1 else trip.leave)
+            if result == ACCESS:
+                continue
+            if result < 0:
+                raise ProcessLookupError
+            return trip.change if result == CHANGED else (0, 0)
+
+    def handle(self, pid: int, status: int) -> None:
+        """Deal with a stop that is not simply an access, or with an end."""
+        if not os.WIFSTOPPED(status):
+            self.gone(pid, status)
+            return
+        if pid not in self.threads:
+            self.early[pid] = status
+            return
+        thread = self.threads[pid]
+        event, number = status >> 16, os.WSTOPSIG(status)
+        if status == ACCESS_STATUS:
+            thread.load_signal()
+            thread.frame.load()
+            answer = faults.answer(thread)
+            thread.frame.store()
+            thread.resume(answer)
+        elif status == CALL_STATUS:
+            self._at_call(thread)
+        elif event == ptrace_requests.EVENT_SECCOMP:
+            if not thread.in_call:  # else it has been dealt with at its entry
+                thread.stop_kind()
+                self._calls.entered(thread, thread.call())
+            thread.resume()
+        elif event in _NEW_THREAD:
+            self._born(thread, event)
+            thread.resume()
+        elif event == ptrace_requests.EVENT_EXEC:
+            former = ptrace_requests.event_message(pid, event)
+            if former != pid and former in self.threads:
+                self.forget(self.threads[former])
+            self.executed(thread)
+            thread.resume()
+        elif event == ptrace_requests.EVENT_EXIT:
+            thread.ending = True
+            self._adopt_untold(thread)
+            thread.resume()
+        elif event == ptrace_requests.EVENT_STOP and number != signal.SIGTRAP:
+            ptrace_requests.request(ptrace_requests.LISTEN, pid)  # stopped by SIGSTOP and the like, until SIGCONT
+        elif event:
+            thread.resume()
+        else:
+            self.leave_copy(thread)
+            thread.resume(number)
+
+    def _at_call(self, thread: Thread) -> None:
+        """Deal with a stop before a system call, or where one returns."""
+        kind = thread.stop_kind()
+        if kind == ENTRY:
+            self._calls.entered(thread, thread.call())
+            thread.in_call = True
+        elif kind == EXIT:
+            finish, thread.on_exit, thread.in_call = thread.on_exit, None, False
+            if finish is not None:
+                finish()
+        thread.resume()
+
+    def _born(self, maker: Thread, event: int) -> None:
+        """Trace a new thread, or the first one of a new process."""
+        pid = ptrace_requests.event_message(maker.pid, event)
+        shared = _shares_memory(maker)
+        if pid not in self.threads:
+            self.threads[pid] = Thread(pid, maker.process if shared else maker.process.forked(pid))
+        thread = self.threads[pid]
+        thread.blocks_faults = maker.blocks_faults
+        if not shared:
+            thread.adopt_buffer(maker)
+        self._catch_up(pid)
+
+    def _adopt_untold(self, ending: Thread) -> None:
+        """Trace the threads beside one that ends of which nobody has told.
+
+        A thread that is killed while it makes another tells of its end only, and the other one, killed as well, would
+        be waited for by nobody. Then the first of the process would not be told gone, either.
+        """
+        for pid in proc_maps.threads(ending.pid):
+            if pid not in self.threads and proc_maps.tracer_of(pid) == os.getpid():
+                self.threads[pid] = Thread(pid, ending.process)
+                self._catch_up(pid)
+
+    def _catch_up(self, pid: int) -> None:
+        """Deal with what a new thread has told before we knew it."""
+        status = self.early.pop(pid, None)
+        if status is not None:
+            with suppress(ProcessLookupError):  # it has been killed since, and will tell
+                self.handle(pid, status)
+
+    def executed(self, thread: Thread) -> None:
+        """A thread has become another program, and the only one of its process."""
+        before = thread.process
+        process = before.successor(thread.pid)
+        thread.frame.load()
+        process.find_gate(32 if thread.regs[CS] == CODE_32 else 64)
+        thread.leave()
+        thread.join(process)
+        if process.targets.ranges or process.attached:
+            thread.on_exit = lambda: self._calls.executed(thread)
+
+    def leave_copy(self, thread: Thread) -> None:
+        """See that a thread is not found in a natively completed instruction."""
+        copies = thread.process.copies
+        if copies is not None:
+            thread.frame.load()
+            copy = copies.at(thread.regs[RIP])
+            if copy is not None:
+                out_of_line.leave(thread, copy)
+
+    def gone(self, pid: int, status: int) -> None:
+        """Note that a thread has ended."""
+        self.early.pop(pid, None)
+        if pid in self.threads:
+            self.forget(self.threads[pid])
+        self.ends[pid] = status
+
+    def forget(self, thread: Thread) -> None:
+        """Trace a thread no more."""
+        del self.threads[thread.pid]
+        thread.leave()
+
+
+def _shares_memory(maker: Thread) -> bool:
+    """Return whether the thread that is being made shares its maker's memory."""
+    maker.frame.load()
+    bits = maker.process.bits
+    number = maker.regs[ORIG_RAX]
+    name = NAMES[bits].get(number)
+    first = maker.regs[ARGUMENTS[bits][0]]
+    if name == "clone":
+        return bool(first & _SHARED_MEMORY)
+    if name == "clone3":
+        return bool(int.from_bytes(read_memory(maker.pid, first, 8), "little") & _SHARED_MEMORY)
+    return name == "vfork"

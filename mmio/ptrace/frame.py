@@ -1,0 +1,110 @@
+"""The registers of a stopped thread of another process.
+
+`Frame.regs` are the words PTRACE_GETREGS fills and PTRACE_SETREGS takes, so compiled instructions work on them
+directly. Vector state is fetched when an instruction asks for it, and given back if it was fetched.
+"""
+
+import ctypes
+from ctypes import addressof, c_char, c_uint64
+from typing import Any, Final
+
+from mmio.linux.trampoline import entry
+from mmio.linux.xsave import XSave
+from mmio.live.frame import XSaveFrame
+from mmio.ptrace import ptrace_requests
+
+# struct user_regs_struct, asm/user_64.h
+SLOTS: Final = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0, 16, 18)
+"""Where rax rcx rdx rbx rsp rbp rsi rdi r8 … r15 rip rflags stand in `Frame.regs`."""
+
+RAX: Final = 10
+ORIG_RAX: Final = 15
+RIP: Final = 16
+CS: Final = 17
+RSP: Final = 19
+
+ARGUMENTS: Final = {64: (14, 13, 12, 7, 9, 8), 32: (5, 11, 12, 13, 14, 4)}
+"""Where a system call's arguments stand: rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp."""
+
+WORDS: Final = 27
+NO_CALL: Final = (1 << 64) - 1
+"""In `regs[ORIG_RAX]`: the thread is in no system call, and there is nothing to restart."""
+
+CODE_32: Final = 0x23
+"""The selector of 32-bit code (__USER32_CS)."""
+
+_FS_BASE: Final = 21
+_GS_BASE: Final = 22
+_SELECTORS: Final = (24, 17, 20, 23, 25, 26)  # es cs ss ds fs gs
+
+
+class _Bases:
+    """The segment bases. User code has a flat segment for everything but FS and GS, whatever its width."""
+
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else (0, 0, 0, 0, frame.regs[_FS_BASE], frame.regs[_GS_BASE])
+
+
+class _Selectors:
+    def __get__(self, frame: Any, owner: type) -> Any:
+        return self if frame is None else tuple([frame.regs[place] & 0xFFFF for place in _SELECTORS])
+
+
+class Frame(XSaveFrame):
+    """The registers of one thread, valid while it is stopped.
+
+    Attributes:
+        pid: the thread's number.
+        bits: 64 or 32: what its code is, mostly that of the whole process.
+        native_bits: what `bits` is after `load`, unless somebody looks closer.
+    """
+
+    slots = SLOTS
+    bits: int = 64
+
+    bases: Any = _Bases()
+    selectors: Any = _Selectors()
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.bits = self.native_bits = 64
+        self.regs: Any = (c_uint64 * WORDS)()
+        self._area: Any = None
+        self.fetched = False
+
+    def load(self) -> None:
+        """Fetch the registers of the stopped thread. Raises ProcessLookupError when it is gone."""
+        ptrace_requests.request(ptrace_requests.GETREGS, self.pid, 0, addressof(self.regs))
+        self.fetched = False
+        self.bits = self.native_bits
+
+    def store(self) -> None:
+        """Give the thread these registers. Raises ProcessLookupError when it is gone."""
+        ptrace_requests.request(ptrace_requests.SETREGS, self.pid, 0, addressof(self.regs))
+        if self.fetched:
+            self._exchange(ptrace_requests.SETREGSET)
+            self.fetched = False
+
+    def saved(self) -> bytes:
+        """Return a copy of the general registers, for `restore`."""
+        return bytes(self.regs)
+
+    def restore(self, saved: bytes) -> None:
+        """Put a copy of the general registers back; `store` hands them to the thread."""
+        ctypes.memmove(self.regs, saved, len(saved))
+
+    @property
+    def xsave(self) -> XSave:
+        """Where everything but the general registers is."""
+        if self._area is None:
+            size = entry().cpuid(0xD, 0)[1]
+            self._area = (c_char * size)()
+            self._xsave = XSave(addressof(self._area), size)
+        if not self.fetched:
+            self._exchange(ptrace_requests.GETREGSET)
+            self.fetched = True
+        return self._xsave
+
+    def _exchange(self, number: int) -> None:
+        vector = (c_uint64 * 2)(addressof(self._area), len(self._area))
+        ptrace_requests.request(number, self.pid, ptrace_requests.XSTATE, addressof(vector))

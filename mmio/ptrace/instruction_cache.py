@@ -1,0 +1,145 @@
+"""What instruction a traced thread stopped at, and what to do about it.
+
+Code that stands in a file's pages and cannot be written is remembered by its address, as long as nobody unmaps it or
+makes it writable: then a stop costs one look-up. All other code is read at every stop, and known by its bytes.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from decode import (
+    DecodeError,
+    Instruction,
+    MemoryAccess,
+    MemoryTouch,
+    PortAccess,
+    PortOperand,
+    TruncatedInstruction,
+    iter_accesses,
+)
+from decode.registers import GENERAL
+from emulate import Emulator, Ram, UnsupportedInstruction
+from mmio.linux.proc_maps import mappings
+from mmio.linux.process_memory import read_memory
+from mmio.ptrace.frame import CODE_32, CS, RIP, SLOTS, Frame
+
+LONGEST: Final = 15
+"""Bytes of an instruction."""
+
+_MOST: Final = 1 << 16  # entries of a cache before it starts afresh
+_PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops at the first that faults
+
+_emulator: Final = Emulator(Ram(0), slots=SLOTS, vouched=True)  # only to compile with
+
+
+class Site(NamedTuple):
+    """An instruction and how to complete it.
+
+    Attributes:
+        instruction: what stands there.
+        run: `run(frame, bus)` emulates it; None when the emulator does not.
+        port: the port operand, if it has one.
+        place: `place(regs)` is where its only memory access mostly begins; None when that is not so simple.
+        width: bytes of that access.
+        refusal: why the emulator does not do it.
+    """
+
+    instruction: Instruction
+    run: Callable[[Any, Any], None] | None
+    port: PortOperand | None = None
+    place: Callable[[Any], int] | None = None
+    width: int = 0
+    refusal: str = ""
+
+    def reaches(self, frame: Frame, address: int) -> bool:
+        """Return whether the instruction touches the byte at an address."""
+        if self.place is not None and 0 <= address - self.place(frame.regs) < self.width:
+            return True
+        touches = iter_accesses(self.instruction, frame)
+        if self.instruction.rep:
+            touches = (touch for touch, _ in zip(touches, range(_PLAIN), strict=False))
+        return any(isinstance(touch, MemoryTouch) and 0 <= address - touch.address < touch.width for touch in touches)
+
+
+@cache
+def site_of(code: bytes, bits: int) -> Site:
+    """Return the site of the instruction at the start of `code`.
+
+    Raises:
+        DecodeError: there is none.
+    """
+    try:
+        compiled = _emulator.compile(bits, code)
+    except UnsupportedInstruction as error:
+        return Site(error.instruction, None, refusal=error.reason)
+    instruction = compiled.instruction
+    ports = (access.operand for access in instruction.accesses if isinstance(access, PortAccess))
+    place, width = _place(instruction)
+    return Site(instruction, compiled.run, next(ports, None), place, width)
+
+
+class Sites(dict[int, Site]):
+    """The sites of one process, by address, as far as they may be remembered. See `at`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: list[tuple[int, int]] = []  # where code cannot change unseen
+        self._others: list[tuple[int, int]] = []  # where it can, so far as we have looked
+
+    def at(self, frame: Frame) -> Site:
+        """Return the site a thread stands at, read from its memory; the frame learns which kind of code that is.
+
+        Raises:
+            DecodeError: no instruction is there.
+        """
+        ip = frame.regs[RIP]
+        frame.bits = 32 if frame.regs[CS] == CODE_32 else 64
+        code = read_memory(frame.pid, ip, LONGEST)
+        try:
+            site = site_of(code, frame.bits)
+        except TruncatedInstruction as error:
+            trapped = "the code at {:#x} cannot be read: is it in a mapping that is trapped? Then name others"
+            raise DecodeError(trapped.format(ip), error.code, error.bits) from error
+        end = ip + site.instruction.length
+        if frame.bits == frame.native_bits and self._is_text(ip, end, frame.pid):
+            if len(self) >= _MOST:
+                self.clear()
+            self[ip] = site
+        return site
+
+    def forget(self, start: int, end: int) -> None:
+        """Remember nothing of what stands between two addresses: it may have changed."""
+        if any(text_start < end and start < text_end for text_start, text_end in self._texts):
+            self.clear()
+            self._texts.clear()
+        self._others.clear()
+
+    def _is_text(self, start: int, end: int, pid: int) -> bool:
+        for ranges in (self._texts, self._others):
+            if any(first <= start and end <= last for first, last in ranges):
+                return ranges is self._texts
+        for mapping in mappings(pid):
+            if mapping.start <= start and end <= mapping.end:
+                text = mapping.permissions.startswith("r-x") and mapping.path.startswith("/")
+                (self._texts if text else self._others).append((mapping.start, mapping.end))
+                return text
+        return False
+
+
+def _place(instruction: Instruction) -> tuple[Callable[[Any], int] | None, int]:
+    """Return where the only memory access of an instruction begins, and its width, if it is simple."""
+    accesses = instruction.accesses
+    if len(accesses) != 1 or not isinstance(accesses[0], MemoryAccess) or accesses[0].selection != "whole":
+        return None, 0
+    operand = accesses[0].operand
+    base, index, scale, displacement = operand.base, operand.index, operand.scale, operand.displacement
+    if instruction.bits != 64 or base is None or base.file != GENERAL or base.width != 8:
+        return None, 0
+    slot = SLOTS[base.index]
+    if index is None:
+        return lambda regs: regs[slot] + displacement, accesses[0].width
+    if index.file != GENERAL:
+        return None, 0
+    index_slot = SLOTS[index.index]
+    return lambda regs: regs[slot] + regs[index_slot] * scale + displacement, accesses[0].width

@@ -1,0 +1,68 @@
+"""Signal masks: a traced thread never really blocks SIGSEGV, it only believes so.
+
+The kernel lets no thread block the signal of a fault: it unblocks the signal, and resets the program's handler for it
+to the default (force_sig_info_to_task in kernel/signal.c). A program that blocks everything in a thread which works
+with a device, as many do, would lose the handler that reports its crashes. So the bit is taken out of each mask on its
+way to the kernel, remembered, and shown where the program asks. SIGSEGV sent by hand to such a thread is not held back.
+
+Not covered are the masks under which signal handlers run: an access by a handler for SIGSEGV itself, or by one whose
+action says that SIGSEGV be blocked meanwhile.
+"""
+
+import signal
+from typing import Final
+
+from mmio.linux.process_memory import read_memory, write_memory
+from mmio.ptrace import ptrace_requests
+from mmio.ptrace.thread import Call, Thread
+
+_BIT: Final = 1 << signal.SIGSEGV - 1
+_SIZE: Final = 8
+_BLOCK: Final = 0  # SIG_BLOCK
+_UNBLOCK: Final = 1  # SIG_UNBLOCK
+
+
+def entered(thread: Thread, call: Call) -> None:
+    """Deal with an rt_sigprocmask of the program's, before it is made."""
+    how, new, old, size = call.arguments[:4]
+    data = read_memory(thread.pid, new, _SIZE) if new else bytes(_SIZE)
+    if size != _SIZE or len(data) != _SIZE:
+        return  # the kernel refuses
+    mask = int.from_bytes(data, "little")
+    before = after = thread.blocks_faults
+    if new:
+        meant = bool(mask & _BIT)
+        after = {_BLOCK: before or meant, _UNBLOCK: before and not meant}.get(how, meant)
+    changed = {}
+    if new and mask & _BIT and how != _UNBLOCK:
+        place = changed[1] = thread.buffer(_SIZE)
+        write_memory(thread.pid, place, (mask & ~_BIT).to_bytes(_SIZE, "little"))
+    if not changed and before == after and not (old and before):
+        return
+    thread.set_call(call.number, changed, call.bits)
+
+    def returned() -> None:
+        failed = thread.call_result != 0
+        thread.restore_call()
+        if failed:
+            return
+        thread.blocks_faults = after
+        if old and before:
+            shown = int.from_bytes(read_memory(thread.pid, old, _SIZE), "little") | _BIT
+            write_memory(thread.pid, old, shown.to_bytes(_SIZE, "little"))
+
+    thread.on_exit = returned
+
+
+def take(thread: Thread) -> None:
+    """Begin with a thread that may block SIGSEGV already. It is stopped."""
+    mask = ptrace_requests.signal_mask(thread.pid)
+    if mask & _BIT:
+        thread.blocks_faults = True
+        ptrace_requests.set_signal_mask(thread.pid, mask & ~_BIT)
+
+
+def leave(thread: Thread) -> None:
+    """Let a stopped thread block SIGSEGV if it believes that it does."""
+    if thread.blocks_faults:
+        ptrace_requests.set_signal_mask(thread.pid, ptrace_requests.signal_mask(thread.pid) | _BIT)

@@ -1,0 +1,1 @@
+"""Many accesses: kept, filtered, summarised, compared, replayed."""

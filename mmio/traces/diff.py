@@ -1,0 +1,151 @@
+"""Comparing two traces: what one driver does that another does not.
+
+Two accesses are the same when they do the same to the same register: direction, space, place, width and values.
+Time, thread and instruction pointer differ between any two runs. The place is a region and an offset, so a
+region may lie elsewhere in the other trace; code may, too, so each trace names its own. How often a driver polls
+differs between any two runs as well, and a poll loop of one trace must not be compared with the rest of the other:
+folded, reads that repeat are one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, overload
+
+from attrs import frozen
+
+from mmio.pictures.columns import Column, aligned, html
+from mmio.pictures.table import Resolver
+from mmio.records.access import Access
+from mmio.traces.alignment import matches
+from mmio.traces.naming import names
+
+COLUMNS: Final = (
+    Column(""),
+    Column("mine", right=True),
+    Column("other", right=True),
+    Column("R/W"),
+    Column("width", right=True),
+    Column("register"),
+    Column("value"),
+    Column("fields"),
+    Column("ip"),
+    Column("instruction"),
+)
+
+CONTEXT: Final = 3  # equal accesses shown before and after each difference
+
+Kind = Literal["equal", "changed", "missing", "added"]
+
+
+@frozen(slots=True)
+class Hunk:
+    """A stretch of both traces: equal accesses, or such as only one side has.
+
+    `kind` is "equal", "missing" (only in `mine`), "added" (only in `other`), or "changed" (some in each).
+    """
+
+    kind: Kind
+    mine: Sequence[Access]
+    other: Sequence[Access]
+
+
+class TraceDiff(Sequence[Hunk]):
+    """The hunks of two traces, in order; printed, the differences with some accesses around them.
+
+    `fold`: of reads of one register that follow each other and find the same value, take the first.
+    """
+
+    def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:
+        self._names = names(mine), names(other)
+        numbers: dict[tuple[object, ...], int] = {}
+        mine, other = (list(_folded(side) if fold else side) for side in (mine, other))
+        keys = [[numbers.setdefault(_what(access), len(numbers)) for access in side] for side in (mine, other)]
+        self._hunks = list(_hunks(mine, other, matches(*keys)))
+
+    @property
+    def same(self) -> bool:
+        """Whether the traces do the same."""
+        return all(hunk.kind == "equal" for hunk in self._hunks)
+
+    def __len__(self) -> int:
+        return len(self._hunks)
+
+    @overload
+    def __getitem__(self, index: int) -> Hunk: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Hunk]: ...
+    def __getitem__(self, index: int | slice) -> Hunk | list[Hunk]:
+        return self._hunks[index]
+
+    @property
+    def headline(self) -> str:
+        """How much is equal, missing and added, in one line."""
+        equal = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind == "equal")
+        missing = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind != "equal")
+        added = sum(len(hunk.other) for hunk in self._hunks if hunk.kind != "equal")
+        return f"{equal:,} accesses equal, {missing:,} only in mine (-), {added:,} only in other (+)"
+
+    def __str__(self) -> str:
+        return "\n".join((self.headline, *([] if self.same else [aligned(COLUMNS, list(self._rows()))])))
+
+    def _repr_html_(self) -> str:
+        return html(COLUMNS, list(self._rows()), self.headline)
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        of_mine, of_other = self._names
+        last = len(self._hunks) - 1
+        for index, hunk in enumerate(self._hunks):
+            if hunk.kind != "equal":
+                yield from (_row("-", mine, None, of_mine) for mine in hunk.mine)
+                yield from (_row("+", None, other, of_other) for other in hunk.other)
+                continue
+            pairs = list(zip(hunk.mine, hunk.other, strict=True))
+            before = [] if index == 0 else pairs[:CONTEXT]
+            after = [] if index == last else pairs[max(len(before), len(pairs) - CONTEXT) :]
+            hidden = len(pairs) - len(before) - len(after)
+            yield from (_row("", *pair, of_mine) for pair in before)
+            if hidden:
+                yield ("…", *[""] * 4, f"{hidden:,} equal", *[""] * 4)
+            yield from (_row("", *pair, of_mine) for pair in after)
+
+
+def _what(access: Access) -> tuple[object, ...]:
+    place = access.address if access.region is None else (access.region, access.offset)
+    return access.direction, access.space, place, access.width, access.value, access.old
+
+
+def _folded(accesses: Iterable[Access]) -> Iterator[Access]:
+    """Leave out reads that repeat the access before."""
+    last: tuple[object, ...] = ()
+    for access in accesses:
+        what = _what(access)
+        if what != last or access.writes:
+            yield access
+        last = what
+
+
+def _hunks(mine: list[Access], other: list[Access], equal: Iterator[tuple[int, int, int]]) -> Iterator[Hunk]:
+    x = y = 0
+    for start, begin, length in [*equal, (len(mine), len(other), 0)]:
+        left, right = mine[x:start], other[y:begin]
+        if left or right:
+            yield Hunk("changed" if left and right else "missing" if left else "added", left, right)
+        x, y = start + length, begin + length
+        if length:
+            yield Hunk("equal", mine[start:x], other[begin:y])
+
+
+def _row(sign: str, mine: Access | None, other: Access | None, resolve: Resolver) -> tuple[str, ...]:
+    access = mine or other
+    assert access is not None
+    return (
+        sign,
+        "" if mine is None else str(mine.sequence),
+        "" if other is None else str(other.sequence),
+        access.letter,
+        str(access.width),
+        access.place,
+        access.shown,
+        access.decoded,
+        resolve(access.ip) if access.ip else "",
+        access.text,
+    )

@@ -1,0 +1,272 @@
+"""Which accesses somebody wants to see: one value, whether asked for in Python or on a command line.
+
+`TraceView.filter` makes a `Selection` of values and collections. `Selection.parse` makes one of words: a place goes by
+any name it has (`uart`, `uart.STATUS`, `uart+0x10..0x20`, `STATUS`, `0xfe000000+0x100`, `port 0x70`), numbers may be
+ranges, and code goes by its address, its module or its function.
+"""
+
+import re
+from collections.abc import Callable, Container, Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from attrs import evolve, field, frozen
+
+from decode import READ, WRITE, Direction
+from mmio.records.access import Access
+from mmio.records.events import Record
+from mmio.records.symbols import Location
+
+if TYPE_CHECKING:
+    from mmio.traces.trace import Sink
+
+Locate = Callable[[int], Location | None]
+"""Says where an instruction pointer is: `mmio.Symbols().locate`."""
+
+_NUMBER: Final = r"(?:0[xX][0-9a-fA-F]+|\d+)"
+_SPAN: Final = re.compile(rf"({_NUMBER})(?:(\.\.|\+)({_NUMBER}))?")
+_MEANT_AS_SPAN: Final = re.compile(r"0[xX]|\d+(?:\.\.|\+|$)")
+_TIME: Final = re.compile(r"(\d+)(?:\.(\d{1,9}))?(s|ms|us|µs|ns)?")
+_UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1, None: 10**9}
+
+
+@frozen(slots=True)
+class Place:
+    """Where an access went, as a person writes it.
+
+    `names`: a pattern with * and ? for a region, a register, or both ("uart.STATUS"). `offsets` of a region that
+    `region` is a pattern for, "" for any; `addresses` of `space`.
+    """
+
+    names: str = ""
+    region: str = ""
+    offsets: range | None = None
+    addresses: range | None = None
+    space: str = "memory"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "uart", "uart.STATUS", "uart+0x10", "+0x10..0x20", "0xfe000000+0x100" or "port 0x70..0x72".
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        if text.startswith("port "):
+            return cls(addresses=span(text.removeprefix("port ").strip()), space="port")
+        if _MEANT_AS_SPAN.match(text):
+            return cls(addresses=span(text))
+        name, plus, offsets = text.partition("+")
+        if plus and _MEANT_AS_SPAN.match(offsets):
+            return cls(text, name, span(offsets))  # or a part of a register: records have names such as CTRL+2
+        if not text or text.startswith("+"):
+            examples = "'uart', 'uart.STATUS', 'uart+0x10..0x20', '0xfe000000+0x100' or 'port 0x70'"
+            raise ValueError(f"expected a place such as {examples}, got {text!r}")
+        return cls(text)
+
+    def has(self, access: Access) -> bool:
+        """Whether an access touches the place."""
+        if self.addresses is not None:
+            return access.space == self.space and _touches(access.address, access.width, self.addresses)
+        if access.region is None or access.offset is None:
+            return False
+        if self.offsets is not None and (not self.region or _like(access.region, self.region)):
+            return _touches(access.offset, access.width, self.offsets)
+        return any(_like(name, self.names) for name in _names(access))
+
+
+@frozen(slots=True)
+class Numbers:
+    """The numbers in some ranges; a container."""
+
+    ranges: tuple[range, ...]
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Read a number or a range a text, see `span`."""
+        return cls(tuple(map(span, texts)))
+
+    def __contains__(self, number: object) -> bool:
+        return any(number in numbers for numbers in self.ranges)
+
+
+@frozen(slots=True)
+class Code:
+    """The instruction pointers of some code: at addresses, in modules, in functions; a container.
+
+    `names` are patterns with * and ? for a module or a function. They need `locate`, which says where an instruction
+    pointer is; without it, asking raises ValueError.
+    """
+
+    addresses: Numbers
+    names: tuple[str, ...] = ()
+    locate: Locate | None = None
+    _known: dict[int, bool] = field(factory=dict, init=False, eq=False, repr=False)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Read "0x401000", "0x401000..0x402000", "lib.so" or "uart_init", each a text."""
+        texts = list(texts)
+        numbers = [text for text in texts if _MEANT_AS_SPAN.match(text)]
+        return cls(Numbers.parse(numbers), tuple(text for text in texts if text not in numbers))
+
+    def __contains__(self, ip: object) -> bool:
+        assert isinstance(ip, int)
+        known = self._known.get(ip)
+        if known is None:  # finding a name is slow, and the same few instructions come again and again
+            known = self._known[ip] = ip in self.addresses or self._named(ip)
+        return known
+
+    def _named(self, ip: int) -> bool:
+        if not self.names:
+            return False
+        if self.locate is None:
+            names = ", ".join(self.names)
+            raise ValueError(f"cannot tell which code is {names}: this trace does not say where its modules lay")
+        location = self.locate(ip)
+        found = () if location is None else (location.module, location.symbol)
+        return any(_like(name, pattern) for name in found if name for pattern in self.names)
+
+
+@frozen(slots=True, kw_only=True)
+class Selection:
+    """Which accesses are wanted: those for which everything given holds.
+
+    `only`: the access touches one of these places; `without`: and none of these. `since` (included) and `until` (not
+    included) are times in ns. An atomic both reads and writes, so it passes `direction=READ` and `direction=WRITE`;
+    `READ_WRITE` lets nothing but atomics through. Every other attribute is a value the access must have, or a container
+    (range, set, tuple, list …) that must hold it; None stands for any.
+    """
+
+    only: tuple[Place, ...] = ()
+    without: tuple[Place, ...] = ()
+    direction: Direction | None = None
+    since: int | None = None
+    until: int | None = None
+    region: Any = None
+    register: Any = None
+    offset: Any = None
+    address: Any = None
+    space: Any = None
+    width: Any = None
+    value: Any = None
+    ip: Any = None
+    thread: Any = None
+    _tests: tuple[tuple[str, Callable[[object], bool]], ...] = field(init=False, eq=False, repr=False)
+
+    @_tests.default
+    def _make_tests(self) -> tuple[tuple[str, Callable[[object], bool]], ...]:
+        names = ("region", "register", "offset", "address", "space", "width", "value", "ip", "thread")
+        return tuple((name, _test(getattr(self, name))) for name in names if getattr(self, name) is not None)
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        only: Iterable[str] = (),
+        without: Iterable[str] = (),
+        reads: bool = False,
+        writes: bool = False,
+        width: Iterable[str] = (),
+        value: Iterable[str] = (),
+        ip: Iterable[str] = (),
+        thread: Iterable[str] = (),
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Self:
+        """Read what a command line says; of several texts for one thing any may hold, and none stands for any.
+
+        Raises:
+            ValueError: a text is not of its form; the message says which is expected.
+        """
+        numbers = {"width": list(width), "value": list(value), "thread": list(thread)}
+        code = list(ip)
+        return cls(
+            only=tuple(map(Place.parse, only)),
+            without=tuple(map(Place.parse, without)),
+            direction=None if reads == writes else READ if reads else WRITE,
+            since=None if since is None else nanoseconds(since),
+            until=None if until is None else nanoseconds(until),
+            ip=Code.parse(code) if code else None,
+            **{name: Numbers.parse(texts) if texts else None for name, texts in numbers.items()},
+        )
+
+    def located(self, locate: Locate) -> "Selection":
+        """Return the selection with a way to find out which code an instruction pointer is in, unless it has one."""
+        if not isinstance(self.ip, Code) or self.ip.locate is not None:
+            return self
+        return evolve(self, ip=evolve(self.ip, locate=locate))
+
+    def matches(self, access: Access) -> bool:
+        """Whether an access is wanted. Raises ValueError if code is chosen by name and there is no `locate`."""
+        return (
+            (self.direction is None or access.direction & self.direction == self.direction)
+            and (self.since is None or access.time >= self.since)
+            and (self.until is None or access.time < self.until)
+            and all(test(getattr(access, name)) for name, test in self._tests)
+            and (not self.only or any(place.has(access) for place in self.only))
+            and not any(place.has(access) for place in self.without)
+        )
+
+
+class Selected:
+    """A sink that hands on the accesses a selection wants, and all events: without them the rest cannot be read."""
+
+    def __init__(self, sink: "Sink", selection: Selection) -> None:
+        self._sink = sink
+        self._selection = selection
+
+    def write(self, record: Record) -> None:
+        """Hand a record on, if it is wanted."""
+        if not isinstance(record, Access) or self._selection.matches(record):
+            self._sink.write(record)
+
+
+def span(text: str) -> range:
+    """Return the numbers of "0x10", "0x10..0x20" (its end not included) or "0x10+0x8" (a length).
+
+    Raises:
+        ValueError: it is none of these, or there is no number in it.
+    """
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a number such as 0x10, or a range 0x10..0x20 or 0x10+0x8, got {text!r}")
+    first = int(match[1], 0)
+    end = first + 1 if match[3] is None else int(match[3], 0) + first * (match[2] == "+")
+    if end <= first:
+        raise ValueError(f"expected a range that ends after its beginning, got {text!r}")
+    return range(first, end)
+
+
+def nanoseconds(text: str) -> int:
+    """Return a time such as "12.000345" (seconds), "20ms", "5us" or "100ns" in ns. Raises ValueError."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a time such as 12.000345 (seconds), 20ms, 5us or 100ns, got {text!r}")
+    digits = (match[2] or "").ljust(9, "0")
+    return (int(match[1]) * 10**9 + int(digits)) * _UNITS[match[3]] // 10**9
+
+
+def _test(wanted: Any) -> Callable[[object], bool]:
+    """Return the test for one attribute: membership in a container, equality with anything else."""
+    if isinstance(wanted, Container) and not isinstance(wanted, str):
+        return wanted.__contains__
+    return lambda attribute: bool(attribute == wanted)
+
+
+def _touches(first: int, width: int, numbers: range) -> bool:
+    return first < numbers.stop and numbers.start < first + width
+
+
+def _names(access: Access) -> set[str]:
+    """What a place may be called: its region, its register or registers, an array by its name without an index."""
+    names = {access.register or ""}
+    if access.register is not None:
+        names |= set(access.register.split(".."))
+        names |= {name.partition("+")[0] for name in names}
+        names |= {re.sub(r"\[\d+\]", "", name) for name in names}
+    return {str(access.region), *names, *(f"{access.region}.{name}" for name in names)}
+
+
+def _like(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern, in which brackets are an index and no choice of letters."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))

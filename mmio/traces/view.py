@@ -1,0 +1,201 @@
+"""Looking at a trace: what any sequence of accesses can do, whether recorded here, filtered, or read from a file.
+
+A view is a list of numbers and a function that builds the access of a number. So a filtered trace of a million
+records costs eight bytes a record, and no `Access` exists until somebody looks at it.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from typing import Any, overload
+
+from decode import Direction
+from mmio.pictures.heatmap import heatmap
+from mmio.pictures.sparkline import sparkline
+from mmio.pictures.table import Resolver, table
+from mmio.pictures.timeline import draw
+from mmio.records.access import Access
+from mmio.records.events import Event, Record
+from mmio.traces.diff import TraceDiff
+from mmio.traces.naming import locations, names
+from mmio.traces.packed import Packed
+from mmio.traces.selection import Selection
+from mmio.traces.summary import Group, Summary
+
+PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
+
+
+class TraceView(Sequence[Access]):
+    """Accesses in the order they happened, with the events between them.
+
+    Two views are equal when their accesses are; events and names given to values do not count.
+    """
+
+    def __init__(
+        self, access_at: Callable[[int], Access], numbers: Sequence[int], events: Sequence[Event] = ()
+    ) -> None:
+        self._fixed = access_at, numbers
+        self._events = list(events)
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What stands between the accesses, in order."""
+        return self._events
+
+    def _groups(self) -> Iterable[Group]:
+        """The accesses, those that are alike in groups if that is less work."""
+        return ((access, access, 1) for access in self)
+
+    def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
+        """What builds the access of a number, and the numbers of this view."""
+        return self._fixed
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "TraceView":
+        """Return a view of given accesses and events, such as a reader's."""
+        accesses = Packed()
+        events: list[Event] = []
+        for record in records:
+            if isinstance(record, Access):
+                accesses.append(record)
+            else:
+                events.append(record)
+        return TraceView(accesses.__getitem__, range(len(accesses)), events)
+
+    def __len__(self) -> int:
+        return len(self._source()[1])
+
+    @overload
+    def __getitem__(self, index: int) -> Access: ...
+    @overload
+    def __getitem__(self, index: slice) -> "TraceView": ...
+    def __getitem__(self, index: int | slice) -> "Access | TraceView":
+        access_at, numbers = self._source()
+        if isinstance(index, slice):
+            return TraceView(access_at, numbers[index], self.events)
+        return access_at(numbers[index])
+
+    def __iter__(self) -> Iterator[Access]:
+        return map(*self._source())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TraceView):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=False))
+
+    def records(self) -> Iterator[Record]:
+        """Iterate over accesses and events, each event before the access it came before."""
+        events = iter(self.events)
+        event = next(events, None)
+        for access in self:
+            while event is not None and event.sequence <= access.sequence:
+                yield event
+                event = next(events, None)
+            yield access
+        if event is not None:
+            yield event
+            yield from events
+
+    def filter(
+        self,
+        *,
+        region: Any = None,
+        register: Any = None,
+        offset: Any = None,
+        width: Any = None,
+        direction: Direction | None = None,
+        ip: Any = None,
+        value: Any = None,
+        address: Any = None,
+        space: Any = None,
+        thread: Any = None,
+        since: int | None = None,
+        until: int | None = None,
+        predicate: Callable[[Access], object] | None = None,
+    ) -> "TraceView":
+        """Return the accesses for which everything given holds.
+
+        An attribute is compared with the value given, or looked up in it if it is a range, set, tuple or list:
+        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
+        can also be read from words. Events are kept: without them the rest could not be read.
+        """
+        return self.select(
+            Selection(
+                region=region,
+                register=register,
+                offset=offset,
+                width=width,
+                direction=direction,
+                ip=ip,
+                value=value,
+                address=address,
+                space=space,
+                thread=thread,
+                since=since,
+                until=until,
+            ),
+            predicate,
+        )
+
+    def select(self, selection: Selection, predicate: Callable[[Access], object] | None = None) -> "TraceView":
+        """Return the accesses that a selection wants and for which a predicate holds, and all events.
+
+        Raises:
+            ValueError: the selection is of code by name, and the trace does not say where its instructions are.
+        """
+        known = locations(self)
+        wanted = selection.located(known.get).matches if known else selection.matches
+        access_at, numbers = self._source()
+        passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
+        return TraceView(access_at, array("Q", passing), self.events)
+
+    def summary(self) -> Summary:
+        """Count reads, writes, widths, values and instruction pointers for each register."""
+        return Summary(self._groups(), names(self))
+
+    def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver | None = None) -> str:
+        """Return the accesses as aligned text.
+
+        `limit`: rows at most. `fold`: show a poll loop as one row for each of its accesses. `resolve` names
+        instruction pointers, such as `mmio.Symbols()`; without it they have the names the trace knows.
+        """
+        return table(self, limit=limit, fold=fold, resolve=resolve or names(self))
+
+    def timeline(self, path: str | PathLike[str]) -> None:
+        """Draw the accesses to a PNG, SVG or PDF file: a lane for each register, time from left to right.
+
+        Raises:
+            ImportError: matplotlib is missing; the message says how to get it.
+            ValueError: there are no accesses.
+        """
+        draw(self, path)
+
+    def heatmap(self, path: str | PathLike[str]) -> None:
+        """Draw the accesses of one region to a PNG, SVG or PDF file: offset by time, reads and writes apart.
+
+        Raises:
+            ImportError: matplotlib is missing; the message says how to get it.
+            ValueError: there are no accesses, or they are of several regions.
+        """
+        heatmap(self, path)
+
+    def sparkline(self) -> str:
+        """Return a timeline for the terminal: a row of bars for the reads and for the writes of each register."""
+        return sparkline(self)
+
+    def diff(self, other: Sequence[Access], *, fold: bool = False) -> TraceDiff:
+        """Compare with another trace, by what was done to which register; print the result.
+
+        `fold`: reads of a register that follow each other and find the same value are one, so that polling longer is
+        no difference.
+        """
+        return TraceDiff(self, other, fold=fold)
+
+    def __str__(self) -> str:
+        return table(self, limit=PRINTED_ROWS, resolve=names(self))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self):,} accesses>"
+
+    def _repr_html_(self) -> str:
+        return table(self, limit=PRINTED_ROWS, resolve=names(self), html=True)

@@ -1,0 +1,76 @@
+"""Executables as execve reads them."""
+
+import errno
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from mmio.hosted import elf_image
+from mmio.hosted.exits import HostError
+from tests.mmio.ptrace.programs import program
+
+
+def _script(directory: Path, line: str) -> str:
+    path = directory / "script"
+    path.write_text(line + "\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_dynamic_executable() -> None:
+    """Its segments, its entry and its dynamic linker are found."""
+    found = elf_image.read(program("int main() { return 0; }"))
+    assert found.interpreter is not None
+    assert "ld-linux" in found.interpreter
+    assert any(start.address <= found.entry < start.address + start.memory_size for start in found.segments)
+
+
+def test_a_static_executable() -> None:
+    """It has no dynamic linker."""
+    assert elf_image.read(program("int main() { return 0; }", "-static")).interpreter is None
+
+
+def test_scripts_are_their_interpreters(tmp_path: Path) -> None:
+    """The interpreter of a script gets its one argument, the script's path, and what the script was given."""
+    shell = os.path.realpath("/bin/sh")
+    path = _script(tmp_path, f"#! {shell} -e x")
+    found = elf_image.command(path, [b"name", b"one", b"two"])
+    assert (found.image.path, found.name) == (shell, path)
+    assert found.arguments == [os.fsencode(shell), b"-e x", os.fsencode(path), b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("no program", errno.ENOEXEC),
+        ("#!", errno.ENOEXEC),
+        ("#!/no/such/interpreter", errno.ENOENT),
+        ("#!/", errno.EACCES),
+        ("\x7fELF", errno.ENOEXEC),
+    ],
+)
+def test_what_cannot_be_executed(tmp_path: Path, line: str, number: int) -> None:
+    """The error is the one of execve."""
+    with pytest.raises(OSError) as caught:  # noqa: PT011  # which one is the subject
+        elf_image.command(_script(tmp_path, line), [b"name"])
+    assert caught.value.errno == number
+
+
+def test_a_file_that_may_not_be_executed(tmp_path: Path) -> None:
+    """Without the permission it is EACCES, whatever is in the file."""
+    path = tmp_path / "copy"
+    shutil.copyfile(program("int main() { return 0; }"), path)
+    with pytest.raises(PermissionError):
+        elf_image.command(str(path), [b"name"])
+
+
+def test_a_32_bit_program_is_sent_to_the_other_engine(tmp_path: Path) -> None:
+    """It is refused by name, with what to do."""
+    path = tmp_path / "narrow"
+    path.write_bytes(b"\x7fELF\1\1\1" + bytes(9) + struct.pack("<HH", 2, 3) + bytes(64))
+    path.chmod(0o755)
+    with pytest.raises(HostError, match=r"narrow is a 32-bit program.*use --engine=ptrace"):
+        elf_image.command(str(path), [b"name"])

@@ -1,0 +1,96 @@
+"""What instruction stands at an address."""
+
+import ctypes
+from collections.abc import Iterator
+from ctypes import CFUNCTYPE, c_uint64, c_void_p
+
+import pytest
+
+from mmio.errors import AccessError
+from mmio.inprocess import Mapping, ioremap
+from mmio.inprocess.frame import FAULT_ADDRESS, RIP
+from mmio.inprocess.instruction_cache import Sites
+from mmio.linux import libc
+from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
+from tests.mmio.inprocess.models import Bytes
+
+LOAD = bytes.fromhex("8b07")  # mov eax,[rdi]
+LONG = bytes.fromhex("48c7870000000044332211")  # mov qword [rdi+0],11223344h: eleven bytes
+RET = b"\xc3"
+
+
+@pytest.fixture
+def mapping() -> Iterator[Mapping]:
+    with ioremap(Bytes(4096, b"\x2a")) as mapping:
+        yield mapping
+
+
+@pytest.fixture
+def pages() -> int:
+    """Two pages for code, followed by one that is inaccessible."""
+    start = libc.map_pages(3 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC)
+    libc.protect(start + 2 * PAGE, PAGE, libc.PROT_NONE)
+    return start
+
+
+def call(address: int, mapping: Mapping) -> int:
+    return int(CFUNCTYPE(c_uint64, c_void_p)(address)(mapping.address))
+
+
+@pytest.mark.parametrize("before_end", range(2, 16))
+def test_code_near_a_pages_end(mapping: Mapping, pages: int, before_end: int) -> None:
+    """Instructions that end before, at or after the end of a page are all understood."""
+    for code in (LOAD + RET, LONG + RET):
+        place = pages + PAGE - before_end
+        ctypes.memmove(place, code, len(code))
+        call(place, mapping)
+    assert mapping.trace[-2].value == 0x2A
+    assert mapping.trace[-1].value == 0x11223344
+
+
+def test_code_at_the_end_of_memory(mapping: Mapping, pages: int) -> None:
+    """Nothing is read past the last mapped page: a short instruction may end there."""
+    for code in (LOAD + RET, LONG + RET):
+        place = pages + 2 * PAGE - len(code)
+        ctypes.memmove(place, code, len(code))
+        call(place, mapping)
+    assert [access.width for access in mapping.trace] == [4, 8]
+
+
+def test_code_that_changes(mapping: Mapping, pages: int) -> None:
+    """Code that was replaced is understood as what it is now."""
+    for code, width in ((LOAD, 4), (bytes.fromhex("8a07"), 1), (bytes.fromhex("668b07"), 2), (LOAD, 4)):
+        ctypes.memmove(pages, code + RET, 4)
+        call(pages, mapping)
+        assert mapping.trace[-1].width == width
+
+
+def test_instruction_that_looks_unread(mapping: Mapping, pages: int) -> None:
+    """Zeros are an instruction, too: ADD [rax],AL."""
+    code = bytes.fromhex("4889f8") + bytes(8) + RET  # mov rax,rdi, then four times add [rax],al
+    ctypes.memmove(pages, code, len(code))
+    call(pages, mapping)
+    assert len(mapping.trace) == 8
+
+
+class Elsewhere:
+    """A frame whose registers do not explain the fault."""
+
+    bits, slots, bases = 64, tuple(range(18)), (0,) * 6
+    vector = k = x87 = ()
+
+    def __init__(self, code_address: int) -> None:
+        self.regs = [0] * 32
+        self.regs[RIP] = code_address
+        self.regs[7] = 0x5000
+        self.regs[FAULT_ADDRESS] = 0x9123
+
+
+def test_address_that_does_not_explain_the_fault() -> None:
+    """An instruction seen for the first time is refused when it would not touch the page that faulted."""
+    site = Sites()[int.from_bytes(LOAD.ljust(8, b"\x90"), "little")]
+    frame = Elsewhere(0x401000)
+    with pytest.raises(AccessError) as caught:
+        site.run(frame, None)  # type: ignore[arg-type]
+    message = "'mov eax,[rdi]' at ip 0x401000 faulted at 0x9123, but touches 4 bytes at 0x5000"
+    assert str(caught.value) == message

@@ -1,0 +1,114 @@
+"""Expected accesses, as lines."""
+
+import pytest
+from attrs import evolve
+
+from decode import READ_WRITE, WRITE
+from mmio import TraceView
+from mmio.traces.expect import Expected, assert_accesses, notation
+from tests.mmio.sample_traces import MOV, POLL, START, access
+
+WRITE_CTRL = access(0, direction=WRITE, address=START, offset=0, register="CTRL", value=1)
+READ_STATUS = access(1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["R4 STATUS", "R4 timer.STATUS", "R4 +0x4", "R4 timer+0x4", "R4 0xfe000004", "R4 STATUS=3", "R4 STATUS=0b11"],
+)
+def test_places_have_several_names(line: str) -> None:
+    """A register, an offset with or without its region, and an address all name the place; a value may be added."""
+    assert_accesses([READ_STATUS], [line])
+
+
+@pytest.mark.parametrize(
+    "line", ["W4 STATUS", "R2 STATUS", "R4 CTRL", "R4 STATUS=0x4", "R4 other.STATUS", "RW4 STATUS"]
+)
+def test_anything_else_does_not_match(line: str) -> None:
+    """Another direction, width, place or value is another access."""
+    with pytest.raises(AssertionError):
+        assert_accesses([READ_STATUS], [line])
+
+
+def test_ports_and_unmapped_addresses() -> None:
+    """Ports are named as ports; where nothing is mapped the address is the only name."""
+    port = access(space="port", address=0x71, width=1, region=None, offset=None, register=None)
+    assert_accesses([port], ["R1 port 0x71"])
+    assert not Expected.parse("R1 0x71").matches(port)
+    assert_accesses([access(region=None, offset=None, register=None)], ["R4 0xfe000004"])
+
+
+def test_atomics_are_compared_by_what_they_wrote() -> None:
+    """An atomic is RW, with the value written."""
+    atomic = access(direction=READ_WRITE, old=2, value=3)
+    assert notation(atomic) == "RW4 STATUS=0x3"
+    assert_accesses([atomic], ["RW4 STATUS=3"])
+
+
+def test_failure_is_a_diff() -> None:
+    """The message counts both sides and shows missing lines with -, added accesses with + and their instruction."""
+    view = TraceView.of([evolve(WRITE_CTRL, instruction=MOV), READ_STATUS, READ_STATUS])
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(view, ["W4 CTRL=0x3", "R4 STATUS"])
+    assert str(caught.value).splitlines() == [
+        "expected 2 accesses (-), the driver made 3 (+)",
+        "- W4 CTRL=0x3",
+        "+ W4 CTRL=0x1    at 0x401000: mov eax,[rdi+10h]",
+        "  R4 STATUS=0x3",
+        "+ R4 STATUS=0x3    at 0x401000",
+    ]
+
+
+def test_a_failure_names_the_code_that_did_it() -> None:
+    """By what the trace knows of it; code it knows nothing of is an address."""
+    view = TraceView.of([POLL, access(0, instruction=MOV), access(1, ip=0x5000)])
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(view, [])
+    assert str(caught.value).splitlines()[1:] == [
+        "+ R4 STATUS=0x3    at poll+0x4 (driver.so) driver.c:42: mov eax,[rdi+10h]",
+        "+ R4 STATUS=0x3    at 0x5000",
+    ]
+
+
+def test_diff_hides_what_is_as_expected() -> None:
+    """Of many equal accesses those next to a difference are shown."""
+    view = TraceView.of([*[READ_STATUS] * 100, WRITE_CTRL])
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(view, ["R4 STATUS"] * 100)
+    _, hidden, *rest = str(caught.value).splitlines()
+    assert hidden == "  … 97 as expected"
+    assert [line[:2] for line in rest] == ["  ", "  ", "  ", "+ "]
+
+
+@pytest.mark.parametrize("line", ["", "R CTRL", "X4 CTRL", "R0 CTRL", "R4 CTRL=", "R4 CTRL=zz", "R4"])
+def test_bad_lines(line: str) -> None:
+    """A line that is no access is an error that shows it, not a failed expectation."""
+    with pytest.raises(ValueError, match=r"expected an access such as .* got") as caught:
+        assert_accesses([], [line])
+    assert repr(line) in str(caught.value)
+
+
+def test_notation_is_understood() -> None:
+    """What an access is written as matches it."""
+    for one in (WRITE_CTRL, READ_STATUS, access(register=None), access(region=None, offset=None, register=None)):
+        assert Expected.parse(notation(one)).matches(one)
+
+
+def test_regions_are_told_apart_where_there_are_several() -> None:
+    """The lines of a diff then say which."""
+    other = access(1, region="other")
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses([READ_STATUS, other], ["R4 timer.STATUS"])
+    assert str(caught.value).splitlines()[:2] == [
+        "expected 1 access (-), the driver made 2 (+)",
+        "  R4 timer.STATUS=0x3",
+    ]
+    assert notation(other, region=True) == "R4 other.STATUS=0x3"
+
+
+def test_what_is_no_list_is_refused() -> None:
+    """One line is not a list of lines, and a mapping is not its trace."""
+    with pytest.raises(TypeError, match=r"^expected is a list of lines, not one: \['R4 STATUS'\]$"):
+        assert_accesses([READ_STATUS], "R4 STATUS")
+    with pytest.raises(TypeError, match=r"^accesses is a trace or a list of accesses, such as mapping.trace, not "):
+        assert_accesses(object(), ["R4 STATUS"])  # type: ignore[arg-type]

@@ -1,0 +1,194 @@
+"""Choosing accesses, by value and in words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import READ, READ_WRITE, WRITE
+from mmio.records.events import Mark, Record
+from mmio.records.symbols import Location
+from mmio.traces.selection import Code, Place, Selected, Selection, nanoseconds, span
+from tests.mmio.sample_traces import START, access, accesses
+
+STATUS = access()
+ELEMENT = access(region="nic", register="FIFO[3]+2", offset=0x4E, address=START + 0x4E, width=2)
+CMOS = access(space="port", region="cmos", register=None, offset=1, address=0x71, width=1)
+NOWHERE = access(region=None, register=None, offset=None, address=0x1000)
+ALL = {"status": STATUS, "element": ELEMENT, "cmos": CMOS, "nowhere": NOWHERE}
+
+
+@pytest.mark.parametrize(
+    ("place", "touched"),
+    [
+        ("timer", "status"),
+        ("STATUS", "status"),
+        ("timer.STATUS", "status"),
+        ("timer.S*", "status"),
+        ("*.STAT?S", "status"),
+        ("timer.*", "status"),
+        ("timer.CTRL", ""),
+        ("nic.FIFO", "element"),
+        ("nic.FIFO[3]+2", "element"),
+        ("nic.FIFO[3]", "element"),
+        ("FIFO[2]+2", ""),
+        ("timer+4", "status"),
+        ("timer+0x7", "status"),
+        ("timer+8", ""),
+        ("timer+0..5", "status"),
+        ("timer+0+4", ""),
+        ("+0..8", "status cmos"),
+        ("*+0x4c+4", "element"),
+        ("0xfe000000", ""),
+        ("0xfe000000+0x100", "status element"),
+        ("0xfe000007", "status"),
+        ("0x71", ""),
+        ("4096", "nowhere"),
+        ("port 0x71", "cmos"),
+        ("port 0x70..0x72", "cmos"),
+        ("port 0x70..0x71", ""),
+    ],
+)
+def test_place(place: str, touched: str) -> None:
+    """A place goes by its names, its offsets or its addresses, and has every access that touches one byte of it."""
+    assert " ".join(name for name, each in ALL.items() if Place.parse(place).has(each)) == touched
+
+
+def test_part_of_a_register() -> None:
+    """A part of a register has the name that records give it, whatever its offset."""
+    part = access(register="CTRL+1", offset=1, width=1)
+    assert [Place.parse(text).has(part) for text in ("CTRL+1", "timer.CTRL+1", "timer+1", "CTRL+2", "CTRL")] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_place_across_registers() -> None:
+    """An access across two registers is to both."""
+    both = access(register="dma[1].CTRL..dma[1].STAT")
+    assert [Place.parse(text).has(both) for text in ("dma[1].CTRL", "dma.STAT", "timer.dma[1].STAT", "dma[0].*")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "+", "+x", "port x", "0x", "0xfe..", "5..4", "5+0", "uart+0x10..0x10"])
+def test_no_place(text: str) -> None:
+    """What is no place is an error that shows what one looks like."""
+    with pytest.raises(ValueError, match=r"expected a (place such as 'uart'|number such as 0x10|range that ends)"):
+        Place.parse(text)
+
+
+@given(st.integers(0, 1 << 64), st.integers(1, 1 << 20))
+def test_span(first: int, length: int) -> None:
+    """A range is written by its end or by its length, in any base, and a number is a range of one."""
+    numbers = range(first, first + length)
+    assert span(f"{first:#x}..{first + length:#x}") == numbers
+    assert span(f"{first}+{length:#x}") == numbers
+    assert span(f"{first:#x}") == numbers[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [("12.000345", 12_000_345_000), ("1s", 10**9), ("2.5ms", 2_500_000), ("5us", 5000), ("5µs", 5000), ("7ns", 7)],
+)
+def test_time(text: str, ns: int) -> None:
+    """A time is in seconds unless it says otherwise."""
+    assert nanoseconds(text) == ns
+
+
+@pytest.mark.parametrize("text", ["", "5 ms", "-1", "1e9", "1.", "soon"])
+def test_no_time(text: str) -> None:
+    """What is no time is an error that shows what one looks like."""
+    with pytest.raises(ValueError, match=r"expected a time such as 12\.000345 \(seconds\), 20ms"):
+        nanoseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ({}, True),
+        ({"only": ["nic", "timer"]}, True),
+        ({"only": ["nic"]}, False),
+        ({"without": ["CTRL"]}, True),
+        ({"without": ["CTRL", "STATUS"]}, False),
+        ({"only": ["timer"], "without": ["timer+4"]}, False),
+        ({"reads": True}, True),
+        ({"writes": True}, False),
+        ({"reads": True, "writes": True}, True),
+        ({"width": ["1", "4"]}, True),
+        ({"width": ["1..4"]}, False),
+        ({"value": ["0x3"]}, True),
+        ({"value": ["4..0x10"]}, False),
+        ({"thread": ["0"]}, True),
+        ({"thread": ["1+9"]}, False),
+        ({"ip": ["0x401000"]}, True),
+        ({"ip": ["0x400000..0x401000"]}, False),
+        ({"since": "1us", "until": "2us"}, True),
+        ({"until": "1us"}, False),
+        ({"since": "1001ns"}, False),
+        ({"only": ["timer"], "width": ["8"]}, False),
+    ],
+)
+def test_words(words: dict[str, list[str]], wanted: bool) -> None:
+    """Several texts for one thing are alternatives, and different things must all hold."""
+    selection = Selection.parse(**words)  # type: ignore[arg-type]
+    assert selection.matches(access(1)) is wanted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"only": ["0x"]}, {"width": ["wide"]}, {"value": ["3..2"]}, {"ip": ["0x40zz"]}, {"thread": [""]}, {"since": "x"}],
+)
+def test_wrong_words(words: dict[str, list[str]]) -> None:
+    """Words that mean nothing are an error."""
+    with pytest.raises(ValueError, match="expected a"):
+        Selection.parse(**words)  # type: ignore[arg-type]
+
+
+def test_code_by_name() -> None:
+    """Code goes by its module or function when it is known where instruction pointers are, else that is an error."""
+    modules = {0x1000: Location("lib.so", 0x10, "uart_init", 4), 0x2000: Location("program", 0x20)}
+    by_module, by_function = Selection.parse(ip=["lib*.so"]), Selection.parse(ip=["uart_init", "0x3000"])
+    ips = [access(n, ip=ip) for n, ip in enumerate((0x1000, 0x2000, 0x3000))]
+    assert [by_module.located(modules.get).matches(each) for each in ips] == [True, False, False]
+    assert [by_function.located(modules.get).matches(each) for each in ips] == [True, False, True]
+    with pytest.raises(ValueError, match=r"cannot tell which code is lib\*\.so"):
+        by_module.matches(ips[0])
+    assert Selection().located(modules.get) == Selection()
+
+
+def test_code_is_looked_up_once() -> None:
+    """Where an instruction pointer is does not change, so it is asked once."""
+    asked: list[int] = []
+    code = Code.parse(["lib.so"])
+    known = Code(code.addresses, code.names, asked.append)
+    assert 0x1000 not in known
+    assert 0x1000 not in known
+    assert asked == [0x1000]
+
+
+@given(accesses())
+def test_directions(each: object) -> None:
+    """Reads and writes are all there is, and what is both is an atomic."""
+    reads, writes = (Selection(direction=direction).matches(each) for direction in (READ, WRITE))  # type: ignore[arg-type]
+    assert reads or writes
+    assert Selection(direction=READ_WRITE).matches(each) == (reads and writes)  # type: ignore[arg-type]
+
+
+def test_selected_sink() -> None:
+    """A sink behind a selection gets the accesses that are wanted, and every event."""
+
+    class List(list[Record]):
+        write = list.append
+
+    found = List()
+    mark = Mark(1, 0, "x")
+    sink = Selected(found, Selection.parse(only=["timer"]))
+    for record in (STATUS, mark, CMOS):
+        sink.write(record)
+    assert found == [STATUS, mark]

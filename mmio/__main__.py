@@ -69,7 +69,7 @@ def parser() -> Parser:
         examples=_EXAMPLES,
         notes=(_EXIT,),
     )
-    parser.set_defaults(parser=parser)
+    parser.set_defaults(parser=parser, root=parser)
     parser.add_argument("--version", action="version", version=f"pagetrap {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for subject in (programs, decoding, traces, coverage, shells):

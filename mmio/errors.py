@@ -5,14 +5,10 @@ or in the route that knows no register) and travels through the initiator, which
 message is put together when it is read, from `problem` and `where`.
 """
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
 from decode import Instruction, PagetrapError
-
-if TYPE_CHECKING:
-    from mmio.space.region import Region
+from mmio.records.region import RecordedRegion
 
 
 @frozen
@@ -28,7 +24,7 @@ class Where:
     width: int
     ip: int
     instruction: Instruction | None
-    region: "Region"
+    region: RecordedRegion
 
     @property
     def offset(self) -> int:

@@ -65,9 +65,7 @@ def add(commands: Commands) -> None:
 
 
 def _print(options: argparse.Namespace) -> int:
-    from mmio.__main__ import parser
-
-    print("\n".join(SCRIPTS[options.shell](described(parser()))))
+    print("\n".join(SCRIPTS[options.shell](described(options.root))))
     return 0
 
 

@@ -27,8 +27,9 @@ from mmio.commands.where import DeviceArgument, Place
 from mmio.hosted import Host
 from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
+from mmio.records.sink import Sink
 from mmio.traces.selection import Selected, Selection
-from mmio.traces.trace import Sink, Trace
+from mmio.traces.trace import Trace
 from mmio.traces.view import TraceView
 
 TROUBLE: Final = 125

@@ -14,11 +14,12 @@ from attrs import evolve, frozen
 
 from mmio.descriptions.report import Note, Report
 from mmio.device.block import Block
+from mmio.device.declared import TAKEN
 from mmio.device.device import Device
 from mmio.device.effects import Access, Bits
 from mmio.device.field import Field
 from mmio.device.layout import Place
-from mmio.device.register import TAKEN, array, register
+from mmio.device.register import array, register
 from mmio.errors import DefinitionError
 
 _WIDE: Final[dict[str, Access]] = {"r": "rw", "w": "rw", "w1": "rw1"}  # with the other half
@@ -163,7 +164,7 @@ def _places(entry: Entry, report: Report) -> list[Place]:
     member = entry.member
     try:
         if isinstance(member, Block):
-            return member.places("")
+            return member.places("", Device)
         member.check("")
     except DefinitionError as error:
         report.refuse(entry.path, str(error))

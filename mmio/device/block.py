@@ -1,17 +1,27 @@
 """Devices made of devices: a block of registers at an offset."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from attrs import evolve
 
-from mmio.device.layout import Place
+from mmio.device.layout import Layout, Place
 from mmio.device.member import Member
 from mmio.errors import DefinitionError
 
-if TYPE_CHECKING:
-    from mmio.device.device import Device
 
-D = TypeVar("D", bound="Device", covariant=True)
+class LaidOut(Protocol):
+    """A device whose registers are declared: `Device`."""
+
+    layout: ClassVar[Layout]
+
+    def read(self, offset: int, width: int) -> int:
+        """Answer a read."""
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Answer a write."""
+
+
+D = TypeVar("D", bound=LaidOut, covariant=True)
 
 
 class Block(Member[D]):
@@ -24,15 +34,17 @@ class Block(Member[D]):
         self.offset = offset
         self.device = device
 
-    def places(self, where: str) -> list[Place]:
-        """The block's registers where they are in the outer device, names dotted. Raises DefinitionError."""
-        from mmio.device.device import Device  # which is made of blocks
+    def places(self, where: str, base: type[LaidOut]) -> list[Place]:
+        """The block's registers where they are in the outer device, names dotted; `base` is `Device`.
 
-        if not (isinstance(self.device, type) and issubclass(self.device, Device)):
+        Raises:
+            DefinitionError: the block is made of something else, or of a class that overrides `read` or `write`.
+        """
+        if not (isinstance(self.device, type) and issubclass(self.device, base)):
             raise DefinitionError(f"{where}: a block is made of a Device class, not {self.device!r}")
         if self.offset < 0:
             raise DefinitionError(f"{where}: offset {self.offset}, expected 0 or more")
-        if self.device.read is not Device.read or self.device.write is not Device.write:
+        if self.device.read is not base.read or self.device.write is not base.write:
             # The outer device would call the inner one's registers and pass its methods by.
             raise DefinitionError(f"{where}: {self.device.__name__} answers by itself; map it as a device of its own")
         return [

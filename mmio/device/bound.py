@@ -9,11 +9,9 @@ from difflib import get_close_matches
 from operator import index
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
+from mmio.device.declared import Declared
 from mmio.device.field import describe
 from mmio.errors import DeviceError
-
-if TYPE_CHECKING:
-    from mmio.device.register import Declared
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -38,7 +36,7 @@ class Cell:
 
     def __init__(
         self,
-        declared: "Declared[Any]",
+        declared: Declared[Any],
         name: str,
         compute: Callable[[], int] | None,
         changed: Callable[[int, int], object] | None,

@@ -8,10 +8,10 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from mmio.device.block import Block
+from mmio.device.block import Block, LaidOut
+from mmio.device.declared import Declared, Kind
 from mmio.device.layout import Layout, Place
 from mmio.device.member import Member
-from mmio.device.register import Declared, Kind
 from mmio.device.sharing import Condition, Selection
 from mmio.errors import DefinitionError
 
@@ -36,8 +36,8 @@ def read_members(cls: type, api: Iterable[str]) -> Members:
     return members
 
 
-def read_layout(cls: type, members: Members) -> Layout:
-    """Check each register and lay them out."""
+def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
+    """Check each register and lay them out; `base` is the class that blocks must be made of."""
     places: list[Place] = []
     for attribute, member in members.items():
         where = f"{cls.__name__}.{attribute}"
@@ -50,7 +50,7 @@ def read_layout(cls: type, members: Members) -> Layout:
                 for name, offset in member.elements
             ]
         elif isinstance(member, Block):
-            places += member.places(where)
+            places += member.places(where, base)
     return Layout(cls.__name__, places)
 
 

@@ -56,7 +56,7 @@ class Device:
         for base in reversed(cls.__mro__[1:]):
             inherited.update(vars(base).get("_device_handlers", {}))
         members = read_members(cls, _API)
-        cls.layout = read_layout(cls, members)
+        cls.layout = read_layout(cls, members, Device)
         cls._device_handlers = read_handlers(cls, members, inherited)
         cls._device_members = members
 

@@ -5,19 +5,18 @@ UART's IIR and FCR), or this register or that one as a bit elsewhere says (a UAR
 are: by `access`, and by `when`.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from attrs import evolve, frozen
 
-if TYPE_CHECKING:
-    from mmio.device.register import Register
+from mmio.device.member import Member
 
 
 @frozen
 class Selection:
     """A register has `value` in the bits of `mask`; made by `Register.has`."""
 
-    register: "Register"
+    register: Member[Any]
     mask: int
     value: int
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from attrs import frozen
 
-from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.program_area import FIXED, FIXED_NOREPLACE, NORESERVE, PRIVATE_ANONYMOUS, Area, map_memory
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, pages
 

@@ -1,19 +1,6 @@
 """Why a hosted program is left: what a handler raises to come back to whoever has entered it."""
 
-from typing import TYPE_CHECKING, Final
-
-from mmio.errors import MmioError
-
-if TYPE_CHECKING:
-    from mmio.hosted.elf_image import Command
-
-
-ADVICE: Final = "use --engine=ptrace (`mmio.Tracer`)"
-"""What to do where a program cannot be hosted."""
-
-
-class HostError(MmioError):
-    """A program cannot be hosted in this process, or not any further."""
+from mmio.hosted.elf_image import Command
 
 
 class Exited(Exception):
@@ -43,7 +30,7 @@ class Killed(Exception):
 class Executed(Exception):
     """Tell that the program becomes another one."""
 
-    def __init__(self, command: "Command", environment: list[bytes]) -> None:
+    def __init__(self, command: Command, environment: list[bytes]) -> None:
         super().__init__(command.name)
         self.command = command
         self.environment = environment

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mmio.errors import UnmappedAccess
 from mmio.hosted.context import SignalStack
-from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.frame import Frame
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
@@ -111,7 +111,7 @@ class Faults:
         """Find the right place for what was raised on the way."""
         try:
             if isinstance(error, UnmappedAccess) and frame.regs[CAUSE] == _KERNEL:
-                if not thread.process.ports_granted:  # it has no right to this port, and nobody answers there
+                if not thread.process.port_rights.granted:  # it has no right to this port, and nobody answers there
                     self._signals.deliver(thread, frame, SignalInfo(number=11, code=_KERNEL))
                     return
             elif is_the_programs(error):

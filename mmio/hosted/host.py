@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mmio.hosted import elf_image
-from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import Visit
 from mmio.program.targeting import Targeting
 from mmio.space.region import DeviceLike

@@ -7,7 +7,7 @@ from mmio.hosted import seccomp_filter
 from mmio.linux.seccomp import WINDOW
 from mmio.program import process
 from mmio.program.targets import Targets
-from mmio.space.initiator import Recorder
+from mmio.space.recorder import Recorder
 
 
 class Process(process.Process):
@@ -18,7 +18,7 @@ class Process(process.Process):
     """
 
     def __init__(self, targets: Targets, trace: Recorder | None, places: Sequence[range]) -> None:
-        super().__init__(os.getpid(), targets, trace, filtered=True)
+        super().__init__(os.getpid(), targets, trace)
         self._places = places
         self._watched: set[int] = set()
 
@@ -28,3 +28,9 @@ class Process(process.Process):
             if trapped.start not in WINDOW and trapped.start not in self._watched:
                 self._watched.add(trapped.start)
                 seccomp_filter.watch(range(trapped.start, trapped.end), self._places)
+
+    def forget_code(self, start: int, end: int) -> None:
+        """Do nothing: instructions are known here by their bytes, which are read at each fault."""
+
+    def trapped_changed(self) -> None:
+        """Do nothing: the program ends with this process, and needs no crash handler."""

@@ -9,19 +9,20 @@ import ctypes
 import mmap
 import os
 import signal
-from typing import Any, Final
+from typing import Final
 
 from mmio.hosted import elf_image, initial_stack, seccomp_filter
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
-from mmio.hosted.exits import ADVICE, Ending, Executed, Exited, HostError, Killed, ThreadExited
+from mmio.hosted.errors import ADVICE, HostError
+from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
 from mmio.hosted.faults import Faults, Frames, leave
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import Area
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import Signals
-from mmio.hosted.syscalls import HostCalls, place
+from mmio.hosted.syscalls import CONDITIONS, HostCalls, place
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, Crossing
@@ -52,8 +53,7 @@ class Visit:
 
     def __init__(self, targets: Targets, trace: Trace) -> None:
         self._targets, self._trace = targets, trace
-        # It is written for threads under ptrace; ours have what it uses of one.
-        self._calls: Any = SystemCalls(targets, Redirects(targets, lambda: AddressSpace(trace)))
+        self._calls = SystemCalls(targets, Redirects(targets, lambda: AddressSpace(trace)))
         self._area = Area()
         self._crossing = Crossing()
         self._frames = Frames()
@@ -68,7 +68,7 @@ class Visit:
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
-        seccomp_filter.begin(targets, self._area.places)
+        seccomp_filter.begin(targets, CONDITIONS, self._area.places)
 
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""

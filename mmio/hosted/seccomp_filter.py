@@ -8,14 +8,13 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import addressof
 from typing import Final
 
-from mmio.hosted.exits import ADVICE, HostError
+from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.raw_syscall import system_call
-from mmio.hosted.syscalls import CONDITIONS
-from mmio.linux.seccomp import TRAP, Rule, program
+from mmio.linux.seccomp import TRAP, Rule, When, program
 from mmio.linux.syscall_table import NUMBERS, rules
 from mmio.program.targets import Targets
 
@@ -25,14 +24,19 @@ _SET_MODE_FILTER: Final = 1
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 
 
-def begin(targets: Targets, callers: Sequence[range]) -> None:
-    """Let the calls that matter for the targets come to us from code in some places.
+def begin(targets: Targets, host_calls: Mapping[int, tuple[When, ...]], callers: Sequence[range]) -> None:
+    """Install the filter: calls that matter for the targets, and those that the host answers, raise SIGSYS.
+
+    Args:
+        targets: what is to be trapped.
+        host_calls: numbers of system calls that the host answers, with the conditions under which it does.
+        callers: addresses of the program's code; calls made elsewhere pass.
 
     Raises:
         HostError: the kernel has no such filters, or somebody forbids them.
     """
     found = {rule.number: rule for rule in rules(64, **targets.concerns())}
-    found |= {number: Rule(number, conditions) for number, conditions in CONDITIONS.items()}
+    found |= {number: Rule(number, conditions) for number, conditions in host_calls.items()}
     every = [Rule(number) for number in NUMBERS[32].values()]
     _install(program(list(found.values()), every, targets.watched(), action=TRAP, callers=callers))
 

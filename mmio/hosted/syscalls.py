@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mmio.hosted import elf_image
-from mmio.hosted.exits import ADVICE, Executed, Exited, HostError, ThreadExited
+from mmio.hosted.errors import ADVICE, HostError
+from mmio.hosted.exits import Executed, Exited, ThreadExited
 from mmio.hosted.program_area import FIXED, Area
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
@@ -20,7 +21,7 @@ from mmio.hosted.trampoline import PROGRAM_FS
 from mmio.inprocess.frame import RSP
 from mmio.linux.seccomp import When
 from mmio.live.memory import Unreachable
-from mmio.ptrace.thread import Call
+from mmio.program.thread import Call
 
 _MMAP: Final = 9
 _32_BIT: Final = 0x40  # MAP_32BIT

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
 from mmio.hosted.frame import Frame
+from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
 from mmio.inprocess.frame import RAX, RIP, RSP
 from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
 from mmio.live.memory import Unreachable
-from mmio.program.process import Process
-from mmio.ptrace.thread import Call
+from mmio.program.thread import Call
 from mmio.space.initiator import Initiator
 
 ARGUMENTS: Final = (8, 9, 12, 2, 0, 1)
@@ -101,6 +101,11 @@ class Thread:
             if self.on_exit is not None:
                 self.on_exit()
         regs[RAX] = self._result & 0xFFFF_FFFF_FFFF_FFFF
+
+    @property
+    def call_address(self) -> int:
+        """The address of the system call instruction, two bytes long."""
+        return int(self.regs[RIP]) - 2
 
     @property
     def call_result(self) -> int:

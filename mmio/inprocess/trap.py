@@ -23,7 +23,8 @@ from mmio.linux.libc import address_of
 from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
 from mmio.live.fault_signals import SignalInfo, deliver, is_the_programs
 from mmio.live.memory import FloatingMemory
-from mmio.space.initiator import Initiator, Recorder
+from mmio.space.initiator import Initiator
+from mmio.space.recorder import Recorder
 from mmio.space.space import AddressSpace
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them

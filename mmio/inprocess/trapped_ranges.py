@@ -16,8 +16,9 @@ from mmio.linux.libc import pages
 from mmio.linux.trampoline import PORTS, TRAPS_START, entry
 from mmio.live.memory import ProcessMemory
 from mmio.records.access import Space
+from mmio.records.region import RecordedRegion
 from mmio.records.rows import Block
-from mmio.space.initiator import Recorder
+from mmio.space.recorder import Recorder
 from mmio.space.region import Region
 from mmio.space.space import AddressSpace
 
@@ -51,7 +52,7 @@ class Territory:
         self.space = AddressSpace(self, background=ProcessMemory())
         self.record_to: Callable[[Recorder], None] = lambda recorder: None
         self._lock = threading.RLock()
-        self._owners: dict[Region, Owner] = {}
+        self._owners: dict[RecordedRegion | None, Owner] = {}
         self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
 
     def claim(self, region: Region, owner: Owner) -> None:
@@ -119,7 +120,7 @@ class Territory:
         old: int | None = None,
     ) -> None:
         """Record an access in its owner's trace."""
-        owner = self._owners.get(region)  # type: ignore[arg-type]  # only regions with a label are recorded
+        owner = self._owners.get(region)
         if owner is not None and owner.trace is not None:  # else it has been released meanwhile
             owner.trace.record(
                 direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
@@ -127,7 +128,7 @@ class Territory:
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Record the accesses of a block in the traces of their owners."""
-        owners = [self._owners.get(region) for _, _, region in block.places]  # type: ignore[arg-type]  # as above
+        owners = [self._owners.get(region) for _, _, region in block.places]
         for trace in {id(owner.trace): owner.trace for owner in owners if owner is not None}.values():
             if trace is not None:
                 mine = [p for p, owner in zip(block.places, owners, strict=True) if owner and owner.trace is trace]

@@ -1,4 +1,4 @@
-"""What a process has mapped, and what its descriptors are, as /proc tells."""
+"""Memory map and state of a process and its threads, from /proc/PID (proc(5))."""
 
 import os
 from collections.abc import Iterator
@@ -44,21 +44,6 @@ def mappings(pid: int) -> Iterator[Mapping]:
             start, _, end = fields[0].partition("-")
             path = fields[5] if len(fields) > 5 else ""
             yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
-
-
-def descriptor_path(pid: int, descriptor: int) -> str:
-    """Return what a descriptor of a process is open on, "" when it is not open."""
-    try:
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}").removesuffix(" (deleted)")
-    except OSError:
-        return ""
-
-
-def descriptor_state(pid: int, descriptor: int) -> tuple[int, int]:
-    """Return the position and the open flags of a descriptor. Raises FileNotFoundError when it is not open."""
-    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
-    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return int(values["pos"]), int(values["flags"], 8)
 
 
 def threads(pid: int) -> list[int]:

@@ -18,8 +18,7 @@ from mmio.linux.process_memory import read_memory, write_memory
 from mmio.live.completion import marked
 from mmio.live.memory import Unreachable
 from mmio.program.syscall_pointers import Buffer, pointed
-from mmio.ptrace.frame import RIP
-from mmio.ptrace.thread import Call, Thread
+from mmio.program.thread import Call, StoppedThread
 from mmio.records.flags import KERNEL
 from mmio.space.initiator import Initiator
 
@@ -41,7 +40,7 @@ class Piece(NamedTuple):
     used: tuple[int, int] | None
 
 
-def bounce(thread: Thread, name: str, call: Call) -> bool:
+def bounce(thread: StoppedThread, name: str, call: Call) -> bool:
     """Give a call other buffers for its trapped ones; return whether it has any. The thread is stopped before it."""
     try:
         found = pointed(name, call, lambda address, length: _gather(thread, address, length))
@@ -61,7 +60,7 @@ def bounce(thread: Thread, name: str, call: Call) -> bool:
     return True
 
 
-def _is_trapped(thread: Thread, buffer: Buffer) -> bool:
+def _is_trapped(thread: StoppedThread, buffer: Buffer) -> bool:
     """Return whether any of a buffer, or of what a structure leads to, is trapped."""
     here = buffer.length and thread.process.trapped_in(buffer.address, buffer.address + buffer.length)
     return bool(here) or any(_is_trapped(thread, pointer.buffer) for pointer in buffer.pointers)
@@ -73,7 +72,7 @@ def _size(buffer: Buffer) -> int:
 
 
 def _stand_in(
-    thread: Thread, buffer: Buffer, copy: int, pieces: list[Piece], used: tuple[int, int] | None = None
+    thread: StoppedThread, buffer: Buffer, copy: int, pieces: list[Piece], used: tuple[int, int] | None = None
 ) -> int:
     """Put at an address what stands in for a buffer, and behind it what does for what it leads to; return the end."""
     end = copy + buffer.length + _SPACE & -_SPACE
@@ -91,7 +90,7 @@ def _stand_in(
     return end
 
 
-def _finish(thread: Thread, pieces: list[Piece]) -> None:
+def _finish(thread: StoppedThread, pieces: list[Piece]) -> None:
     """Carry what the kernel has written to where it belongs. The thread is stopped where the call returns."""
     result = left = thread.call_result
     thread.restore_call()
@@ -121,7 +120,7 @@ def _changed(before: bytes, after: bytes | bytearray) -> tuple[int, int]:
     return (changed[0], changed[-1] + 1) if changed else (0, 0)
 
 
-def _gather(thread: Thread, address: int, length: int) -> bytes:
+def _gather(thread: StoppedThread, address: int, length: int) -> bytes:
     """Read a buffer of the program's through its devices."""
     data = b""
     with by_kernel(thread) as bus:
@@ -133,7 +132,7 @@ def _gather(thread: Thread, address: int, length: int) -> bytes:
     return data
 
 
-def scatter(thread: Thread, address: int, data: bytes) -> None:
+def scatter(thread: StoppedThread, address: int, data: bytes) -> None:
     """Write a buffer of the program's through its devices."""
     with by_kernel(thread) as bus:
         for at, width in _words(thread, address, len(data)):
@@ -144,7 +143,7 @@ def scatter(thread: Thread, address: int, data: bytes) -> None:
                 bus.write(at, width, int.from_bytes(piece, "little"))
 
 
-def gather(thread: Thread, address: int, length: int) -> bytes | None:
+def gather(thread: StoppedThread, address: int, length: int) -> bytes | None:
     """Read a buffer of the program's; None when it is not all there, and the call's answer is EFAULT."""
     try:
         return _gather(thread, address, length)
@@ -152,7 +151,7 @@ def gather(thread: Thread, address: int, length: int) -> bytes | None:
         return None
 
 
-def _words(thread: Thread, address: int, length: int) -> Iterator[tuple[int, int]]:
+def _words(thread: StoppedThread, address: int, length: int) -> Iterator[tuple[int, int]]:
     """Cut a buffer: what is not trapped as it is, what is into aligned words, as the kernel copies it."""
     end = address + length
     while address < end:
@@ -170,11 +169,10 @@ def _words(thread: Thread, address: int, length: int) -> Iterator[tuple[int, int
 
 
 @contextmanager
-def by_kernel(thread: Thread) -> Iterator[Initiator]:
+def by_kernel(thread: StoppedThread) -> Iterator[Initiator]:
     """Use a thread's bus for accesses the kernel makes in the system call the thread is at."""
     bus = thread.bus
-    thread.frame.load()
-    bus.ip = thread.regs[RIP] - 2
+    bus.ip = thread.call_address
     bus.instruction = decode(b"\x0f\x05", 64) if thread.process.bits == 64 else decode(b"\xcd\x80", 32)
     with marked(bus, KERNEL):
         yield bus

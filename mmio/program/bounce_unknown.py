@@ -15,7 +15,7 @@ from typing import Final
 from mmio.linux.libc import PAGE
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.program.bounce_buffers import scatter
-from mmio.ptrace.thread import Call, Thread
+from mmio.program.thread import Call, StoppedThread
 
 _ABOUT_ADDRESSES: Final = frozenset(
     # mmap mprotect munmap brk mremap msync mincore madvise shmat clone fork vfork execve mlock munlock remap_file_pages
@@ -32,7 +32,7 @@ _EAGAIN: Final = 11
 _ETIMEDOUT: Final = 110
 
 
-def borrow(thread: Thread, call: Call) -> None:
+def borrow(thread: StoppedThread, call: Call) -> None:
     """Give a call copies of what its arguments point to, where that is trapped. The thread is stopped before it."""
     if call.bits != 64 or call.number in _ABOUT_ADDRESSES or thread.on_exit is not None:
         return
@@ -67,13 +67,13 @@ def borrow(thread: Thread, call: Call) -> None:
     thread.on_exit = finish
 
 
-def _is_own(thread: Thread, address: int) -> bool:
+def _is_own(thread: StoppedThread, address: int) -> bool:
     """Return whether an address is in trapped memory that is the program's own."""
     found = thread.process.trapped_in(address, address + 1)
     return bool(found) and found[0].source is None and not found[0].stand_in
 
 
-def _word(thread: Thread, address: int) -> int:
+def _word(thread: StoppedThread, address: int) -> int:
     return int.from_bytes(os.pread(thread.process.own_memory, 4, address), "little")
 
 

@@ -12,34 +12,47 @@ Where this differs from the kernel: the traced ports are granted to a process ra
 is what goes through `/dev/port`.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+
+from attrs import define
 
 from mmio.errors import UnmappedAccess
 from mmio.linux.io_ports import PORTS, RealPorts
-from mmio.linux.syscall_table import NUMBERS
-
-if TYPE_CHECKING:
-    from mmio.program.process import Process
-    from mmio.ptrace.thread import Call, Thread
-
-_ALL: Final = (1 << PORTS) - 1
-_HIGHEST: Final = 3  # the level of `iopl` at which a program reaches ports, and the last one there is
-_INT: Final = 0xFFFF_FFFF
+from mmio.program.targets import PortTarget
 
 
 class NotGranted(UnmappedAccess):
     """The program has no right to a real port: it faults there as it would without us."""
 
 
+@define
+class PortRights:
+    """The IO ports that a process has asked for and been granted.
+
+    Attributes:
+        granted: a bit for each port.
+    """
+
+    granted: int = 0
+
+    def grant(self, port: int = 0, count: int = PORTS) -> None:
+        """Grant `count` ports from `port` on."""
+        self.granted |= port_bits(port, count)
+
+    def revoke(self, port: int, count: int) -> None:
+        """Take back `count` ports from `port` on."""
+        self.granted &= ~port_bits(port, count)
+
+
 class TracedPorts(RealPorts):
     """The real ports as one process may use them."""
 
-    def __init__(self, process: "Process") -> None:
-        self._process = process
-        self._targets = process.targets.real_ports
+    def __init__(self, targets: Sequence[PortTarget], rights: PortRights) -> None:
+        self._targets = targets
+        self._rights = rights
         self._traced = 0
         for target in self._targets:
-            self._traced |= _bits(target.port, target.count)
+            self._traced |= port_bits(target.port, target.count)
 
     def read(self, port: int, width: int) -> int:
         """Read a port. Raises NotGranted."""
@@ -57,47 +70,11 @@ class TracedPorts(RealPorts):
         return next(names, None)
 
     def _check(self, port: int, width: int) -> None:
-        touched = _bits(port, width)
-        if touched & ~self._process.ports_granted or not touched & self._traced:
+        touched = port_bits(port, width)
+        if touched & ~self._rights.granted or not touched & self._traced:
             raise NotGranted("touches a port that the program has no right to")
 
 
-def asked(thread: "Thread", name: str, call: "Call") -> None:
-    """Deal with `iopl` or `ioperm` before it is made."""
-    process = thread.process
-    targets = process.targets.real_ports
-    if not targets:
-        process.ports_granted = _ALL
-        thread.answer_call(0)
-        return
-    first, count, on = call.arguments[0], call.arguments[1], bool(call.arguments[2] & _INT)
-    if name == "iopl":
-        level = call.arguments[0] & _INT
-        if level > _HIGHEST:
-            return  # the kernel says what it thinks of that
-        first, count, on = 0, PORTS, level == _HIGHEST
-    ioperm = NUMBERS[call.bits]["ioperm"]
-    thread.set_call(ioperm, {0: first, 1: count, 2: on}, call.bits)
-
-    def answered() -> None:
-        result = verdict(thread)
-        thread.restore_call(result)
-        if result:
-            return
-        if not on:
-            process.ports_granted &= ~_bits(first, count)
-            return
-        process.ports_granted |= _bits(first, count)
-        for target in targets:
-            thread.make_call(NUMBERS[process.bits]["ioperm"], target.port, target.count, 0)
-
-    thread.on_exit = answered
-
-
-def verdict(thread: "Thread") -> int:
-    """Return what the kernel says to the program's asking: 0, or an error as a negative number."""
-    return thread.call_result
-
-
-def _bits(port: int, count: int) -> int:
+def port_bits(port: int, count: int) -> int:
+    """Return the set of `count` ports from `port` on, a bit each."""
     return (1 << count) - 1 << port

@@ -1,4 +1,4 @@
-"""One traced process: its memory as an address space, and what in it is trapped.
+"""A program's process: its memory as an address space, and what in it is trapped.
 
 A trapped mapping stays where the program put it, without any permission, so that every access stops the thread that
 makes it. Its part of the address space has the devices, or the real memory behind it, in its place. The program's own
@@ -6,8 +6,8 @@ view of the mapping (the protection it asked for) is kept here: an access it wou
 """
 
 import os
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from abc import ABC, abstractmethod
+from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
@@ -17,22 +17,14 @@ from mmio.linux.libc import PAGE, PROT_WRITE, pages
 from mmio.linux.seccomp import WINDOW
 from mmio.program.device_views import guarded, shifted
 from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
-from mmio.program.ports import TracedPorts
+from mmio.program.ports import PortRights, TracedPorts
 from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
-from mmio.ptrace import ptrace_requests
-from mmio.ptrace.crash_handler import Rescue
-from mmio.ptrace.instruction_cache import Sites
-from mmio.ptrace.out_of_line_slots import Copies
-from mmio.space.initiator import Recorder
 from mmio.space.policy import Policy
+from mmio.space.recorder import Recorder
 from mmio.space.region import Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 
-if TYPE_CHECKING:
-    from mmio.ptrace.thread import Thread
-
 _UNDER: Final = -1  # the priority of what lies around the targets in a trapped mapping
-_GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}  # syscall; int 80h
 
 
 @frozen(eq=False)
@@ -75,97 +67,53 @@ class Trapped:
     regions: list[Region] = field(factory=list)
 
 
-class Process:
-    """A process, or more exactly what its threads share: memory.
+class Process(ABC):
+    """A process, or more exactly the memory that its threads share.
 
     Attributes:
-        pid: its number.
-        space: its memory and ports.
-        sites: the instructions known there.
+        pid: its PID.
+        targets: what is to be trapped in it.
+        memory: its ordinary memory, as a bus.
+        space: its memory and ports, with the devices in it.
         trapped: its trapped mappings.
         bits: 64 or 32, what kind of program it is.
-        gate: the address of an instruction that makes a system call.
-        filtered: a filter picks the system calls that stop its threads.
-        every_call: threads stop at all system calls.
-        attached: it was running before we came, and will go on when we leave.
-        buffers: what has been mapped in it for us: address and length.
-        ports_granted: the IO ports the program has asked for and been told that it has, a bit each.
-        threads: that run in it.
-        copies: where instructions are completed natively; None before the first.
-        rescue: its handler for the case that we are killed; None when it has none.
-        own_memory: a descriptor of its /proc/PID/mem, through which a tracer reaches what is inaccessible.
+        port_rights: the IO ports it has been granted.
+        own_memory: a descriptor of its /proc/PID/mem, through which memory is reached that its page tables forbid.
     """
 
-    def __init__(
-        self, pid: int, targets: Targets, trace: Recorder | None, *, filtered: bool, attached: bool = False
-    ) -> None:
+    def __init__(self, pid: int, targets: Targets, trace: Recorder | None) -> None:
         self.pid = pid
         self.targets = targets
         self.memory = TracedMemory(pid)
         self.space = AddressSpace(trace, background=self.memory)
+        self.port_rights = PortRights()
         for target in targets.answered_ports:
             assert target.device is not None
             self.space.map_ports(target.port, target.count, target.device, target.name, **target.policies)
         if targets.real_ports:
-            self.space.map_ports(0, PORTS, TracedPorts(self), "ports")
+            self.space.map_ports(0, PORTS, TracedPorts(targets.real_ports, self.port_rights), "ports")
         for watch in targets.watches:
             self.space.memory.watch(watch)
-        self.sites = Sites()
         self.trapped: list[Trapped] = []
-        self.filtered, self.attached = filtered, attached
-        self.every_call = not filtered
-        self.buffers: list[tuple[int, int]] = []
-        self.copies: Copies | None = None
-        self.rescue: Rescue | None = None
-        self.ports_granted = 0
-        self.threads: set[Thread] = set()
-        self._trace = trace
         self._next = WINDOW.start
         self.own_memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-        self.bits, self.gate = 64, 0
+        self.bits = 64
 
     def close(self) -> None:
         """Forget the process: its last thread is gone, or has executed another program."""
         os.close(self.own_memory)
 
+    @abstractmethod
     def watch_every_call(self) -> None:
-        """Let all threads stop at all system calls from now on, those too that are running."""
-        if not self.every_call:
-            self.every_call = True
-            for thread in self.threads:
-                with suppress(ProcessLookupError):
-                    ptrace_requests.request(ptrace_requests.INTERRUPT, thread.pid)
+        """See every system call from now on: a trapped mapping lies where the seccomp filter does not expect one."""
 
-    def find_gate(self, bits: int) -> None:
-        """Look for an instruction that makes system calls, in the kernel's vdso."""
-        self.bits = bits
-        for mapping in proc_maps.mappings(self.pid):
-            if mapping.path == "[vdso]":
-                code = os.pread(self.own_memory, mapping.end - mapping.start, mapping.start)
-                self.gate = mapping.start + code.find(_GATES[bits])
-                if self.gate >= mapping.start:
-                    return
-        raise OSError(f"process {self.pid} has no system call instruction in its vdso")
+    @abstractmethod
+    def forget_code(self, start: int, end: int) -> None:
+        """Forget the instructions known between two addresses: what is mapped there has changed."""
 
-    def forked(self, pid: int) -> "Process":
-        """Return the process that a fork of this one makes: the same mappings in memory of its own."""
-        child = self.successor(pid)
-        child.every_call = self.every_call
-        child.bits, child.gate, child._next = self.bits, self.gate, self._next
-        child.buffers = self.buffers.copy()
-        if self.copies is not None:
-            child.copies = Copies(child.own_memory, self.copies.start)
-        if self.rescue is not None:
-            child.rescue = self.rescue.forked(child.own_memory)
-        for trapped in self.trapped:
-            child._put(evolve(trapped, regions=[]))
-        return child
-
-    def successor(self, pid: int) -> "Process":
-        """Return the process a thread of this one is in when it has executed another program."""
-        process = Process(pid, self.targets, self._trace, filtered=self.filtered, attached=self.attached)
-        process.ports_granted = self.ports_granted
-        return process
+    @abstractmethod
+    def trapped_changed(self) -> None:
+        """Take note that `trapped` is another list."""
 
     def traps(self, address: int) -> bool:
         """Return whether an address lies in a trapped page."""
@@ -209,7 +157,7 @@ class Process:
                 zero = -offset if target.device is None else target.offset - offset
                 spots.append(Spot(first - offset, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
-        self._put(Trapped(start, start, start + pages(length), protection, source, stand_in, spots))
+        self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spots))
 
     def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:
         """Return the range targets that something is mapped at which is not trapped yet, once for each mapping.
@@ -237,7 +185,7 @@ class Process:
                 name = other.name or mapping.path or "memory"
                 spots.append(Spot(first - start, last - start, other.start - start, other.device, name, other.policies))
                 self.targets.met.add(other)
-        self._put(Trapped(start, start, end, mapping.protection, source, False, spots))
+        self.put(Trapped(start, start, end, mapping.protection, source, False, spots))
 
     def pieces(self, start: int, end: int) -> list[Trapped]:
         """Return what is trapped between two addresses, and no more of it than that."""
@@ -248,14 +196,14 @@ class Process:
 
     def cut(self, start: int, end: int) -> list[Trapped]:
         """Take what lies between two addresses out of what is trapped, and return it: it has been unmapped."""
-        self.sites.forget(start, end)
+        self.forget_code(start, end)
         gone = self.pieces(start, end)
         for trapped in self.trapped_in(start, end):
             self._take(trapped)
             for piece_start, piece_end in ((trapped.start, start), (end, trapped.end)):
                 first, last = max(piece_start, trapped.start), min(piece_end, trapped.end)
                 if first < last:
-                    self._put(evolve(trapped, start=first, end=last, regions=[]))
+                    self.put(evolve(trapped, start=first, end=last, regions=[]))
         return gone
 
     def move(self, old: Trapped, start: int, length: int) -> None:
@@ -265,19 +213,20 @@ class Process:
         source = old.source
         if source is not None:
             source = source.resized(end - origin)
-        self._put(evolve(old, origin=origin, start=start, end=end, source=source, regions=[]))
+        self.put(evolve(old, origin=origin, start=start, end=end, source=source, regions=[]))
 
     def protect(self, start: int, end: int, protection: int) -> None:
         """Note what the program may do from now on between two addresses."""
-        self.sites.forget(start, end)
+        self.forget_code(start, end)
         for piece in self.cut(start, end):
-            self._put(evolve(piece, protection=protection))
+            self.put(evolve(piece, protection=protection))
 
     def release(self) -> list[Trapped]:
         """Take everything out that is trapped, and return it."""
         return self.cut(0, 1 << 64)
 
-    def _put(self, trapped: Trapped) -> None:
+    def put(self, trapped: Trapped) -> None:
+        """Trap a mapping: put its devices, or the memory behind it, into the address space."""
         real = self._real(trapped, trapped.start)
         policy = Policy(**(trapped.spots[0].policies if trapped.stand_in and trapped.spots else REAL))
         under = Region(
@@ -303,8 +252,7 @@ class Process:
         for region in trapped.regions:
             self.space.memory.add(region)
         self.trapped.append(trapped)
-        if self.rescue is not None:
-            self.rescue.note(self.trapped)
+        self.trapped_changed()
 
     def _real(self, trapped: Trapped, start: int) -> DeviceLike:
         """Return the memory behind a trapped mapping, from an address on."""
@@ -316,8 +264,7 @@ class Process:
         self.trapped.remove(trapped)
         for region in trapped.regions:
             self.space.memory.remove(region)
-        if self.rescue is not None:
-            self.rescue.note(self.trapped)
+        self.trapped_changed()
 
 
 def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:

@@ -10,14 +10,13 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import pages
-from mmio.linux.proc_maps import descriptor_path, descriptor_state
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS, OPENING
 from mmio.program.bounce_buffers import by_kernel, gather, scatter
 from mmio.program.targets import Targets, extent_of
-from mmio.ptrace import ptrace_requests
-from mmio.ptrace.thread import Call, Thread
+from mmio.program.thread import Call, StoppedThread
 from mmio.space.initiator import Initiator
 from mmio.space.policy import Policy
 from mmio.space.region import Region
@@ -48,12 +47,12 @@ class Redirects:
         self._paths: list[str] = []
         self._spaces: dict[str, AddressSpace] = {}
 
-    def stand_in(self, thread: Thread, descriptor: int) -> str | None:
+    def stand_in(self, thread: StoppedThread, descriptor: int) -> str | None:
         """Return the path of the file a descriptor stands in for, None when it is an ordinary one."""
         path = descriptor_path(thread.pid, descriptor)
         return self._paths[int(path.removeprefix(_PREFIX))] if path.startswith(_PREFIX) else None
 
-    def path_call(self, thread: Thread, name: str, call: Call) -> bool:
+    def path_call(self, thread: StoppedThread, name: str, call: Call) -> bool:
         """Deal with a call that names a file, before it is made; return whether it is about one of ours."""
         index = 1 if name.endswith("at") or name in ("openat2", "newfstatat", "faccessat2", "statx") else 0
         directory = call.arguments[0] & 0xFFFFFFFF if index else _AT_CWD
@@ -73,7 +72,7 @@ class Redirects:
             _substitute(thread, call, index, os.path.abspath(other))
         return other is not None
 
-    def transfer(self, thread: Thread, name: str, call: Call) -> bool:
+    def transfer(self, thread: StoppedThread, name: str, call: Call) -> bool:
         """Deal with a read or write, before it is made; return whether it is of a file that devices answer for."""
         descriptor = call.arguments[0] & 0xFFFFFFFF
         path = self.stand_in(thread, descriptor)
@@ -110,7 +109,7 @@ class Redirects:
         extent = self._targets.extent(path)
         return extent or (_PORTS if path == _DEVICE_PORTS else 0)
 
-    def _open_stand_in(self, thread: Thread, name: str, call: Call, path: str) -> None:
+    def _open_stand_in(self, thread: StoppedThread, name: str, call: Call, path: str) -> None:
         """Turn an open into the making of a memory file."""
         flags = 0 if name in ("creat", "openat2") else call.arguments[1 if name == "open" else 2]
         if path not in self._paths:
@@ -123,14 +122,14 @@ class Redirects:
         def opened() -> None:
             descriptor = thread.call_result
             if descriptor >= 0:
-                ours = ptrace_requests.get_descriptor(thread.group, descriptor)
+                ours = duplicate_descriptor(thread.group, descriptor)
                 os.ftruncate(ours, pages(self._extent(path)))
                 os.close(ours)
             thread.restore_call()
 
         thread.on_exit = opened
 
-    def _read(self, thread: Thread, path: str, position: int, length: int) -> bytes:
+    def _read(self, thread: StoppedThread, path: str, position: int, length: int) -> bytes:
         data = b""
         with by_kernel(thread) as bus:
             file = self._bus(thread, path, bus)
@@ -139,14 +138,14 @@ class Redirects:
                 data += read(at, width).to_bytes(width, "little")
         return data
 
-    def _write(self, thread: Thread, path: str, position: int, data: bytes) -> None:
+    def _write(self, thread: StoppedThread, path: str, position: int, data: bytes) -> None:
         with by_kernel(thread) as bus:
             file = self._bus(thread, path, bus)
             for at, width in _words(path, position, len(data)):
                 write = bus.port_write if path == _DEVICE_PORTS else file.write
                 write(at, width, int.from_bytes(data[at - position : at - position + width], "little"))
 
-    def _bus(self, thread: Thread, path: str, bus: Initiator) -> Initiator:
+    def _bus(self, thread: StoppedThread, path: str, bus: Initiator) -> Initiator:
         """Return a bus for the bytes of a file, which records as the thread's does."""
         space = self._spaces.get(path)
         if space is None:
@@ -176,7 +175,7 @@ def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:
     return found
 
 
-def _buffers(thread: Thread, name: str, call: Call) -> list[tuple[int, int]]:
+def _buffers(thread: StoppedThread, name: str, call: Call) -> list[tuple[int, int]]:
     """Return address and length of each buffer of a transfer."""
     if not name.endswith("v"):
         return [(call.arguments[1], call.arguments[2])]
@@ -186,7 +185,7 @@ def _buffers(thread: Thread, name: str, call: Call) -> list[tuple[int, int]]:
     return list(zip(words[::2], words[1::2], strict=False))
 
 
-def _substitute(thread: Thread, call: Call, index: int, path: str) -> None:
+def _substitute(thread: StoppedThread, call: Call, index: int, path: str) -> None:
     """Let a call name another file."""
     name = os.fsencode(path) + b"\0"
     place = thread.buffer(len(name))
@@ -195,14 +194,14 @@ def _substitute(thread: Thread, call: Call, index: int, path: str) -> None:
     thread.on_exit = thread.restore_call
 
 
-def _string(thread: Thread, address: int) -> str | None:
+def _string(thread: StoppedThread, address: int) -> str | None:
     """Return the string at an address, None when there is none."""
     data = read_memory(thread.pid, address, 4096)
     end = data.find(b"\0")
     return os.fsdecode(data[:end]) if end > 0 else None
 
 
-def _resolved(thread: Thread, directory: int, path: str | None) -> str | None:
+def _resolved(thread: StoppedThread, directory: int, path: str | None) -> str | None:
     """Return a path of the program's as an absolute one."""
     if path is None:
         return None

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.linux.syscall_table import I2C_TRANSFER, IFCONF, MESSAGES, SPI_MASK, SPI_TRANSFER, VECTORS
-from mmio.ptrace.thread import Call
+from mmio.program.thread import Call
 
 Look: TypeAlias = Callable[[int, int], bytes]
 """`look(address, length)` returns what the program has there."""

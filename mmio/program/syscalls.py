@@ -7,20 +7,19 @@ calls go their way.
 import os
 from typing import Final
 
+from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
-from mmio.linux.proc_maps import descriptor_path, descriptor_state, mappings
 from mmio.linux.seccomp import WINDOW
 from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS
 from mmio.live.memory import Unreachable
-from mmio.program import ports
+from mmio.program import port_calls
 from mmio.program.bounce_buffers import bounce
 from mmio.program.bounce_unknown import borrow
 from mmio.program.memory import shared_object
 from mmio.program.process import map_shared, page_range
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
-from mmio.ptrace import crash_handler, ptrace_requests, sigmask
-from mmio.ptrace.thread import Call, Thread
+from mmio.program.thread import Call, StoppedThread
 
 _MAP_SHARED_KINDS: Final = (1, 3)  # MAP_SHARED, MAP_SHARED_VALIDATE
 _MAP_KIND: Final = 0xF
@@ -34,22 +33,23 @@ class SystemCalls:
     """The handling of system calls for one tracer."""
 
     def __init__(self, targets: Targets, redirects: Redirects) -> None:
-        self._targets = targets
+        self.targets = targets
         self._redirects = redirects
 
-    def entered(self, thread: Thread, call: Call) -> None:
+    def entered(self, thread: StoppedThread, call: Call) -> None:
         """Deal with a call before it is made. What is left to do when it returns is in `thread.on_exit`."""
         name = NAMES[call.bits].get(call.number)
         if name is None:
             borrow(thread, call)
             return
         try:
-            self._dispatch(thread, name, call)
+            self.dispatch(thread, name, call)
         except Unreachable:  # a buffer that is not all there
             thread.on_exit = None
             thread.answer_call(-_EFAULT)
 
-    def _dispatch(self, thread: Thread, name: str, call: Call) -> None:
+    def dispatch(self, thread: StoppedThread, name: str, call: Call) -> None:
+        """Deal with a call by its name."""
         match name:
             case "mmap" | "mmap2":
                 self._mmap(thread, call, call.arguments[5] * (PAGE if name == "mmap2" else 1))
@@ -59,17 +59,12 @@ class SystemCalls:
                 self._mremap(thread, call)
             case "mprotect":
                 self._mprotect(thread, call)
-            case "rt_sigprocmask":
-                sigmask.entered(thread, call)
-            case "rt_sigaction":
-                if thread.process.rescue is not None:
-                    thread.process.rescue.entered(thread, call)
             case "brk":
                 thread.on_exit = lambda: self.trap_ranges(thread)
             case "iopl" | "ioperm":
-                if self._targets.ports:
-                    self._targets.met.update(self._targets.ports)
-                    ports.asked(thread, name, call)
+                if self.targets.ports:
+                    self.targets.met.update(self.targets.ports)
+                    port_calls.asked(thread, name, call)
             case _ if name in OPENING or name in PATHS:
                 if not self._redirects.path_call(thread, name, call) and not bounce(thread, name, call):
                     borrow(thread, call)
@@ -78,60 +73,24 @@ class SystemCalls:
                 if not transferred and not bounce(thread, name, call):
                     borrow(thread, call)
 
-    def trap_ranges(self, thread: Thread) -> None:
+    def trap_ranges(self, thread: StoppedThread) -> None:
         """Trap what has come to be mapped where a range target is. The thread is in no call, or at its end."""
         process = thread.process
         while found := process.untrapped_ranges(thread.pid):
             target, mapping = found[0]
             source = map_shared(thread.pid, mapping) if mapping.shared else None
             start, end = page_range(target, mapping)
-            self._make(thread, "mprotect", start, end - start, PROT_NONE)
+            make(thread, "mprotect", start, end - start, PROT_NONE)
             process.trap_range(target, mapping, source)
 
-    def executed(self, thread: Thread) -> None:
-        """Trap what a program has mapped when it begins. The thread is at the end of its execve."""
-        if thread.process.attached:
-            crash_handler.install(thread)
-        self.trap_ranges(thread)
-
-    def trap_mapped(self, thread: Thread) -> None:
-        """Trap what a process has already mapped when we come to it."""
-        process = thread.process
-        crash_handler.install(thread)
-        for mapping in list(mappings(thread.pid)):
-            executable = bool(mapping.protection & PROT_EXEC)
-            found = self._targets.of_file(mapping.path, executable=executable) if mapping.path.startswith("/") else []
-            if found:
-                source = map_shared(thread.pid, mapping) if mapping.shared else None
-                length = mapping.end - mapping.start
-                self._make(thread, "mprotect", mapping.start, length, PROT_NONE)
-                process.trap_file(
-                    mapping.start, length, mapping.protection, mapping.offset, mapping.path, found, source
-                )
-        self.trap_ranges(thread)
-
-    def release(self, thread: Thread) -> None:
-        """Give a process its mappings back as it knows them, and take ours out of it."""
-        process = thread.process
-        handler, process.rescue = process.rescue, None  # its table stays as it is until it is not needed
-        for trapped in process.release():
-            self._make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
-        if handler is not None:
-            handler.remove(thread)
-        while process.buffers:
-            self._make(thread, "munmap", *process.buffers.pop())
-
-    def _make(self, thread: Thread, name: str, *arguments: int) -> int:
-        return thread.make_call(NUMBERS[thread.process.bits][name], *arguments)
-
-    def _mmap(self, thread: Thread, call: Call, offset: int) -> None:
+    def _mmap(self, thread: StoppedThread, call: Call, offset: int) -> None:
         address, length, protection, flags, descriptor, _ = call.arguments
         process = thread.process
         descriptor &= 0xFFFFFFFF
         path, found = "", []
         if not flags & _MAP_ANONYMOUS:
             path = self._redirects.stand_in(thread, descriptor) or descriptor_path(thread.pid, descriptor)
-            found = self._targets.of_file(path, descriptor, executable=bool(protection & PROT_EXEC))
+            found = self.targets.of_file(path, descriptor, executable=bool(protection & PROT_EXEC))
         shared = flags & _MAP_KIND in _MAP_SHARED_KINDS
         if not found or not _may_map(thread.pid, descriptor, shared, protection):
 
@@ -141,13 +100,13 @@ class SystemCalls:
                     process.cut(start, start + pages(length))
                 self.trap_ranges(thread)
 
-            if flags & _MAP_FIXED or self._targets.ranges:
+            if flags & _MAP_FIXED or self.targets.ranges:
                 thread.on_exit = mapped
             return
 
         source = None
         if shared and not any(target.device is not None for target in found):
-            ours = ptrace_requests.get_descriptor(thread.group, descriptor)
+            ours = duplicate_descriptor(thread.group, descriptor)
             source = shared_object(ours, offset, length, bool(protection & PROT_WRITE))
         changed = {2: PROT_NONE}
         if call.bits == 64 and not address and not flags & _MAP_FIXED:
@@ -166,7 +125,7 @@ class SystemCalls:
 
         thread.on_exit = trapped
 
-    def _munmap(self, thread: Thread, call: Call) -> None:
+    def _munmap(self, thread: StoppedThread, call: Call) -> None:
         start, length = call.arguments[:2]
 
         def unmapped() -> None:
@@ -175,7 +134,7 @@ class SystemCalls:
 
         thread.on_exit = unmapped
 
-    def _mremap(self, thread: Thread, call: Call) -> None:
+    def _mremap(self, thread: StoppedThread, call: Call) -> None:
         old, old_length, length, flags = call.arguments[:4]
         process = thread.process
         stays = not old_length or flags & _MREMAP_DONTUNMAP  # without an old length it is a second mapping that is made
@@ -195,13 +154,13 @@ class SystemCalls:
 
         thread.on_exit = moved
 
-    def _mprotect(self, thread: Thread, call: Call) -> None:
+    def _mprotect(self, thread: StoppedThread, call: Call) -> None:
         start, length, protection = call.arguments[:3]
         end = start + pages(length)
         process = thread.process
         pieces = process.trapped_in(start, end)
         if not pieces:
-            thread.on_exit = lambda: process.sites.forget(start, end)
+            thread.on_exit = lambda: process.forget_code(start, end)
             return
         whole = all(start >= piece.start and end <= piece.end for piece in pieces)
         if whole:  # it stays as it is; only what the program thinks of it changes
@@ -216,9 +175,14 @@ class SystemCalls:
             process.protect(start, end, protection)
             if not whole:
                 for piece in process.trapped_in(start, end):
-                    self._make(thread, "mprotect", piece.start, piece.end - piece.start, PROT_NONE)
+                    make(thread, "mprotect", piece.start, piece.end - piece.start, PROT_NONE)
 
         thread.on_exit = protected
+
+
+def make(thread: StoppedThread, name: str, *arguments: int) -> int:
+    """Make a system call by its name in a thread's name; return the result. Raises OSError."""
+    return thread.make_call(NUMBERS[thread.process.bits][name], *arguments)
 
 
 def _failed(result: int) -> bool:

@@ -18,17 +18,14 @@ import os
 import struct
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmio.linux import listing
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS
-from mmio.ptrace.frame import RIP
-from mmio.ptrace.thread import Call, Thread
-
-if TYPE_CHECKING:
-    from mmio.program.process import Trapped
+from mmio.program.process import Trapped
+from mmio.program.thread import Call, StoppedThread
 
 _SIGSEGV: Final = 11
 _ACTION: Final = struct.Struct("<4Q")  # struct kernel_sigaction: handler, flags, restorer, mask
@@ -40,7 +37,9 @@ _OWN: Final = 1  # SIG_IGN; up to that it is no handler of the program's
 
 _ENTRY: Final = struct.Struct("<3Q")
 _TABLE: Final = 4 * PAGE
-_SCRATCH: Final = PAGE + _TABLE - _ACTION.size
+SIZE: Final = PAGE + _TABLE
+"""Bytes that the handler and its table take."""
+_SCRATCH: Final = SIZE - _ACTION.size
 _FIRST: Final = PAGE + 16
 _MOST: Final = (_SCRATCH - _FIRST) // _ENTRY.size - 1
 """Mappings there is room for; those beyond are not taken back."""
@@ -130,7 +129,7 @@ def _code() -> tuple[bytes, int]:
     return b"".join(line.code for line in lines), labels["restore"]
 
 
-class Rescue:
+class CrashHandler:
     """The handler in one process.
 
     Args:
@@ -144,23 +143,22 @@ class Rescue:
         self._start = start
         self.action = action
 
-    def forked(self, memory: int) -> "Rescue":
+    def forked(self, memory: int) -> "CrashHandler":
         """Return that of a child, which has the same in memory of its own."""
-        return Rescue(memory, self._start, self.action)
+        return CrashHandler(memory, self._start, self.action)
 
-    def note(self, trapped: Iterable["Trapped"]) -> None:
+    def note(self, trapped: Iterable[Trapped]) -> None:
         """Write down what is inaccessible now, and what it should be."""
         entries = [_ENTRY.pack(piece.start, piece.end - piece.start, piece.protection) for piece in trapped]
         os.pwrite(self._memory, b"".join(entries[:_MOST]) + bytes(_ENTRY.size), self._start + _FIRST)
 
-    def entered(self, thread: Thread, call: Call) -> None:
+    def entered(self, thread: StoppedThread, call: Call) -> None:
         """Answer a call of the program's about its action for SIGSEGV, before it is made."""
         number, new, old = call.arguments[:3]
         action = read_memory(thread.pid, new, _ACTION.size) if new else b""
         if number != _SIGSEGV or len(action) not in (0, _ACTION.size) or thread.group != thread.process.pid:
             return  # the last: a child of vfork has our memory, but actions of its own
-        thread.frame.load()
-        if self._start <= thread.regs[RIP] < self._start + PAGE:
+        if self._start <= thread.call_address < self._start + PAGE:
             return  # our handler itself
         place = 0
         if action:
@@ -180,11 +178,11 @@ class Rescue:
 
         thread.on_exit = returned
 
-    def remove(self, thread: Thread) -> None:
+    def remove(self, thread: StoppedThread) -> None:
         """Let the program have the action it wants. The thread is stopped."""
         self._set(thread, self.action)
 
-    def install(self, thread: Thread) -> None:
+    def install(self, thread: StoppedThread) -> None:
         """Let the handler be the process's. The thread is stopped."""
         self._become(self.action)
         self._set(thread, self._ours(self.action))
@@ -202,20 +200,17 @@ class Rescue:
             restorer = self._start + _code()[1]
         return _ACTION.pack(self._start, flags | _SIGINFO | _RESTORER, restorer, mask)
 
-    def _set(self, thread: Thread, action: bytes) -> None:
+    def _set(self, thread: StoppedThread, action: bytes) -> None:
         os.pwrite(self._memory, action, self._start + _SCRATCH)
         thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, self._start + _SCRATCH, 0, _MASK_SIZE)
 
 
-def install(thread: Thread) -> None:
-    """Give a thread's process a handler, if it can have one. The thread is stopped."""
-    process = thread.process
-    if process.bits != 64 or process.rescue is not None:
-        return
-    place = thread.map_memory(PAGE + _TABLE)
-    os.pwrite(process.own_memory, _code()[0], place)
+def install(thread: StoppedThread, place: int) -> CrashHandler:
+    """Install the handler in a thread's process, at `SIZE` bytes mapped for it; return it. The thread is stopped."""
+    memory = thread.process.own_memory
+    os.pwrite(memory, _code()[0], place)
     thread.make_call(NUMBERS[64]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
     thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, 0, place + _SCRATCH, _MASK_SIZE)
-    action = os.pread(process.own_memory, _ACTION.size, place + _SCRATCH)
-    process.rescue = Rescue(process.own_memory, place, action)
-    process.rescue.install(thread)
+    handler = CrashHandler(memory, place, os.pread(memory, _ACTION.size, place + _SCRATCH))
+    handler.install(thread)
+    return handler

@@ -12,11 +12,11 @@ from typing import Final
 from mmio.linux import proc_maps
 from mmio.linux.process_memory import read_memory
 from mmio.linux.syscall_table import NAMES
-from mmio.program.syscalls import SystemCalls
 from mmio.ptrace import faults, out_of_line, ptrace_requests
 from mmio.ptrace.asm_loop import ACCESS, CHANGED, functions
 from mmio.ptrace.frame import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
 from mmio.ptrace.interrupts import Interrupts
+from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
 
 ACCESS_STATUS: Final = signal.SIGSEGV << 8 | 0x7F
@@ -37,7 +37,7 @@ class Stops:
         ends: wait statuses of those that have ended.
     """
 
-    def __init__(self, system_calls: SystemCalls) -> None:
+    def __init__(self, system_calls: TracedCalls) -> None:
         self.threads: dict[int, Thread] = {}
         self.early: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -166,7 +166,7 @@ class Stops:
     def executed(self, thread: Thread) -> None:
         """A thread has become another program, and the only one of its process."""
         before = thread.process
-        process = before.successor(thread.pid)
+        process = before.after_exec(thread.pid)
         thread.frame.load()
         process.find_gate(32 if thread.regs[CS] == CODE_32 else 64)
         thread.leave()

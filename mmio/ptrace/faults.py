@@ -64,7 +64,7 @@ def answer(thread: Thread) -> int:
     except NotGranted:
         return _SIGSEGV
     except UnmappedAccess:
-        if site.port is None or process.ports_granted:
+        if site.port is None or process.port_rights.granted:
             raise
         return _SIGSEGV  # the program has no right to this port, and nobody answers there
     except Fault as fault:

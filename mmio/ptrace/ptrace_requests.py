@@ -72,7 +72,6 @@ _EXITED: Final = 4  # WEXITED
 _NO_WAIT: Final = 0x01000000  # WNOWAIT
 _TRAPPED: Final = 4  # CLD_TRAPPED
 
-_PIDFD_GETFD: Final = 438
 _TGKILL: Final = 234
 
 
@@ -168,15 +167,3 @@ def peek(pid: int = 0) -> tuple[int, bool]:
             return 0, False
         raise failed("waiting for any thread")
     return info.pid, info.code == _TRAPPED
-
-
-def get_descriptor(pid: int, descriptor: int) -> int:
-    """Return a descriptor of ours for the very open file another process has under its number `descriptor`."""
-    process = os.pidfd_open(pid)
-    try:
-        result: int = LIBC.syscall(c_long(_PIDFD_GETFD), c_long(process), c_long(descriptor), c_long(0))
-    finally:
-        os.close(process)
-    if result < 0:
-        raise failed(f"pidfd_getfd of descriptor {descriptor} of process {pid}")
-    return result

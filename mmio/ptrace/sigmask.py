@@ -13,8 +13,9 @@ import signal
 from typing import Final
 
 from mmio.linux.process_memory import read_memory, write_memory
+from mmio.program.thread import Call
 from mmio.ptrace import ptrace_requests
-from mmio.ptrace.thread import Call, Thread
+from mmio.ptrace.thread import Thread
 
 _BIT: Final = 1 << signal.SIGSEGV - 1
 _SIZE: Final = 8

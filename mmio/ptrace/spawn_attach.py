@@ -15,12 +15,12 @@ from mmio.linux import proc_maps
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.seccomp import program
 from mmio.linux.syscall_table import NUMBERS, rules
-from mmio.program.process import Process
 from mmio.program.targets import Targets
 from mmio.ptrace import launch, ptrace_requests
 from mmio.ptrace.frame import CODE_32, CS, RAX, RSP
+from mmio.ptrace.process import TracedProcess
 from mmio.ptrace.thread import EXIT, Thread, ThreadGone
-from mmio.space.initiator import Recorder
+from mmio.space.recorder import Recorder
 
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 _SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER
@@ -52,7 +52,7 @@ def spawn(
         seize(pid, ptrace_requests.OPTIONS | ptrace_requests.EXITKILL)
         ptrace_requests.request(ptrace_requests.INTERRUPT, pid)
         ptrace_requests.wait(pid)
-        process = Process(pid, targets, trace, filtered=True)
+        process = TracedProcess(pid, targets, trace, filtered=True)
         process.gate = launch.GATE
         thread = Thread(pid, process)
         _execute(thread, os.path.abspath(path), directory, targets)
@@ -90,7 +90,7 @@ def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thr
     statuses: dict[int, int] = {}
     try:
         _stop_all(pid, statuses)
-        process = Process(pid, targets, trace, filtered=False, attached=True)
+        process = TracedProcess(pid, targets, trace, filtered=False, attached=True)
         threads = [Thread(thread, process) for thread in statuses]
         threads[0].frame.load()
         process.find_gate(32 if threads[0].regs[CS] == CODE_32 else 64)

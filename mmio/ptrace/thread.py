@@ -10,20 +10,19 @@ import os
 import signal
 from collections.abc import Callable
 from ctypes import addressof, c_uint64
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
 from mmio.linux import proc_maps
 from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.fault_signals import SignalInfo
+from mmio.program.thread import Call
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.asm_loop import Trip
 from mmio.ptrace.frame import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
+from mmio.ptrace.process import TracedProcess
 from mmio.space.initiator import Initiator
-
-if TYPE_CHECKING:
-    from mmio.program.process import Process
 
 # What PTRACE_GET_SYSCALL_INFO says of a stop.
 ENTRY: Final = 1
@@ -61,14 +60,6 @@ class _CallInfo(ctypes.Structure):
     )
 
 
-class Call(NamedTuple):
-    """A system call a thread is about to make. `bits` tells which table `number` is from."""
-
-    number: int
-    arguments: tuple[int, ...]
-    bits: int
-
-
 class Thread:
     """A thread that is traced.
 
@@ -83,7 +74,7 @@ class Thread:
         ending: it has stopped for the last time.
     """
 
-    def __init__(self, pid: int, process: "Process") -> None:
+    def __init__(self, pid: int, process: TracedProcess) -> None:
         self.pid = pid
         self.frame = Frame(pid)
         self.regs = self.frame.regs
@@ -99,17 +90,17 @@ class Thread:
         """The number of the thread's process, which is not always that of its memory (vfork)."""
         return proc_maps.group_of(self.pid)
 
-    def join(self, process: "Process") -> None:
+    def join(self, process: TracedProcess) -> None:
         """Run in a process's memory from now on."""
         self.process = process
         self.frame.native_bits = process.bits
         self._buffer = (0, 0)
-        process.threads.add(self)
+        process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)
 
     def leave(self) -> None:
         """Run in its process's memory no more, which is forgotten with its last thread."""
-        self.process.threads.discard(self)
+        self.process.threads.discard(self.pid)
         if not self.process.threads:
             self.process.close()
 
@@ -196,6 +187,12 @@ class Thread:
         self.frame.store()
 
     @property
+    def call_address(self) -> int:
+        """The address of the system call instruction the thread is stopped at, two bytes long."""
+        self.frame.load()
+        return int(self.regs[RIP]) - 2
+
+    @property
     def call_result(self) -> int:
         """What a call that is just returning returns, signed."""
         self.frame.load()
@@ -263,7 +260,7 @@ class Thread:
         self.go(ptrace_requests.SINGLESTEP)
         while True:
             found, status = ptrace_requests.wait(self.pid)
-            if found and has_no_future(status):
+            if found and is_exiting(status):
                 raise ThreadGone(self.pid, status)
             if found and os.WSTOPSIG(status) == signal.SIGTRAP:
                 return
@@ -283,7 +280,7 @@ class Thread:
             found, status = ptrace_requests.wait(self.pid)
             if not found:
                 continue
-            if has_no_future(status):
+            if is_exiting(status):
                 raise ThreadGone(self.pid, status)
             if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
                 if again:
@@ -293,7 +290,7 @@ class Thread:
             self.go(ptrace_requests.SYSCALL)
 
 
-def has_no_future(status: int) -> bool:
+def is_exiting(status: int) -> bool:
     """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
 
     Whoever waits for one thread has to hear of the second. Of its end a process's first thread does not tell before all

@@ -15,11 +15,11 @@ from typing import Self
 
 from mmio.linux import proc_maps
 from mmio.program.redirect import Redirects
-from mmio.program.syscalls import SystemCalls
 from mmio.program.targeting import Targeting
 from mmio.ptrace import ptrace_requests, sigmask, spawn_attach
 from mmio.ptrace.event_loop import ACCESS_STATUS, CALL_STATUS, Stops
 from mmio.ptrace.interrupts import Interrupts
+from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import Thread, ThreadGone
 from mmio.ptrace.waiting import Waiting, await_end
 from mmio.space.space import AddressSpace
@@ -45,7 +45,7 @@ class Tracer(Targeting):
     def __init__(self, trace: Trace | None = None) -> None:
         super().__init__(trace)
         self._redirects = Redirects(self._targets, lambda: AddressSpace(self.trace))
-        self._calls = SystemCalls(self._targets, self._redirects)
+        self._calls = TracedCalls(self._targets, self._redirects)
         self._stops = Stops(self._calls)
         self._threads = self._stops.threads
         self._waiting = Waiting(self._threads)
@@ -137,13 +137,15 @@ class Tracer(Targeting):
         """
         processes = {thread.process for thread in self._threads.values() if thread.process.attached}
         pending: dict[int, int] = {}
-        while moving := [t for p in processes for t in p.threads if t.pid not in pending and t.pid in self._threads]:
+        while moving := [
+            self._threads[tid] for p in processes for tid in p.threads if tid not in pending and tid in self._threads
+        ]:
             for thread in moving:
                 with suppress(ProcessLookupError):
                     self._bring_to_rest(thread, pending)
             processes |= {thread.process for thread in self._threads.values() if thread.process.attached}
         for process in processes:
-            threads = [thread for thread in process.threads if thread.pid in self._threads]
+            threads = [self._threads[tid] for tid in process.threads if tid in self._threads]
             if threads:
                 with suppress(ProcessLookupError, ThreadGone):
                     self._calls.release(_at_rest(threads, pending))

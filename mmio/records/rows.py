@@ -3,14 +3,12 @@
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
 from decode import Direction
-
-if TYPE_CHECKING:
-    from mmio.space.region import Region
+from mmio.records.region import RecordedRegion
 
 ROW: Final = struct.Struct("<QQQI")  # time, address, value (or the number of the extra), site
 _ADDRESS, _VALUE = 8, 16  # where they are in a row
@@ -27,12 +25,12 @@ class Block:
         data: the elements, in the order in which they were moved.
     """
 
-    places: "Sequence[tuple[Direction, int, Region | None]]"
+    places: Sequence[tuple[Direction, int, RecordedRegion | None]]
     step: int
     width: int
     data: bytes
 
-    def __iter__(self) -> "Iterator[tuple[Direction, int, Region | None, int]]":
+    def __iter__(self) -> "Iterator[tuple[Direction, int, RecordedRegion | None, int]]":
         """Return direction, address, region and value of each access, in order."""
         for start in range(0, len(self.data), self.width):
             value, moved = int.from_bytes(self.data[start : start + self.width], "little"), start // self.width

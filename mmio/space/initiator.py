@@ -9,52 +9,13 @@ Memory and ports work alike, each a `Route` over its own range map; memory is wh
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Protocol
 
-from decode import READ, WRITE, Direction, Instruction
-from mmio.records.access import Space
+from decode import READ, WRITE, Instruction
 from mmio.records.rows import Block
-from mmio.space.region import RangeMap, Region, Segment
+from mmio.space.recorder import NOWHERE, Recorder
+from mmio.space.region import RangeMap, Segment
 from mmio.space.route import Route
-
-
-class Recorder(Protocol):
-    """Where records go; `Trace` is one."""
-
-    @property
-    def enabled(self) -> bool: ...
-
-    def record(
-        self,
-        direction: Direction,
-        space: Space,
-        address: int,
-        width: int,
-        value: int,
-        ip: int,
-        instruction: Instruction | None,
-        region: Region | None,
-        offset: int,
-        flags: int,
-        thread: int,
-        old: int | None = None,
-    ) -> None: ...
-
-    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None: ...
-
-
-class _Nowhere:
-    """The recorder of those who have none."""
-
-    enabled = False
-
-    def record(self, *what: Any, **more: Any) -> None:
-        """Keep nothing."""
-
-    record_block = record
-
-
-_NOWHERE: Final = _Nowhere()
 
 
 class Addressed(Protocol):
@@ -95,11 +56,11 @@ class Initiator(Route):
     @property
     def trace(self) -> Recorder | None:
         """Where records go; None for nowhere."""
-        return None if self.recorder is _NOWHERE else self.recorder
+        return None if self.recorder is NOWHERE else self.recorder
 
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
-        self.recorder: Recorder = _NOWHERE if trace is None else trace
+        self.recorder: Recorder = NOWHERE if trace is None else trace
         self.record = self.recorder.record
 
     def begin(self, instruction: Instruction, ip: int) -> None:

@@ -7,19 +7,17 @@ where nothing is, atomics, watched bytes) takes the long way, in parts.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from decode import READ, READ_WRITE, WRITE, Direction
+from decode import READ, READ_WRITE, WRITE, Direction, Instruction
 from emulate.answer import unsigned
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
 from mmio.space.part import Part, contents, cut
 from mmio.space.policy import WIDTHS
+from mmio.space.recorder import Recorder
 from mmio.space.region import RangeMap, Segment, Watcher
-
-if TYPE_CHECKING:
-    from mmio.space.initiator import Initiator
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -29,15 +27,30 @@ _BITS: Final = tuple(range(0, 8 * max(WIDTHS) + 1, 8))  # by width in bytes: loo
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
 
+class Origin(Protocol):
+    """Where accesses come from: the instruction that is running in a thread, and the recorder of its accesses."""
+
+    ip: int
+    instruction: Instruction | None
+    thread: int
+    recorder: Recorder
+    record: Callable[..., None]
+
+
 class Route:
-    """One initiator's way into one range map."""
+    """One thread's way into one range map.
 
-    __slots__ = ("_initiator", "_lock", "_map", "_read_hit", "_space", "_write_hit")
+    Args:
+        origin: where its accesses come from.
+        space: "memory" or "port", for the records.
+        ranges: the range map.
+        lock: held during indivisible updates.
+    """
 
-    def __init__(
-        self, initiator: "Initiator", space: Space, ranges: RangeMap, lock: AbstractContextManager[object]
-    ) -> None:
-        self._initiator = initiator
+    __slots__ = ("_lock", "_map", "_origin", "_read_hit", "_space", "_write_hit")
+
+    def __init__(self, origin: Origin, space: Space, ranges: RangeMap, lock: AbstractContextManager[object]) -> None:
+        self._origin = origin
         self._space: Space = space
         self._map = ranges
         self._lock = lock
@@ -70,21 +83,21 @@ class Route:
         if type(value) is not int or value >> _BITS[width]:  # a negative one, shifted, is never 0
             value = self._checked(value, address, width)
         if hit.recorded:
-            initiator = self._initiator
-            if initiator.recorder.enabled:
-                record = initiator.record
+            origin = self._origin
+            if origin.recorder.enabled:
+                record = origin.record
                 record(
                     READ,
                     self._space,
                     address,
                     width,
                     value,
-                    initiator.ip,
-                    initiator.instruction,
+                    origin.ip,
+                    origin.instruction,
                     hit.label,
                     offset,
                     0,
-                    initiator.thread,
+                    origin.thread,
                 )
         return value
 
@@ -108,21 +121,21 @@ class Route:
             self._place(error, "write", address, width)
             raise
         if hit.recorded:
-            initiator = self._initiator
-            if initiator.recorder.enabled:
-                record = initiator.record
+            origin = self._origin
+            if origin.recorder.enabled:
+                record = origin.record
                 record(
                     WRITE,
                     self._space,
                     address,
                     width,
                     value,
-                    initiator.ip,
-                    initiator.instruction,
+                    origin.ip,
+                    origin.instruction,
                     hit.label,
                     offset,
                     0,
-                    initiator.thread,
+                    origin.thread,
                 )
         return None
 
@@ -210,7 +223,7 @@ class Route:
     ) -> None:
         """Tell watchpoints of an access that has been made: the whole of it, as the instruction had it."""
         for watcher in watching:
-            watcher.seen(self._initiator, direction, address, width, value, old, first.label)
+            watcher.seen(self._origin, direction, address, width, value, old, first.label)
 
     def _parts(self, verb: str, address: int, width: int) -> list[Part]:
         try:
@@ -239,20 +252,20 @@ class Route:
                 raise
 
     def _record(self, direction: Direction, part: Part, value: int, flags: int = 0, old: int | None = None) -> None:
-        initiator = self._initiator
-        if part.segment.recorded and initiator.recorder.enabled:
-            initiator.record(
+        origin = self._origin
+        if part.segment.recorded and origin.recorder.enabled:
+            origin.record(
                 direction,
                 self._space,
                 part.address,
                 part.width,
                 value,
-                initiator.ip,
-                initiator.instruction,
+                origin.ip,
+                origin.instruction,
                 part.label,
                 part.offset,
                 part.flags | flags,
-                initiator.thread,
+                origin.thread,
                 old,
             )
 
@@ -270,7 +283,7 @@ class Route:
             error.where = self._where(verb, address, width)
 
     def _where(self, verb: str, address: int, width: int) -> Where:
-        initiator = self._initiator
+        origin = self._origin
         region = self._map.find(max(address, 0)).region
         region = region.face(address - region.start, width, _DIRECTIONS[verb])
-        return Where(verb, self._space, address, width, initiator.ip, initiator.instruction, region)
+        return Where(verb, self._space, address, width, origin.ip, origin.instruction, region)

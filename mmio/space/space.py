@@ -13,8 +13,9 @@ from decode import Instruction
 from emulate import Ram
 from mmio.errors import MappingError
 from mmio.records.access import Space
-from mmio.space.initiator import Initiator, Recorder
+from mmio.space.initiator import Initiator
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
+from mmio.space.recorder import Recorder
 from mmio.space.region import DeviceLike, RangeMap, Region, Void
 from mmio.space.route import Operation
 from mmio.watchpoints.watch import On, Watch, WatchOptions

@@ -11,7 +11,8 @@ from attrs import evolve
 
 from mmio.records.access import Access
 from mmio.records.events import Mapped, Mark, Record, Started, Unmapped
-from mmio.traces.trace import Sink, Trace
+from mmio.records.sink import Sink
+from mmio.traces.trace import Trace
 
 
 class Gathered:

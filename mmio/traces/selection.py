@@ -18,7 +18,7 @@ from mmio.records.events import Record
 from mmio.records.symbols import Location
 
 if TYPE_CHECKING:
-    from mmio.traces.trace import Sink
+    from mmio.records.sink import Sink
 
 Locate = Callable[[int], Location | None]
 """Says where an instruction pointer is: `mmio.Symbols().locate`."""

@@ -17,38 +17,23 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from threading import RLock
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import Final, TextIO
 
 from attrs import frozen
 
 from decode import Direction, Instruction
 from mmio.pictures.table import Live, Resolver
 from mmio.records.access import Access, FieldPlace, Space
-from mmio.records.events import Event, Located, Loss, Mapped, Mark, Record, Started
+from mmio.records.events import Event, Located, Loss, Mapped, Mark, Started
+from mmio.records.region import RecordedRegion
 from mmio.records.rows import ROW, Block
+from mmio.records.sink import Sink, Take
 from mmio.records.spot import Remembered, Spot
 from mmio.traces.selection import Locate
 from mmio.traces.summary import Group
 from mmio.traces.view import TraceView
 
-if TYPE_CHECKING:
-    from mmio.space.region import Region
-
 _pack: Final = ROW.pack
-
-
-class Sink(Protocol):
-    """Whoever wants each access, and each event between them, as it happens: a writer, a printer, a test.
-
-    Calls come one at a time, in order. An exception passes through the device access that was being recorded. A sink
-    that has a method `take(spot, sequence, time, value, old)` is told of accesses by that: no `Access` is built for it.
-    """
-
-    def write(self, record: Record) -> None: ...
-
-
-Take = Callable[[Spot, int, int, int, int | None], None]
-"""Called with an access: its spot, number, time, value, and for an atomic the old value."""
 
 
 @frozen(eq=False)
@@ -59,7 +44,7 @@ class Site:
     """
 
     instruction: Instruction | None
-    region: "Region | None"
+    region: RecordedRegion | None
     width: int
     direction: Direction
     space: Space
@@ -94,7 +79,7 @@ class Trace(TraceView):
         self._last: dict[int, tuple[tuple[object, ...], int]] = {}
         self._extras: dict[int, tuple[int, int | None]] = {}
         self._extra_numbers = count()
-        self._regions: dict[int, Region] = {}
+        self._regions: dict[int, RecordedRegion] = {}
         self._located: set[int] = set()  # the instruction pointers that were asked for
         self._spots = Remembered(self._spot)
         self._sinks: tuple[Sink, ...] = ()
@@ -120,7 +105,7 @@ class Trace(TraceView):
         value: int,
         ip: int,
         instruction: Instruction | None,
-        region: "Region | None",
+        region: RecordedRegion | None,
         offset: int,
         flags: int,
         thread: int,
@@ -284,7 +269,7 @@ class Trace(TraceView):
     def _site(
         self,
         instruction: Instruction | None,
-        region: "Region | None",
+        region: RecordedRegion | None,
         width: int,
         direction: Direction,
         space: Space,
@@ -311,7 +296,7 @@ class Trace(TraceView):
             self._last[ip] = (instruction, region, width, direction, space, flags, thread, None), number
         return number
 
-    def _see(self, region: "Region | None", space: Space) -> None:
+    def _see(self, region: RecordedRegion | None, space: Space) -> None:
         """Say that a region appears, the first time it does."""
         if region is None:
             return

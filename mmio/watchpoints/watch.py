@@ -12,17 +12,15 @@ from functools import cache
 from itertools import count
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict, get_args, overload
+from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, get_args, overload
 
 from attrs import evolve
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.records.access import Access, Space
+from mmio.records.region import RecordedRegion
 from mmio.records.symbols import Symbols
 from mmio.watchpoints.hit import Hit, WatchpointStop, table
-
-if TYPE_CHECKING:
-    from mmio.space.region import Region
 
 On: TypeAlias = Literal["read", "write", "access", "change"]
 Condition: TypeAlias = int | Container[int] | Callable[[int], object]
@@ -111,7 +109,7 @@ class Watch(Sequence[Hit]):
         width: int,
         value: int,
         old: int | None,
-        region: "Region | None",
+        region: RecordedRegion | None,
     ) -> None:
         """Hear of an access that touches what is watched.
 

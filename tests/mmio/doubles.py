@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from decode import Direction, Instruction
-from mmio import Region
+from mmio.records.region import RecordedRegion
 from mmio.records.rows import Block
 
 
@@ -46,7 +46,7 @@ class Recorded(NamedTuple):
     value: int
     ip: int
     instruction: Instruction | None
-    region: Region | None
+    region: RecordedRegion | None
     offset: int
     flags: int
     thread: int
@@ -67,7 +67,7 @@ class Log(list[Recorded]):
         value: int,
         ip: int,
         instruction: Instruction | None,
-        region: Region | None,
+        region: RecordedRegion | None,
         offset: int,
         flags: int,
         thread: int,

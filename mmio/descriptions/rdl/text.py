@@ -14,11 +14,12 @@ from attrs import frozen
 
 from mmio.descriptions.rdl.words import PROPERTY
 from mmio.device.block import Block
+from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.effects import Bits
 from mmio.device.field import Field
 from mmio.device.line import LineDeclaration
-from mmio.device.register import Declared, RegisterArray
+from mmio.device.register import RegisterArray
 from mmio.errors import DefinitionError
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

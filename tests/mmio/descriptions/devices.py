@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from mmio import Device, array, block, line, register
 from mmio.device.bound import BoundArray, BoundRegister
+from mmio.device.declared import TAKEN
 from mmio.device.field import Field
-from mmio.device.register import TAKEN
 
 WORDS = ["CTRL", "STAT", "ctrl", "reg", "rw", "sw", "addrmap", "FIFO_values", "FIFO", "F1", "_X", "reset", "r1"]
 ODD = ["a b", "dma.CTRL", "FIFO[0]", "`x`", '"', "\\", "<% print 1; %>", "é", "1ST", "//", "*/", "A B", "A_B", "{};"]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mmio import DefinitionError, Device, array, bit, field, register
+from mmio.device.declared import Declared
 from mmio.device.field import Field
-from mmio.device.register import Declared
 
 
 def _device(declared: Declared[Any]) -> Device:

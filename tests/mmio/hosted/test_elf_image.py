@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmio.hosted import elf_image
-from mmio.hosted.exits import HostError
+from mmio.hosted.errors import HostError
 from tests.mmio.ptrace.programs import program
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from emulate import Ram
 from mmio.hosted import Host
-from mmio.hosted.exits import HostError
+from mmio.hosted.errors import HostError
 from tests.mmio.hosted.engines import pagetrap
 from tests.mmio.ptrace.programs import device_file, program
 from tests.native import run_python

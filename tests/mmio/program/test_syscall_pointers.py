@@ -7,7 +7,7 @@ import pytest
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.syscall_pointers import Buffer, pointed
-from mmio.ptrace.thread import Call
+from mmio.program.thread import Call
 
 Place = tuple[int, int, Direction]
 

@@ -11,7 +11,7 @@ import pytest
 import mmio
 from mmio.inprocess.mapping import Ports
 from mmio.linux import io_ports
-from mmio.program import ports
+from mmio.program import port_calls
 from mmio.ptrace.thread import Thread
 from mmio.space.region import DeviceLike
 
@@ -33,7 +33,7 @@ class Granting:
         self.taken: list[tuple[int, int]] = []
         self.answer = 0
         patch.setattr(io_ports, "permit", lambda *asked: self.own.append(asked))
-        patch.setattr(ports, "verdict", lambda thread: self.answer)
+        patch.setattr(port_calls, "verdict", lambda thread: self.answer)
         self._make_call = Thread.make_call
         patch.setattr(Thread, "make_call", lambda thread, *call: self._make(thread, *call))
 

@@ -1,0 +1,12 @@
+"""What cannot be done with a program in this process."""
+
+from typing import Final
+
+from mmio.errors import MmioError
+
+ADVICE: Final = "use --engine=ptrace (`mmio.Tracer`)"
+"""What to do where a program cannot be hosted."""
+
+
+class HostError(MmioError):
+    """A program cannot be hosted in this process, or not any further."""

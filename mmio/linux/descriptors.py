@@ -1,0 +1,43 @@
+"""File descriptors of another process: what they are open on (proc(5)), and duplicates of them (pidfd_getfd(2))."""
+
+import ctypes
+import os
+from ctypes import c_long
+from pathlib import Path
+from typing import Any, Final
+
+from mmio.linux.libc import check
+
+_PIDFD_GETFD: Final = 438
+
+_syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = c_long
+
+
+def descriptor_path(pid: int, descriptor: int) -> str:
+    """Return what a descriptor of a process is open on, "" when it is not open."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def descriptor_state(pid: int, descriptor: int) -> tuple[int, int]:
+    """Return the position and the open flags of a descriptor. Raises FileNotFoundError when it is not open."""
+    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return int(values["pos"]), int(values["flags"], 8)
+
+
+def duplicate_descriptor(pid: int, descriptor: int) -> int:
+    """Return a descriptor of this process for the open file that another process has under number `descriptor`.
+
+    Raises:
+        OSError: the process is gone, or tracing it is not permitted.
+    """
+    process = os.pidfd_open(pid)
+    try:
+        result = _syscall(c_long(_PIDFD_GETFD), c_long(process), c_long(descriptor), c_long(0))
+        return check(result, f"pidfd_getfd of descriptor {descriptor} of process {pid}")
+    finally:
+        os.close(process)

@@ -1,0 +1,47 @@
+"""iopl(2) and ioperm(2): what a program asks for at IO ports, and what it is granted. The rules are in `ports`."""
+
+from typing import Final
+
+from mmio.linux.io_ports import PORTS
+from mmio.linux.syscall_table import NUMBERS
+from mmio.program.thread import Call, StoppedThread
+
+_HIGHEST: Final = 3  # the level of `iopl` at which a program reaches ports, and the last one there is
+_INT: Final = 0xFFFF_FFFF
+
+
+def asked(thread: StoppedThread, name: str, call: Call) -> None:
+    """Deal with `iopl` or `ioperm` before it is made."""
+    process = thread.process
+    targets = process.targets.real_ports
+    if not targets:
+        process.port_rights.grant()
+        thread.answer_call(0)
+        return
+    first, count, on = call.arguments[0], call.arguments[1], bool(call.arguments[2] & _INT)
+    if name == "iopl":
+        level = call.arguments[0] & _INT
+        if level > _HIGHEST:
+            return  # the kernel says what it thinks of that
+        first, count, on = 0, PORTS, level == _HIGHEST
+    ioperm = NUMBERS[call.bits]["ioperm"]
+    thread.set_call(ioperm, {0: first, 1: count, 2: on}, call.bits)
+
+    def answered() -> None:
+        result = verdict(thread)
+        thread.restore_call(result)
+        if result:
+            return
+        if not on:
+            process.port_rights.revoke(first, count)
+            return
+        process.port_rights.grant(first, count)
+        for target in targets:
+            thread.make_call(NUMBERS[process.bits]["ioperm"], target.port, target.count, 0)
+
+    thread.on_exit = answered
+
+
+def verdict(thread: StoppedThread) -> int:
+    """Return what the kernel says to the program's asking: 0, or an error as a negative number."""
+    return thread.call_result

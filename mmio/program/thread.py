@@ -1,0 +1,64 @@
+"""A program's thread stopped at a system call: what the handling of system calls needs of an engine's thread."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from mmio.program.process import Process
+from mmio.space.initiator import Initiator
+
+
+class Call(NamedTuple):
+    """A system call a thread is about to make. `bits` (64 or 32) is the table that `number` is from."""
+
+    number: int
+    arguments: tuple[int, ...]
+    bits: int
+
+
+class StoppedThread(Protocol):
+    """A thread of a program, stopped where it enters or leaves a system call.
+
+    Attributes:
+        on_exit: called where the system call returns; None when nothing is left to do there.
+    """
+
+    on_exit: Callable[[], None] | None
+
+    @property
+    def pid(self) -> int:
+        """The TID."""
+
+    @property
+    def group(self) -> int:
+        """The PID of its process (thread group), whose memory may be another one's (vfork)."""
+
+    @property
+    def process(self) -> Process:
+        """The process whose memory it runs in."""
+
+    @property
+    def bus(self) -> Initiator:
+        """Its bus: devices and memory of the program."""
+
+    @property
+    def call_address(self) -> int:
+        """The address of the system call instruction."""
+
+    @property
+    def call_result(self) -> int:
+        """What the call that is returning returns, signed."""
+
+    def buffer(self, size: int) -> int:
+        """Return the address of at least `size` bytes in the program's memory, used until the call returns."""
+
+    def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
+        """Make another call instead: this number, and these arguments by index, the others as they are."""
+
+    def restore_call(self, result: int | None = None) -> None:
+        """Put the program's own call back where the other one returns, with `result` as its result if given."""
+
+    def answer_call(self, result: int) -> None:
+        """Skip the call; it returns `result`."""
+
+    def make_call(self, number: int, *arguments: int) -> int:
+        """Make a system call in the thread's name; return its result. Raises OSError."""

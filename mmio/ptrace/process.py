@@ -1,0 +1,96 @@
+"""A traced process: besides its memory and mappings, what the tracer keeps in it and knows of it."""
+
+import os
+from contextlib import suppress
+from typing import Final
+
+from attrs import evolve
+
+from mmio.linux import proc_maps
+from mmio.program.process import Process
+from mmio.program.targets import Targets
+from mmio.ptrace import ptrace_requests
+from mmio.ptrace.crash_handler import CrashHandler
+from mmio.ptrace.instruction_cache import Sites
+from mmio.ptrace.out_of_line_slots import Copies
+from mmio.space.recorder import Recorder
+
+_GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}  # syscall; int 80h
+
+
+class TracedProcess(Process):
+    """A process under ptrace.
+
+    Attributes:
+        sites: the instructions known in its memory, by address.
+        gate: the address of an instruction that makes a system call.
+        filtered: a seccomp filter picks the system calls that stop its threads.
+        every_call: its threads stop at all system calls.
+        attached: it was running before it was traced, and goes on when the tracer leaves.
+        buffers: what has been mapped in it for the tracer: address and length.
+        threads: the TIDs of the threads that run in it.
+        copies: where instructions are executed out of line; None before the first.
+        crash_handler: its handler for the case that the tracer is killed; None when it has none.
+    """
+
+    def __init__(
+        self, pid: int, targets: Targets, trace: Recorder | None, *, filtered: bool, attached: bool = False
+    ) -> None:
+        super().__init__(pid, targets, trace)
+        self._trace = trace
+        self.sites = Sites()
+        self.filtered, self.attached = filtered, attached
+        self.every_call = not filtered
+        self.buffers: list[tuple[int, int]] = []
+        self.copies: Copies | None = None
+        self.crash_handler: CrashHandler | None = None
+        self.threads: set[int] = set()
+        self.gate = 0
+
+    def watch_every_call(self) -> None:
+        """Let all threads stop at all system calls from now on, those too that are running."""
+        if not self.every_call:
+            self.every_call = True
+            for tid in self.threads:
+                with suppress(ProcessLookupError):
+                    ptrace_requests.request(ptrace_requests.INTERRUPT, tid)
+
+    def forget_code(self, start: int, end: int) -> None:
+        """Forget the instructions known between two addresses."""
+        self.sites.forget(start, end)
+
+    def trapped_changed(self) -> None:
+        """Write the mappings down for the crash handler."""
+        if self.crash_handler is not None:
+            self.crash_handler.note(self.trapped)
+
+    def find_gate(self, bits: int) -> None:
+        """Look for an instruction that makes system calls, in the kernel's vdso."""
+        self.bits = bits
+        for mapping in proc_maps.mappings(self.pid):
+            if mapping.path == "[vdso]":
+                code = os.pread(self.own_memory, mapping.end - mapping.start, mapping.start)
+                self.gate = mapping.start + code.find(_GATES[bits])
+                if self.gate >= mapping.start:
+                    return
+        raise OSError(f"process {self.pid} has no system call instruction in its vdso")
+
+    def forked(self, pid: int) -> "TracedProcess":
+        """Return the process that a fork of this one makes: the same mappings in memory of its own."""
+        child = self.after_exec(pid)
+        child.every_call = self.every_call
+        child.bits, child.gate, child._next = self.bits, self.gate, self._next
+        child.buffers = self.buffers.copy()
+        if self.copies is not None:
+            child.copies = Copies(child.own_memory, self.copies.start)
+        if self.crash_handler is not None:
+            child.crash_handler = self.crash_handler.forked(child.own_memory)
+        for trapped in self.trapped:
+            child.put(evolve(trapped, regions=[]))
+        return child
+
+    def after_exec(self, pid: int) -> "TracedProcess":
+        """Return the process that a thread of this one is in after execve."""
+        process = TracedProcess(pid, self.targets, self._trace, filtered=self.filtered, attached=self.attached)
+        process.port_rights.granted = self.port_rights.granted
+        return process

@@ -1,0 +1,69 @@
+"""System calls of a traced program: as of any program, and what only a tracer does.
+
+A tracer takes over what the program has mapped already, and keeps SIGSEGV deliverable: signal masks and the action for
+SIGSEGV are virtualised.
+"""
+
+from mmio.linux.libc import PROT_EXEC, PROT_NONE
+from mmio.linux.proc_maps import mappings
+from mmio.program.process import map_shared
+from mmio.program.syscalls import SystemCalls, make
+from mmio.program.thread import Call, StoppedThread
+from mmio.ptrace import crash_handler, sigmask
+from mmio.ptrace.thread import Thread
+
+
+class TracedCalls(SystemCalls):
+    """The handling of system calls for one tracer."""
+
+    def dispatch(self, thread: StoppedThread, name: str, call: Call) -> None:
+        """Deal with a call by its name."""
+        assert isinstance(thread, Thread)
+        match name:
+            case "rt_sigprocmask":
+                sigmask.entered(thread, call)
+            case "rt_sigaction":
+                if thread.process.crash_handler is not None:
+                    thread.process.crash_handler.entered(thread, call)
+            case _:
+                super().dispatch(thread, name, call)
+
+    def executed(self, thread: Thread) -> None:
+        """Trap what a program has mapped when it begins. The thread is at the end of its execve."""
+        if thread.process.attached:
+            _install_crash_handler(thread)
+        self.trap_ranges(thread)
+
+    def trap_mapped(self, thread: Thread) -> None:
+        """Trap what a process has already mapped when we come to it."""
+        process = thread.process
+        _install_crash_handler(thread)
+        for mapping in list(mappings(thread.pid)):
+            executable = bool(mapping.protection & PROT_EXEC)
+            found = self.targets.of_file(mapping.path, executable=executable) if mapping.path.startswith("/") else []
+            if found:
+                source = map_shared(thread.pid, mapping) if mapping.shared else None
+                length = mapping.end - mapping.start
+                make(thread, "mprotect", mapping.start, length, PROT_NONE)
+                process.trap_file(
+                    mapping.start, length, mapping.protection, mapping.offset, mapping.path, found, source
+                )
+        self.trap_ranges(thread)
+
+    def release(self, thread: Thread) -> None:
+        """Give a process its mappings back as it knows them, and take ours out of it."""
+        process = thread.process
+        handler, process.crash_handler = process.crash_handler, None  # its table stays as it is until it is not needed
+        for trapped in process.release():
+            make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
+        if handler is not None:
+            handler.remove(thread)
+        while process.buffers:
+            make(thread, "munmap", *process.buffers.pop())
+
+
+def _install_crash_handler(thread: Thread) -> None:
+    """Give a thread's process a crash handler, if it can have one: not in 32-bit programs. The thread is stopped."""
+    process = thread.process
+    if process.bits == 64 and process.crash_handler is None:
+        process.crash_handler = crash_handler.install(thread, thread.map_memory(crash_handler.SIZE))

@@ -1,0 +1,39 @@
+"""What a record keeps of the region that an access went to."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class RecordedRegion(Protocol):
+    """A range of addresses or ports, with a name for it and for the registers in it: `mmio.space.region.Region`."""
+
+    @property
+    def start(self) -> int:
+        """Its first address."""
+
+    @property
+    def length(self) -> int:
+        """Bytes, or ports."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in records."""
+
+    @property
+    def names(self) -> Any:
+        """Where the names of its registers come from."""
+
+    @property
+    def is_ground(self) -> bool:
+        """Whether it is only what lies behind all others."""
+
+    @property
+    def whole(self) -> "RecordedRegion | None":
+        """The region it is a view of, with other register names; None when it is no view."""
+
+    @property
+    def describe(self) -> Callable[[int, int, int], str] | None:
+        """What tells the meaning of a value at an offset and width, if anything does."""
+
+    def name_at(self, offset: int, width: int) -> str | None:
+        """Return the name of the register at an offset, None when it has none."""

@@ -18,7 +18,7 @@ from decode.operands import (
     RegisterOperand,
 )
 from decode.registers import REGISTERS, Register, merge
-from decode.resolve import MemoryTouch, PortTouch, accesses, iter_accesses
+from decode.resolve import MemoryTouch, PortTouch, accesses, checked_ranges, iter_accesses
 
 __all__ = [
     "NONE",
@@ -45,6 +45,7 @@ __all__ = [
     "RegisterOperand",
     "TruncatedInstruction",
     "accesses",
+    "checked_ranges",
     "decode",
     "forms",
     "iter_accesses",

@@ -110,6 +110,9 @@ _IMPLICIT_BASES: Final = {
 _ES_KINDS: Final = (OpKind.MEMORY_ESDI, OpKind.MEMORY_ESEDI, OpKind.MEMORY_ESRDI)
 UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
 """They take a line by its address and move no data, which iced-x86 calls a read."""
+LINE: Final = 64
+"""Bytes of a cache line."""
+_CLEARED_BY: Final = {"CLZEROW": IcedRegister.AX, "CLZEROD": IcedRegister.EAX, "CLZEROQ": IcedRegister.RAX}
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 _info = InstructionInfoFactory().info
@@ -280,6 +283,9 @@ def _accesses(
         # MOVS names its destination first but reads before it writes; CMPS reads DS:rSI first, as it names it.
         memories.sort(key=lambda memory: memory.direction)
         found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
+    elif mnemonic == "clzero":
+        line = _cleared_line(raw)
+        found.append(MemoryAccess(line.direction, line.width, line, line.width))
     elif mnemonic not in UNTOUCHED:
         for memory in info.used_memory():
             # No instruction touches its operand and other memory in the same direction.
@@ -298,6 +304,15 @@ def _accesses(
             else:
                 found.append(port)
     return tuple(found)
+
+
+def _cleared_line(raw: IcedInstruction) -> MemoryOperand:
+    """Return the operand of CLZERO, of which iced-x86 says nothing: the 64-byte line around DS:rAX (APM vol. 3)."""
+    base = _REGISTERS[_CLEARED_BY[_FORMS[raw.code]]]
+    segment = _REGISTERS.get(raw.segment_prefix)
+    if segment is None or (raw.code_size == CodeSize.CODE64 and segment.index < 4):
+        segment = REGISTERS["ds"]
+    return MemoryOperand(base, None, 1, 0, segment, base.width, LINE, WRITE)
 
 
 def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...]) -> MemoryOperand:

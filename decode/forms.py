@@ -154,7 +154,10 @@ def _touches(name: str, code: OpCodeInfo) -> bool:
         return False
     if code.is_input_output or any(_is_memory(kind) for kind in code.op_kinds()):
         return True
-    return MNEMONICS[code.mnemonic] not in UNTOUCHED and bool(_info(example(name, _modes(code)[-1])).used_memory())
+    mnemonic = MNEMONICS[code.mnemonic]
+    if mnemonic == "clzero":  # iced-x86 lists no memory for it
+        return True
+    return mnemonic not in UNTOUCHED and bool(_info(example(name, _modes(code)[-1])).used_memory())
 
 
 def _is_memory(kind: int) -> bool:

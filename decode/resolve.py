@@ -6,8 +6,9 @@ The emulator makes the same accesses for real; the property "the bus log equals 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from decode.decoder import UNTOUCHED
 from decode.instruction import Instruction, MemoryAccess
-from decode.operands import READ, WRITE, Direction, MemoryOperand, RegisterOperand
+from decode.operands import READ, WRITE, Direction, ImmediateOperand, MemoryOperand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, POINTER, VECTOR, Register, read
 
 MAX_ELEMENTS = 1 << 20
@@ -90,6 +91,29 @@ def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
         yield from _once(instruction, cpu, -iteration * width if backwards else iteration * width)
 
 
+def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[int, int]]:
+    """Yield address and width of all memory for which the CPU may raise a page fault, accessed or not.
+
+    That is each access, and whole memory operands of which nothing or only some elements are accessed: CLFLUSH and its
+    like "check as a load would" (SDM vol. 2A, CLFLUSH), and a masked-off element may fault where it is not accessed
+    (SDM vol. 2B, MASKMOVDQU; vol. 2C, VMASKMOV). ENTER checks the page of the new top of the stack (SDM vol. 2A).
+    """
+    for operand in instruction.operands:
+        if not isinstance(operand, MemoryOperand) or (operand.index is not None and operand.index.file == VECTOR):
+            continue
+        if operand.direction or instruction.mnemonic in UNTOUCHED:
+            yield effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu)), max(operand.width, 1)
+    last = None
+    for touch in iter_accesses(instruction, cpu):
+        if isinstance(touch, MemoryTouch):
+            yield touch.address, touch.width
+            last = touch
+    if instruction.mnemonic == "enter" and last is not None:
+        size = instruction.operands[0]
+        assert isinstance(size, ImmediateOperand)
+        yield last.address - size.value & (1 << max(instruction.bits, 32)) - 1, last.width
+
+
 def effective_address(instruction: Instruction, operand: MemoryOperand, cpu: Registers, advance: int = 0) -> int:
     """Return the linear address of a memory operand without a vector index.
 
@@ -132,7 +156,7 @@ def _places(instruction: Instruction, access: MemoryAccess, cpu: Registers, adva
         return
     start = effective_address(instruction, operand, cpu, advance + _moved(instruction, operand, cpu))
     if access.selection == "whole":
-        yield start, access.width
+        yield start & -access.width if instruction.mnemonic == "clzero" else start, access.width
         return
     for index in _selected(access, cpu):
         yield start + index * access.element, access.element

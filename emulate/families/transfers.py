@@ -68,6 +68,16 @@ def direct_store(b: Builder) -> None:
     b.write(destination, b.read(source))
 
 
+@recipe("clzero")
+def clear_line(b: Builder) -> None:
+    """Write 64 zero bytes to the cache line that DS:rAX lies in (APM vol. 3, CLZERO)."""
+    (line,) = b.instruction.accesses
+    assert isinstance(line, MemoryAccess)
+    place = b.address(line.operand, width=1)  # of the line, the byte at rAX is what a segment's limit is checked for
+    b.plan(f"{place} &= {-line.width & (1 << 64) - 1:#x}")
+    b.act(f"bus.write({place}, {line.width}, 0)")
+
+
 @recipe("movdir64b")
 def direct_store_64(b: Builder) -> None:
     """Read 64 bytes and write them, in one piece, at ES:register, which must be aligned (SDM vol. 2B, MOVDIR64B)."""

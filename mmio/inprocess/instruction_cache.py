@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
+from decode import Instruction, PortAccess, PortOperand, TruncatedInstruction, checked_ranges
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
 from mmio.inprocess import out_of_line
@@ -98,8 +98,7 @@ def _run_first(site: Site, frame: Frame, bus: Initiator) -> None:
     """
     assert site.instruction is not None
     page = frame.regs[FAULT_ADDRESS] & -PAGE
-    touches = list(islice(iter_accesses(site.instruction, frame), _MOST_ELEMENTS))
-    memory = [(touch.address, touch.width or 1) for touch in touches if isinstance(touch, MemoryTouch)]
+    memory = [(at, width or 1) for at, width in islice(checked_ranges(site.instruction, frame), _MOST_ELEMENTS)]
     if not any(address < page + PAGE and page < address + width for address, width in memory):
         where = ", ".join(f"{width} bytes at {address:#x}" for address, width in memory) or "nothing"
         ip, fault = frame.regs[RIP], frame.regs[FAULT_ADDRESS]

@@ -4,19 +4,19 @@ Code that stands in a file's pages and cannot be written is remembered by its ad
 makes it writable: then a stop costs one look-up. All other code is read at every stop, and known by its bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from decode import (
     DecodeError,
     Instruction,
     MemoryAccess,
-    MemoryTouch,
     PortAccess,
     PortOperand,
     TruncatedInstruction,
-    iter_accesses,
+    checked_ranges,
 )
 from decode.registers import GENERAL
 from emulate import Emulator, Ram, UnsupportedInstruction
@@ -53,13 +53,13 @@ class Site(NamedTuple):
     refusal: str = ""
 
     def reaches(self, frame: Frame, address: int) -> bool:
-        """Return whether the instruction touches the byte at an address."""
+        """Return whether the instruction touches the byte at an address, or may fault there without touching it."""
         if self.place is not None and 0 <= address - self.place(frame.regs) < self.width:
             return True
-        touches = iter_accesses(self.instruction, frame)
+        checked: Iterable[tuple[int, int]] = checked_ranges(self.instruction, frame)
         if self.instruction.rep:
-            touches = (touch for touch, _ in zip(touches, range(_PLAIN), strict=False))
-        return any(isinstance(touch, MemoryTouch) and 0 <= address - touch.address < touch.width for touch in touches)
+            checked = islice(checked, _PLAIN)
+        return any(0 <= address - start < width for start, width in checked)
 
 
 @cache

@@ -149,6 +149,12 @@ def moffs_operand(place: Place, instruction: Instruction, operand: int, size: in
     instruction.memory_displacement = place.offset(place.spot(size), segment)
 
 
+def line_operand(place: Place, instruction: Instruction) -> None:
+    """The cache line at rAX, which CLZERO does not name."""
+    segment = _override(place, instruction) or "ds"
+    place.set_address_register(FILES["R64"][0], place.offset(place.spot(1), segment))
+
+
 def pointer_operand(place: Place, register: Register_, size: int) -> None:
     """A register that holds the address of a second memory operand, in ES."""
     place.set_address_register(register, place.offset(place.spot(size) & -size, "es"))

@@ -31,6 +31,7 @@ from iced_x86 import (
 from tests.cases.address import (
     Place,
     full_name,
+    line_operand,
     memory_operand,
     moffs_operand,
     pointer_operand,
@@ -75,6 +76,8 @@ def build_case(code: Code_, bits: int, chooser: Chooser) -> Case:
     instruction.code = code
     for index, slot in enumerate(slots(code)):
         _fill(place, instruction, opcode, index, slot)
+    if opcode.mnemonic == Mnemonic.CLZERO:
+        line_operand(place, instruction)
     _decorate(place, instruction, opcode)
     encoded = _encode(instruction, place)
     return _state(place, instruction, opcode, encoded)

@@ -27,6 +27,7 @@ from mmio.inprocess import ioremap
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
 from tests.mmio.ptrace.programs import device_file, run
+from tests.mmio.silent import silent_forms
 
 Row: TypeAlias = tuple[object, ...]
 
@@ -68,7 +69,8 @@ def all_steps() -> list[Step]:
         for prefix in ("", "f3", "f2")
         for flags in (0x202, 0x602)
     ]
-    return single + strings
+    silent = [Step(form.examples[64].hex(), {}, {"rsi": PLACE, "rdi": PLACE}) for form in silent_forms(64)]
+    return single + strings + silent
 
 
 def rows(trace: Iterable[Access], place: int) -> list[Row]:
@@ -118,6 +120,9 @@ def test_all_sources_record_the_same(executor: Executor, tmp_path: Path) -> None
         (step, seen) for step, seen in zip(steps, here, strict=True) if is_supported(decode(bytes.fromhex(step.code)))
     ]
     assert len(emulated) > 600
+    flushes = {form.examples[64].hex() for form in silent_forms(64) if not decode(form.examples[64]).accesses}
+    assert flushes  # CLFLUSH, which every x86-64 CPU has
+    assert [step.code for step, seen in zip(steps, here, strict=True) if seen and step.code in flushes] == []
     for step, seen in emulated:
         assert by_library(executor, step) == seen
 

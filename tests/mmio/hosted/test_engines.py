@@ -12,6 +12,7 @@ from tests.mmio.program.test_bounce_buffers import CALLS, START
 from tests.mmio.ptrace.models import pattern
 from tests.mmio.ptrace.programs import device_file, need_program, program
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS, MISALIGNED, NATIVE, SIGNALS, THREADS
+from tests.mmio.silent import in_c, silent_forms
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
 
@@ -43,6 +44,38 @@ def test_memtool_writes_a_mapped_file(tmp_path: Path, engine: str) -> None:
     run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], ["memtool", "mw", "-d", "device", "-l", "8", "7"])
     assert [(a.direction, a.width, a.offset, a.value) for a in run.accesses] == [(WRITE, 4, 8, 7)]
     assert path.read_bytes()[:16] == bytes([0] * 8 + [7] + [0] * 7)
+
+
+@both
+def test_an_instruction_that_only_checks_a_page_makes_no_record(tmp_path: Path, engine: str) -> None:
+    """What faults on a trapped page and accesses nothing there (a flush, an empty mask) is completed, unrecorded."""
+    device_file(tmp_path)
+    body = f"""
+    int main(int argc, char **argv) {{
+        volatile char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
+        int done = 0;
+        {in_c(64)}
+        printf("%d", done);
+        return 0;
+    }}"""
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(body), "device"])
+    assert (run.status, run.output, run.accesses) == (0, str(len(silent_forms(64))), []), run.complaints
+
+
+@both
+@pytest.mark.cpu("CLZERO")
+def test_clzero_is_one_write_of_a_line(tmp_path: Path, engine: str) -> None:
+    """CLZERO writes 64 zero bytes at the start of its line."""
+    path = device_file(tmp_path, b"\xff" * 4096)
+    body = """
+    int main(int argc, char **argv) {
+        char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
+        asm volatile("clzero" :: "a"(p + 0x147) : "memory");
+        return 0;
+    }"""
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(body), "device"])
+    assert [(a.letter, a.offset, a.width, a.value) for a in run.accesses] == [("W", 0x140, 64, 0)], run.complaints
+    assert path.read_bytes() == b"\xff" * 0x140 + bytes(64) + b"\xff" * (4096 - 0x180)
 
 
 @both

@@ -11,6 +11,7 @@ import pytest
 
 from mmio.inprocess import Mapping, ioremap
 from mmio.linux import libc
+from tests.mmio.inprocess.execute import Executor
 from tests.mmio.inprocess.models import Bytes
 from tests.native import compile_c
 
@@ -283,6 +284,21 @@ def test_access_across_the_start(driver: CDLL, device: Bytes) -> None:
         buffer = create_string_buffer(64)
         CDLL(None).memcpy(buffer, c_void_p(mapping.address - 32), c_size_t(64))
         assert buffer.raw[32:36] == bytes.fromhex("223344f4")
+
+
+def test_a_masked_store_across_the_start(tmp_path: Path, device: Bytes) -> None:
+    """A masked store that chooses only bytes of ordinary memory before the device makes no access to the device."""
+    executor = Executor(tmp_path)
+    mapping, before = with_memory_before(device)
+    code = bytes.fromhex("660f6f0e660fefd2660ff7d1")  # movdqa xmm1,[rsi]; pxor xmm2,xmm2; maskmovdqu xmm2,xmm1
+    mask = create_string_buffer(b"\xff" * 8 + bytes(8) + bytes(16), 48)
+    aligned = ctypes.addressof(mask) + 15 & -16
+    ctypes.memmove(aligned, b"\xff" * 8 + bytes(8), 16)
+    with mapping:
+        ctypes.memset(before + libc.PAGE - 16, 0xAA, 16)
+        executor.run(code, rsi=aligned, rdi=mapping.address - 8)
+        assert ctypes.string_at(before + libc.PAGE - 16, 16) == b"\xaa" * 8 + bytes(8)
+        assert list(mapping.trace) == []
 
 
 def with_memory_before(device: Bytes) -> tuple[Mapping, int]:

@@ -16,9 +16,20 @@ from mmio.ptrace.instruction_cache import Site
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS
+from tests.mmio.silent import in_c, silent_forms
 from tests.native import ROOT
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
+
+
+def test_a_32_bit_instruction_that_only_checks_a_page_makes_no_record(tmp_path: Path) -> None:
+    """What faults on a trapped page and accesses nothing there is completed in 32-bit programs, too."""
+    tracer = Tracer()
+    path = device_file(tmp_path)
+    tracer.map_file(str(path))
+    source = f"START {{ volatile unsigned *p = map(path); int done = 0; {in_c(32)} leave(done); }}"
+    assert run(tracer, program_32(source), path).status == len(silent_forms(32)) > 1
+    assert list(tracer.trace) == []
 
 
 @pytest.mark.parametrize("letter", WIDTHS)

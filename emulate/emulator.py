@@ -6,15 +6,14 @@ An instruction met before costs one dictionary look-up and the work itself; that
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, decode
+from decode.cache import SIZE, checked_size
 from emulate.answer import BusError, is_about_an_answer
 from emulate.builder import Settings
 from emulate.bus import Bus
-from emulate.compiler import Compiled, compile_instruction
+from emulate.compilations import shared
+from emulate.compiler import Compiled
 from emulate.cpu import RIP, SLOTS, RegisterFile
 from emulate.faults import Fault
-
-CACHE_SIZE = 1 << 16
-"""Distinct byte strings remembered before the cache starts afresh."""
 
 _LONGEST = 15
 
@@ -34,6 +33,13 @@ class Emulator:
         vouched: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
             `AddressSpace` does, and each read is a little cheaper. Nothing looks at them then: what else a bus
             answered would stand in a register.
+        cache_size: byte strings whose compiled instructions are kept, in each of the three modes; about 2 KiB of memory
+            each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
+            equal, besides `bus`, share what is kept.
+
+    Raises:
+        ValueError: `max_iterations` or `cache_size` is less than 1.
+        TypeError: `cache_size` is no int.
     """
 
     def __init__(
@@ -45,12 +51,14 @@ class Emulator:
         max_iterations: int | None = None,
         port_allowed: Callable[[int, int], bool] | None = None,
         vouched: bool = False,
+        cache_size: int = SIZE,
     ) -> None:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self.settings = Settings(slots, alignment_check, max_iterations, port_allowed, vouched)
-        self._known: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
+        self.settings = Settings(tuple(slots), alignment_check, max_iterations, port_allowed, vouched)
+        self._compilations = shared(self.settings, checked_size(cache_size))
+        self._known = self._compilations.recent
 
     @property
     def bus(self) -> Bus:
@@ -112,18 +120,7 @@ class Emulator:
             raise TypeError(
                 f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits"
             )
-        code = bytes(code)
-        known = self._known.get(bits, {})
-        found = known.get(code)
-        if found is None:
-            instruction = decode(code, bits)
-            found = known.get(instruction.code)
-            if found is None:
-                found = compile_instruction(instruction, self.settings)
-            if len(known) >= CACHE_SIZE:
-                known.clear()
-            known[instruction.code] = known[code] = found
-        return found
+        return self._compilations.compiled(bits, bytes(code))
 
     def _fetch(self, cpu: RegisterFile) -> bytes:
         """Read the instruction at cs:rip from the bus, never more bytes than it has."""

@@ -15,6 +15,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
+from decode.cache import Cache
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
 from mmio.inprocess import out_of_line
@@ -27,7 +28,6 @@ from mmio.space.initiator import Initiator
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 _LONGEST: Final = 15  # bytes of an instruction
-_MOST: Final = 1 << 16  # sites remembered before the memory starts afresh
 _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it
 
 
@@ -44,20 +44,22 @@ class Site:
 
 
 class Sites(dict[int, Site]):
-    """What to do about an instruction, by the eight bytes from its start."""
+    """What to do about an instruction, by the eight bytes from its start. The recent generation of a bounded cache."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._cache = Cache[int, Site](recent=self)
         self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True)  # only to compile with
 
     def __missing__(self, word: int) -> Site:
-        if len(self) >= _MOST:
-            self.clear()
+        known = self._cache.find(word)
+        if known is not None:
+            return known
         site = Site(None, self._run_long)
         if word:  # else the entry has read nothing
             with suppress(TruncatedInstruction):
                 site = self._site(word.to_bytes(8, "little"))
-        self[word] = site
+        self._cache.keep(word, site)
         return site if site.instruction is None or site.port else evolve(site, run=partial(_run_first, site))
 
     def at(self, ip: int) -> Site:

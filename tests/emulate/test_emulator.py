@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import DecodeError, Instruction, InvalidInstruction, TruncatedInstruction
-from emulate import Cpu, Emulator, Fault, PageFault, Ram, UnsupportedInstruction, emulator
+from emulate import Cpu, Emulator, Fault, PageFault, Ram, UnsupportedInstruction
 from tests.emulate.everywhere import Everywhere
 
 
@@ -109,15 +109,6 @@ def test_compiled_instructions_are_remembered() -> None:
     first = machine.compile(64, b"\x8b\x07")
     assert machine.compile(64, b"\x8b\x07\x90") is first
     assert machine.compile(32, b"\x8b\x07") is not first
-
-
-def test_memory_for_compiled_instructions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full cache starts afresh."""
-    monkeypatch.setattr(emulator, "CACHE_SIZE", 4)
-    machine = Emulator(Ram(1))
-    for value in range(20):
-        machine.step(Cpu(), bytes((0xB0, value)))
-        assert len(machine._known[64]) <= 5
 
 
 def test_a_mode_nobody_knows_is_refused() -> None:

@@ -1,10 +1,10 @@
 """Bounded caches: two generations of entries, look-ups without a lock, and no expensive step.
 
 Clearing a full cache frees tens of thousands of objects in one call and makes everything in use again from nothing; an
-LRU list writes at every hit. Here a hit is one look-up in a plain dict, `recent`. When that holds half of what the cache
-may, its entries become the older generation; one that is looked up there returns to `recent`, and each new entry evicts
-one that was not, those first that have been there for longest. So whatever the size, a new entry costs the eviction of
-one other, and at the end of a generation two copies of a dict without its contents.
+LRU list writes at every hit. Here a hit is one look-up in a plain dict, `recent`. When that holds half of what the
+cache may, its entries become the older generation; one that is looked up there returns to `recent`, and each new entry
+evicts one that was not, those first that have been there for longest. So whatever the size, a new entry costs the
+eviction of one other, and at the end of a generation two copies of a dict without its contents.
 
 A new entry is stored before an old one is freed: the objects freed make up for those made, the net number of
 allocations that Python's garbage collector counts stays about 0, and a cache in use starts no collection.

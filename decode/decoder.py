@@ -26,7 +26,6 @@ from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import Register as IcedRegister
 
 from decode.cache import Cache
-from decode.errors import InvalidInstruction, TruncatedInstruction
 from decode.instruction import Access, Instruction, MemoryAccess, PortAccess
 from decode.operands import (
     NONE,
@@ -42,11 +41,9 @@ from decode.operands import (
     PortOperand,
     RegisterOperand,
 )
+from decode.refusal import MAX_LENGTH, refusal
 from decode.registers import REGISTERS, SEGMENT, Register
 from decode.selection import explicit_access
-
-MAX_LENGTH: Final = 15
-"""Longest instruction in bytes; the CPU raises #GP beyond (SDM vol. 2A, 2.3.11)."""
 
 
 def names(enumeration: object) -> dict[int, str]:
@@ -133,7 +130,7 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
 
     Raises:
         TruncatedInstruction: the bytes end before the instruction does.
-        InvalidInstruction: no instruction has this encoding.
+        InvalidInstruction: no instruction has this encoding; `vector` is what the CPU raises.
         ValueError: `bits` is not a mode.
         TypeError: `code` is not bytes-like.
     """
@@ -152,9 +149,7 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
     decoder = Decoder(bits, window)
     raw = decoder.decode()
     if decoder.last_error != DecoderError.NONE:
-        if decoder.last_error == DecoderError.NO_MORE_BYTES:
-            raise TruncatedInstruction("more bytes are needed to end this instruction", window, bits)
-        raise InvalidInstruction("no instruction has this encoding", window, bits)
+        raise refusal(decoder, window, bits)
     exact = window[: raw.len]
     instruction = cache.find(exact)
     if instruction is None:

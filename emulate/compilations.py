@@ -11,13 +11,12 @@ from attrs import fields
 
 from decode import decode
 from decode.cache import Cache
+from decode.refusal import MAX_LENGTH
 from emulate.builder import Settings
 from emulate.compiler import Compiled, compile_instruction
 
 _LONGEST_KEY: Final = 32
 """Bytes of code that are kept as a key: with what follows an instruction it is found sooner, but memory has a bound."""
-
-_WINDOW: Final = 15  # bytes of the longest instruction
 
 
 class Compilations:
@@ -52,7 +51,7 @@ class Compilations:
             DecodeError: the bytes are not an instruction.
             ValueError: `bits` is not a mode.
         """
-        key = code if len(code) <= _LONGEST_KEY else code[:_WINDOW]
+        key = code if len(code) <= _LONGEST_KEY else code[:MAX_LENGTH]
         cache = self._caches.get(bits)
         if cache is None:
             raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")

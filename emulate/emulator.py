@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, decode
 from decode.cache import SIZE, checked_size
+from decode.refusal import MAX_LENGTH
+from decode.registers import REGISTERS
+from emulate.address import canonical, check_limit
 from emulate.answer import BusError, is_about_an_answer
 from emulate.builder import Settings
 from emulate.bus import Bus
@@ -14,8 +17,6 @@ from emulate.compilations import shared
 from emulate.compiler import Compiled
 from emulate.cpu import RIP, SLOTS, RegisterFile
 from emulate.faults import Fault
-
-_LONGEST = 15
 
 
 class Emulator:
@@ -80,7 +81,7 @@ class Emulator:
         Raises:
             Fault: what the CPU would raise. The registers are as they were, except for finished REP elements.
             UnsupportedInstruction: the emulator does not do this instruction.
-            DecodeError: the bytes are not an instruction.
+            DecodeError: the bytes are not an instruction; its `vector` is what the CPU would raise.
             BusError: the bus answered something that does not fit. The registers are as they were.
             Exception: whatever the bus raised, unchanged.
         """
@@ -123,16 +124,33 @@ class Emulator:
         return self._compilations.compiled(bits, bytes(code))
 
     def _fetch(self, cpu: RegisterFile) -> bytes:
-        """Read the instruction at cs:rip from the bus, never more bytes than it has."""
-        ip = cpu.regs[cpu.slots[RIP]]
-        address = ip if cpu.bits == 64 else ip + cpu.bases[1] & 0xFFFFFFFF
+        """Read the instruction at cs:rip from the bus; byte by byte, and none too many, where the bus has no `fetch`.
+
+        Raises:
+            GeneralProtection: rip is not canonical, or some of the instruction lies beyond the limit of cs.
+            DecodeError: the bytes are not an instruction.
+            Exception: whatever the bus raised for a byte that is not there.
+        """
+        start = cpu.regs[cpu.slots[RIP]]
         fetch = getattr(self._bus, "fetch", None)
-        if fetch is not None:
-            return bytes(fetch(address, _LONGEST))
         code = b""
         while True:
-            code += bytes([self._bus.read(address + len(code), 1)])
+            address = _code_address(cpu, start + len(code), 1)
+            more = bytes([self._bus.read(address, 1)] if fetch is None else fetch(address, MAX_LENGTH - len(code)))
+            code += more
             try:
-                return decode(code, cpu.bits).code
+                found = decode(code, cpu.bits).code
             except TruncatedInstruction:
+                if not more:
+                    raise
                 continue
+            _code_address(cpu, start, len(found))
+            return found
+
+
+def _code_address(cpu: RegisterFile, offset: int, width: int) -> int:
+    """Return the linear address of code at an offset in cs. Raises #GP (SDM vol. 3A, 6.15, interrupt 13)."""
+    if cpu.bits == 64:
+        return canonical(offset, width)
+    check_limit(cpu.limits, REGISTERS["cs"], offset, width)
+    return offset + cpu.bases[1] & 0xFFFFFFFF

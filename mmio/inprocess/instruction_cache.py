@@ -14,8 +14,17 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from decode import Instruction, MemoryTouch, PortAccess, PortOperand, TruncatedInstruction, iter_accesses
+from decode import (
+    Instruction,
+    InvalidInstruction,
+    MemoryTouch,
+    PortAccess,
+    PortOperand,
+    TruncatedInstruction,
+    iter_accesses,
+)
 from decode.cache import Cache
+from decode.refusal import MAX_LENGTH
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
 from mmio.inprocess import out_of_line
@@ -27,7 +36,6 @@ from mmio.space.initiator import Initiator
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
-_LONGEST: Final = 15  # bytes of an instruction
 _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it
 
 
@@ -68,11 +76,24 @@ class Sites(dict[int, Site]):
         Raises:
             InvalidInstruction: the bytes there are none, says the decoder; the CPU thought otherwise.
         """
-        code = string_at(ip, min(_LONGEST, PAGE - ip % PAGE))
+        code = string_at(ip, min(MAX_LENGTH, PAGE - ip % PAGE))
         try:
             return self._site(code)
         except TruncatedInstruction:
-            return self._site(code + string_at(ip + len(code), _LONGEST - len(code)))
+            return self._site(code + string_at(ip + len(code), MAX_LENGTH - len(code)))
+
+    def of_a_protection_fault(self, word: int, ip: int) -> Site | None:
+        """Return the site of an instruction that user code may not execute; None when it has more than 15 bytes.
+
+        Args:
+            word: the first eight bytes.
+            ip: its address.
+        """
+        try:
+            site = self[word]
+            return self.at(ip) if site.instruction is None else site
+        except InvalidInstruction:
+            return None
 
     def _site(self, code: bytes) -> Site:
         try:

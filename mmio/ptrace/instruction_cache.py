@@ -19,14 +19,12 @@ from decode import (
     iter_accesses,
 )
 from decode.cache import SIZE, Cache
+from decode.refusal import MAX_LENGTH
 from decode.registers import GENERAL
 from emulate import Emulator, Ram, UnsupportedInstruction
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
 from mmio.ptrace.frame import CODE_32, CS, RIP, SLOTS, Frame
-
-LONGEST: Final = 15
-"""Bytes of an instruction."""
 
 _PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops at the first that faults
 
@@ -99,7 +97,7 @@ class Sites(dict[int, Site]):
         """
         ip = frame.regs[RIP]
         frame.bits = 32 if frame.regs[CS] == CODE_32 else 64
-        code = read_memory(frame.pid, ip, LONGEST)
+        code = read_memory(frame.pid, ip, MAX_LENGTH)
         try:
             site = site_of(code, frame.bits)
         except TruncatedInstruction as error:

@@ -4,7 +4,7 @@ Clearing a full cache frees tens of thousands of objects in one call and makes e
 LRU list writes at every hit. Here a hit is one look-up in a plain dict, `recent`. When that holds half of what the
 cache may, its entries become the older generation; one that is looked up there returns to `recent`, and each new entry
 evicts one that was not, those first that have been there for longest. So whatever the size, a new entry costs the
-eviction of one other, and at the end of a generation two copies of a dict without its contents.
+eviction of one other, and at the end of a generation a list of the keys.
 
 A new entry is stored before an old one is freed: the objects freed make up for those made, the net number of
 allocations that Python's garbage collector counts stays about 0, and a cache in use starts no collection.
@@ -79,10 +79,10 @@ class Cache(Generic[_K, _V]):
 
     def _end_generation(self) -> None:
         """Move `recent` to the older generation."""
-        older = {**self._older, **self.recent}
-        order = list(older)
+        self._older.update(self.recent)
+        order = list(self._older)
         order.reverse()
-        self._older, self._order = older, order
+        self._order = order
         self.recent.clear()
 
 

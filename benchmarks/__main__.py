@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import asdict
 
 from benchmarks import (
+    distinct,
     engines,
     flashrom,
     imports,
@@ -29,7 +30,7 @@ from benchmarks.chart import draw
 from benchmarks.measure import Timing, table
 from benchmarks.readme import refreshed
 
-PARTS = (step, inprocess, ptrace, tracebit, engines, flashrom, workload, watch, record, stream, imports)
+PARTS = (step, distinct, inprocess, ptrace, tracebit, engines, flashrom, workload, watch, record, stream, imports)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 README = RESULTS.parents[1] / "README.md"
 PICTURE = RESULTS.with_suffix(".svg")
@@ -64,6 +65,7 @@ def main() -> None:
             tracebit.counts(),
             f"A recorded access takes {record.memory():.0f} bytes of memory; it should be 150 at most.",
             stream.memory(stream.RECORDS),
+            distinct.memory(distinct.INSTRUCTIONS),
         ]
     )
     RESULTS.write_text(text + "\n")

@@ -1,7 +1,7 @@
 """Bytes to instructions: operands, widths, directions. The only package that knows iced-x86."""
 
 from decode.decoder import decode
-from decode.errors import DecodeError, InvalidInstruction, PagetrapError, TruncatedInstruction
+from decode.errors import DecodeError, InstructionTooLong, InvalidInstruction, PagetrapError, TruncatedInstruction
 from decode.forms import Form, forms
 from decode.instruction import Instruction, MemoryAccess, PortAccess
 from decode.operands import (
@@ -33,6 +33,7 @@ __all__ = [
     "Form",
     "ImmediateOperand",
     "Instruction",
+    "InstructionTooLong",
     "InvalidInstruction",
     "MemoryAccess",
     "MemoryOperand",

@@ -25,7 +25,7 @@ from iced_x86 import (
 from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import Register as IcedRegister
 
-from decode.errors import InvalidInstruction, TruncatedInstruction
+from decode.cache import Cache
 from decode.instruction import Access, Instruction, MemoryAccess, PortAccess
 from decode.operands import (
     NONE,
@@ -41,14 +41,9 @@ from decode.operands import (
     PortOperand,
     RegisterOperand,
 )
+from decode.refusal import MAX_LENGTH, refusal
 from decode.registers import REGISTERS, SEGMENT, Register
 from decode.selection import explicit_access
-
-MAX_LENGTH: Final = 15
-"""Longest instruction in bytes; the CPU raises #GP beyond (SDM vol. 2A, 2.3.11)."""
-
-CACHE_SIZE: Final = 1 << 16
-"""Distinct byte strings remembered before the cache starts afresh."""
 
 
 def names(enumeration: object) -> dict[int, str]:
@@ -108,6 +103,12 @@ _IMPLICIT_BASES: Final = {
     OpKind.MEMORY_ESRDI: ("rdi", 8),
 }
 _ES_KINDS: Final = (OpKind.MEMORY_ESDI, OpKind.MEMORY_ESEDI, OpKind.MEMORY_ESRDI)
+# One object for all instructions: there are few, and each would be an object for the garbage collector to look at.
+_REGISTER_OPERANDS: Final = {
+    (register.name, direction): RegisterOperand(register, direction)
+    for register in _REGISTERS.values()
+    for direction in (NONE, READ, WRITE, READ_WRITE)
+}
 UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
 """They take a line by its address and move no data, which iced-x86 calls a read."""
 LINE: Final = 64
@@ -116,13 +117,15 @@ _CLEARED_BY: Final = {"CLZEROW": IcedRegister.AX, "CLZEROD": IcedRegister.EAX, "
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 _info = InstructionInfoFactory().info
-_cache: dict[tuple[int, bytes], Instruction] = {}
+_caches: Final = {bits: Cache[bytes, Instruction]() for bits in (16, 32, 64)}
+_recent: Final = {bits: cache.recent for bits, cache in _caches.items()}
 
 
 def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
     """Decode the instruction at the start of `code`.
 
-    Equal bytes in the same mode give the same `Instruction` object, from a cache.
+    Equal bytes in the same mode give the same `Instruction` object while it is in the cache, which keeps
+    `decode.cache.SIZE` byte strings a mode. The same bytes with others after them take one more entry.
 
     Args:
         code: at least the instruction's bytes; more may follow and are ignored.
@@ -130,32 +133,33 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
 
     Raises:
         TruncatedInstruction: the bytes end before the instruction does.
-        InvalidInstruction: no instruction has this encoding.
+        InvalidInstruction: no instruction has this encoding; `vector` is what the CPU raises.
         ValueError: `bits` is not a mode.
         TypeError: `code` is not bytes-like.
     """
     try:
-        return _cache[bits, code]  # type: ignore[index]  # bytes that cannot be a key are looked up below
+        return _recent[bits][code]  # type: ignore[index]  # bytes that cannot be a key are looked up below
     except (KeyError, TypeError):
         pass
     if bits not in (16, 32, 64):
         raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
     if not isinstance(code, bytes | bytearray | memoryview):
         raise TypeError(f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits")
-    window = bytes(code[:MAX_LENGTH])
+    window, cache = bytes(code[:MAX_LENGTH]), _caches[bits]
+    instruction = cache.find(window)
+    if instruction is not None:
+        return instruction
     decoder = Decoder(bits, window)
     raw = decoder.decode()
     if decoder.last_error != DecoderError.NONE:
-        if decoder.last_error == DecoderError.NO_MORE_BYTES:
-            raise TruncatedInstruction("more bytes are needed to end this instruction", window, bits)
-        raise InvalidInstruction("no instruction has this encoding", window, bits)
+        raise refusal(decoder, window, bits)
     exact = window[: raw.len]
-    if len(_cache) >= CACHE_SIZE:
-        _cache.clear()
-    instruction = _cache.get((bits, exact))
+    instruction = cache.find(exact)
     if instruction is None:
-        instruction = _cache[bits, exact] = _build(raw, exact, bits)
-    _cache[bits, window] = instruction
+        instruction = _build(raw, exact, bits)
+        cache.keep(exact, instruction)
+    if window != exact:
+        cache.keep(window, instruction)
     return instruction
 
 
@@ -203,7 +207,7 @@ def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: 
         if mnemonic.startswith(("ins", "outs")) and raw.is_string_instruction:
             out = mnemonic.startswith("outs")
             return PortOperand(register, 0, _STRING_WIDTHS[mnemonic[-1]], WRITE if out else READ)
-        return RegisterOperand(register, direction)
+        return _REGISTER_OPERANDS[register.name, direction]
     if kind in _IMMEDIATE_WIDTHS:
         width = _IMMEDIATE_WIDTHS[kind]
         value = raw.immediate(index) & (1 << 8 * width) - 1

@@ -1,8 +1,11 @@
 """The base of all errors, and what can be wrong with instruction bytes.
 
-There are two kinds of bad bytes only, because a caller acts differently on them: with more bytes a truncated
-instruction may become a good one (a short one at the end of the last mapped page is legal), an invalid one never does.
+There are two kinds of bad bytes, because a caller acts differently on them: with more bytes a truncated instruction may
+become a good one (a short one at the end of the last mapped page is legal), an invalid one never does. What the CPU
+raises for each is the class attribute `vector`.
 """
+
+from typing import ClassVar
 
 
 class PagetrapError(Exception):
@@ -19,7 +22,12 @@ class DecodeError(PagetrapError, ValueError):
     Attributes:
         code: the bytes that were looked at, at most 15.
         bits: the mode, 16, 32 or 64.
+        vector: the exception that the CPU raises for them, 6 for #UD or 13 for #GP; None when more bytes decide.
+        error_code: what it pushes with it, None for vectors without one.
     """
+
+    vector: ClassVar[int | None] = None
+    error_code: ClassVar[int | None] = None
 
     def __init__(self, reason: str, code: bytes, bits: int) -> None:
         super().__init__(f"{reason}: {code.hex(' ') or 'no bytes'} ({bits}-bit code)")
@@ -29,8 +37,27 @@ class DecodeError(PagetrapError, ValueError):
 
 
 class TruncatedInstruction(DecodeError):
-    """The bytes end before the instruction does; with more of them it may become one, or turn out to be invalid."""
+    """The bytes end before the instruction does; with more of them it may become one, or turn out to be invalid.
+
+    Where they end because their page does, the CPU fetches the next byte from the next page: #PF if that is absent.
+    """
 
 
 class InvalidInstruction(DecodeError):
-    """No instruction has this encoding: unknown opcode, LOCK where it is not allowed, more than 15 bytes."""
+    """No instruction has this encoding: #UD, or #GP for `InstructionTooLong`.
+
+    #UD is for an unknown opcode, and for a prefix where it is not allowed, such as LOCK, or REX or 66 before VEX.
+    """
+
+    vector = 6
+
+
+class InstructionTooLong(InvalidInstruction):
+    """The instruction would have more than 15 bytes: #GP(0), before any byte after the fifteenth is fetched.
+
+    That rule is in SDM vol. 3A, 6.15, interrupt 13. Bytes that are undefined as well may raise #UD instead: the manual
+    does not order the two (SDM vol. 3A, table 6-2), and CPUs differ.
+    """
+
+    vector = 13
+    error_code = 0

@@ -17,6 +17,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from decode import Instruction
+from decode.cache import Cache
 from emulate import families  # noqa: F401  # fills RECIPES
 from emulate.answer import COMPILED
 from emulate.builder import Builder, Settings
@@ -33,12 +34,20 @@ class Compiled:
         instruction: what it is.
         run: `run(cpu, bus)` executes it once: all accesses, then all register writes, rip among them. Raises a `Fault`
             or whatever the bus raised, with the registers as they were (finished REP elements excepted).
-        source: the Python text of `run`, empty for string instructions, which share one state machine.
+        settings: what it was compiled for.
     """
 
     instruction: Instruction
     run: Run
-    source: str
+    settings: Settings
+
+    @property
+    def source(self) -> str:
+        """The Python text of `run`, empty for string instructions, which share one state machine.
+
+        It is written again whenever somebody asks: kept, it would be a fifth of what a compiled instruction takes.
+        """
+        return _written(self.instruction, self.settings)[1]
 
 
 def compile_instruction(instruction: Instruction, settings: Settings) -> Compiled:
@@ -47,17 +56,37 @@ def compile_instruction(instruction: Instruction, settings: Settings) -> Compile
     Raises:
         UnsupportedInstruction: no recipe does this instruction or this form of it.
     """
+    run, source, namespace = _written(instruction, settings)
+    if run is None:
+        run = _function(source, _namespace(namespace, settings))
+    if instruction.bits == 16 and instruction.encoding != "legacy":
+        run = _in_protected_mode(run)
+    return Compiled(instruction, run, settings)
+
+
+def _written(instruction: Instruction, settings: Settings) -> tuple[Run | None, str, dict[str, Any]]:
+    """Return a ready-made function, or a source and the names it uses. Raises UnsupportedInstruction."""
     recipe = _recipe(instruction)
     if recipe is None:
         raise UnsupportedInstruction(instruction, reason(instruction.mnemonic))
     builder = Builder(instruction, settings)
-    run, source = recipe(builder), ""
-    if run is None:
-        source, namespace = builder.finish()
-        run = _function(source, namespace | {"__tracebackhide__": True})  # by pytest: it has no text to show
-    if instruction.bits == 16 and instruction.encoding != "legacy":
-        run = _in_protected_mode(run)
-    return Compiled(instruction, run, source)
+    run = recipe(builder)
+    return (None, *builder.finish()) if run is None else (run, "", {})
+
+
+_namespaces: Final = Cache[tuple[tuple[str, int], ...], dict[str, Any]](256)
+
+
+def _namespace(names: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the global names of a function: one dict for all functions that use the same objects by the same names."""
+    if settings.port_allowed is not None:  # it may own the emulator, and would be kept alive here
+        return names | {"__tracebackhide__": True}
+    key = tuple((name, id(value)) for name, value in names.items())  # whose values live as long as the dict here
+    found = _namespaces.find(key)
+    if found is None:
+        found = names | {"__tracebackhide__": True}  # by pytest: it has no text to show
+        _namespaces.keep(key, found)
+    return found
 
 
 def _in_protected_mode(run: Run) -> Run:

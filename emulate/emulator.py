@@ -6,17 +6,17 @@ An instruction met before costs one dictionary look-up and the work itself; that
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, decode
+from decode.cache import SIZE, checked_size
+from decode.refusal import MAX_LENGTH
+from decode.registers import REGISTERS
+from emulate.address import canonical, check_limit
 from emulate.answer import BusError, is_about_an_answer
 from emulate.builder import Settings
 from emulate.bus import Bus
-from emulate.compiler import Compiled, compile_instruction
+from emulate.compilations import shared
+from emulate.compiler import Compiled
 from emulate.cpu import RIP, SLOTS, RegisterFile
 from emulate.faults import Fault
-
-CACHE_SIZE = 1 << 16
-"""Distinct byte strings remembered before the cache starts afresh."""
-
-_LONGEST = 15
 
 
 class Emulator:
@@ -34,6 +34,13 @@ class Emulator:
         vouched: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
             `AddressSpace` does, and each read is a little cheaper. Nothing looks at them then: what else a bus
             answered would stand in a register.
+        cache_size: byte strings whose compiled instructions are kept, in each of the three modes; about 2 KiB of memory
+            each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
+            equal, besides `bus`, share what is kept.
+
+    Raises:
+        ValueError: `max_iterations` or `cache_size` is less than 1.
+        TypeError: `cache_size` is no int.
     """
 
     def __init__(
@@ -45,12 +52,14 @@ class Emulator:
         max_iterations: int | None = None,
         port_allowed: Callable[[int, int], bool] | None = None,
         vouched: bool = False,
+        cache_size: int = SIZE,
     ) -> None:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         self.bus = bus
-        self.settings = Settings(slots, alignment_check, max_iterations, port_allowed, vouched)
-        self._known: dict[int, dict[bytes, Compiled]] = {16: {}, 32: {}, 64: {}}
+        self.settings = Settings(tuple(slots), alignment_check, max_iterations, port_allowed, vouched)
+        self._compilations = shared(self.settings, checked_size(cache_size))
+        self._known = self._compilations.recent
 
     @property
     def bus(self) -> Bus:
@@ -72,7 +81,7 @@ class Emulator:
         Raises:
             Fault: what the CPU would raise. The registers are as they were, except for finished REP elements.
             UnsupportedInstruction: the emulator does not do this instruction.
-            DecodeError: the bytes are not an instruction.
+            DecodeError: the bytes are not an instruction; its `vector` is what the CPU would raise.
             BusError: the bus answered something that does not fit. The registers are as they were.
             Exception: whatever the bus raised, unchanged.
         """
@@ -112,30 +121,36 @@ class Emulator:
             raise TypeError(
                 f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits"
             )
-        code = bytes(code)
-        known = self._known.get(bits, {})
-        found = known.get(code)
-        if found is None:
-            instruction = decode(code, bits)
-            found = known.get(instruction.code)
-            if found is None:
-                found = compile_instruction(instruction, self.settings)
-            if len(known) >= CACHE_SIZE:
-                known.clear()
-            known[instruction.code] = known[code] = found
-        return found
+        return self._compilations.compiled(bits, bytes(code))
 
     def _fetch(self, cpu: RegisterFile) -> bytes:
-        """Read the instruction at cs:rip from the bus, never more bytes than it has."""
-        ip = cpu.regs[cpu.slots[RIP]]
-        address = ip if cpu.bits == 64 else ip + cpu.bases[1] & 0xFFFFFFFF
+        """Read the instruction at cs:rip from the bus; byte by byte, and none too many, where the bus has no `fetch`.
+
+        Raises:
+            GeneralProtection: rip is not canonical, or some of the instruction lies beyond the limit of cs.
+            DecodeError: the bytes are not an instruction.
+            Exception: whatever the bus raised for a byte that is not there.
+        """
+        start = cpu.regs[cpu.slots[RIP]]
         fetch = getattr(self._bus, "fetch", None)
-        if fetch is not None:
-            return bytes(fetch(address, _LONGEST))
         code = b""
         while True:
-            code += bytes([self._bus.read(address + len(code), 1)])
+            address = _code_address(cpu, start + len(code), 1)
+            more = bytes([self._bus.read(address, 1)] if fetch is None else fetch(address, MAX_LENGTH - len(code)))
+            code += more
             try:
-                return decode(code, cpu.bits).code
+                found = decode(code, cpu.bits).code
             except TruncatedInstruction:
+                if not more:
+                    raise
                 continue
+            _code_address(cpu, start, len(found))
+            return found
+
+
+def _code_address(cpu: RegisterFile, offset: int, width: int) -> int:
+    """Return the linear address of code at an offset in cs. Raises #GP (SDM vol. 3A, 6.15, interrupt 13)."""
+    if cpu.bits == 64:
+        return canonical(offset, width)
+    check_limit(cpu.limits, REGISTERS["cs"], offset, width)
+    return offset + cpu.bases[1] & 0xFFFFFFFF

@@ -79,12 +79,11 @@ class Faults:
                     return
                 site = self._sites[regs[CODE]]
             elif cause == _KERNEL:
-                site = self._sites[regs[CODE]]
-                if site.instruction is None:
-                    site = self._sites.at(regs[RIP])
-                if site.port is None or not process.targets.ports:
+                known = self._sites.of_a_protection_fault(regs[CODE], regs[RIP])
+                if known is None or known.port is None or not process.targets.ports:
                     self._copy_or_pass_on(thread, frame, siginfo)
                     return
+                site = known
             else:
                 self._pass_on(thread, frame, siginfo)
                 return

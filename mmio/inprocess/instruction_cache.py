@@ -14,7 +14,9 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from decode import Instruction, PortAccess, PortOperand, TruncatedInstruction, checked_ranges
+from decode import Instruction, InvalidInstruction, PortAccess, PortOperand, TruncatedInstruction, checked_ranges
+from decode.cache import Cache
+from decode.refusal import MAX_LENGTH
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
 from mmio.inprocess import out_of_line
@@ -26,8 +28,6 @@ from mmio.space.initiator import Initiator
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
-_LONGEST: Final = 15  # bytes of an instruction
-_MOST: Final = 1 << 16  # sites remembered before the memory starts afresh
 _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration of it
 
 
@@ -44,20 +44,22 @@ class Site:
 
 
 class Sites(dict[int, Site]):
-    """What to do about an instruction, by the eight bytes from its start."""
+    """What to do about an instruction, by the eight bytes from its start. The recent generation of a bounded cache."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._cache = Cache[int, Site](recent=self)
         self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True)  # only to compile with
 
     def __missing__(self, word: int) -> Site:
-        if len(self) >= _MOST:
-            self.clear()
+        known = self._cache.find(word)
+        if known is not None:
+            return known
         site = Site(None, self._run_long)
         if word:  # else the entry has read nothing
             with suppress(TruncatedInstruction):
                 site = self._site(word.to_bytes(8, "little"))
-        self[word] = site
+        self._cache.keep(word, site)
         return site if site.instruction is None or site.port else evolve(site, run=partial(_run_first, site))
 
     def at(self, ip: int) -> Site:
@@ -66,11 +68,24 @@ class Sites(dict[int, Site]):
         Raises:
             InvalidInstruction: the bytes there are none, says the decoder; the CPU thought otherwise.
         """
-        code = string_at(ip, min(_LONGEST, PAGE - ip % PAGE))
+        code = string_at(ip, min(MAX_LENGTH, PAGE - ip % PAGE))
         try:
             return self._site(code)
         except TruncatedInstruction:
-            return self._site(code + string_at(ip + len(code), _LONGEST - len(code)))
+            return self._site(code + string_at(ip + len(code), MAX_LENGTH - len(code)))
+
+    def of_a_protection_fault(self, word: int, ip: int) -> Site | None:
+        """Return the site of an instruction that user code may not execute; None when it has more than 15 bytes.
+
+        Args:
+            word: the first eight bytes.
+            ip: its address.
+        """
+        try:
+            site = self[word]
+            return self.at(ip) if site.instruction is None else site
+        except InvalidInstruction:
+            return None
 
     def _site(self, code: bytes) -> Site:
         try:

@@ -125,14 +125,12 @@ class Trap:
             trapped = frame, regs, bus = self._frames[context]
             try:
                 pending_exceptions.check()
-                site = self._sites[regs[CODE]]
-                if site.instruction is None:
-                    site = self._sites.at(regs[RIP])
-                bus.ip = regs[RIP]
-                bus.instruction = site.instruction
-                if site.port is None:  # another instruction that user code may not execute
+                site = self._sites.of_a_protection_fault(regs[CODE], regs[RIP])
+                if site is None or site.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
                 else:
+                    bus.ip = regs[RIP]
+                    bus.instruction = site.instruction
                     site.run(frame, bus)
                 return
             except BaseException as error:

@@ -5,7 +5,7 @@ makes it writable: then a stop costs one look-up. All other code is read at ever
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -18,16 +18,14 @@ from decode import (
     TruncatedInstruction,
     checked_ranges,
 )
+from decode.cache import SIZE, Cache
+from decode.refusal import MAX_LENGTH
 from decode.registers import GENERAL
 from emulate import Emulator, Ram, UnsupportedInstruction
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
 from mmio.ptrace.frame import CODE_32, CS, RIP, SLOTS, Frame
 
-LONGEST: Final = 15
-"""Bytes of an instruction."""
-
-_MOST: Final = 1 << 16  # entries of a cache before it starts afresh
 _PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops at the first that faults
 
 _emulator: Final = Emulator(Ram(0), slots=SLOTS, vouched=True)  # only to compile with
@@ -62,7 +60,7 @@ class Site(NamedTuple):
         return any(0 <= address - start < width for start, width in checked)
 
 
-@cache
+@lru_cache(maxsize=SIZE)
 def site_of(code: bytes, bits: int) -> Site:
     """Return the site of the instruction at the start of `code`.
 
@@ -80,10 +78,14 @@ def site_of(code: bytes, bits: int) -> Site:
 
 
 class Sites(dict[int, Site]):
-    """The sites of one process, by address, as far as they may be remembered. See `at`."""
+    """The sites of one process, by address, as far as they may be remembered. See `at`.
+
+    It is the recent generation of a bounded cache; a site that has left it is read again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self._cache = Cache[int, Site](recent=self)
         self._texts: list[tuple[int, int]] = []  # where code cannot change unseen
         self._others: list[tuple[int, int]] = []  # where it can, so far as we have looked
 
@@ -95,7 +97,7 @@ class Sites(dict[int, Site]):
         """
         ip = frame.regs[RIP]
         frame.bits = 32 if frame.regs[CS] == CODE_32 else 64
-        code = read_memory(frame.pid, ip, LONGEST)
+        code = read_memory(frame.pid, ip, MAX_LENGTH)
         try:
             site = site_of(code, frame.bits)
         except TruncatedInstruction as error:
@@ -103,15 +105,13 @@ class Sites(dict[int, Site]):
             raise DecodeError(trapped.format(ip), error.code, error.bits) from error
         end = ip + site.instruction.length
         if frame.bits == frame.native_bits and self._is_text(ip, end, frame.pid):
-            if len(self) >= _MOST:
-                self.clear()
-            self[ip] = site
+            self._cache.keep(ip, site)
         return site
 
     def forget(self, start: int, end: int) -> None:
         """Remember nothing of what stands between two addresses: it may have changed."""
         if any(text_start < end and start < text_end for text_start, text_end in self._texts):
-            self.clear()
+            self._cache.clear()
             self._texts.clear()
         self._others.clear()
 

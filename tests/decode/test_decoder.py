@@ -25,6 +25,7 @@ from decode import (
     decoder,
     forms,
 )
+from decode.cache import SIZE
 from decode.forms import encode
 from decode.forms import example as example_of
 
@@ -466,16 +467,14 @@ def test_equal_bytes_are_one_instruction() -> None:
     assert insn("8b4711") is not first
 
 
-def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full cache starts afresh; what it gave out stays equal to what it gives next."""
-    monkeypatch.setattr(decoder, "CACHE_SIZE", 4)
-    monkeypatch.setattr(decoder, "_cache", {})
-    first = insn("b000")
-    for value in range(1, 20):
-        insn(f"b0{value:02x}")
-        assert len(decoder._cache) <= 5
-    assert insn("b000") is not first
-    assert insn("b000") == first
+def test_the_cache_is_bounded() -> None:
+    """It keeps `SIZE` byte strings a mode; what was evicted is decoded again, to an equal instruction."""
+    first = insn("b800000000")
+    for value in range(1, SIZE + 2):
+        decode(b"\xb8" + value.to_bytes(4, "little"))
+    assert len(decoder._caches[64]) == SIZE
+    assert insn("b800000000") is not first
+    assert insn("b800000000") == first
 
 
 # --- EVEX ------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decode import DecodeError, InvalidInstruction, TruncatedInstruction, decode
+from decode import DecodeError, InstructionTooLong, InvalidInstruction, TruncatedInstruction, decode
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from decode import DecodeError, InvalidInstruction, TruncatedInstruction, decode
         (
             "66" * 13 + "81 07 34 12",
             64,
-            InvalidInstruction,
-            f"no instruction has this encoding: {'66 ' * 13}81 07 (64-bit code)",
+            InstructionTooLong,
+            f"an instruction has 15 bytes at most: {'66 ' * 13}81 07 (64-bit code)",
         ),
     ],
 )

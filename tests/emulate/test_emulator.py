@@ -1,15 +1,20 @@
 """One step at a time."""
 
 import random
+import signal
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decode import DecodeError, Instruction, InvalidInstruction, TruncatedInstruction
-from emulate import Cpu, Emulator, Fault, PageFault, Ram, UnsupportedInstruction, emulator
+from decode import DecodeError, Instruction, InstructionTooLong, InvalidInstruction, TruncatedInstruction
+from emulate import Cpu, Emulator, Fault, GeneralProtection, PageFault, Ram, UnsupportedInstruction
 from tests.emulate.everywhere import Everywhere
+from tests.oracle.case import Case, Signal
+from tests.oracle.host import need_silicon
 
 
 class Plain:
@@ -22,6 +27,8 @@ class Plain:
     def read(self, address: int, width: int) -> int:
         """Return a code byte."""
         self.read_at.append(address)
+        if address >= self.base + len(self.code):
+            raise PageFault(address)
         return self.code[address - self.base]
 
     def write(self, address: int, width: int, value: int) -> None:
@@ -64,6 +71,63 @@ def test_no_more_code_is_read_than_there_is() -> None:
     assert (cpu.rax, bus.read_at) == (0x10, [0x1000, 0x1001, 0x1002, 0x1003])
     last = Ram(bytes.fromhex("f4ffc0"), base=0x1000)
     assert Emulator(last).step(Cpu(rip=0x1001)).length == 2
+
+
+class Pages(Ram):
+    """RAM that hands out code as far as the end of its page only."""
+
+    def fetch(self, address: int, length: int) -> bytes:
+        """Return no byte of the next page."""
+        return super().fetch(address, min(length, 0x1000 - address % 0x1000))
+
+
+def test_code_that_crosses_pages_is_fetched_in_pieces() -> None:
+    """`fetch` may return fewer bytes than an instruction has; it is then asked for the next ones."""
+    ram, cpu = Pages(0x2000), Cpu(rip=0xFFE)
+    ram.write_block(0xFFE, bytes.fromhex("4883c010"))
+    Emulator(ram).step(cpu)
+    assert (cpu.rax, cpu.rip) == (0x10, 0x1002)
+
+
+@pytest.mark.parametrize(
+    ("code", "fault_address"), [("4883c0", 0x1000), ("66" * 14, 0x1000), ("66" * 15, None), ("f0", 0x1000)]
+)
+@pytest.mark.parametrize("bus", [Pages, lambda code, base: Plain(code.hex(), base)], ids=["fetch", "bytes"])
+def test_code_that_ends_with_the_memory(bus: Callable[[bytes, int], Any], code: str, fault_address: int | None) -> None:
+    """The bus raises the page fault of the next byte; after the fifteenth byte of an instruction none is read."""
+    machine = bus(bytes.fromhex(code), 0x1000 - len(bytes.fromhex(code)))
+    cpu = Cpu(rip=machine.base)
+    with pytest.raises(InstructionTooLong if fault_address is None else PageFault) as caught:
+        Emulator(machine).step(cpu)
+    assert getattr(caught.value, "address", None) == fault_address
+    assert cpu == Cpu(rip=machine.base)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "code"),
+    [
+        (Cpu(rip=0x800000000000), "90"),  # not canonical
+        (Cpu(16, ip=0xFFFF), "89d8"),  # two bytes at the segment's last one
+        (Cpu(16, ip=0xFFFF), "66"),
+        (Cpu(32, eip=0x2000), "90"),
+    ],
+)
+def test_code_outside_of_its_segment(cpu: Cpu, code: str) -> None:
+    """Fetching it raises #GP(0), and nothing is executed."""
+    cpu.limits = [0xFFFF if cpu.bits == 16 else 0x1FFF] * 6
+    before = cpu.copy()
+    with pytest.raises(GeneralProtection) as caught:
+        Emulator(Ram(bytes.fromhex(code).ljust(32, b"\x90"), base=cpu.rip)).step(cpu)
+    assert caught.value.error_code == 0
+    assert cpu == before
+
+
+def test_code_outside_of_its_segment_on_silicon() -> None:
+    """The CPU raises #GP for an instruction of which one byte lies beyond the limit, and for none before it."""
+    for ip in (0xFFFE, 0xFFFF):
+        silicon = need_silicon().run(Case(bytes.fromhex("89d8"), bits=16, ip=ip, bases={"cs": 0x10010}))
+        assert silicon.fault == Signal(signal.SIGSEGV, 0x80, 0)
+        assert silicon.rip == (0x10000 if ip == 0xFFFE else ip)  # executed, and the next one is not there
 
 
 @pytest.mark.parametrize("code", [bytearray(b"\xff\xc0"), memoryview(b"\xff\xc0"), b"\xff\xc0"])
@@ -109,15 +173,6 @@ def test_compiled_instructions_are_remembered() -> None:
     first = machine.compile(64, b"\x8b\x07")
     assert machine.compile(64, b"\x8b\x07\x90") is first
     assert machine.compile(32, b"\x8b\x07") is not first
-
-
-def test_memory_for_compiled_instructions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full cache starts afresh."""
-    monkeypatch.setattr(emulator, "CACHE_SIZE", 4)
-    machine = Emulator(Ram(1))
-    for value in range(20):
-        machine.step(Cpu(), bytes((0xB0, value)))
-        assert len(machine._known[64]) <= 5
 
 
 def test_a_mode_nobody_knows_is_refused() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 
-from decode import InvalidInstruction
+from decode import DecodeError
 from decode.operands import READ, WRITE, Direction
 from emulate import (
     AlignmentCheck,
@@ -90,8 +90,8 @@ class PagetrapEngine:
             self._emulator.step(cpu, case.code)
         except UnsupportedInstruction as error:
             raise CannotRun(str(error)) from error
-        except InvalidInstruction:
-            fault = Signal(signal.SIGILL, _ILL_ILLOPN, case.ip)
+        except DecodeError as error:
+            fault = signal_of_bytes(error, case)
         except Fault as error:
             fault = signal_of(error, case.ip)
         self.log = bus.log
@@ -136,6 +136,16 @@ def vectors_of(cpu: Cpu) -> VectorState:
         fsw=cpu.fsw,
         ftw=cpu.ftw,
     )
+
+
+def signal_of_bytes(error: DecodeError, case: Case) -> Signal:
+    """The signal that Linux makes of bytes that are not an instruction; a page without code follows them."""
+    signals = {
+        6: Signal(signal.SIGILL, _ILL_ILLOPN, case.ip),
+        13: Signal(signal.SIGSEGV, _SI_KERNEL, 0),
+        None: Signal(signal.SIGSEGV, _SEGV_MAPERR, case.code_address + len(case.code)),
+    }
+    return signals[error.vector]
 
 
 def signal_of(fault: Fault, ip: int) -> Signal:

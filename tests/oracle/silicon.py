@@ -163,8 +163,12 @@ class SiliconEngine:
         words = tuple(tracee.registers)
         rip = words[_RIP]
         fault = None
-        if straight and stop == signal.SIGTRAP and rip == case.ip + len(case.code) + len(_BREAKPOINT):
-            rip -= len(_BREAKPOINT)
+        end = case.ip + len(case.code)
+        if straight and (
+            (stop == signal.SIGTRAP and rip == end + len(_BREAKPOINT))
+            or (stop == signal.SIGSEGV and rip == end and case.code_address + len(case.code) & BLOCK - 1 == 0)
+        ):
+            rip = end
         elif straight or stop != signal.SIGTRAP:
             fault = Signal(stop, *tracee.signal_origin())
         vectors: VectorState | None = None
@@ -200,7 +204,8 @@ class SiliconEngine:
         if with_bases:
             cell.describe(case.bits, bases)
         start = address % BLOCK
-        self._code[start : start + len(case.code) + 1] = case.code + _BREAKPOINT
+        text = (case.code + _BREAKPOINT)[: BLOCK - start]  # at the end of the block an absent page is the breakpoint
+        self._code[start : start + len(text)] = text
         self._memory[: case.window.pages * PAGE] = case.window.contents
         values = dict(zip(GENERAL, case.registers(), strict=True))
         values.update(_selectors(case.bits, with_bases))
@@ -241,8 +246,8 @@ def _check(case: Case) -> None:
     block = address & -BLOCK
     if case.rflags & _TRAP_FLAG:
         raise CannotRun("the trap flag belongs to the debugger")
-    if address + len(case.code) >= block + BLOCK:
-        raise CannotRun(f"an instruction may not reach the end of its {BLOCK:#x}-byte block, running {case!r}")
+    if address + len(case.code) > block + BLOCK:
+        raise CannotRun(f"an instruction may not go beyond its {BLOCK:#x}-byte block, running {case!r}")
     if block < window.end + PAGE and window.base < block + BLOCK + PAGE:
         raise CannotRun(f"code and window need an absent page between them, running {case!r}")
 

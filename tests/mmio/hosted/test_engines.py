@@ -239,6 +239,22 @@ def test_a_model_that_raises_is_shown_whole(tmp_path: Path, engine: str) -> None
 
 
 @both
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [(".fill 15, 1, 0x66; nop", signal.SIGSEGV), (".byte 6", signal.SIGILL), (".byte 0xf0; nop", signal.SIGILL)],
+    ids=["sixteen bytes", "undefined opcode", "LOCK NOP"],
+)
+def test_bytes_that_are_no_instruction_kill_by_the_cpus_signal(
+    tmp_path: Path, engine: str, code: str, number: signal.Signals
+) -> None:
+    """A program that executes them ends as without pagetrap, also while ports, which fault alike, are answered."""
+    source = f"""int main() {{ __asm__ volatile("{code}"); return 0; }}"""
+    run = pagetrap(engine, tmp_path, "run", ["--device", "models.py:Pattern@ports:0x70+2"], [program(source)])
+    assert run.status == -number
+    assert run.accesses == []
+
+
+@both
 def test_a_port_nobody_answers_is_the_programs_fault(tmp_path: Path, engine: str) -> None:
     """IN without iopl at a port that is no target is the program's own SIGSEGV."""
     source = r"""int main() { __asm__ volatile("in $0x61,%al"); return 0; }"""

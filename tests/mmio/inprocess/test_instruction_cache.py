@@ -6,6 +6,7 @@ from ctypes import CFUNCTYPE, c_uint64, c_void_p
 
 import pytest
 
+from decode.cache import SIZE
 from mmio.errors import AccessError
 from mmio.inprocess import Mapping, ioremap
 from mmio.inprocess.frame import FAULT_ADDRESS, RIP
@@ -94,3 +95,23 @@ def test_address_that_does_not_explain_the_fault() -> None:
         site.run(frame, None)  # type: ignore[arg-type]
     message = "'mov eax,[rdi]' at ip 0x401000 faulted at 0x9123, but touches 4 bytes at 0x5000"
     assert str(caught.value) == message
+
+
+def test_memory_is_bounded() -> None:
+    """However many distinct instructions fault: the sites of both generations are at most `SIZE`."""
+    sites = Sites()
+    for number in range(SIZE + 500):
+        sites[int.from_bytes(b"\x8b\x87" + number.to_bytes(4, "little") + b"\x90\x90", "little")]
+        assert len(sites) <= SIZE
+    assert len(sites._cache) == SIZE
+
+
+def test_a_site_of_the_older_generation_is_still_known() -> None:
+    """It comes back as it was, and its first fault is not checked a second time."""
+    sites = Sites()
+    word = int.from_bytes(LOAD.ljust(8, b"\x90"), "little")
+    sites[word]
+    known = sites[word]
+    sites._cache._end_generation()
+    assert word not in sites
+    assert sites[word] is known

@@ -27,6 +27,7 @@ void wild(void) { *(reg *)0x1230 = 1; }
 void wild_protected(void) { *(reg *)mmap(0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) = 1; }
 void jump(void (*to)(void)) { to(); }
 void privileged(void) { __asm__ volatile("hlt"); }
+void too_long(void) { __asm__ volatile(".fill 15, 1, 0x66; nop"); }
 int divide(volatile int a, volatile int b) { return a / b; }
 int rd(reg *p) { return p[0]; }
 int errno_after(reg *p) { errno = 77; (void)p[0]; p[1] = 5; return errno; }
@@ -120,7 +121,7 @@ def test_errno_survives(tmp_path: Path) -> None:
         assert driver.errno_after(mapping) == 77
 
 
-@pytest.mark.parametrize("how", ["wild", "wild_protected", "privileged", "jump"])
+@pytest.mark.parametrize("how", ["wild", "wild_protected", "privileged", "too_long", "jump"])
 def test_crash_is_reported_by_faulthandler(tmp_path: Path, how: str) -> None:
     """A crash is a crash: faulthandler's report names the line that entered the driver, and nothing of ours."""
     done = run_python(CRASH, str(build_c(SOURCE, tmp_path)), how, "faulthandler")
@@ -131,7 +132,13 @@ def test_crash_is_reported_by_faulthandler(tmp_path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "number"), [("wild", signal.SIGSEGV), ("privileged", signal.SIGSEGV), ("divide", signal.SIGFPE)]
+    ("how", "number"),
+    [
+        ("wild", signal.SIGSEGV),
+        ("privileged", signal.SIGSEGV),
+        ("too_long", signal.SIGSEGV),  # #GP, as IN and OUT, and the bytes are no instruction
+        ("divide", signal.SIGFPE),
+    ],
 )
 def test_crash_without_faulthandler(tmp_path: Path, how: str, number: int) -> None:
     """Without a handler before us the process dies of the signal itself."""

@@ -3,8 +3,10 @@
 import pytest
 
 from decode import InvalidInstruction
+from decode.cache import SIZE
+from mmio.ptrace import instruction_cache
 from mmio.ptrace.frame import SLOTS, Frame
-from mmio.ptrace.instruction_cache import site_of
+from mmio.ptrace.instruction_cache import Sites, site_of
 
 RAX, RCX, RSI, RDI, RIP = SLOTS[0], SLOTS[1], SLOTS[6], SLOTS[7], SLOTS[16]
 
@@ -45,3 +47,23 @@ def test_equal_bytes_are_one_site() -> None:
     """Sites are made once for the same bytes in the same mode."""
     assert site_of(b"\x8b\x07", 64) is site_of(b"\x8b\x07", 64)
     assert site_of(b"\x8b\x07", 64) is not site_of(b"\x8b\x07", 32)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much distinct code is read: at most `SIZE` sites by bytes, and as many by address of each process."""
+    place = 0
+
+    def code(pid: int, address: int, length: int) -> bytes:
+        return b"\x8b\x87" + address.to_bytes(4, "little") + bytes(9)
+
+    monkeypatch.setattr(instruction_cache, "read_memory", code)
+    monkeypatch.setattr(Sites, "_is_text", lambda *_: True)
+    frame, known = Frame(0), Sites()
+    for place in range(SIZE + 500):
+        frame.regs[RIP] = place
+        known.at(frame)
+    assert site_of.cache_info().currsize == SIZE
+    assert len(known._cache) == SIZE
+    known._texts.append((0, SIZE * 2))
+    known.forget(place, place + 1)
+    assert len(known._cache) == 0

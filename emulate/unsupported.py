@@ -3,7 +3,7 @@
 Everything that touches memory or a port and has no recipe stands here, by mnemonic, and a test fails when something
 stands in neither place. Most of it is the long tail: thousands of vector and floating-point forms that merely have a
 memory operand. Emulating them would be writing a second CPU; where there is a CPU, a live source has it complete them
-(`mmio.inprocess.out_of_line`). The rest needs state that a `Cpu` does not hold, or a CPU that is long gone.
+(`mmio.live.out_of_line`). The rest needs state that a `Cpu` does not hold, or a CPU that is long gone.
 """
 
 import re

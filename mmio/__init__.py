@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         UnmappedAccess,
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
-    from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports, watch
+    from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
     from mmio.records.symbols import Symbols
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.traces.summary import Summary
     from mmio.traces.trace import Trace
     from mmio.traces.view import TraceView
+    from mmio.watching import watch
     from mmio.watchpoints import Hit, Watch, WatchpointStop
 else:
     __getattr__, __dir__ = on_demand(sys.modules[__name__])

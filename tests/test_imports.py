@@ -16,6 +16,24 @@ ROOT = Path(__file__).parent.parent
 # package -> the packages of this project it may import
 LAYERS = {"decode": set[str](), "emulate": {"decode"}, "mmio": {"decode", "emulate"}}
 
+# The folders of mmio and the modules directly in it, lowest first: each imports from itself and from those before it.
+ROOMS = (
+    *(
+        "demand",
+        "coverage_table",
+        "linux",
+        "records",
+        "errors",
+        "pictures",
+        "traces",
+        "formats",
+        "watchpoints",
+        "space",
+    ),
+    *("device", "descriptions", "live", "program", "inprocess", "ptrace", "hosted", "watching", "testing"),
+    *("commands", "__main__"),
+)
+
 RUNTIME = {"attr", "attrs", "iced_x86"}
 EXTRAS = {"cmsis_svd", "elftools", "lxml", "matplotlib", "pyarrow", "rich", "systemrdl"}
 UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
@@ -73,6 +91,49 @@ def test_imports_run_one_way(module: Path) -> None:
     package = module.parts[0]
     ours = set(LAYERS) | {"benchmarks", "examples", "tests"}
     assert _imports(module) & ours - {package} <= LAYERS[package]
+
+
+def _name(module: Path) -> str:
+    parts = module.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported_modules(module: Path) -> set[str]:
+    """The modules of this project that a module imports, wherever the statement stands, for the type checker too."""
+    found: set[str] = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in LAYERS:
+            found |= {name if (name := f"{node.module}.{alias.name}") in NAMES else node.module for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.partition(".")[0] in LAYERS}
+    return found - {_name(module)}
+
+
+NAMES = {_name(module): module for module in MODULES}
+
+
+def _room(name: str) -> int:
+    """Where a module of mmio stands in the order."""
+    return ROOMS.index(name.split(".")[1])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("mmio.")])
+def test_folders_import_downwards(name: str) -> None:
+    """The folders of mmio have a total order, and no import runs against it."""
+    imported = {other for other in _imported_modules(NAMES[name]) if other.startswith("mmio.")}
+    assert {other for other in imported if _room(other) > _room(name)} == set()
+
+
+def test_no_circle_of_modules() -> None:
+    """No module imports itself by way of others."""
+    graph = {
+        name: {imported for imported in _imported_modules(module) if NAMES[imported].name != "__init__.py"}
+        for name, module in NAMES.items()
+        if module.name != "__init__.py"
+    }
+    while leaves := {name for name, imported in graph.items() if not imported & graph.keys()}:
+        graph = {name: imported for name, imported in graph.items() if name not in leaves}
+    assert sorted(graph) == []
 
 
 @each_module

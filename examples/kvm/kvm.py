@@ -12,7 +12,7 @@ from mmap import mmap
 from typing import Any, Final
 
 from mmio.linux.xsave import XSave
-from mmio.live.frame import XSaveFrame
+from mmio.live.xsave_frame import XSaveFrame
 
 # linux/kvm.h
 _CREATE_VM: Final = 0xAE01

@@ -9,9 +9,9 @@ from ctypes import addressof, c_char, create_string_buffer, memmove, string_at
 from typing import Any, Final
 
 from mmio.hosted.frame import Frame
-from mmio.inprocess.frame import RFLAGS, RIP, RSP
 from mmio.linux import libc
 from mmio.linux.libc import PAGE
+from mmio.live.signal_frame import RFLAGS, RIP, RSP
 
 CONTEXT_SIZE: Final = 304
 """Bytes of struct ucontext as the kernel has it."""

@@ -14,11 +14,11 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
-from mmio.inprocess import out_of_line
-from mmio.inprocess.frame import FAULT_ADDRESS, RIP
-from mmio.inprocess.instruction_cache import Sites
 from mmio.linux.trampoline import COPIES_START, entry
+from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, is_the_programs, signal_of
+from mmio.live.instruction_cache import Sites
+from mmio.live.signal_frame import FAULT_ADDRESS, RIP
 from mmio.program.memory import BeyondEnd
 
 _ACCERR: Final = 2

@@ -19,9 +19,9 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.thread import NO_STACK, Thread
 from mmio.hosted.trampoline import Crossing
-from mmio.inprocess.frame import RAX, RFLAGS, RIP, RSP, SLOTS
 from mmio.live.fault_signals import SignalInfo
 from mmio.live.memory import Unreachable
+from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS
 from mmio.program.memory import TracedMemory
 
 _RT_SIGACTION: Final = 13

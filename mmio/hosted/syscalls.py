@@ -18,9 +18,9 @@ from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import CHILD_CLEARTID, CHILD_SETTID, PARENT_SETTID, SETTLS, Threads
 from mmio.hosted.trampoline import PROGRAM_FS
-from mmio.inprocess.frame import RSP
 from mmio.linux.seccomp import When
 from mmio.live.memory import Unreachable
+from mmio.live.signal_frame import RSP
 from mmio.program.thread import Call
 
 _MMAP: Final = 9

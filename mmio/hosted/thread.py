@@ -13,9 +13,9 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
-from mmio.inprocess.frame import RAX, RIP, RSP
 from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
 from mmio.live.memory import Unreachable
+from mmio.live.signal_frame import RAX, RIP, RSP
 from mmio.program.thread import Call
 from mmio.space.initiator import Initiator
 

@@ -19,7 +19,7 @@ from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import leave_stack
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import PROGRAM_FS
-from mmio.inprocess.frame import RAX, RSP
+from mmio.live.signal_frame import RAX, RSP
 
 # clone(2)
 PARENT_SETTID: Final = 0x100000

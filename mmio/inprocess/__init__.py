@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from mmio.demand import on_demand
 
-if TYPE_CHECKING:  # and loaded when they are used: ptrace shares pieces of this package
+if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.inprocess.mapping import Mapping, Policies, Ports, ioremap, map_ports
     from mmio.live.passthrough import Passthrough
-    from mmio.watching import watch
 else:
     __getattr__, __dir__ = on_demand(sys.modules[__name__])
 
-__all__ = ["Mapping", "Passthrough", "Policies", "Ports", "ioremap", "map_ports", "watch"]
+__all__ = ["Mapping", "Passthrough", "Policies", "Ports", "ioremap", "map_ports"]

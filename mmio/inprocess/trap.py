@@ -15,14 +15,15 @@ from ctypes import CFUNCTYPE, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.inprocess import out_of_line, pending_exceptions, unwind
-from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
-from mmio.inprocess.instruction_cache import Sites
+from mmio.inprocess import pending_exceptions, unwind
 from mmio.inprocess.trapped_ranges import Owner, Territory
 from mmio.linux.libc import address_of
 from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, deliver, is_the_programs
+from mmio.live.instruction_cache import Sites
 from mmio.live.memory import FloatingMemory
+from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import Recorder
 from mmio.space.space import AddressSpace

@@ -19,9 +19,9 @@ from signal import SIGSEGV
 from typing import Final, NamedTuple
 
 from mmio.inprocess import pending_exceptions, signals
-from mmio.inprocess.frame import RAX, RFLAGS, RIP, RSP, SLOTS, Frame, signal_mask_of
 from mmio.linux.libc import address_of
 from mmio.linux.trampoline import entry, unwinder
+from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS, Frame, signal_mask_of
 
 _CALLEE_SAVED: Final = {3: 3, 6: 5, 12: 12, 13: 13, 14: 14, 15: 15}
 """DWARF's numbers of rbx, rbp and r12 to r15, and their places in `SLOTS`."""

@@ -14,9 +14,9 @@ from threading import get_native_id
 from typing import Final, TypeGuard
 
 from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, MathFault, PageFault, SimdFault, StackFault
-from mmio.inprocess.frame import RIP, Frame
 from mmio.linux.libc import LIBC, check
 from mmio.live.memory import Unreachable
+from mmio.live.signal_frame import RIP, Frame
 from mmio.space import route
 
 _RT_TGSIGQUEUEINFO: Final = 297

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mmio.linux.trampoline import entry
 from mmio.linux.xsave import XSave
-from mmio.live.frame import XSaveFrame
+from mmio.live.xsave_frame import XSaveFrame
 from mmio.ptrace import ptrace_requests
 
 # struct user_regs_struct, asm/user_64.h

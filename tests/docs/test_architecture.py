@@ -17,25 +17,27 @@ COLUMNS = {
     "decode": 1.75,
     "emulate": 1,
     "emulate.families": 0,
-    "emulate.conformance": 0.5,
-    "mmio.records": 2.5,
+    "emulate.conformance": 0,
+    "mmio.linux": 3,
+    "mmio.records": 2,
     "mmio.pictures": 3.5,
-    "mmio.watchpoints": 3,
+    "mmio.traces": 3.5,
+    "mmio.watchpoints": 2.5,
     "mmio.space": 2,
     "mmio.device": 0.5,
-    "mmio.inprocess": 1.75,
-    "mmio.ptrace": 2.75,
-    "mmio.hosted": 2.25,
-    "mmio.formats": 4,
+    "mmio.formats": 4.5,
     "mmio.descriptions": 0.5,
+    "mmio.live": 2,
+    "mmio.program": 3,
+    "mmio.inprocess": 1.5,
+    "mmio.ptrace": 2.75,
+    "mmio.hosted": 3.75,
     "mmio.commands": 3.25,
 }
 """Where each package stands, from the left; how high follows from its imports. One that is not here is rightmost."""
 
 MUTUAL = {
     ("emulate", "emulate.families"),  # the compiler has the families fill its table of recipes
-    ("mmio.pictures", "mmio.records"),  # a trace prints itself
-    ("mmio.inprocess", "mmio.ptrace"),  # `watch(…, outside=True)`: this process watched by a tracer
 }
 
 _WIDTH, _HEIGHT, _GAP, _RISE = 160, 36, 22, 92

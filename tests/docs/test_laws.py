@@ -35,7 +35,7 @@ LAWS: Final = {
     "registers in any order": "tests/emulate/test_laws.py::test_registers_may_stand_in_any_order",
     "indivisible updates": "tests/emulate/test_laws.py::test_an_indivisible_update_is_the_same_read_and_write",
     "documented errors only": "tests/emulate/test_emulator.py::test_arbitrary_bytes_raise_documented_errors_only",
-    "emulated and native agree": "tests/mmio/inprocess/test_out_of_line.py::test_every_form_is_as_on_memory",
+    "emulated and native agree": "tests/mmio/live/test_out_of_line.py::test_every_form_is_as_on_memory",
     "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",

@@ -23,11 +23,11 @@ from decode import READ, WRITE, Instruction, MemoryTouch, accesses
 from decode.redirect import redirect
 from decode.resolve import effective_address
 from emulate import UnsupportedInstruction
-from mmio.inprocess.frame import RIP, Frame
 from mmio.linux import libc
 from mmio.linux.libc import PAGE
 from mmio.linux.trampoline import COPIES_START, entry
 from mmio.live.completion import can_complete, marked, operand_of
+from mmio.live.signal_frame import RIP, Frame
 from mmio.records.flags import NATIVE
 from mmio.space.initiator import Initiator
 

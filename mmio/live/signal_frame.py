@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mmio.linux.libc import LIBC, check
 from mmio.linux.xsave import XSave
-from mmio.live.frame import XSaveFrame
+from mmio.live.xsave_frame import XSaveFrame
 
 SLOTS: Final = (13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17)
 """Where rax rcx rdx rbx rsp rbp rsi rdi r8 … r15 rip rflags stand in `Frame.regs` (struct sigcontext_64)."""

@@ -9,10 +9,10 @@ import pytest
 from decode.cache import SIZE
 from mmio.errors import AccessError
 from mmio.inprocess import Mapping, ioremap
-from mmio.inprocess.frame import FAULT_ADDRESS, RIP
-from mmio.inprocess.instruction_cache import Sites
 from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
+from mmio.live.instruction_cache import Sites
+from mmio.live.signal_frame import FAULT_ADDRESS, RIP
 from tests.mmio.inprocess.models import Bytes
 
 LOAD = bytes.fromhex("8b07")  # mov eax,[rdi]

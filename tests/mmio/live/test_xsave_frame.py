@@ -6,7 +6,7 @@ import pytest
 
 from emulate.conformance import check_registers
 from mmio.linux.xsave import AVX, OPMASK, XSave, components
-from mmio.live.frame import XSaveFrame
+from mmio.live.xsave_frame import XSaveFrame
 
 
 class Counting(XSaveFrame):

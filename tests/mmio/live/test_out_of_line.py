@@ -14,9 +14,10 @@ import pytest
 from decode import decode
 from emulate import UnsupportedInstruction, is_supported
 from emulate.flags import undefined
-from mmio.inprocess import Mapping, ioremap, out_of_line
-from mmio.inprocess.instruction_cache import Site, Sites
+from mmio.inprocess import Mapping, ioremap
 from mmio.inprocess.mapping import _trap
+from mmio.live import out_of_line
+from mmio.live.instruction_cache import Site, Sites
 from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable

@@ -9,9 +9,9 @@ from signal import SIGILL
 
 import pytest
 
-from mmio.inprocess.frame import SLOTS, Frame
 from mmio.inprocess.signals import Action, current
 from mmio.linux.libc import LIBC
+from mmio.live.signal_frame import SLOTS, Frame
 from tests.native import compile_c
 
 SOURCE = """

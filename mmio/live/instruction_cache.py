@@ -19,11 +19,11 @@ from decode.cache import Cache
 from decode.refusal import MAX_LENGTH
 from emulate import Emulator, UnsupportedInstruction
 from mmio.errors import AccessError
-from mmio.inprocess import out_of_line
-from mmio.inprocess.frame import FAULT_ADDRESS, RIP, SLOTS, Frame
-from mmio.inprocess.out_of_line import Run
 from mmio.linux.libc import PAGE
+from mmio.live import out_of_line
 from mmio.live.memory import FloatingMemory
+from mmio.live.out_of_line import Run
+from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.space.initiator import Initiator
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them

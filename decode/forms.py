@@ -149,7 +149,7 @@ def encode(instruction: IcedInstruction, bits: int) -> bytes:
 
 
 def _touches(name: str, code: OpCodeInfo) -> bool:
-    """Whether the form belongs into the list."""
+    """Return whether the form belongs into the list."""
     if not code.is_instruction:
         return False
     if code.is_input_output or any(_is_memory(kind) for kind in code.op_kinds()):
@@ -161,7 +161,7 @@ def _touches(name: str, code: OpCodeInfo) -> bool:
 
 
 def _is_memory(kind: int) -> bool:
-    """Whether an operand of this kind may be, or is, in memory."""
+    """Return whether an operand of this kind may be, or is, in memory."""
     return "MEM" in _KINDS[kind].removesuffix("REG_MEM") or kind in _STRINGS or kind == Kind.SEG_RBX_AL
 
 

@@ -1,4 +1,4 @@
-"""What an instruction works on: registers, immediates, memory, ports, branch targets.
+"""Operands of an instruction: registers, immediates, memory, ports, branch targets.
 
 An operand says where a value is, how wide it is and in which directions it moves. It never holds an address that
 depends on where the instruction stands, so that one decoded instruction serves every place with the same bytes.
@@ -13,7 +13,7 @@ from decode.registers import POINTER, Register
 
 
 class Direction(IntEnum):
-    """Which way a value moves between the CPU and an operand; `READ | WRITE == READ_WRITE`."""
+    """Direction of a value between the CPU and an operand; `READ | WRITE == READ_WRITE`."""
 
     NONE = 0
     READ = 1
@@ -86,7 +86,7 @@ class MemoryOperand:
 
     @property
     def is_rip_relative(self) -> bool:
-        """Whether the displacement counts from the next instruction."""
+        """Return whether the displacement counts from the next instruction."""
         return self.base is not None and self.base.file == POINTER
 
     def __str__(self) -> str:

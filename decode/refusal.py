@@ -1,4 +1,4 @@
-"""Tell why bytes are not an instruction.
+"""Reasons why bytes are not an instruction.
 
 iced-x86 says "invalid" of an instruction longer than 15 bytes and of an undefined opcode alike, and asks for more bytes
 of some opcodes that no byte can help. The CPU raises different exceptions for them.

@@ -1,4 +1,4 @@
-"""What an instruction would touch, for given registers, executing nothing.
+"""Resolve the accesses of an instruction for given registers, without executing it.
 
 The emulator makes the same accesses for real; the property "the bus log equals `accesses`" ties the two together.
 """

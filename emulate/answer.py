@@ -1,4 +1,4 @@
-"""What a bus answers, looked at before it reaches a register.
+"""Check what a bus answers before it reaches a register.
 
 A bus is somebody else's code. A negative number, or one that is too wide, would be bits that no register has, and None
 an error far from where it came. Compiled instructions hold the shortest form of this look, `if m1 >> 32:`; `fitting` is

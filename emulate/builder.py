@@ -48,7 +48,7 @@ _LETTERS: Final = {VECTOR: "v", MASK: "k", MMX: "x", SEGMENT: "s"}
 
 @frozen(slots=True)
 class Settings:
-    """What compiled instructions depend on besides their bytes.
+    """Settings that a compiled instruction depends on besides its bytes.
 
     Attributes:
         slots: where rax … r15, rip, rflags stand in `cpu.regs`.

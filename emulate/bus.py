@@ -1,4 +1,4 @@
-"""What an emulated instruction sees of the outside: a bus.
+"""The bus: memory and ports as an emulated instruction sees them.
 
 Four methods are enough. Three more are used when a bus has them, because only the bus can know that a range is plain
 memory (whole blocks at once) or how to make a read-modify-write indivisible.
@@ -13,7 +13,7 @@ from emulate.faults import PageFault
 
 @runtime_checkable
 class Bus(Protocol):
-    """Where loads, stores and port accesses go.
+    """Receiver of loads, stores and port accesses.
 
     Addresses are linear. Values are unsigned little-endian ints of exactly `width` bytes; widths are 1 to 64.
 

@@ -1,4 +1,4 @@
-"""How much of the instruction set is emulated, form by form.
+"""List the instruction forms that are emulated, and those that are not.
 
 `decode.forms` lists every form that touches memory or a port; each is either done by a recipe or covered by a decision
 of `emulate.unsupported`. Nothing here is written by hand, so nothing can be forgotten: a form that is in neither is an
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def fate(self) -> Fate:
-        """What becomes of the form."""
+        """Return what becomes of the form."""
         return "emulated" if self.decision is None else self.decision.status
 
     @property

@@ -63,7 +63,7 @@ class Emulator:
 
     @property
     def bus(self) -> Bus:
-        """Where accesses go; another one may take its place between two steps."""
+        """The bus that accesses go to; it may be replaced between two steps."""
         return self._bus
 
     @bus.setter

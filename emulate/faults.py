@@ -1,4 +1,4 @@
-"""How an instruction can fail, typed.
+"""Typed failures of an instruction.
 
 A `Fault` is what the CPU itself would raise, with its vector and error code; a virtual machine hands it to its guest.
 `UnsupportedInstruction` is ours: the CPU could do it, this emulator does not.

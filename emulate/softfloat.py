@@ -59,15 +59,15 @@ class Format:
     default: int = field(init=False, default=Factory(lambda f: f.sign | f.infinity | f.quiet, True))
 
     def is_nan(self, bits: int) -> bool:
-        """Whether a pattern is a NaN, quiet or signaling."""
+        """Return whether a pattern is a NaN, quiet or signaling."""
         return bits & self.sign - 1 > self.infinity
 
     def is_infinite(self, bits: int) -> bool:
-        """Whether a pattern is either infinity."""
+        """Return whether a pattern is either infinity."""
         return bits & self.sign - 1 == self.infinity
 
     def is_denormal(self, bits: int) -> bool:
-        """Whether a pattern is a number too small for an integer bit, zero not among them."""
+        """Return whether a pattern is a number too small for an integer bit, zero not among them."""
         return 0 < bits & self.sign - 1 < 1 << self.fraction
 
     def number(self, bits: int) -> tuple[int, int]:

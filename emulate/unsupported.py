@@ -1,4 +1,4 @@
-"""What is not emulated, and why: the one table of decisions.
+"""The table of instructions that are not emulated, with the reason for each.
 
 Everything that touches memory or a port and has no recipe stands here, by mnemonic, and a test fails when something
 stands in neither place. Most of it is the long tail: thousands of vector and floating-point forms that merely have a
@@ -19,7 +19,7 @@ Status: TypeAlias = Literal["native", "refused", "unread"]
 
 @frozen(slots=True)
 class Decision:
-    """Why some instructions are not emulated.
+    """Reason why a set of instructions is not emulated.
 
     Attributes:
         status: what becomes of them instead.

@@ -1,4 +1,4 @@
-"""What can go wrong between an instruction and a device.
+"""Errors between an instruction and a device.
 
 An error about an access is raised where the fault lies (deep in a device that knows no instruction pointer,
 or in the route that knows no register) and travels through the initiator, which knows the rest. So the

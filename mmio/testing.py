@@ -29,7 +29,7 @@ class Traps:
         return self._open(ioremap(device, length, **options), options.get("name") or type(device).__name__)
 
     def ports(self, port: int, count: int, device: Any, **options: Any) -> Ports:
-        """Let a device answer at IO ports until the test is over; see `mmio.map_ports`."""
+        """Map a device at IO ports until the test is over; see `mmio.map_ports`."""
         return self._open(map_ports(port, count, device, **options), options.get("name") or type(device).__name__)
 
     def _open(self, opened: P, name: str) -> P:
@@ -42,7 +42,7 @@ class Traps:
 
     @property
     def used(self) -> bool:
-        """Whether the test has set any."""
+        """Return whether the test has set any."""
         return bool(self._traces)
 
     def close(self) -> None:

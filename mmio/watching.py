@@ -1,4 +1,4 @@
-"""Who touches these bytes? Watchpoints on ordinary memory of this process, for any native code that runs in it."""
+"""Watch ordinary memory of this process, for any native code that runs in it."""
 
 import atexit
 import ctypes

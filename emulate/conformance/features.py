@@ -1,4 +1,4 @@
-"""What a CPU's features mean for the cases: which instructions there are, and which bits of the vector registers."""
+"""Select the recorded cases, and the register bits, of a CPU with given features."""
 
 from collections.abc import Iterable, Mapping
 

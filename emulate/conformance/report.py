@@ -1,4 +1,4 @@
-"""What a check found: how much was checked, and an example of each law that does not hold."""
+"""Result of a check: how much was compared, and an example of each law that does not hold."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What changes no register and accesses nothing: NOP in all its forms, prefetches, cache line flushes, fences.
+"""Instructions without effect on registers or memory: NOP, prefetches, cache line flushes, fences.
 
 None of them reaches a bus. A NOP or a prefetch may name any address; flushing a line has a load's checks.
 """

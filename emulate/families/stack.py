@@ -25,7 +25,7 @@ _SIZES: Final = {"w": 2, "d": 4, "q": 8}
 
 
 class Stack:
-    """What one instruction does with the stack.
+    """Pushes and pops of one instruction.
 
     Args:
         b: the instruction's builder.

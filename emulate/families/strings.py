@@ -46,7 +46,7 @@ class Pointer:
 
 @frozen(slots=True)
 class String:
-    """What a string instruction needs to know at run time.
+    """Run-time parameters of a string instruction.
 
     Attributes:
         width: bytes an element.
@@ -292,7 +292,7 @@ def _store_block(string: String, cpu: Any, bus: Any, source: int, destination: i
 
 
 def _tell(bus: Any, source: int | None, destination: int, width: int, data: bytes, backwards: int) -> None:
-    """Tell a bus that wants to know of a block that has been moved."""
+    """Report a block that has been moved to a bus with a `moved` method."""
     moved = getattr(bus, "moved", None)
     if moved is not None:
         moved(source, destination, width, data, bool(backwards))

@@ -31,7 +31,7 @@ _INTEGERS: Final = ("dd", "dq", "qd", "qq")
 
 @frozen(slots=True)
 class Elements:
-    """What a gather or scatter needs to know at run time.
+    """Run-time parameters of a gather or scatter.
 
     Attributes:
         access: the elements, and the register that selects them.

@@ -132,7 +132,7 @@ def _integral(register: int, control: int) -> tuple[int | None, int]:
 
 
 def _is_unsupported(register: int) -> bool:
-    """Whether a register holds a pattern that stands for nothing: an exponent without an integer bit."""
+    """Return whether a register holds a pattern that stands for nothing: an exponent without an integer bit."""
     return bool(register >> 64 & _SPECIAL) and not register & _INTEGER_BIT
 
 

@@ -1,4 +1,4 @@
-"""What every subcommand's parser has: wrapped text, examples, and complaints of two lines that make a suggestion.
+"""Argument parser of all subcommands: wrapped help, examples, two-line errors with a suggestion.
 
 The tree of parsers is the one description of the command line. Help, completion scripts, the manual page and the
 reference in docs/command-line.md are all made from it.

@@ -1,4 +1,4 @@
-"""How far the reading of a big trace file has come, on a terminal."""
+"""Show on a terminal how far the reading of a big trace file has come."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What `pagetrap trace`, `attach` and `run` do: other programs under the eyes of an engine.
+"""Run other programs under an engine: the work of `pagetrap trace`, `attach` and `run`.
 
 Our own trouble has the numbers that env(1) and timeout(1) use: 125, 126 when the program cannot be executed, 127 when
 there is no such program.
@@ -112,7 +112,7 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
 
 
 def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None:
-    """Let everything that was asked for hear of the accesses; return the file they are written to."""
+    """Attach everything that was asked for to the trace; return the file that accesses are written to."""
     trace, ending, names = tracer.trace, tracer.ending, tracer.names
     wanted = choosing.selection(options).located(names.locate)
     everything = wanted == Selection()

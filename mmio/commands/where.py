@@ -1,4 +1,4 @@
-"""Where a device answers, as the command line says it: FILE.py:CLASS@WHERE and its parts.
+"""Parse the place a device answers at: FILE.py:CLASS@WHERE.
 
 An error names the part that is wrong and points at it, because the whole is too long to search.
 """
@@ -30,7 +30,7 @@ _ADDRESSES: Final = 1 << 64
 
 
 class Place(NamedTuple):
-    """Where a device answers: at ports, at addresses, or in a file from an offset on.
+    """Place a device answers at: ports, addresses, or a file from an offset on.
 
     `length` is None where the device says it.
     """

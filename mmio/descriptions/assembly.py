@@ -51,7 +51,7 @@ class Entry:
 
 @frozen
 class Shape:
-    """What registers have besides bits: a printed name, a place, and how often they are there (None: once)."""
+    """Properties of registers besides bits: printed name, offset, and array length (None: a single register)."""
 
     name: str
     offset: int
@@ -121,7 +121,7 @@ def _renamed(field: Field, where: str, report: Report) -> Field:
 
 
 def _apart(one: str, other: str) -> bool:
-    """Whether one of two accesses only reads and the other only writes."""
+    """Return whether one of two accesses only reads and the other only writes."""
     return ("w" not in one and "r" not in other) or ("r" not in one and "w" not in other)
 
 

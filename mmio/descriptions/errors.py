@@ -1,4 +1,4 @@
-"""What can be wrong with a register description."""
+"""Errors in register descriptions."""
 
 from os import PathLike, fspath
 

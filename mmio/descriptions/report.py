@@ -1,4 +1,4 @@
-"""What comes up while a description is read: notes for its reader, problems that make a device impossible.
+"""Collect what comes up while a description is read: notes for the reader, and problems that prevent a device.
 
 All problems are gathered before any is raised, because a description comes from a vendor in one piece, and whoever has
 to mend or trim it wants the whole list. A note is something the description says and a `Device` cannot: nothing of that
@@ -50,7 +50,7 @@ class Report:
         self.without = frozenset([self.without] if isinstance(self.without, str) else self.without)
 
     def wants(self, name: str) -> bool:
-        """Whether a register, block or field ("CTRL", "DMA.CTRL", "CTRL.EN") is to be in the device."""
+        """Return whether a register, block or field ("CTRL", "DMA.CTRL", "CTRL.EN") is to be in the device."""
         self._names.append(name)
         return name not in self.without
 

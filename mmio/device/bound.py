@@ -130,7 +130,7 @@ class BoundRegister:
 
     @property
     def value(self) -> int:
-        """What it holds."""
+        """The value of the register."""
         return self._cell.value
 
     @value.setter

@@ -17,7 +17,7 @@ TAKEN: Final = frozenset(("name", "read", "value", "width", "write"))  # attribu
 
 
 class Declared(Member[T]):
-    """What a register and an array of registers have in common."""
+    """Declaration of a register or an array of registers."""
 
     instead = "set {0}.value, or a field {0}.NAME"
     arguments: ClassVar[dict[Kind, tuple[str, ...]]]  # what a handler gets after self
@@ -54,7 +54,7 @@ class Declared(Member[T]):
 
     @property
     def name(self) -> str:
-        """What the datasheet calls it: the attribute in upper case when no name was given."""
+        """The register's name: the attribute in upper case when none was given."""
         return self._name or self.attribute.upper()
 
     @property
@@ -103,7 +103,7 @@ class Declared(Member[T]):
         self.effects = Effects.of([bits for _, bits in groups] + [own] * bool(own.mask))
 
     def _bits(self, field: Field) -> Bits:
-        """What happens to a field: its own words, else the register's as far as the field can be accessed that way."""
+        """Return the effects of accesses on a field: its own, else the register's as far as its access type allows."""
         access = field.access or self.access
         on_read = field.on_read or (self.on_read if "r" in access else None)
         on_write = field.on_write or (self.on_write if "w" in access else None)

@@ -95,7 +95,7 @@ class Device:
         return [(place.offset, cell) for place, cell in zip(self.layout.places, self.__cells, strict=True)]
 
     def __view(self, direction: Direction) -> Layout:
-        """Which registers an access in this direction meets now."""
+        """Return the registers that an access in this direction reaches now."""
         layout = self.layout
         if not layout.shared:
             return layout

@@ -1,4 +1,4 @@
-"""What an access does to the bits of a register.
+"""Effects of an access on the bits of a register.
 
 The vocabulary is SystemRDL 2.0's (section 9.6, software access): a real register is seldom plain storage, and these
 words name what register descriptions the world over say in prose. Each is one row of a table, a function of the old
@@ -136,11 +136,11 @@ class Effects:
         )
 
     def reads_plainly(self, mask: int) -> bool:
-        """Whether these bits read as they are and stay so."""
+        """Return whether these bits read as they are and stay so."""
         return self.readable == mask and not self.reads
 
     def writes_plainly(self, mask: int) -> bool:
-        """Whether these bits become what is written, every time."""
+        """Return whether these bits become what is written, every time."""
         return self.writes == ((mask, _store),) and not (self.once or self.pulse)
 
     def after_read(self, old: int) -> int:

@@ -1,4 +1,4 @@
-"""Which register is at which offset of a device class, worked out and checked once, when the class is made.
+"""Register layout of a device class, computed and checked once, when the class is made.
 
 Where registers share bytes, what an access in one direction reaches in one state is a *view*: a layout of fewer
 registers, in which nothing overlaps.
@@ -47,14 +47,14 @@ class Place:
         return self.name.rpartition("[")[0] if self.name.endswith("]") else self.name
 
     def can_share(self, other: "Place") -> bool:
-        """Whether no access could mean both: they are there at different times, or one is read, the other written."""
+        """Return whether no access can mean both: they exist at different times, or one is read, the other written."""
         if self.when is not None and other.when is not None and self.when.excludes(other.when):
             return True
         both = (self.readable and other.readable) or (self.writable and other.writable)
         return not both and (self.offset, self.width) == (other.offset, other.width)
 
     def goes(self, direction: Direction) -> bool:
-        """Whether an access in this direction has something to do here."""
+        """Return whether an access in this direction has something to do here."""
         return self.readable if direction == READ else self.writable
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ class Line:
 
     @property
     def level(self) -> bool:
-        """Whether the line is asserted."""
+        """Return whether the line is asserted."""
         return self._level
 
     def set(self, level: bool) -> None:
@@ -46,7 +46,7 @@ class Line:
 
 
 class LineDeclaration(Member[Line]):
-    """What `line()` leaves in a class body; a device has a `Line` there."""
+    """Declaration that `line()` puts in a class body; a device has a `Line` there."""
 
     instead = "call {}.set(level)"
 

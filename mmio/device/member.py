@@ -1,4 +1,4 @@
-"""What a device class declares in its body: registers, arrays, blocks, lines.
+"""Members that a device class declares in its body: registers, arrays, blocks, lines.
 
 On the class such a name gives the declaration; on a device it gives the thing itself, made with the device. Plain
 descriptors, so that type checkers know the difference too.
@@ -20,7 +20,7 @@ class Member(Generic[T]):
 
     @property
     def name(self) -> str:
-        """What people call it; from the attribute when no name was given."""
+        """The printed name; the attribute when none was given."""
         return self._name or self.attribute
 
     def __set_name__(self, owner: type, attribute: str) -> None:

@@ -30,7 +30,7 @@ class Condition:
     value: int
 
     def excludes(self, other: "Condition") -> bool:
-        """Whether the two can never hold at once."""
+        """Return whether the two can never hold at once."""
         return self.register == other.register and bool((self.value ^ other.value) & self.mask & other.mask)
 
     def within(self, block: str) -> "Condition":

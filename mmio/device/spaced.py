@@ -66,7 +66,7 @@ class Spaced:
 
     @property
     def naming(self) -> Callable[[int, int, Direction], "Spaced"] | None:
-        """What names an access in a direction now, where the device's names change."""
+        """Return what selects the names for an access in a direction now, where the device's names change."""
         naming = getattr(self.device, "naming", None)
         if naming is None:
             return None

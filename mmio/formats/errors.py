@@ -1,4 +1,4 @@
-"""What can be wrong with a trace file."""
+"""Errors in trace files."""
 
 from os import PathLike, fspath
 

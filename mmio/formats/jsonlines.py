@@ -65,7 +65,7 @@ class JsonLinesReader(LineReader):
 
 
 def recognises(start: bytes) -> bool:
-    """Whether a file that starts so is one of ours: it begins with an object that names a schema."""
+    """Return whether a file that starts so is one of ours: it begins with an object that names a schema."""
     line = start.partition(b"\n")[0]
     return line.startswith(b"{") and b'"schema"' in line
 
@@ -210,7 +210,7 @@ def _to_access(item: dict[str, Any]) -> Access:
 
 @lru_cache(maxsize=4096)  # the same function for the same words, so that accesses read from a file have few spots
 def _saying(words: str, of: int) -> Describe:
-    """Tell what the file says of one value, and nothing of others."""
+    """Return a check that repeats what the file says of one value only."""
     return lambda offset, width, value: words if value == of else ""
 
 

@@ -44,7 +44,7 @@ _MARK_PIECE: Final = 150
 
 
 def recognises(start: bytes) -> bool:
-    """Whether a file that starts so is a mmiotrace log, or part of one."""
+    """Return whether a file that starts so is a mmiotrace log, or part of one."""
     words = start.partition(b"\n")[0].split()
     return bool(words) and (words[0] in map(str.encode, _KINDS) or words[0].startswith(b"#"))
 

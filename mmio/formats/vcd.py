@@ -33,7 +33,7 @@ _MARK: Final = "!"
 
 @frozen(slots=True)
 class _Wires:
-    """What a spot shows itself as: identifiers of its register, of its events, and of its fields with lsb and mask.
+    """Wires of a spot: identifiers of its register, of its events, and of its fields with lsb and mask.
 
     `names` are the fields that have wires.
     """

@@ -1,4 +1,4 @@
-"""What a thread goes into the program with: all its registers, as the kernel takes them back from a signal's frame.
+"""Initial registers of a thread, as the kernel restores them from a signal frame (rt_sigreturn).
 
 So a new program, and a new thread of one, begin as if a signal handler returned to them (struct rt_sigframe of
 arch/x86/kernel/signal_64.c; `sigreturn` sets the signal mask and the signal stack as well).

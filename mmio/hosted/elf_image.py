@@ -47,7 +47,7 @@ class _Segment(NamedTuple):
 
 @frozen
 class Image:
-    """What the headers of an executable say.
+    """Headers of an executable file.
 
     Attributes:
         path: of the file.
@@ -63,7 +63,7 @@ class Image:
 
     @property
     def header_count(self) -> int:
-        """How many program headers there are, for AT_PHNUM."""
+        """The number of program headers, for AT_PHNUM."""
         return len(self.segments)
 
 
@@ -81,7 +81,7 @@ class Loaded(NamedTuple):
 
 
 class Command(NamedTuple):
-    """What execve is given, scripts resolved.
+    """Arguments of execve, with scripts resolved to their interpreters.
 
     Attributes:
         image: to be loaded.

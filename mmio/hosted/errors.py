@@ -1,4 +1,4 @@
-"""What cannot be done with a program in this process."""
+"""Error for a program that cannot be hosted in this process."""
 
 from typing import Final
 

@@ -1,10 +1,10 @@
-"""Why a hosted program is left: what a handler raises to come back to whoever has entered it."""
+"""Reasons to leave a hosted program, raised by a handler and caught by the run loop."""
 
 from mmio.hosted.elf_image import Command
 
 
 class Exited(Exception):
-    """Tell that the program has ended by itself; `status` is its exit status."""
+    """Report that the program has ended by itself; `status` is its exit status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"exit status {status}")
@@ -12,15 +12,15 @@ class Exited(Exception):
 
 
 class ThreadExited(Exited):
-    """Tell that one thread of the program has ended."""
+    """Report that one thread of the program has ended."""
 
 
 class Ending(Exception):
-    """Tell a thread that the program ends."""
+    """Report to a thread that the program ends."""
 
 
 class Killed(Exception):
-    """Tell that a signal ends the program."""
+    """Report that a signal ends the program."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"killed by signal {number}")
@@ -28,7 +28,7 @@ class Killed(Exception):
 
 
 class Executed(Exception):
-    """Tell that the program becomes another one."""
+    """Report that the program executes another one (execve)."""
 
     def __init__(self, command: Command, environment: list[bytes]) -> None:
         super().__init__(command.name)

@@ -133,7 +133,7 @@ class Faults:
         out_of_line.finish(copy, frame, thread.bus)
 
     def _pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
-        """Let the program have its signal; an instruction that faults in a copy faults where the original stands."""
+        """Deliver a signal to the program; a fault in an out-of-line copy is reported at the original instruction."""
         info = SignalInfo.from_buffer_copy(SignalInfo.from_address(siginfo))
         copy = _copy_at(frame.regs[RIP])
         if copy is not None and info.code > 0:
@@ -145,7 +145,7 @@ class Faults:
 
 
 def leave(thread: Thread, frame: Frame, outcome: BaseException) -> None:
-    """Let a thread leave the program when its handler returns."""
+    """Make a thread leave the program when its handler returns."""
     thread.outcome = outcome
     frame.regs[VERDICT] = _LEAVE
 

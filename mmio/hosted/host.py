@@ -49,7 +49,7 @@ class Host(Targeting):
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
     ) -> None:
-        """Let a device answer at IO ports, as `Tracer.map_ports`.
+        """Map a device at IO ports, as `Tracer.map_ports`.
 
         Raises:
             HostError: there is no device: the program's rights to real ports would be our own.

@@ -1,4 +1,4 @@
-"""What a program finds on its stack when it begins: arguments, environment, auxiliary vector (create_elf_tables)."""
+"""Build the initial stack of a program: arguments, environment, auxiliary vector (create_elf_tables)."""
 
 import os
 import struct

@@ -40,7 +40,7 @@ def map_memory(address: int, length: int, protection: int, flags: int, descripto
 
 
 class Area:
-    """What the program may have of the address space, and where the next piece of it goes.
+    """Allocator for the part of the address space that the program may use.
 
     Attributes:
         places: the ranges that are the program's.

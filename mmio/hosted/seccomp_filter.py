@@ -42,7 +42,7 @@ def begin(targets: Targets, host_calls: Mapping[int, tuple[When, ...]], callers:
 
 
 def watch(addresses: range, callers: Sequence[range]) -> None:
-    """Let calls with an argument in a range come to us as well."""
+    """Trap system calls with an argument in an address range as well."""
     _install(program([], [], [addresses], action=TRAP, callers=callers))
 
 

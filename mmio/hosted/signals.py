@@ -168,7 +168,7 @@ class Signals:
             pass  # the call says so
 
     def deliver(self, thread: Thread, frame: Frame, info: SignalInfo) -> None:
-        """Let the program's handler for a signal run when ours returns.
+        """Deliver a signal: the program's handler runs when this process's handler returns.
 
         Raises:
             Killed: it has none, or it cannot be called.
@@ -242,7 +242,7 @@ def _set_kernel_mask(mask: int) -> None:
 
 
 def leave_stack() -> None:
-    """Let signals of this thread arrive on the stack it is using."""
+    """Allow signals of this thread to arrive on the stack it is using."""
     words: Any = create_string_buffer(_STACK.pack(*NO_STACK))
     system_call(_SIGALTSTACK, addressof(words), 0)
 

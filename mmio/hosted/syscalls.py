@@ -251,7 +251,7 @@ def _prctl(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int 
 
 
 def place(area: Area, thread: Thread, call: Call) -> None:
-    """Let an mmap that leaves the place to the kernel go to the program's area."""
+    """Direct an mmap that leaves the address to the kernel to the program's area."""
     address, length, _, flags = call.arguments[:4]
     if call.number == _MMAP and not address and not flags & (FIXED | _32_BIT):
         thread.set_call(call.number, {0: area.place(length)}, call.bits)

@@ -60,7 +60,7 @@ class Thread:
         self._buffer = (0, 0)
 
     def begin(self, number: int) -> None:
-        """Be the thread the kernel knows by a number."""
+        """Set the TID of the thread."""
         self.pid = self.bus.thread = number
 
     def execute(self, process: Process) -> None:
@@ -109,7 +109,7 @@ class Thread:
 
     @property
     def call_result(self) -> int:
-        """What the call has returned."""
+        """The result of the call."""
         assert self._result is not None
         return self._result
 
@@ -120,12 +120,12 @@ class Thread:
         self._changed = True
 
     def restore_call(self, result: int | None = None) -> None:
-        """Let the program find `result`, if there is one, as what came of its call."""
+        """Set the result that the program sees of its call, if one is given."""
         if result is not None:
             self._result = result
 
     def answer_call(self, result: int) -> None:
-        """Let the call return `result` and do nothing."""
+        """Skip the call; it returns `result`."""
         self._result = result
 
     def make_call(self, number: int, *arguments: int) -> int:

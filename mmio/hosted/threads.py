@@ -54,11 +54,11 @@ class Threads:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of threads."""
         return len(self._frames.threads)
 
     def add(self, thread: Thread) -> None:
-        """Let a thread be one of the program's."""
+        """Add a thread to those of the program."""
         self._frames.threads[thread.signals.start] = thread
 
     def make(self, maker: Thread, flags: int, stack: int, parent: int, child: int, tls: int) -> int:
@@ -126,7 +126,7 @@ class Threads:
 
 
 def clear(thread: Thread) -> None:
-    """Tell whoever waits for a thread's end that it has come."""
+    """Clear the word at `clear_at` and wake its waiters, as the kernel does when a thread ends (set_tid_address(2))."""
     if thread.clear_at:
         thread.process.memory.write(thread.clear_at, 4, 0)
         system_call(_FUTEX, thread.clear_at, _WAKE, 1)

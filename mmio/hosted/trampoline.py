@@ -137,7 +137,7 @@ class Crossing:
         self._callbacks: dict[int, Any] = {}
 
     def handle(self, word: int, function: Callable[[int, int], None]) -> None:
-        """Have a Python function called with the addresses of ucontext and siginfo. It must not raise."""
+        """Call a Python function with the addresses of ucontext and siginfo. It must not raise."""
         callback = self._callbacks[word] = CFUNCTYPE(None, c_void_p, c_void_p)(function)
         self._words[word] = libc.address_of(callback)
 

@@ -27,7 +27,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 
 
 class Policies(TypedDict, total=False):
-    """What a mapping does with accesses its device was not made for; see `Policy`."""
+    """Policies of a mapping for accesses its device was not made for; see `Policy`."""
 
     widths: Iterable[int]
     unaligned: Misfit
@@ -55,7 +55,7 @@ class Ports:
 
     @property
     def closed(self) -> bool:
-        """Whether the device has been taken away."""
+        """Return whether the device has been taken away."""
         return not self._regions
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class Ports:
 
 
 class _Closed:
-    """What a closed mapping passes to a C function: an error in Python, rather than a crash in C.
+    """Argument that a closed mapping passes to a C function: an error in Python, rather than a crash in C.
 
     While the mapping is open, an attribute of its own hides this one.
     """
@@ -136,7 +136,7 @@ class Mapping(Ports):
         super().close()
 
     def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:
-        """Let the device (or another) also answer at `count` IO ports from `port`, until the mapping is closed.
+        """Map the device (or another) also at `count` IO ports from `port`, until the mapping is closed.
 
         Their accesses go to the mapping's trace.
         """
@@ -213,7 +213,7 @@ def map_ports(
     trace: Trace | None = None,
     **policies: Unpack[Policies],
 ) -> Ports:
-    """Let a device answer at `count` IO ports from `port`: IN, OUT, INS and OUTS of native code in this process.
+    """Map a device at `count` IO ports from `port`: IN, OUT, INS and OUTS of native code in this process reach it.
 
     The process must not have access to the ports itself (`ioperm`, `iopl`), for then nothing traps. Arguments otherwise
     as for `ioremap`.

@@ -99,7 +99,7 @@ def lend() -> None:
 
 
 def install() -> None:
-    """Be the first to hear of unraisable exceptions."""
+    """Hook `sys.unraisablehook`, before any hook that is there."""
     if not isinstance(sys.unraisablehook, _Listener):
         sys.unraisablehook = _Listener(sys.unraisablehook)
 
@@ -168,6 +168,6 @@ def _inside_guarded() -> bool:
 
 
 def _chain(error: BaseException, earlier: BaseException | None) -> None:
-    """Let an exception that takes the place of an earlier one point to it, as Python would have."""
+    """Set the context of an exception that replaces an earlier one, as Python would have."""
     if earlier is not None and earlier is not error and error.__context__ is None:
         error.__context__ = earlier

@@ -39,7 +39,7 @@ _Trapped: TypeAlias = tuple[Frame, Any, Initiator]
 
 
 class _Frames(dict[int, _Trapped]):
-    """What has been trapped, by the address of the ucontext, which is on the stack of one thread and of no other.
+    """Frames of trapped threads, by the address of the ucontext, which is on the stack of one thread only.
 
     Each frame has an initiator of its own: a device model may enter a driver, while the access around it goes on.
     """
@@ -58,7 +58,7 @@ class _Frames(dict[int, _Trapped]):
         return trapped
 
     def record_to(self, recorder: Recorder) -> None:
-        """Let accesses from now on be recorded elsewhere."""
+        """Record accesses from now on elsewhere."""
         for _, _, bus in list(self.values()):
             bus.trace = recorder
 
@@ -76,7 +76,7 @@ class _Stack:
 
 
 class _Mine(threading.local):
-    """What belongs to each thread."""
+    """State of each thread."""
 
     def __init__(self, frames: _Frames) -> None:
         self.stack = _Stack(frames)

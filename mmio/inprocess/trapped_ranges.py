@@ -1,4 +1,4 @@
-"""What traps in this process, and whose it is.
+"""Ranges that trap in this process, and the owner of each.
 
 There is one address space for the process, with every mapping's regions in it and ordinary memory around them, so that
 a copy from one device to another, or to a buffer, is nothing special. The mappings differ in who gets the records.
@@ -56,7 +56,7 @@ class Territory:
         self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
 
     def claim(self, region: Region, owner: Owner) -> None:
-        """Let a region of the space belong to somebody. The first claim puts our handlers in place.
+        """Register the owner of a region of the space. The first claim installs the signal handlers.
 
         Raises:
             RuntimeError: they were in place, and somebody has put others in front of them.
@@ -91,7 +91,7 @@ class Territory:
         return self._owners.get(ranges.find(address).region)
 
     def _changed(self) -> None:
-        """Tell the entry which faults are ours, and initiators where to record: in the trace itself if there is one."""
+        """Update the signal trampoline's ranges, and where initiators record: in the trace itself if there is one."""
         start = min((region.start for region in self._memory), default=0)
         end = max((region.start + pages(region.length) for region in self._memory), default=0)
         words = entry().words

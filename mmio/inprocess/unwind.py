@@ -39,7 +39,7 @@ _RESULT: Final = object()
 
 
 class Landing(NamedTuple):
-    """Where a thread goes on when it leaves a driver.
+    """Place where a thread goes on when it leaves a driver.
 
     Attributes:
         stack: the stack pointer after the return.

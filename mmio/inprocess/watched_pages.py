@@ -48,7 +48,7 @@ class Pages:
         self._runs: dict[Region, Run] = {}
 
     def trap(self, start: int, length: int, exclusive: bool) -> list[Run]:
-        """Let the pages of some bytes trap; return their runs, to be given to `release` once.
+        """Make the pages of some bytes inaccessible; return their runs, to be given to `release` once.
 
         Pages that a device of ours answers for trap already, and are in no run.
 

@@ -80,7 +80,7 @@ class RealPorts:
 
 @contextmanager
 def reaching(port: int, count: int) -> Iterator[None]:
-    """Let this thread reach ports meanwhile.
+    """Permit this thread to use ports for the time of a `with` statement.
 
     Raises:
         OSError: the kernel refuses; the message says why and what else can be done.

@@ -26,7 +26,7 @@ class Mapping(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether writes reach the object behind it."""
+        """Return whether writes reach the object behind it."""
         return self.permissions[3] == "s"
 
     @property

@@ -230,7 +230,7 @@ class Entry:
 
 
 def _unwind_table(start: int, length: int) -> Any:
-    """Tell libgcc's unwinder how to get through our code, and return the table, which must stay.
+    """Register unwind information for the code with libgcc; return the table, which must stay in memory.
 
     One common information entry and one frame description entry in DWARF's format: everywhere in the code the caller's
     frame begins 16 bytes up, and the return address lies just below that. (Not so in the very first and last

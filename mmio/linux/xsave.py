@@ -47,7 +47,7 @@ _NAMES: Final = {
 
 
 class Component(NamedTuple):
-    """Where a state component lies in the area."""
+    """Position of a state component in the area."""
 
     offset: int
     size: int

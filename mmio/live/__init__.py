@@ -1,1 +1,1 @@
-"""What every live source of faults shares: registers, memory, faults of the program, out-of-line completion."""
+"""Parts shared by all live sources of faults: frames, memory, fault signals, out-of-line execution."""

@@ -1,4 +1,4 @@
-"""What completing an instruction natively takes, wherever the CPU runs the copy.
+"""Conditions for executing an instruction out of line, on any engine.
 
 The copy has its one memory operand elsewhere; so there must be exactly one, which the instruction names, and nothing
 else may touch memory or decide where the program goes on.

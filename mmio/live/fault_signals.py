@@ -47,7 +47,7 @@ LIBC.syscall.argtypes = (c_ulong, c_ulong, c_ulong, c_ulong, c_void_p)
 
 
 def deliver(frame: Frame, fault: Fault) -> None:
-    """Let the signal of a fault arrive at the interrupted instruction when our handler returns."""
+    """Deliver the signal of a fault at the interrupted instruction when the current handler returns."""
     number, code, address = signal_of(fault, frame.regs[RIP])
     info = SignalInfo(number=number, code=code, address=address)
     pthread_sigmask(SIG_BLOCK, (number,))

@@ -1,4 +1,4 @@
-"""What instruction stands at an address, and what to do about it.
+"""Cache of compiled instructions, by their bytes.
 
 Nearly all are found by the eight bytes the entry has read already, taken as one number: they hold the instruction, and
 whatever follows it does no harm. Longer instructions are read where they stand, up to the end of their page and past it
@@ -44,7 +44,7 @@ class Site:
 
 
 class Sites(dict[int, Site]):
-    """What to do about an instruction, by the eight bytes from its start. The recent generation of a bounded cache."""
+    """Compiled instructions by the eight bytes from their start. The recent generation of a bounded cache."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -74,7 +74,7 @@ class Copy:
 
     @property
     def taken(self) -> bool:
-        """Whether some thread is using the copy."""
+        """Return whether some thread is using the copy."""
         return bool(self._taken.value)
 
     def take(self, ip: int) -> None:
@@ -84,11 +84,11 @@ class Copy:
         self._return.value = ip + self.instruction.length
 
     def skip(self, frame: Frame) -> None:
-        """Let the thread go on after the original."""
+        """Continue after the original instruction."""
         frame.regs[RIP] = self.ip + self.instruction.length
 
     def release(self) -> None:
-        """Let others use the copy."""
+        """Mark the copy as free."""
         self._taken.value = 0
 
     def load(self, address: int, touches: list[MemoryTouch], bus: Initiator) -> None:

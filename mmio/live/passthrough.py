@@ -77,7 +77,7 @@ class Passthrough(RealMemory):
 
 
 class Extent(NamedTuple):
-    """Where a buffer lies, and what must be kept for it to stay there."""
+    """Address range of a buffer, and the objects that keep it in place."""
 
     address: int
     length: int

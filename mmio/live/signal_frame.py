@@ -84,7 +84,7 @@ class Frame(XSaveFrame):
 
     @property
     def xsave(self) -> XSave:
-        """Where everything but the general registers is."""
+        """The XSAVE area: all registers but the general ones."""
         if self._xsave is None or self._xsave.address != self.regs[_XSAVE]:
             self._xsave = XSave(self.regs[_XSAVE])
         return self._xsave

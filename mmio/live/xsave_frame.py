@@ -1,4 +1,4 @@
-"""What the frames of all live sources share: everything but the general registers lies in an XSAVE area.
+"""Registers over an XSAVE area: the part of a frame that all live sources share.
 
 Most instructions never ask for it, and finding or fetching it costs more than they do. So each attribute looks for the
 area when it is used, by way of the frame's `xsave`.
@@ -38,5 +38,5 @@ class XSaveFrame(RegisterFile):
 
     @property
     def xsave(self) -> XSave:
-        """Where everything but the general registers is."""
+        """The XSAVE area: all registers but the general ones."""
         raise NotImplementedError

@@ -25,7 +25,7 @@ COLUMNS: Final = 150
 
 @frozen(slots=True)
 class Grid:
-    """How many accesses touch a row of `size` bytes in one of `COLUMNS` stretches of `span` ns.
+    """Counts of accesses: a row for each `size` bytes, a column for each of `COLUMNS` stretches of `span` ns.
 
     `rows` are the offsets of the rows that are touched at all. `names` are those of the registers that begin in
     a row alone, by offset. `reads` and `writes` are keyed by (index of the row, column).

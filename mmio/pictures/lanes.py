@@ -31,7 +31,7 @@ class Lane:
 
     @property
     def count(self) -> int:
-        """How many reads and writes the lane shows."""
+        """Return how many reads and writes the lane shows."""
         return len(self.reads) + len(self.writes)
 
 

@@ -102,7 +102,7 @@ class Run:
 
     @property
     def count(self) -> int:
-        """How many accesses this is in all."""
+        """Return how many accesses this is in all."""
         return len(self.last) * self.repeats
 
     def times(self, values: int) -> str:
@@ -132,7 +132,7 @@ def folded(accesses: Sequence[Access]) -> Iterator[Run]:
 
 
 def _repeats(keys: Sequence[object], at: int, length: int) -> int:
-    """How often the `length` keys from `at` follow each other."""
+    """Return how often the `length` keys from `at` follow each other."""
     end = at + length
     while end < len(keys) and keys[end] == keys[end - length]:
         end += 1
@@ -140,7 +140,7 @@ def _repeats(keys: Sequence[object], at: int, length: int) -> int:
 
 
 def _gain(candidate: tuple[int, int]) -> int:
-    """How many rows folding a loop of this length and number of turns saves."""
+    """Return how many rows folding a loop of this length and number of turns saves."""
     length, repeats = candidate
     return length * (repeats - 1) if repeats >= MIN_REPEATS else 0
 

@@ -1,1 +1,1 @@
-"""What is done to a whole program, whatever engine runs it: targets, mappings, system calls, redirected files."""
+"""Handling of a whole program, on any engine: targets, mappings, system calls, redirected files."""

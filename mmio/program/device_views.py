@@ -46,7 +46,7 @@ class _Shifted:
 
 
 class _Guarded:
-    """What may not be written, or not even read: that faults, as it would without us."""
+    """Device behind a mapping's protection: a forbidden write or read faults, as it would natively."""
 
     def __init__(self, device: DeviceLike, start: int, protection: int) -> None:
         self._device = device

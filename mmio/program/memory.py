@@ -26,7 +26,7 @@ class BeyondEnd(Unreachable):
 
 
 class TracedMemory:
-    """What a traced process has mapped, as a bus: every access it could not make itself is `Unreachable`.
+    """Memory of a traced process as a bus; an access that the process could not make itself is `Unreachable`.
 
     Attributes:
         pid: a living thread of the process.

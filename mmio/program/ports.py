@@ -1,4 +1,4 @@
-"""What a traced program may do at IO ports, and what comes of its asking for the right to.
+"""IO port permissions of a traced program.
 
 Where devices answer, it is granted whatever it asks, and the kernel hears nothing of that. Where real ports are traced,
 the kernel decides, by the program's own rights; then the traced ports alone are taken back. So these fault, while at

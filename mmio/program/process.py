@@ -29,7 +29,7 @@ _UNDER: Final = -1  # the priority of what lies around the targets in a trapped 
 
 @frozen(eq=False)
 class Spot:
-    """Where in a trapped mapping a target lies, counted from the mapping's origin.
+    """Range of a target in a trapped mapping, counted from the mapping's origin.
 
     Attributes:
         start, end: the bytes meant.

@@ -186,7 +186,7 @@ def _buffers(thread: StoppedThread, name: str, call: Call) -> list[tuple[int, in
 
 
 def _substitute(thread: StoppedThread, call: Call, index: int, path: str) -> None:
-    """Let a call name another file."""
+    """Replace the path argument of a call."""
     name = os.fsencode(path) + b"\0"
     place = thread.buffer(len(name))
     write_memory(thread.pid, place, name)

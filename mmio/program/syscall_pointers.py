@@ -1,4 +1,4 @@
-"""What the arguments of a system call point to: buffers, and structures that name more buffers.
+"""Pointers in the arguments of system calls: buffers, and structures that name more buffers.
 
 The tables list the calls people make with device memory. Nothing here touches a process: what a structure holds is
 asked of whoever knows.

@@ -1,4 +1,4 @@
-"""What is done about the system calls a traced program makes: mappings are followed, ports granted, files redirected.
+"""Handle the system calls of a program: follow mappings, grant ports, redirect files.
 
 A call is dealt with before it is made, where it can still be changed or answered, and again where it returns. All other
 calls go their way.

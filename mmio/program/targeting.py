@@ -13,7 +13,7 @@ from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 
 class Targeting:
-    """What runs a program and records its accesses: the part that says to what.
+    """Base of what runs a program and records its accesses: the methods that name the targets.
 
     Attributes:
         trace: the accesses.
@@ -82,7 +82,7 @@ class Targeting:
         self._targets.ports.append(PortTarget(port, count, device, name, policies))
 
     def redirect(self, pattern: str, file: str) -> None:
-        """Let the program find another file in place of those whose path matches a pattern, which need not exist."""
+        """Redirect paths that match a pattern to another file; they need not exist."""
         self._targets.redirections.append(Redirection(pattern, file))
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
@@ -102,7 +102,7 @@ class Targeting:
         return watch
 
     def witness(self, watcher: Watcher) -> None:
-        """Let something of your own be told of every access to its bytes, as `watch` does with a watchpoint."""
+        """Call a watcher object for every access to its bytes, as `watch` does with a watchpoint."""
         AddressSpace().memory.watch(watcher)  # which says so when that is no range, before anybody has it
         for space in self._spaces():
             space.memory.watch(watcher)

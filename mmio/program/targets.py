@@ -1,4 +1,4 @@
-"""What is to be trapped, and who answers there.
+"""Targets: the files, addresses and ports to trap, and the devices that answer there.
 
 A target is described before any program runs: files by a pattern of their paths or by a descriptor's number, ranges of
 addresses, IO ports, and files another file stands in for. Here is the matching; placing a target in a process is the
@@ -52,7 +52,7 @@ class FileTarget:
 
     @property
     def takes_code(self) -> bool:
-        """Whether mappings that may be executed are meant, too.
+        """Return whether mappings that may be executed are meant, too.
 
         Code cannot run where nothing may be read, so a pattern such as "*" does not mean the libraries it matches.
         """

@@ -46,7 +46,7 @@ class StoppedThread(Protocol):
 
     @property
     def call_result(self) -> int:
-        """What the call that is returning returns, signed."""
+        """The result of the call that is returning, signed."""
 
     def buffer(self, size: int) -> int:
         """Return the address of at least `size` bytes in the program's memory, used until the call returns."""

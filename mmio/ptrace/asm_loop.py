@@ -99,7 +99,7 @@ class Trip:
 
     @property
     def change(self) -> tuple[int, int]:
-        """What waiting has found: the thread and its wait status; `(0, 0)` when a signal came to us."""
+        """The thread that has changed and its wait status; `(0, 0)` when a signal interrupted the wait."""
         return (self._waiting[5], self._waiting[4]) if self._waiting[5] > 0 else (0, 0)
 
 

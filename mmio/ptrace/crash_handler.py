@@ -1,4 +1,4 @@
-"""What an attached program does by itself when its tracer has been killed: it takes its mappings back.
+"""SIGSEGV handler inside an attached tracee that restores page protections when the tracer was killed.
 
 Nothing can be done by a tracer that gets SIGKILL. The kernel lets its programs run on, and the next access to a page
 that we made inaccessible is a SIGSEGV that nobody answers. What we have spawned ends with us (PTRACE_O_EXITKILL); what
@@ -179,11 +179,11 @@ class CrashHandler:
         thread.on_exit = returned
 
     def remove(self, thread: StoppedThread) -> None:
-        """Let the program have the action it wants. The thread is stopped."""
+        """Restore the program's own action for SIGSEGV. The thread is stopped."""
         self._set(thread, self.action)
 
     def install(self, thread: StoppedThread) -> None:
-        """Let the handler be the process's. The thread is stopped."""
+        """Install the handler in the process. The thread is stopped."""
         self._become(self.action)
         self._set(thread, self._ours(self.action))
 

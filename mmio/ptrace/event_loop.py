@@ -1,4 +1,4 @@
-"""Why a traced thread has stopped, and what is done about it.
+"""Dispatch the stops of traced threads.
 
 The order of the questions is the order of how often they are asked: a trapped access first, and the next one of the
 same thread at once. Everything that changes which threads and processes there are happens here.

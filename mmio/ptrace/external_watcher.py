@@ -32,7 +32,7 @@ _READY: Final = "ready\n"
 
 
 class Who(NamedTuple):
-    """What made an access, as a watchpoint wants to know it."""
+    """Origin of an access, as a watchpoint needs it."""
 
     ip: int
     instruction: Instruction | None
@@ -71,7 +71,7 @@ class Outside:
             raise MappingError(f"{self._refusal}: {reason}")
 
     def close(self, watch: Watch) -> None:
-        """Let the other process go, and tell a watchpoint what it has seen.
+        """End the other process's watch, and report its hits to the watchpoint.
 
         Raises:
             MappingError: it has failed on the way. What it had seen by then is told.

@@ -128,7 +128,7 @@ def _copy_ended(thread: Thread) -> int:
 
 
 def _deliver(thread: Thread, fault: Fault) -> int:
-    """Let the program receive the signal of a fault, as if the CPU had raised it."""
+    """Deliver the signal of a fault to the program, as if the CPU had raised it."""
     number, code, address = signal_of(fault, thread.regs[RIP])
     if isinstance(fault, BeyondEnd):
         number, code, address = number.__class__(_SIGBUS), _ADRERR, thread.info.address

@@ -95,7 +95,7 @@ class Frame(XSaveFrame):
 
     @property
     def xsave(self) -> XSave:
-        """Where everything but the general registers is."""
+        """The XSAVE area: all registers but the general ones."""
         if self._area is None:
             size = entry().cpuid(0xD, 0)[1]
             self._area = (c_char * size)()

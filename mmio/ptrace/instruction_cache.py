@@ -1,4 +1,4 @@
-"""What instruction a traced thread stopped at, and what to do about it.
+"""Cache of the instructions that traced threads stop at.
 
 Code that stands in a file's pages and cannot be written is remembered by its address, as long as nobody unmaps it or
 makes it writable: then a stop costs one look-up. All other code is read at every stop, and known by its bytes.

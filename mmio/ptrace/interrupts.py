@@ -15,7 +15,7 @@ _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """What to do about signals meant for the tracer. Use it in a `with` statement.
+    """Handlers for the signals that ask the tracer to stop. Use it in a `with` statement.
 
     Only signals with their usual effect are taken over, and only in the main thread, which is where Python hears them.
 
@@ -40,7 +40,7 @@ class Interrupts:
         self._restore()
 
     def fulfil(self) -> None:
-        """Let the signal that came have its effect, now that everything is in order."""
+        """Raise the effect of the signal that came, now that all programs are detached or ended."""
         self._restore()
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt

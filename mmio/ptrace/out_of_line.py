@@ -71,7 +71,7 @@ def finish(thread: Thread, copy: Copy) -> None:
 
 
 def leave(thread: Thread, copy: Copy) -> None:
-    """Let a thread that a signal found in a copy be where the program put it: the copy runs to its end first.
+    """Step a thread out of its out-of-line slot before a signal is delivered.
 
     The thread is stopped at the signal, and stays so for whoever hands it on.
     """

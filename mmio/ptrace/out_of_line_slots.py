@@ -1,4 +1,4 @@
-"""Where copies of instructions stand in a traced process.
+"""Allocate out-of-line slots in a traced process.
 
 There are two kinds of pages, one to run and one to write, so that no page is ever both. A word of each copy's data says
 that the copy is in use. The copy of a load clears it itself on its way out, touching no register and no flag. The slot

@@ -48,7 +48,7 @@ class TracedProcess(Process):
         self.gate = 0
 
     def watch_every_call(self) -> None:
-        """Let all threads stop at all system calls from now on, those too that are running."""
+        """Stop all threads at all system calls from now on, also those that are running."""
         if not self.every_call:
             self.every_call = True
             for tid in self.threads:

@@ -64,6 +64,6 @@ def take(thread: Thread) -> None:
 
 
 def leave(thread: Thread) -> None:
-    """Let a stopped thread block SIGSEGV if it believes that it does."""
+    """Block SIGSEGV in a stopped thread whose virtual mask blocks it."""
     if thread.blocks_faults:
         ptrace_requests.set_signal_mask(thread.pid, ptrace_requests.signal_mask(thread.pid) | _BIT)

@@ -153,7 +153,7 @@ def _stopped(pid: int) -> int:
 
 
 def _execute(thread: Thread, path: str, directory: str | None, targets: Targets) -> None:
-    """Have the launching loop become the program, under a filter. It is left stopped in execve."""
+    """Execute the program in the launching process, under a filter. It is left stopped in execve."""
     frame, regs, process = thread.frame, thread.regs, thread.process
     frame.load()
     stack = regs[RSP]

@@ -39,7 +39,7 @@ _RESTART: Final = {-512: None, -513: None, -514: None, -516: {64: 219, 32: 0}}
 
 
 class ThreadGone(Exception):
-    """Tell that a thread ended, or is about to, where it should have stopped; `status` is its wait status."""
+    """Report that a thread ended, or is about to, where it should have stopped; `status` is its wait status."""
 
     def __init__(self, pid: int, status: int) -> None:
         super().__init__(f"thread {pid} ended with wait status {status:#x}")
@@ -117,7 +117,7 @@ class Thread:
         ptrace_requests.request(ptrace_requests.SETSIGINFO, self.pid, 0, addressof(self.info))
 
     def resume(self, number: int = 0) -> None:
-        """Let the thread go, to receive signal `number`, until the next stop that may concern us."""
+        """Resume the thread with signal `number`, until the next stop that may matter."""
         every = self.on_exit is not None or self.in_call or self.process.every_call
         self.go(ptrace_requests.SYSCALL if every else ptrace_requests.CONT, number)
 
@@ -168,7 +168,7 @@ class Thread:
         self.frame.store()
 
     def restore_call(self, result: int | None = None) -> None:
-        """Let the program find the call it made in its registers, and `result` as what came of it.
+        """Restore the program's own call in its registers, and set `result` as its result.
 
         The thread is stopped where the call returns. A call that is to be made again will be the program's own.
         """
@@ -180,7 +180,7 @@ class Thread:
         self.frame.store()
 
     def answer_call(self, result: int) -> None:
-        """Let the call the thread is about to make return `result` and do nothing."""
+        """Skip the call that the thread is about to make; it returns `result`."""
         self.frame.load()
         self.regs[ORIG_RAX] = NO_CALL
         self.regs[RAX] = result & NO_CALL
@@ -194,7 +194,7 @@ class Thread:
 
     @property
     def call_result(self) -> int:
-        """What a call that is just returning returns, signed."""
+        """The result of a call that is just returning, signed."""
         self.frame.load()
         return ctypes.c_int64(self.regs[RAX]).value
 
@@ -256,7 +256,7 @@ class Thread:
         self.frame.store()
 
     def step(self) -> None:
-        """Let the thread run one instruction. All its signals must be blocked."""
+        """Execute one instruction of the thread. All its signals must be blocked."""
         self.go(ptrace_requests.SINGLESTEP)
         while True:
             found, status = ptrace_requests.wait(self.pid)

@@ -131,7 +131,7 @@ class Tracer(Targeting):
         return os.waitstatus_to_exitcode(status)
 
     def detach(self) -> None:
-        """Let go of the processes we have attached to: their mappings are theirs again, and they run on.
+        """Detach from the processes that were attached to: their mappings are restored, and they run on.
 
         Descriptors of files that were answered by devices stay what they are then: empty memory files.
         """

@@ -1,1 +1,1 @@
-"""What was accessed, as values: records, traces of them, and what can be asked of a trace."""
+"""One access as a value, and the events between accesses."""

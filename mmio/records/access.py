@@ -85,12 +85,12 @@ class Access:
 
     @property
     def reads(self) -> bool:
-        """Whether the device was read."""
+        """Return whether the device was read."""
         return self.direction != WRITE
 
     @property
     def writes(self) -> bool:
-        """Whether the device was written."""
+        """Return whether the device was written."""
         return self.direction != READ
 
     @property
@@ -100,7 +100,7 @@ class Access:
 
     @property
     def place(self) -> str:
-        """Where it went, in words: "timer.STATUS", "timer+0x10", "port 0x71" or "0xfe000000"."""
+        """The place of the access in words: "timer.STATUS", "timer+0x10", "port 0x71" or "0xfe000000"."""
         return place(self.space, self.address, self.region, self.offset, self.register)
 
     @property

@@ -1,4 +1,4 @@
-"""What stands between the accesses of a trace: regions coming and going, marks, losses.
+"""Events between the accesses of a trace: regions mapped and unmapped, marks, losses.
 
 A trace that leaves them out cannot be read by itself: an address means something only while its region is
 mapped, and a gap that nobody mentions is a lie. So events travel with the accesses, in order, through every
@@ -86,7 +86,7 @@ class Undecoded:
 
 @frozen(slots=True)
 class Located:
-    """Where the instruction at an address is, said before the first access it makes.
+    """Location of the instruction at an address, recorded before the first access it makes.
 
     A program's modules lie elsewhere each time it runs, and when it has ended nobody can be asked. The attributes are
     those of `mmio.records.symbols.Location`.

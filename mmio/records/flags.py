@@ -1,4 +1,4 @@
-"""What a record says about an access beyond its value: one bit each, plain ints because every access carries them."""
+"""Flags of a record: one bit each, plain ints because every access carries them."""
 
 from typing import Final
 

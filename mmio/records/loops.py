@@ -31,7 +31,7 @@ class Loop(Generic[Key]):
 
     @property
     def turns(self) -> int:
-        """How many times the loop has been gone through from start to end."""
+        """Return how many times the loop has been gone through from start to end."""
         return self.count // self.length if self.length else 0
 
     @property

@@ -1,4 +1,4 @@
-"""What a record keeps of the region that an access went to."""
+"""The region of an access, as a record keeps it."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -17,15 +17,15 @@ class RecordedRegion(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in records."""
+        """The name in records."""
 
     @property
     def names(self) -> Any:
-        """Where the names of its registers come from."""
+        """The object that names its registers."""
 
     @property
     def is_ground(self) -> bool:
-        """Whether it is only what lies behind all others."""
+        """Return whether it is only what lies behind all others."""
 
     @property
     def whole(self) -> "RecordedRegion | None":
@@ -33,7 +33,7 @@ class RecordedRegion(Protocol):
 
     @property
     def describe(self) -> Callable[[int, int, int], str] | None:
-        """What tells the meaning of a value at an offset and width, if anything does."""
+        """A function that describes the value at an offset and width; None when there is none."""
 
     def name_at(self, offset: int, width: int) -> str | None:
         """Return the name of the register at an offset, None when it has none."""

@@ -8,7 +8,7 @@ from mmio.records.spot import Spot
 
 
 class Sink(Protocol):
-    """Whoever wants each access, and each event between them, as it happens: a writer, a printer, a test.
+    """Receiver of each access, and each event between them, as it happens: a writer, a printer, a test.
 
     Calls come one at a time, in order. An exception passes through the device access that was being recorded. A sink
     that has a method `take(spot, sequence, time, value, old)` is told of accesses by that: no `Access` is built for it.

@@ -1,4 +1,4 @@
-"""What the accesses of one instruction to one place have in common: everything but number, time and value.
+"""Common part of the accesses of one instruction to one place: everything but number, time and value.
 
 A driver makes few different accesses many times over. Whoever turns them into something else (a line of a file, a row
 of a table) works out once a spot what repeats, and for each access only what does not.
@@ -62,7 +62,7 @@ class Spot:
 
     @property
     def place(self) -> str:
-        """What `Access.place` is."""
+        """The place, as `Access.place`."""
         return place(self.space, self.address, self.region, self.offset, self.register)
 
     def decoded(self, value: int) -> str:
@@ -75,7 +75,7 @@ Made = TypeVar("Made")
 
 
 class Remembered(dict[Key, Made], Generic[Key, Made]):
-    """What a function made of its argument, so that it is asked once; forgotten when there are too many."""
+    """Bounded memo of a function of one argument."""
 
     def __init__(self, make: Callable[[Key], Made]) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ MAX_LINES: Final = 1 << 20
 
 @frozen(slots=True)
 class Location:
-    """Where an instruction is.
+    """Location of an instruction.
 
     `module` is the name of the mapped file and `offset` the address as the file counts it; `symbol` the
     function and `into` the bytes from its start; `line` is "driver.c:42". What is not known is "".
@@ -119,7 +119,7 @@ def _mappings(text: str) -> Iterator[_Mapping]:
 
 @frozen(slots=True)
 class _Module:
-    """What is known of one file: segments as (file offset, length, address), symbols and lines by address."""
+    """Symbols of one file: segments as (file offset, length, address), symbols and lines by address."""
 
     segments: tuple[tuple[int, int, int], ...] = ()
     symbols: tuple[tuple[int, int, str], ...] = ()  # address, size, name
@@ -201,7 +201,7 @@ def _lines(elf: Any) -> Iterator[tuple[int, str]]:
 
 
 class _DlInfo(ctypes.Structure):
-    """What dladdr(3) fills in."""
+    """Dl_info, as dladdr(3) fills it in."""
 
     _fields_ = (
         ("dli_fname", ctypes.c_char_p),

@@ -1,4 +1,4 @@
-"""How one thread of execution reaches the devices: the way of every single access.
+"""Per-thread bus: find the region, apply its policy, call the device, record.
 
 On a bus the initiator is the side that starts a transfer. Here it is the Bus the emulator gets: it finds the
 region, applies the region's policy, calls the device, checks the answer and appends one record. There is one
@@ -19,7 +19,7 @@ from mmio.space.route import Route
 
 
 class Addressed(Protocol):
-    """What an initiator needs of an address space."""
+    """The part of an address space that an initiator uses."""
 
     @property
     def memory(self) -> RangeMap: ...
@@ -55,7 +55,7 @@ class Initiator(Route):
 
     @property
     def trace(self) -> Recorder | None:
-        """Where records go; None for nowhere."""
+        """The trace that accesses are recorded in; None for none."""
         return None if self.recorder is NOWHERE else self.recorder
 
     @trace.setter

@@ -33,7 +33,7 @@ class Part:
 
     @property
     def offset(self) -> int:
-        """Where the device sees it."""
+        """The offset as the device sees it."""
         return self.address - self.segment.base
 
     def of(self, whole: int, start: int) -> int:
@@ -42,12 +42,12 @@ class Part:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is plain memory, which may be looked at without anybody noticing."""
+        """Return whether it is plain memory, which may be looked at without anybody noticing."""
         return self.segment.optional("read_block") is not None
 
     @property
     def filling(self) -> int:
-        """What reads as the bytes that are not there."""
+        """The value of the bytes that are not there."""
         return self.holes if self.segment.region.policy.unmapped == "ones" else 0
 
     @property

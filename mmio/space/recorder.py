@@ -9,7 +9,7 @@ from mmio.space.region import Region
 
 
 class Recorder(Protocol):
-    """Where records go; `Trace` is one."""
+    """Receiver of records; `Trace` is one."""
 
     @property
     def enabled(self) -> bool: ...

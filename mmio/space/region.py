@@ -1,4 +1,4 @@
-"""Which device answers at which address.
+"""Range maps: the device that answers at each address.
 
 Regions live in layers, one a priority; within a layer nothing overlaps. That makes overlap a question to two
 neighbours and an overlay (a device over RAM) something somebody asked for by number. What is looked up at run
@@ -109,7 +109,7 @@ class Region:
 
     @property
     def describe(self) -> Callable[[int, int, int], str] | None:
-        """What tells the meaning of a value, if the device does."""
+        """A function that describes a value, if the device has one."""
         describe: Callable[[int, int, int], str] | None = getattr(self.names, "describe", None)
         return describe
 
@@ -177,7 +177,7 @@ class Segment:
 
 
 class Watcher(Protocol):
-    """What wants to hear of accesses to its bytes. Told what `Watch.seen` says."""
+    """Receiver of accesses to its bytes. Called as `Watch.seen`."""
 
     @property
     def start(self) -> int: ...
@@ -269,7 +269,7 @@ class RangeMap:
         self._refresh(region.start, region.end)
 
     def watch(self, watcher: Watcher) -> None:
-        """Let all accesses that touch a range be told to it. Raises MappingError when it is not within the space."""
+        """Report all accesses that touch a range to a watcher. Raises MappingError when it is not within the space."""
         if not 0 <= watcher.start < watcher.end <= self.ground.end:
             bounds = f"{watcher.start:#x}..{watcher.end:#x}"
             raise MappingError(f"{bounds} cannot be watched, it is not a range within 0x0..{self.ground.end:#x}")
@@ -277,7 +277,7 @@ class RangeMap:
         self._refresh(watcher.start, watcher.end)
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Tell it no more."""
+        """Stop reporting to a watcher."""
         self.watches = self.watches.removed(watcher)
         self._refresh(watcher.start, watcher.end)
 

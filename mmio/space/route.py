@@ -28,7 +28,7 @@ _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
 
 class Origin(Protocol):
-    """Where accesses come from: the instruction that is running in a thread, and the recorder of its accesses."""
+    """Origin of accesses: the instruction that is running in a thread, and the recorder of its accesses."""
 
     ip: int
     instruction: Instruction | None
@@ -221,7 +221,7 @@ class Route:
         value: int,
         old: int | None,
     ) -> None:
-        """Tell watchpoints of an access that has been made: the whole of it, as the instruction had it."""
+        """Report a completed access to watchpoints: the whole of it, as the instruction made it."""
         for watcher in watching:
             watcher.seen(self._origin, direction, address, width, value, old, first.label)
 
@@ -278,7 +278,7 @@ class Route:
         return number
 
     def _place(self, error: AccessError, verb: str, address: int, width: int) -> None:
-        """Tell an error which access it is about, unless it knows."""
+        """Add the access to an error that does not name one yet."""
         if error.where is None:
             error.where = self._where(verb, address, width)
 

@@ -53,7 +53,7 @@ class AddressSpace:
 
     @property
     def trace(self) -> Recorder | None:
-        """Where accesses through the space itself, and through initiators made from now on, are recorded."""
+        """The trace for accesses through the space itself, and through initiators made from now on."""
         return self._trace
 
     @trace.setter
@@ -73,7 +73,7 @@ class AddressSpace:
         unmapped: Unmapped = "error",
         priority: int = 0,
     ) -> Region:
-        """Let `device` answer at start..start+length.
+        """Map `device` at start..start+length.
 
         The policy (see `Policy`) belongs to the mapping. A region may lie over others only with a higher
         `priority` than theirs; an access that crosses a border is split there, and each part recorded.
@@ -98,7 +98,7 @@ class AddressSpace:
         unmapped: Unmapped = "error",
         priority: int = 0,
     ) -> Region:
-        """Let `device` answer at `count` ports from `port`; otherwise like `map`."""
+        """Map `device` at `count` ports from `port`; otherwise like `map`."""
         policy = Policy(widths, unaligned, too_wide, unmapped)
         return self._add(self.ports, Region(port, count, device, _name(device, name), policy, priority))
 

@@ -63,7 +63,7 @@ class TraceDiff(Sequence[Hunk]):
 
     @property
     def same(self) -> bool:
-        """Whether the traces do the same."""
+        """Return whether the traces do the same."""
         return all(hunk.kind == "equal" for hunk in self._hunks)
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class TraceDiff(Sequence[Hunk]):
 
     @property
     def headline(self) -> str:
-        """How much is equal, missing and added, in one line."""
+        """Summarise in one line how much is equal, missing and added."""
         equal = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind == "equal")
         missing = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind != "equal")
         added = sum(len(hunk.other) for hunk in self._hunks if hunk.kind != "equal")

@@ -1,4 +1,4 @@
-"""What a driver should have done to a device, in lines a test can hold.
+"""Expected accesses of a driver, in lines that a test can hold.
 
 A line is how a datasheet's programming example would read: `W4 CTRL=0x1`, then `R4 STATUS`. Direction and width are
 exact, because a driver that gets them wrong is wrong; a value is compared where one is given, because what a
@@ -45,7 +45,7 @@ class Expected:
         raise ValueError(f"expected an access such as 'W4 CTRL=0x1', 'R2 timer+0x10' or 'R1 port 0x71', got {line!r}")
 
     def matches(self, access: Access) -> bool:
-        """Whether an access is the expected one; of an atomic the value written is compared."""
+        """Return whether an access is the expected one; of an atomic the value written is compared."""
         return (
             (self.letter, self.width) == (access.letter, access.width)
             and self.value in (None, access.value)
@@ -122,7 +122,7 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str], reso
 
 
 def _by(access: Access, resolve: Resolver) -> str:
-    """Which instruction made an access, as far as is known."""
+    """Return the instruction that made an access, as far as is known."""
     return (f"    at {resolve(access.ip)}" if access.ip else "") + (f": {access.text}" if access.text else "")
 
 

@@ -1,4 +1,4 @@
-"""What the instructions of recorded accesses are called, in everything that shows them: by what the record itself says.
+"""Name the instructions of recorded accesses, by what the record itself says.
 
 The program has mostly ended by then and nobody can be asked, but a trace made with `locate`, or its file, kept where
 each instruction was.

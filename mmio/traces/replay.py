@@ -68,7 +68,7 @@ class Replay:
 
     @property
     def left(self) -> int:
-        """How many recorded reads and writes a strict replay has not seen yet."""
+        """Return how many recorded reads and writes a strict replay has not seen yet."""
         return len(self._steps)
 
     def read(self, offset: int, width: int) -> int:

@@ -1,4 +1,4 @@
-"""Which accesses somebody wants to see: one value, whether asked for in Python or on a command line.
+"""Select accesses: one value for filters in Python and on the command line.
 
 `TraceView.filter` makes a `Selection` of values and collections. `Selection.parse` makes one of words: a place goes by
 any name it has (`uart`, `uart.STATUS`, `uart+0x10..0x20`, `STATUS`, `0xfe000000+0x100`, `port 0x70`), numbers may be
@@ -32,7 +32,7 @@ _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1, No
 
 @frozen(slots=True)
 class Place:
-    """Where an access went, as a person writes it.
+    """Place of an access, as a person writes it.
 
     `names`: a pattern with * and ? for a region, a register, or both ("uart.STATUS"). `offsets` of a region that
     `region` is a pattern for, "" for any; `addresses` of `space`.
@@ -64,7 +64,7 @@ class Place:
         return cls(text)
 
     def has(self, access: Access) -> bool:
-        """Whether an access touches the place."""
+        """Return whether an access touches the place."""
         if self.addresses is not None:
             return access.space == self.space and _touches(access.address, access.width, self.addresses)
         if access.region is None or access.offset is None:
@@ -129,7 +129,7 @@ class Code:
 
 @frozen(slots=True, kw_only=True)
 class Selection:
-    """Which accesses are wanted: those for which everything given holds.
+    """Filter of accesses: those for which every given condition holds.
 
     `only`: the access touches one of these places; `without`: and none of these. `since` (included) and `until` (not
     included) are times in ns. An atomic both reads and writes, so it passes `direction=READ` and `direction=WRITE`;
@@ -197,7 +197,7 @@ class Selection:
         return evolve(self, ip=evolve(self.ip, locate=locate))
 
     def matches(self, access: Access) -> bool:
-        """Whether an access is wanted. Raises ValueError if code is chosen by name and there is no `locate`."""
+        """Return whether an access is wanted. Raises ValueError if code is chosen by name and there is no `locate`."""
         return (
             (self.direction is None or access.direction & self.direction == self.direction)
             and (self.since is None or access.time >= self.since)
@@ -258,7 +258,7 @@ def _touches(first: int, width: int, numbers: range) -> bool:
 
 
 def _names(access: Access) -> set[str]:
-    """What a place may be called: its region, its register or registers, an array by its name without an index."""
+    """Return the names of a place: its region, its register or registers, an array by its name without an index."""
     names = {access.register or ""}
     if access.register is not None:
         names |= set(access.register.split(".."))
@@ -268,5 +268,5 @@ def _names(access: Access) -> set[str]:
 
 
 def _like(name: str, pattern: str) -> bool:
-    """Whether a name fits a pattern, in which brackets are an index and no choice of letters."""
+    """Return whether a name fits a pattern, in which brackets are an index and no choice of letters."""
     return fnmatchcase(name, pattern.replace("[", "[[]"))

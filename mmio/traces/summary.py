@@ -1,4 +1,4 @@
-"""What happened to each register, in one row."""
+"""Summarise the accesses to each register in one row."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

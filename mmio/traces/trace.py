@@ -38,7 +38,7 @@ _pack: Final = ROW.pack
 
 @frozen(eq=False)
 class Site:
-    """What the records of one instruction in one region have in common.
+    """Common part of the records of one instruction in one region.
 
     `extra`: the row's value field is the number of an entry in the side table.
     """
@@ -188,12 +188,12 @@ class Trace(TraceView):
 
     @property
     def dropped(self) -> int:
-        """How many of the oldest accesses are gone because of `keep`."""
+        """Return how many of the oldest accesses are gone because of `keep`."""
         return self._end - len(self)
 
     @property
     def events(self) -> Sequence[Event]:
-        """What stands between the accesses; what `keep` dropped is a `Loss` before the first access left."""
+        """The events between the accesses; what `keep` dropped is a `Loss` before the first access left."""
         dropped = self.dropped
         if not dropped:
             return list(self._events)

@@ -39,7 +39,7 @@ class TraceView(Sequence[Access]):
 
     @property
     def events(self) -> Sequence[Event]:
-        """What stands between the accesses, in order."""
+        """The events between the accesses, in order."""
         return self._events
 
     def _groups(self) -> Iterable[Group]:
@@ -47,7 +47,7 @@ class TraceView(Sequence[Access]):
         return ((access, access, 1) for access in self)
 
     def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
-        """What builds the access of a number, and the numbers of this view."""
+        """Return what builds the access of a number, and the numbers of this view."""
         return self._fixed
 
     @classmethod

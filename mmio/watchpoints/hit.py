@@ -59,12 +59,12 @@ class Hit:
 
     @property
     def changed(self) -> bool:
-        """Whether the bytes are known to be others than before."""
+        """Return whether the bytes are known to be others than before."""
         return self.old is not None and self.old != self.new
 
     @property
     def location(self) -> Location | None:
-        """Where the instruction is, None when no file is known to be there."""
+        """The location of the instruction, None when no file is known to be there."""
         return None if self.symbols is None else self.symbols.locate(self.ip)
 
     @property
@@ -85,7 +85,7 @@ class Hit:
 
     @property
     def by(self) -> str:
-        """Who did it, as far as is known: function and line, or the address."""
+        """The code that made the access, as far as is known: function and line, or the address."""
         if self.function:
             return f"{self.function} {self.line}".rstrip()
         return named(self.ip, self.location) if self.ip else ""

@@ -28,7 +28,7 @@ Condition: TypeAlias = int | Container[int] | Callable[[int], object]
 
 
 class WatchOptions(TypedDict, total=False):
-    """What a watchpoint may be told besides its bytes; `AddressSpace.watch` says what they are."""
+    """Options of a watchpoint besides its bytes; see `AddressSpace.watch`."""
 
     value: Condition | None
     ip: Condition | str | None
@@ -163,12 +163,12 @@ class Watch(Sequence[Hit]):
             function()
 
     def when_closed(self, function: Callable[[], object]) -> None:
-        """Let a function be called when it is closed, after those named earlier."""
+        """Call a function when it is closed, after those registered earlier."""
         self._closing.append(function)
 
     @property
     def closed(self) -> bool:
-        """Whether it watches no more."""
+        """Return whether it watches no more."""
         return not self._closing
 
     def table(self, *, html: bool = False) -> str:

@@ -143,7 +143,7 @@ class _Reader:
                     yield Entry(path, member)
 
     def _shapes(self, node: "AddressableNode", path: str, extra: Mapping[str, Any]) -> Iterator[Shape]:
-        """Where a component is: an array of registers is one thing, every other array as many as it has elements."""
+        """Return the places of a component: an array of registers is one, any other array one for each element."""
         name = extra.get("name", node.inst_name)
         width = node.get_property("regwidth") // 8 if node.component_type_name == "reg" else 0
         doc = node.get_property("desc", default=None) or ""
@@ -244,7 +244,7 @@ class _Reader:
                 self.report.note(path, word, "nothing of it happens by itself; the device's code can do it")
 
     def _extra(self, node: "Node", path: str) -> dict[str, Any]:
-        """What `to_rdl` had to say beyond SystemRDL."""
+        """Return what `to_rdl` added to SystemRDL as a property of its own."""
         text = node.get_property(PROPERTY, default=None)
         if text is None:
             return {}

@@ -162,7 +162,7 @@ def _field(field: Field, bits: Bits, register: Declared[Any], taken: set[str]) -
 
 
 def _is_enum(field: Field) -> bool:
-    """Whether SystemRDL has an enum for the names of a field's values."""
+    """Return whether SystemRDL has an enum for the names of a field's values."""
     names = list(field.enum.values())
     return bool(names) and len(set(names)) == len(names) and all(map(_IDENTIFIER.fullmatch, names))
 

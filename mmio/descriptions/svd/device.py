@@ -240,7 +240,7 @@ def _bare(name: str | None) -> str:
 
 
 def _shapes(register: "SVDRegister", width: int) -> Sequence[Shape]:
-    """Where a register is: once, as an array when its name says so, else under names of their own."""
+    """Return the places of a register: one, an array when its name says so, else one for each element."""
     name, offset, doc = register.name or "", register.address_offset or 0, register.description or ""
     increment = register.dim_increment or 0
     if register.dim is None:

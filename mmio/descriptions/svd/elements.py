@@ -35,7 +35,7 @@ def named(scope: Element) -> Iterator[Element]:
 
 
 def put(element: Element, tag: str, text: str) -> None:
-    """Have the element say this, whatever it said before."""
+    """Set the text of an element, replacing what it was."""
     from lxml.etree import SubElement
 
     child = element.find(tag)

@@ -1,0 +1,35 @@
+"""Docstrings begin as the manuals do: with a verb, or with the thing's own noun."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+MODULES = sorted(path.relative_to(TOP) for top in ("decode", "emulate", "mmio") for path in (TOP / top).rglob("*.py"))
+
+# A reader must turn such a sentence around to learn what the thing is.
+FORBIDDEN = frozenset("Be Have How Let Tell What Where Whether Which Who Whoever Why".split())
+
+
+def openings(module: Path) -> dict[str, str]:
+    """Return the first word of each docstring of a module, by where it stands."""
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse((TOP / module).read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                found[f"{getattr(node, 'name', 'module')}: {text.splitlines()[0]}"] = text.split()[0].strip(",.:;")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_docstring_opens_with_a_verb_or_a_noun(module: Path) -> None:
+    """No docstring begins with What, Where, Let, Tell and the like."""
+    assert [text for text, word in openings(module).items() if word in FORBIDDEN] == []
+
+
+def test_docstrings_are_looked_at() -> None:
+    """The rule is about some thousand docstrings, and finds a forbidden one."""
+    assert sum(len(openings(module)) for module in MODULES) > 1500
+    assert ast.get_docstring(ast.parse('"""What a bus answers."""')).split()[0] in FORBIDDEN  # type: ignore[union-attr]

@@ -9,7 +9,9 @@ TOP = Path(__file__).parents[2]
 MODULES = sorted(path.relative_to(TOP) for top in ("decode", "emulate", "mmio") for path in (TOP / top).rglob("*.py"))
 
 # A reader must turn such a sentence around to learn what the thing is.
-FORBIDDEN = frozenset("Be Have How Let Tell What Where Whether Which Who Whoever Why".split())
+FORBIDDEN = frozenset(
+    ["Be", "Have", "How", "Let", "Tell", "What", "Where", "Whether", "Which", "Who", "Whoever", "Why"]
+)
 
 
 def openings(module: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from decode import PagetrapError
 from mmio.commands import coverage, decoding, programs, shells, traces
+from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
 from mmio.commands.watching import die
 
@@ -85,7 +86,7 @@ def _version() -> str:
 
 
 def _complain(problem: str, status: int) -> int:
-    print(f"pagetrap: {problem}", file=sys.stderr)
+    complain(problem)
     return status
 
 

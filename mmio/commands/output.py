@@ -1,8 +1,8 @@
 """The file a trace is written to while a program runs."""
 
-import sys
 from collections.abc import Callable
 
+from mmio.commands.messages import complain
 from mmio.formats import writer
 from mmio.records.events import Record
 from mmio.records.spot import Spot
@@ -55,4 +55,4 @@ class Output:
         self.failed = True
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         kept = f"it ends after {self._records:,} records; the program runs on"
-        print(f"pagetrap: {self._path}: {reason}: {kept}", file=sys.stderr, flush=True)
+        complain(f"{self._path}: {reason}: {kept}")

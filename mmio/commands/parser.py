@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 from mmio.errors import MmioError
+from mmio.records.printable import printable
 
 USAGE: Final = 2
 """The exit status of a command line that asks for something wrongly."""
@@ -77,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on, and exit."""
-        self.exit(USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+        self.exit(USAGE, f"{self.prog}: {printable(message, lines=True)}\nTry '{self.prog} --help'.\n")
 
     def refuse(self, arguments: Sequence[str]) -> NoReturn:
         """Complain about arguments that nothing has taken."""

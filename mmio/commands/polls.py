@@ -8,6 +8,7 @@ from typing import Final, TextIO, TypeAlias
 
 from attrs import evolve, frozen
 
+from mmio.commands.messages import complain
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.events import Record
@@ -63,14 +64,14 @@ class Polls:
         poll = spinning.see((spot, value, old))
         if poll is not None:
             told = poll.told(self._resolve, still=True)
-            print(f"pagetrap: {told}; the program may wait for ever", file=self._stream, flush=True)
+            complain(f"{told}; the program may wait for ever", self._stream)
 
     def close(self) -> None:
         """Report the longest polls there were, those too that had an end."""
         for spinning in self._threads.values():
             spinning.end()
         for poll in self._longest:
-            print(f"pagetrap: {poll.told(self._resolve, still=False)}", file=self._stream, flush=True)
+            complain(poll.told(self._resolve, still=False), self._stream)
 
     def _ended(self, poll: Poll) -> None:
         """Keep a poll if it is one of the longest; those that are as long came first."""

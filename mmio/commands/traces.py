@@ -11,6 +11,7 @@ from typing import Any
 
 from mmio.commands import choosing, progress
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
+from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
 from mmio.formats import TraceFormatError, open_trace, writer
 from mmio.formats.reader import LineReader
@@ -88,7 +89,7 @@ def add(commands: Commands) -> None:
 
 def _open(path: str, options: argparse.Namespace) -> LineReader:
     def complain(error: TraceFormatError) -> None:
-        print(f"pagetrap: {error}", file=sys.stderr)
+        complain(error)
 
     return open_trace(path, on_error=complain if options.skip else "raise")
 
@@ -112,7 +113,7 @@ def _show(options: argparse.Namespace) -> int:
     for path, draw in drawn:
         if path is not None:
             draw(path)
-            print(f"pagetrap: drawn to {path}", file=sys.stderr)
+            complain(f"drawn to {path}")
     if options.table or options.fold:
         print(view.table(fold=options.fold))
     elif options.timeline is None and options.heatmap is None:

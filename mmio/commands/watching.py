@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from mmio.commands import choosing
 from mmio.commands.live import Folded, live
+from mmio.commands.messages import complain
 from mmio.commands.models import ModelError, blamed, load_device
 from mmio.commands.names import Names
 from mmio.commands.output import Output
@@ -90,7 +91,7 @@ def watch(options: argparse.Namespace) -> int:
         output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
         status = tracer.run()
         if any(target.startswith("file ") for target in tracer.unmatched):
-            print(f"pagetrap: {_WHOLE_PATH}", file=sys.stderr)
+            complain(_WHOLE_PATH)
     if output is not None and output.failed:
         return TROUBLE
     if not program:
@@ -134,7 +135,10 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
 
 def _sum_up(trace: TraceView, seen: int) -> None:
     nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
-    print(trace.summary() if len(trace) else f"pagetrap: {nothing}", file=sys.stderr, flush=True)
+    if len(trace):
+        print(trace.summary(), file=sys.stderr, flush=True)
+    else:
+        complain(nothing)
 
 
 def die(number: int) -> int:
@@ -188,7 +192,7 @@ def _begin(tracer: Tracer | Host, options: argparse.Namespace, program: list[str
 
 
 def _stop(problem: str, status: int) -> None:
-    print(f"pagetrap: {problem}", file=sys.stderr)
+    complain(problem)
     raise SystemExit(status)
 
 
@@ -229,7 +233,7 @@ def _warnings_as_lines() -> Iterator[None]:
     """Show warnings the way everything else is said."""
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"pagetrap: {message}", file=sys.stderr)
+        complain(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -9,6 +9,8 @@ from html import escape
 
 from attrs import frozen
 
+from mmio.records.printable import printable
+
 GAP = "  "
 
 
@@ -26,6 +28,7 @@ class Column:
 
 def aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """Return a heading and one line for each row, columns aligned, without trailing spaces."""
+    rows = [list(map(printable, row)) for row in rows]
     used = _used(columns, rows)
     widths = {i: max(len(columns[i].title), *(len(row[i]) for row in rows)) for i in used}
     lines = [[column.title for column in columns], *rows]
@@ -38,7 +41,7 @@ def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str)
 
     def line(tag: str, cells: Sequence[str]) -> str:
         return "".join(
-            f'<{tag} style="text-align:{"right" if columns[i].right else "left"}">{escape(cells[i])}</{tag}>'
+            f'<{tag} style="text-align:{"right" if columns[i].right else "left"}">{escape(printable(cells[i]))}</{tag}>'
             for i in used
         )
 
@@ -46,7 +49,7 @@ def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str)
     body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     style = "font-family:monospace;white-space:pre"
     return (
-        f'<table style="{style}"><caption>{escape(caption)}</caption>'
+        f'<table style="{style}"><caption>{escape(printable(caption))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 

@@ -15,6 +15,7 @@ from mmio.pictures.columns import html as as_html
 from mmio.records.access import Access
 from mmio.records.events import Record
 from mmio.records.loops import MAX_LOOP, kind
+from mmio.records.printable import printable
 
 Resolver = Callable[[int], str]
 """Names an instruction pointer: "driver_init+0x12"."""
@@ -163,7 +164,7 @@ class Live:
 
     def show(self, access: Access, times: str = "") -> None:
         """Print an access; `times` says how often it was made."""
-        row = cells(access, self._resolve, thread=bool(access.thread), times=times)
+        row = tuple(map(printable, cells(access, self._resolve, thread=bool(access.thread), times=times)))
         self._widths = [max(pair) for pair in zip(self._widths, map(len, row), strict=True)]
         columns = zip(COLUMNS, row, self._widths, strict=True)
         self._print([(column.title, column.padded(cell, width)) for column, cell, width in columns if width])

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
 from mmio.records.flags import flag_names
+from mmio.records.printable import printable
 
 Space: TypeAlias = Literal["memory", "port"]
 
@@ -120,7 +121,7 @@ class Access:
             parts.append(f"({self.decoded})")
         if self.ip:
             parts.append(f"at {self.ip:#x}")
-        line = " ".join(parts)
+        line = printable(" ".join(parts))
         return f"{line}: {self.text}" if self.instruction else line
 
 

@@ -9,6 +9,7 @@ from mmio.errors import MmioError
 from mmio.pictures.columns import Column, aligned
 from mmio.pictures.columns import html as as_html
 from mmio.records.access import Access
+from mmio.records.printable import printable
 from mmio.records.symbols import Location, Symbols, named
 
 COLUMNS: Final = (
@@ -96,7 +97,7 @@ class Hit:
         parts = [f"{self.access.letter} {self.access.width} {self.place} {old}{self.new.hex(' ')}"]
         if self.by:
             parts.append(f"by {self.by}")
-        return " ".join(parts) + (f": {self.access.text}" if self.access.text else "")
+        return printable(" ".join(parts)) + (f": {self.access.text}" if self.access.text else "")
 
 
 class WatchpointStop(MmioError):

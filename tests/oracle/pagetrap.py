@@ -40,6 +40,7 @@ class WindowBus(Ram):
 
     def __init__(self, window: Window, bulk: bool) -> None:
         super().__init__(window.contents, window.base)
+        self.window = window
         self.bulk = bulk
         self.log: list[tuple[Direction, int, int]] = []
 
@@ -56,6 +57,12 @@ class WindowBus(Ram):
 
     def write_block(self, address: int, data: bytes) -> bool:
         return self._plain(address, len(data)) and super().write_block(address, data)
+
+    def _offset(self, address: int, length: int, write: bool) -> int:
+        absent = self.window.first_absent(address, length)
+        if absent is not None:
+            raise PageFault(absent, write=write)
+        return address - self.base
 
     def _plain(self, address: int, length: int) -> bool:
         return self.bulk and self.base <= address and address + length <= self.base + len(self.data)

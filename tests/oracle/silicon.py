@@ -198,7 +198,7 @@ class SiliconEngine:
         if self._cell is None:
             self._cell = Cell(self._fd, self._code)
         cell = self._cell
-        cell.place(address & -BLOCK, case.window.base, case.window.pages * PAGE)
+        cell.place(address & -BLOCK, case.window.base, case.window.pages * PAGE, case.window.absent)
         bases = case.segment_bases()
         with_bases = case.bits == 16 or (case.bits == 32 and any(bases[:4]))
         if with_bases:

@@ -283,9 +283,9 @@ def _accesses(
     explicit = next((o for o in operands if isinstance(o, MemoryOperand) and o.direction), None)
     found: list[Access] = []
     if string:
-        memories = [o for o in operands if isinstance(o, MemoryOperand)]
-        # MOVS names its destination first but reads before it writes; CMPS reads DS:rSI first, as it names it.
-        memories.sort(key=lambda memory: memory.direction)
+        # The one named last comes first: MOVS reads DS:rSI before it writes ES:rDI, and CMPS, which names them the
+        # other way round, reads ES:rDI first, as CPUs do (tests/emulate/test_order.py; the manual does not say).
+        memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]
         found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
     elif mnemonic == "clzero":
         line = _cleared_line(raw)

@@ -129,8 +129,8 @@ def _lods(string: String, cpu: Any, bus: Any, source: int, destination: int) -> 
 
 
 def _cmps(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    first = answer.read(bus, source, string.width)
-    string.compare(cpu, first, answer.read(bus, destination, string.width))
+    second = answer.read(bus, destination, string.width)  # first, as silicon does (tests/emulate/test_order.py)
+    string.compare(cpu, answer.read(bus, source, string.width), second)
 
 
 def _scas(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:

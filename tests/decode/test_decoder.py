@@ -472,7 +472,7 @@ def test_the_cache_is_bounded() -> None:
     first = insn("b800000000")
     for value in range(1, SIZE + 2):
         decode(b"\xb8" + value.to_bytes(4, "little"))
-    assert len(decoder._caches[64]) == SIZE
+    assert len(decoder._caches[64, "intel"]) == SIZE
     assert insn("b800000000") is not first
     assert insn("b800000000") == first
 

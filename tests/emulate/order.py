@@ -1,4 +1,4 @@
-"""The order of memory accesses, asked of the CPU by making pages absent: the fault it reports is its first access.
+"""Make pages absent to find the order of memory accesses: the fault the CPU reports is its first access.
 
 For each form, cases of all kinds are made, and each is run with every choice of the pages it touches absent: all, the
 first only, the second only. `python -m tests.emulate.order 20` prints how many forms and cases agree.

@@ -19,6 +19,7 @@ from decode.operands import (
 )
 from decode.registers import REGISTERS, Register, merge
 from decode.resolve import MemoryTouch, PortTouch, accesses, checked_ranges, iter_accesses
+from decode.vendors import Vendor, vendor_of
 
 __all__ = [
     "NONE",
@@ -45,10 +46,12 @@ __all__ = [
     "Register",
     "RegisterOperand",
     "TruncatedInstruction",
+    "Vendor",
     "accesses",
     "checked_ranges",
     "decode",
     "forms",
     "iter_accesses",
     "merge",
+    "vendor_of",
 ]

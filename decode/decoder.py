@@ -6,8 +6,10 @@ here, once, so that nothing downstream needs to know.
 """
 
 import re
+from contextlib import suppress
 from typing import Final
 
+from attrs import evolve
 from iced_x86 import (
     Code,
     CodeSize,
@@ -26,6 +28,7 @@ from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import Register as IcedRegister
 
 from decode.cache import Cache
+from decode.errors import DecodeError
 from decode.instruction import Access, Instruction, MemoryAccess, PortAccess
 from decode.operands import (
     NONE,
@@ -44,6 +47,7 @@ from decode.operands import (
 from decode.refusal import MAX_LENGTH, refusal
 from decode.registers import REGISTERS, SEGMENT, Register
 from decode.selection import explicit_access
+from decode.vendors import OPTIONS, VENDORS, Vendor, check_vendor
 
 
 def names(enumeration: object) -> dict[int, str]:
@@ -114,14 +118,15 @@ UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
 LINE: Final = 64
 """Bytes of a cache line."""
 _CLEARED_BY: Final = {"CLZEROW": IcedRegister.AX, "CLZEROD": IcedRegister.EAX, "CLZEROQ": IcedRegister.RAX}
+_SP_SLOT: Final = 3  # of the eight that POPA pops
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 _info = InstructionInfoFactory().info
-_caches: Final = {bits: Cache[bytes, Instruction]() for bits in (16, 32, 64)}
-_recent: Final = {bits: cache.recent for bits, cache in _caches.items()}
+_caches: Final = {(bits, vendor): Cache[bytes, Instruction]() for bits in (16, 32, 64) for vendor in VENDORS}
+_recent: Final = {mode: cache.recent for mode, cache in _caches.items()}
 
 
-def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
+def decode(code: bytes | bytearray | memoryview, bits: int = 64, vendor: Vendor = "intel") -> Instruction:
     """Decode the instruction at the start of `code`.
 
     Equal bytes in the same mode give the same `Instruction` object while it is in the cache, which keeps
@@ -130,45 +135,60 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64) -> Instruction:
     Args:
         code: at least the instruction's bytes; more may follow and are ignored.
         bits: the mode: 16, 32 or 64.
+        vendor: whose CPUs decode: "intel" or "amd". Where they agree, the `Instruction` is the same object.
 
     Raises:
         TruncatedInstruction: the bytes end before the instruction does.
         InvalidInstruction: no instruction has this encoding; `vector` is what the CPU raises.
-        ValueError: `bits` is not a mode.
+        ValueError: `bits` is not a mode, or `vendor` not a maker.
         TypeError: `code` is not bytes-like.
     """
     try:
-        return _recent[bits][code]  # type: ignore[index]  # bytes that cannot be a key are looked up below
+        return _recent[bits, vendor][code]  # type: ignore[index]  # bytes that cannot be a key are looked up below
     except (KeyError, TypeError):
         pass
     if bits not in (16, 32, 64):
         raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
+    check_vendor(vendor)
     if not isinstance(code, bytes | bytearray | memoryview):
         raise TypeError(f"code is bytes, not {type(code).__name__}; bytes.fromhex makes bytes of hexadecimal digits")
-    window, cache = bytes(code[:MAX_LENGTH]), _caches[bits]
+    window, cache = bytes(code[:MAX_LENGTH]), _caches[bits, vendor]
     instruction = cache.find(window)
     if instruction is not None:
         return instruction
-    decoder = Decoder(bits, window)
+    decoder = Decoder(bits, window, options=OPTIONS[vendor])
     raw = decoder.decode()
     if decoder.last_error != DecoderError.NONE:
         raise refusal(decoder, window, bits)
     exact = window[: raw.len]
     instruction = cache.find(exact)
     if instruction is None:
-        instruction = _build(raw, exact, bits)
+        instruction = _shared(_build(raw, exact, bits, vendor))
         cache.keep(exact, instruction)
     if window != exact:
         cache.keep(window, instruction)
     return instruction
 
 
-def _build(raw: IcedInstruction, code: bytes, bits: int) -> Instruction:
+def _shared(instruction: Instruction) -> Instruction:
+    """Return the instruction that Intel's CPUs make of the same bytes when it is the same one."""
+    if instruction.vendor != "intel":
+        with suppress(DecodeError):
+            theirs = decode(instruction.code, instruction.bits)
+            if theirs == evolve(instruction, vendor=theirs.vendor):
+                return theirs
+    return instruction
+
+
+def _build(raw: IcedInstruction, code: bytes, bits: int, vendor: Vendor) -> Instruction:
     """Turn iced-x86's instruction into ours."""
     info = _info(raw)
     mnemonic = MNEMONICS[raw.mnemonic]
     string = _string_operation(raw, mnemonic)
     operands = tuple(_operand(raw, info, index, mnemonic) for index in range(raw.op_count))
+    if vendor == "amd" and mnemonic == "movsxd" and operands[0].width == 2:
+        # Four bytes are read, of which two count; Intel's CPUs read two (SDM vol. 2B, MOVSX/MOVSXD).
+        operands = tuple(evolve(o, width=4) if isinstance(o, MemoryOperand) else o for o in operands)
     rep = ""
     if string and (raw.has_rep_prefix or raw.has_repne_prefix):
         rep = "rep"
@@ -182,12 +202,13 @@ def _build(raw: IcedInstruction, code: bytes, bits: int) -> Instruction:
         form=_FORMS[raw.code],
         encoding=ENCODINGS[raw.encoding],
         operands=operands,
-        accesses=_accesses(raw, info, mnemonic, operands, opmask, string, bool(rep)),
+        accesses=_accesses(raw, info, mnemonic, operands, opmask, string, bool(rep), vendor),
         lock=raw.has_lock_prefix,
         rep=rep,
         string=string,
         opmask=opmask,
         zeroing=raw.zeroing_masking,
+        vendor=vendor,
     )
 
 
@@ -278,14 +299,15 @@ def _accesses(
     opmask: Register | None,
     string: str,
     repeats: bool,
+    vendor: Vendor,
 ) -> tuple[Access, ...]:
     """Return what the instruction touches, in architectural order."""
     explicit = next((o for o in operands if isinstance(o, MemoryOperand) and o.direction), None)
     found: list[Access] = []
     if string:
-        memories = [o for o in operands if isinstance(o, MemoryOperand)]
-        # MOVS names its destination first but reads before it writes; CMPS reads DS:rSI first, as it names it.
-        memories.sort(key=lambda memory: memory.direction)
+        # The one named last comes first: MOVS reads DS:rSI before it writes ES:rDI, and CMPS, which names them the
+        # other way round, reads ES:rDI first, as CPUs do (tests/emulate/test_order.py; the manual does not say).
+        memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]
         found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
     elif mnemonic == "clzero":
         line = _cleared_line(raw)
@@ -294,12 +316,15 @@ def _accesses(
         for memory in info.used_memory():
             # No instruction touches its operand and other memory in the same direction.
             if explicit and _DIRECTIONS[memory.access] == explicit.direction:
-                found.append(explicit_access(raw, mnemonic, operands, opmask, explicit))
+                found.append(explicit_access(raw, mnemonic, operands, opmask, explicit, vendor))
             else:
-                operand = _implicit_operand(memory, operands)
+                operand = _implicit_operand(memory, operands, vendor)
                 found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
-        if mnemonic == "pop":  # it reads the stack before it writes its operand
+        # POP reads the stack before it writes its operand; AMD's CPUs return to a selector before an offset.
+        if mnemonic == "pop" or (mnemonic == "retf" and vendor == "amd"):
             found.reverse()
+        elif mnemonic in ("popa", "popad") and vendor == "amd":
+            found.insert(_SP_SLOT, _next(found[_SP_SLOT - 1]))  # the stack pointer's, which Intel's CPUs pass over
     for port_operand in operands:
         if isinstance(port_operand, PortOperand):
             port = PortAccess(port_operand.direction, port_operand.width, port_operand, repeats)
@@ -319,14 +344,24 @@ def _cleared_line(raw: IcedInstruction) -> MemoryOperand:
     return MemoryOperand(base, None, 1, 0, segment, base.width, LINE, WRITE)
 
 
-def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...]) -> MemoryOperand:
+def _next(access: Access) -> MemoryAccess:
+    """Return the access to the memory after that of another one."""
+    assert isinstance(access, MemoryAccess)
+    operand = evolve(access.operand, displacement=access.operand.displacement + access.width)
+    return evolve(access, operand=operand)
+
+
+def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...], vendor: Vendor) -> MemoryOperand:
     """Return an operand for memory an instruction touches without naming it, such as the stack."""
     address_width = _ADDRESS_WIDTHS[memory.address_size]
     width = MemorySizeExt.size(memory.memory_size)
-    if width == 4 and any(
-        isinstance(o, RegisterOperand) and o.register.file == SEGMENT and o.direction == READ for o in operands
+    if (
+        vendor == "intel"
+        and width == 4
+        and any(isinstance(o, RegisterOperand) and o.register.file == SEGMENT and o.direction == READ for o in operands)
     ):
-        width = 2  # PUSH of a selector leaves the upper half of its slot (SDM vol. 2B, PUSH: recent CPUs)
+        # PUSH of a selector leaves the upper half of its slot (SDM vol. 2B, PUSH: recent CPUs); AMD's CPUs clear it.
+        width = 2
     return MemoryOperand(
         _REGISTERS.get(memory.base),
         _REGISTERS.get(memory.index),

@@ -11,6 +11,7 @@ from iced_x86 import Decoder, Formatter, FormatterSyntax
 
 from decode.operands import Direction, MemoryOperand, Operand, PortOperand
 from decode.registers import MMX, VECTOR, Register
+from decode.vendors import OPTIONS, Vendor
 
 Selection: TypeAlias = Literal["whole", "masked", "packed", "gather"]
 """Which parts of a memory operand an access touches.
@@ -41,6 +42,7 @@ class MemoryAccess:
         count: how many elements the selector speaks of; a multiple of `width // element` where a broadcast uses each
             element of memory several times.
         repeats: made once for each iteration of a REP string instruction.
+        wraps: the offset of each element wraps at the address size; of others, only that of the whole operand does.
     """
 
     direction: Direction
@@ -51,6 +53,7 @@ class MemoryAccess:
     selector: Register | None = None
     count: int = 1
     repeats: bool = False
+    wraps: bool = False
 
     def selected(self, value: int) -> int:
         """Return the elements touched when the selector holds `value`: a mask, bit 0 for the lowest element."""
@@ -97,6 +100,7 @@ class Instruction:
         string: "" or the string operation it is: "movs", "stos", "lods", "cmps", "scas", "ins", "outs".
         opmask: the EVEX opmask register, None when unmasked.
         zeroing: EVEX zeroing-masking.
+        vendor: whose CPUs take the bytes for this; "intel" also where all do.
     """
 
     code: bytes
@@ -111,6 +115,7 @@ class Instruction:
     string: str = ""
     opmask: Register | None = None
     zeroing: bool = False
+    vendor: Vendor = "intel"
     length: int = field(init=False)
 
     @length.default
@@ -123,14 +128,14 @@ class Instruction:
 
         Suppression of all exceptions, which embedded rounding brings with it, alone counts as rounding to nearest.
         """
-        instruction = Decoder(self.bits, self.code).decode()
+        instruction = Decoder(self.bits, self.code, options=OPTIONS[self.vendor]).decode()
         if instruction.suppress_all_exceptions:
             return 0
         return instruction.rounding_control - 1 if instruction.rounding_control else None
 
     def format(self, ip: int = 0) -> str:
         """Return the instruction in Intel syntax, as it reads at address `ip`: 'mov eax,[rdi+10h]'."""
-        instruction = Decoder(self.bits, self.code, ip=ip).decode()
+        instruction = Decoder(self.bits, self.code, options=OPTIONS[self.vendor], ip=ip).decode()
         return Formatter(FormatterSyntax.INTEL).format(instruction)
 
     def __str__(self) -> str:

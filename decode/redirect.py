@@ -9,6 +9,7 @@ from iced_x86 import Decoder, Encoder, OpKind
 from iced_x86 import Register as IcedRegister
 
 from decode.instruction import Instruction
+from decode.vendors import OPTIONS
 
 
 def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
@@ -22,7 +23,7 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     Raises:
         ValueError: the instruction has no such operand, or the slot is out of reach.
     """
-    raw = Decoder(instruction.bits, instruction.code).decode()
+    raw = Decoder(instruction.bits, instruction.code, options=OPTIONS[instruction.vendor]).decode()
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
     if instruction.bits == 16 or named != 1 or raw.is_vsib:
         raise ValueError(f"'{instruction}' has no single memory operand that could be moved")

@@ -159,7 +159,9 @@ def _places(instruction: Instruction, access: MemoryAccess, cpu: Registers, adva
         yield start & -access.width if instruction.mnemonic == "clzero" else start, access.width
         return
     for index in _selected(access, cpu):
-        yield start + index * access.element, access.element
+        distance = index * access.element
+        place = effective_address(instruction, operand, cpu, advance + distance) if access.wraps else start + distance
+        yield place, access.element
 
 
 def _moved(instruction: Instruction, operand: MemoryOperand, cpu: Registers) -> int:

@@ -14,6 +14,7 @@ from iced_x86 import MemorySizeExt, OpCodeInfo
 from decode.instruction import MemoryAccess
 from decode.operands import MemoryOperand, Operand, RegisterOperand
 from decode.registers import Register
+from decode.vendors import Vendor
 
 _WHOLE: Final = (
     *("valign", "vcvtne2", "vdbpsadbw", "vgf2p8affine", "vinsert", "vmovddup", "vmovshdup", "vmovsldup", "vpack"),
@@ -41,6 +42,7 @@ def explicit_access(
     operands: tuple[Operand, ...],
     opmask: Register | None,
     operand: MemoryOperand,
+    vendor: Vendor,
 ) -> MemoryAccess:
     """Return the access to the operand an instruction names, with the elements it is made of."""
     width = operand.width
@@ -55,9 +57,8 @@ def explicit_access(
     if mnemonic in ("maskmovq", "maskmovdqu", "vmaskmovdqu"):
         return MemoryAccess(operand.direction, width, operand, 1, "masked", _register(operands[2]), width)
     if mnemonic.startswith(("vmaskmov", "vpmaskmov")):
-        return MemoryAccess(
-            operand.direction, width, operand, element, "masked", _register(operands[1]), width // element
-        )
+        mask, wraps = _register(operands[1]), vendor == "amd" and operand.address_width == 2
+        return MemoryAccess(operand.direction, width, operand, element, "masked", mask, width // element, wraps=wraps)
     unpaired = mnemonic.startswith(_WHOLE) and mnemonic not in _PAIRED
     if opmask is None or unpaired or (mnemonic in _SHIFTS and operands[-1] is operand):
         return MemoryAccess(operand.direction, width, operand, width)

@@ -40,8 +40,8 @@ def check_limit(limits: Sequence[int] | None, segment: Register, offset: int, wi
 
 
 def check_alignment(address: int, width: int) -> None:
-    """Raise #AC for an access that is not naturally aligned, up to eight bytes (SDM vol. 3A, table 6-7)."""
-    alignment = 8 if width == 10 else min(width & -width, 8)
+    """Raise #AC for an access that is not naturally aligned, up to 16 bytes (SDM vol. 3A, table 6-7)."""
+    alignment = 8 if width == 10 else min(width & -width, 16)
     if address & alignment - 1:
         raise AlignmentCheck(f"the address is not a multiple of {alignment}", error_code=0, address=address)
 

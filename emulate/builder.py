@@ -28,6 +28,7 @@ from attrs import frozen
 from decode import Instruction, MemoryAccess
 from decode.operands import ImmediateOperand, MemoryOperand, Operand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, MASK, MMX, POINTER, REGISTERS, SEGMENT, VECTOR, Register
+from decode.vendors import Vendor
 from emulate import address
 from emulate.answer import fitting, fitting_port
 from emulate.bus import locked
@@ -43,6 +44,9 @@ _PRELUDE: Final = {
     "b": "cpu.bases",
     "l": "cpu.limits",
 }
+MISALIGNED_MASK: Final = 1 << 17
+"""MXCSR.MM of AMD's CPUs: operands of SSE instructions but moves need no alignment (APM vol. 1, MXCSR Register)."""
+
 _LETTERS: Final = {VECTOR: "v", MASK: "k", MMX: "x", SEGMENT: "s"}
 
 
@@ -56,6 +60,7 @@ class Settings:
         max_iterations: most iterations of a REP string instruction in one run, None for no bound.
         port_allowed: `(port, width) -> bool`, the IO permission check; None allows every port.
         vouched: the bus looks at its answers itself.
+        vendor: whose CPUs to do as where they differ.
     """
 
     slots: tuple[int, ...] = SLOTS
@@ -63,6 +68,7 @@ class Settings:
     max_iterations: int | None = None
     port_allowed: Callable[[int, int], bool] | None = None
     vouched: bool = False
+    vendor: Vendor = "intel"
 
 
 class Builder:
@@ -80,6 +86,7 @@ class Builder:
         self.settings = settings
         self.slots = settings.slots
         self.bits = instruction.bits
+        self.amd = settings.vendor == "amd"
         self._plan: list[str] = []
         self._act: list[str] = []
         self._words: dict[str, str] = {}
@@ -228,7 +235,13 @@ class Builder:
         return f"{text} & {mask:#x}"
 
     def address(
-        self, operand: MemoryOperand, width: int | None = None, extra: str = "", alignment: int = 0, part: int = 0
+        self,
+        operand: MemoryOperand,
+        width: int | None = None,
+        extra: str = "",
+        alignment: int = 0,
+        part: int = 0,
+        maskable: bool = False,
     ) -> str:
         """Plan an operand's linear address and its checks, once; return its name.
 
@@ -239,14 +252,20 @@ class Builder:
             alignment: bytes it must be aligned to whatever EFLAGS.AC says (SDM vol. 2, exception classes 1 and 2); 0
                 where EFLAGS.AC decides, as it mostly does.
             part: bytes of the parts whose alignment EFLAGS.AC makes count, where the operand is not one number.
+            maskable: on AMD's CPUs EFLAGS.AC decides, and not `alignment`, while MXCSR.MM is set.
         """
         if id(operand) not in self._addresses:
             width = operand.width if width is None else width
             offset = self.effective_address(operand, extra, checked=width > 0)
-            self._addresses[id(operand)] = operand, self.place(operand.segment, offset, width, alignment, part)
+            self._addresses[id(operand)] = (
+                operand,
+                self.place(operand.segment, offset, width, alignment, part, maskable),
+            )
         return self._addresses[id(operand)][1]
 
-    def place(self, segment: Register, offset: str, width: int, alignment: int = 0, part: int = 0) -> str:
+    def place(
+        self, segment: Register, offset: str, width: int, alignment: int = 0, part: int = 0, maskable: bool = False
+    ) -> str:
         """Plan the linear address of an offset in a segment, and the checks of `width` bytes there; return its name.
 
         64-bit code: only FS and GS have a base, and the address must be canonical. Elsewhere every segment has a base,
@@ -263,7 +282,8 @@ class Builder:
         self.plan(f"{name} = {offset}")
         if alignment:  # comes first, as on silicon: #GP rather than the #SS of the checks below
             misaligned = self.call(address.misaligned, linear, alignment)
-            self.plan(f"if ({linear}) & {alignment - 1:#x}: {misaligned}")
+            unless = f" and not cpu.mxcsr & {MISALIGNED_MASK:#x}" * (maskable and self.amd)
+            self.plan(f"if ({linear}) & {alignment - 1:#x}{unless}: {misaligned}")
         if width and self.bits == 64:
             stack = (True,) if segment.name == "ss" else ()
             check = self.call(address.canonical, name, width, *stack)
@@ -273,7 +293,10 @@ class Builder:
             self.plan(f"if l: {self.call(address.check_limit, 'l', named, name, width)}")
         if self.bits != 64:
             self.plan(f"{name} = {linear}")
-        if self.settings.alignment_check and 0 < width < 16 and not alignment:  # vectors of 16 bytes may lie anywhere
+        # With EFLAGS.AC, vectors of 16 bytes may lie anywhere on Intel's CPUs (which "may or may not" check them, SDM
+        # vol. 2B, MOVUPS); AMD's want 16 bytes and longer ones aligned to 16.
+        checked = width > 0 and (width < 16 or self.amd) and (not alignment or maskable)
+        if self.settings.alignment_check and checked:
             self.plan(f"if {self.flags} & {AC:#x}: {self.call(address.check_alignment, name, part or width)}")
         return name
 

@@ -57,7 +57,7 @@ class Compilations:
             raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
         found = cache.find(key)
         if found is None:
-            instruction = decode(key, bits)
+            instruction = decode(key, bits, self.settings.vendor)
             found = cache.find(instruction.code)
             if found is None:
                 found = compile_instruction(instruction, self.settings)

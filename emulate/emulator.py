@@ -5,10 +5,11 @@ An instruction met before costs one dictionary look-up and the work itself; that
 
 from collections.abc import Callable
 
-from decode import Instruction, TruncatedInstruction, decode
+from decode import Instruction, TruncatedInstruction, Vendor, decode
 from decode.cache import SIZE, checked_size
 from decode.refusal import MAX_LENGTH
 from decode.registers import REGISTERS
+from decode.vendors import check_vendor
 from emulate.address import canonical, check_limit
 from emulate.answer import BusError, is_about_an_answer
 from emulate.builder import Settings
@@ -37,9 +38,10 @@ class Emulator:
         cache_size: byte strings whose compiled instructions are kept, in each of the three modes; about 2 KiB of memory
             each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
             equal, besides `bus`, share what is kept.
+        vendor: "intel" or "amd": whose CPUs to do as where they differ (docs/vendors.md).
 
     Raises:
-        ValueError: `max_iterations` or `cache_size` is less than 1.
+        ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is no maker.
         TypeError: `cache_size` is no int.
     """
 
@@ -53,11 +55,13 @@ class Emulator:
         port_allowed: Callable[[int, int], bool] | None = None,
         vouched: bool = False,
         cache_size: int = SIZE,
+        vendor: Vendor = "intel",
     ) -> None:
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
+        check_vendor(vendor)
         self.bus = bus
-        self.settings = Settings(tuple(slots), alignment_check, max_iterations, port_allowed, vouched)
+        self.settings = Settings(tuple(slots), alignment_check, max_iterations, port_allowed, vouched, vendor)
         self._compilations = shared(self.settings, checked_size(cache_size))
         self._known = self._compilations.recent
 
@@ -139,7 +143,7 @@ class Emulator:
             more = bytes([self._bus.read(address, 1)] if fetch is None else fetch(address, MAX_LENGTH - len(code)))
             code += more
             try:
-                found = decode(code, cpu.bits).code
+                found = decode(code, cpu.bits, self.settings.vendor).code
             except TruncatedInstruction:
                 if not more:
                     raise

@@ -8,7 +8,7 @@ from decode import MemoryAccess
 from decode.operands import MemoryOperand, Operand, RegisterOperand
 from decode.registers import Register
 from emulate import answer
-from emulate.address import canonical, check_alignment, check_limit, misaligned
+from emulate.address import canonical, check_alignment, check_limit, linear, misaligned
 from emulate.builder import Builder
 from emulate.bus import Bus
 from emulate.cpu import RegisterFile
@@ -18,7 +18,9 @@ _CHECKED_ALIGNMENT = 8
 """Widest operand EFLAGS.AC applies to: longer vectors may lie anywhere (SDM vol. 3A, table 6-7)."""
 
 
-def read(b: Builder, operand: Operand, width: int | None = None, *, aligned: bool = False) -> str:
+def read(
+    b: Builder, operand: Operand, width: int | None = None, *, aligned: bool = False, maskable: bool = False
+) -> str:
     """Return the expression of a source, as `Builder.read` does; elements of memory not selected are zero in it.
 
     Args:
@@ -26,11 +28,15 @@ def read(b: Builder, operand: Operand, width: int | None = None, *, aligned: boo
         operand: a register or memory operand.
         width: for registers, how many low bytes.
         aligned: memory must be aligned to its width.
+        maskable: AMD's MXCSR.MM says that it need not.
     """
     access = b.access(operand)
     if access is None or access.selection == "whole":
-        _require_alignment(b, operand, aligned)
+        if aligned:
+            _require_alignment(b, operand, maskable)
         return b.read(operand, width)
+    if access.wraps:
+        return b.local(b.call(load_at, "bus", _places(b, access), access.element), "m")
     address, elements = _place(b, access, aligned)
     return b.local(b.call(load, "bus", address, access.element, elements), "m")
 
@@ -49,14 +55,17 @@ def write(b: Builder, destination: Operand, value: str, element: int, *, count: 
         aligned: memory must be aligned to its width.
     """
     access = b.access(destination)
-    if access is not None and access.selection != "whole":
+    if access is not None and access.wraps:
+        b.act(b.call(store_at, "bus", _places(b, access), access.element, value))
+    elif access is not None and access.selection != "whole":
         address, elements = _place(b, access, aligned)
         b.act(b.call(store, "bus", address, access.element, elements, value))
     elif isinstance(destination, RegisterOperand):
         count = count or destination.width // element
         merge(b, destination, value, element, count, opmask_bits(b, count))
     else:
-        _require_alignment(b, destination, aligned)
+        if aligned:
+            _require_alignment(b, destination)
         b.write(destination, value)
 
 
@@ -80,10 +89,10 @@ def opmask_bits(b: Builder, count: int) -> str:
     return bits if b.instruction.opmask is None else f"({b.register(b.instruction.opmask)} & {bits})"
 
 
-def _require_alignment(b: Builder, operand: Operand, aligned: bool) -> None:
+def _require_alignment(b: Builder, operand: Operand, maskable: bool = False) -> None:
     """Plan the alignment check of an operand in memory."""
-    if aligned and isinstance(operand, MemoryOperand):
-        b.address(operand, alignment=operand.width)
+    if isinstance(operand, MemoryOperand):
+        b.address(operand, alignment=operand.width, maskable=maskable)
 
 
 def _place(b: Builder, access: MemoryAccess, aligned: bool) -> tuple[str, str]:
@@ -101,6 +110,37 @@ def _place(b: Builder, access: MemoryAccess, aligned: bool) -> tuple[str, str]:
         check = b.call(check_alignment, address, operand.width)
         b.plan(f"if {elements} and {b.flags} & {AC:#x}: {check}")
     return address, elements
+
+
+def _places(b: Builder, access: MemoryAccess) -> str:
+    """Plan the addresses of the elements of an access that wraps; return the name of what `places_of` returned."""
+    assert access.selector is not None
+    operand, places = access.operand, b.name("e")
+    segment = b.bind(operand.segment, operand.segment.name)
+    elements = b.call(access.selected, b.register(access.selector))
+    mask = (1 << 8 * operand.address_width) - 1
+    offset = f"({b.effective_address(operand)})"
+    b.plan(f"{places} = {b.call(places_of, 'cpu', segment, offset, mask, access.element, elements)}")
+    return places
+
+
+def places_of(
+    cpu: RegisterFile, segment: Register, offset: int, mask: int, element: int, elements: int
+) -> list[tuple[int, int]]:
+    """Return for each selected element its distance from the operand's start and its address, which is checked."""
+    distances = [element * index for index in range(elements.bit_length()) if elements >> index & 1]
+    return [(distance, linear(cpu, segment, offset + distance & mask, element)) for distance in distances]
+
+
+def load_at(bus: Bus, places: list[tuple[int, int]], element: int) -> int:
+    """Read the elements at some places; the others are zero in the result."""
+    return sum(answer.read(bus, address, element) << 8 * distance for distance, address in places)
+
+
+def store_at(bus: Bus, places: list[tuple[int, int]], element: int, value: int) -> None:
+    """Write the elements of `value` that have places."""
+    for distance, address in places:
+        bus.write(address, element, value >> 8 * distance & (1 << 8 * element) - 1)
 
 
 def check_span(cpu: RegisterFile, segment: Register, offset: int, element: int, elements: int) -> None:

@@ -85,15 +85,25 @@ def call(b: Builder) -> None:
 def ret(b: Builder) -> None:
     """Pop the address to go on at, CS after it when far, and release as many bytes as the operand says."""
     stack, width = Stack(b), operand_size(b)
-    target = stack.pop(width)
     if b.instruction.mnemonic == "retf":
-        _go_far(b, stack.pop(width), target)
+        _go_far(b, *_far_return(b, stack, width))
     else:
-        b.set_rip(target)
+        b.set_rip(stack.pop(width))
     for released in b.instruction.operands:
         assert isinstance(released, ImmediateOperand)
         stack.skip(released.value)
     stack.settle()
+
+
+def _far_return(b: Builder, stack: Stack, width: int) -> tuple[str, str]:
+    """Pop an offset and a selector; return selector and offset. AMD's CPUs read the selector first."""
+    if b.amd:
+        selector = b.read(stack.at(width, width))
+        offset = stack.pop(width)
+        stack.skip(width)
+        return selector, offset
+    offset = stack.pop(width)
+    return stack.pop(width), offset
 
 
 def _branch_if(b: Builder, holds: str) -> None:

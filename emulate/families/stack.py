@@ -80,9 +80,10 @@ def push(b: Builder) -> None:
     (source,) = b.instruction.operands
     stack = Stack(b)
     if isinstance(source, RegisterOperand) and source.register.file == SEGMENT:
-        # With 32-bit operands the selector is written and the other two bytes of the slot are left (SDM vol. 2B, PUSH).
+        # With 32-bit operands the selector is written and the other two bytes of the slot are left (SDM vol. 2B, PUSH);
+        # AMD's CPUs clear them.
         width = operand_size(b)
-        stack.push(b.read(source), width, stored=2 if width == 4 else 0)
+        stack.push(b.read(source), width, stored=2 if width == 4 and not b.amd else 0)
     else:
         stack.push(b.read(source), source.width)
     stack.settle()
@@ -122,13 +123,16 @@ def push_all(b: Builder) -> None:
 
 @recipe("popa", "popad")
 def pop_all(b: Builder) -> None:
-    """Pop seven registers; the slot of the stack pointer is passed over, not read."""
+    """Pop seven registers; the slot of the stack pointer is passed over, not read, except by AMD's CPUs."""
     stack = Stack(b)
     width = 4 if b.instruction.mnemonic == "popad" else 2
     for name in reversed(_GENERAL[width]):
         register = REGISTERS[name]
         if register.index == _POINTER_INDEX:
-            stack.skip(width)
+            if b.amd:
+                stack.pop(width)
+            else:
+                stack.skip(width)
         else:
             b.set_register(register, stack.pop(width))
     stack.settle()

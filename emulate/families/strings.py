@@ -129,8 +129,8 @@ def _lods(string: String, cpu: Any, bus: Any, source: int, destination: int) -> 
 
 
 def _cmps(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
-    first = answer.read(bus, source, string.width)
-    string.compare(cpu, first, answer.read(bus, destination, string.width))
+    second = answer.read(bus, destination, string.width)  # first, as silicon does (tests/emulate/test_order.py)
+    string.compare(cpu, answer.read(bus, source, string.width), second)
 
 
 def _scas(string: String, cpu: Any, bus: Any, source: int, destination: int) -> None:
@@ -176,6 +176,9 @@ def string_instruction(b: Builder) -> Run:
     length = instruction.length
     address_mask = counter.mask
     # REPE goes on while ZF is set, REPNE while it is clear; the others never look at it.
+    # At a fault the flags of CMPS and SCAS are as before the instruction (SDM vol. 2B, REP); AMD's CPUs leave those of
+    # the last element that was finished. AMD's leave pointers and count alone when there is nothing to do.
+    amd = b.amd
     stop = {"repe": 0, "repne": ZF}.get(instruction.rep)
     block = {"movs": _move_block, "stos": _store_block}.get(instruction.string)
 
@@ -199,7 +202,7 @@ def string_instruction(b: Builder) -> Run:
         before = r[flags]
         alone = 0  # elements to do one by one before another block is tried: a device goes on for a while
         cpu.pending = ""
-        if not r[cx] & address_mask:
+        if not r[cx] & address_mask and not amd:
             # Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk). They do at a fault
             # of the first element, too, where registers stay as they were here, as with every other fault.
             r[cx] = merge(r[cx], counter, 0)
@@ -223,7 +226,8 @@ def string_instruction(b: Builder) -> Run:
                     element(string, cpu, bus, from_, to)
                     done = 1
             except BaseException:
-                r[flags] = before  # CMPS and SCAS: as they were before the instruction (SDM vol. 2B, REP)
+                if not amd:
+                    r[flags] = before
                 raise
             advance(r, done)
             r[cx] = r[cx] & counter.keep | (r[cx] & address_mask) - done

@@ -55,7 +55,7 @@ def duplicate(b: Builder) -> None:
     element, shift = _DUPLICATES[b.instruction.mnemonic.removeprefix("v")]
     aligned = b.instruction.encoding == "legacy" and isinstance(source, MemoryOperand) and source.width == 16
     even = ones(2 * element, destination.width // (2 * element)) * ((1 << 8 * element) - 1)
-    chosen = f"({masking.read(b, source, aligned=aligned)} >> {shift} & {even:#x})"
+    chosen = f"({masking.read(b, source, aligned=aligned, maskable=True)} >> {shift} & {even:#x})"
     masking.write(b, destination, f"{chosen} * {ones(element, 2):#x}", element)
 
 

@@ -3,7 +3,8 @@
 They are the one vector instruction that can stop half-way: an element that is done is committed and its mask element
 cleared, lowest first, so that after a fault the instruction is begun again and goes on where it was (SDM vol. 2C,
 VPGATHERDD). What a CPU leaves behind at such a fault was looked up on one: destination and mask are cut to the vector
-length, the longer one of data and indexes, and the elements of a vector mask are all ones or zero.
+length, the longer one of data and indexes, and the elements of a vector mask are all ones or zero. AMD's CPUs change
+only what belongs to the elements they have got past.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ class Elements:
         index_width: bytes of one index.
         data: the destination of a gather, the source of a scatter.
         length: bytes of the vector length.
+        cut: before the first access, a vector mask becomes all ones or zero in each element, and with the first element
+            the destination ends at the vector length.
     """
 
     access: MemoryAccess
@@ -48,6 +51,7 @@ class Elements:
     index_width: int
     data: Register
     length: int
+    cut: bool
 
     def places(self, cpu: RegisterFile, base: int) -> Iterator[tuple[int, int]]:
         """Yield bit position and linear address of each selected element; clear its mask element when it is done."""
@@ -57,7 +61,8 @@ class Elements:
         selected = self.access.selected(masks[selector.index])
         step = 1
         if selector.file == VECTOR:
-            masks[selector.index] = spread(top_bits(masks[selector.index], width, self.length // width), width)
+            if self.cut:
+                masks[selector.index] = spread(top_bits(masks[selector.index], width, self.length // width), width)
             step = 8 * width
         bits = 8 * self.index_width
         indexes = cpu.vector[self.index.index]
@@ -68,7 +73,7 @@ class Elements:
                 index -= (index >> bits - 1) << bits
                 offset = base + index * self.operand.scale & reach
                 yield 8 * width * element, linear(cpu, self.operand.segment, offset, width)
-                masks[selector.index] &= ~(((1 << step) - 1) << step * element)
+            masks[selector.index] &= ~(((1 << step) - 1) << step * element)
         masks[selector.index] = 0
 
 
@@ -92,7 +97,7 @@ def _build(b: Builder, run: Callable[..., None]) -> None:
     assert operand.index is not None
     data = next(o for o in b.instruction.operands if isinstance(o, RegisterOperand))
     length = max(data.width, operand.index.width)
-    elements = Elements(access, operand, operand.index, index_width(b.instruction), data.register, length)
+    elements = Elements(access, operand, operand.index, index_width(b.instruction), data.register, length, not b.amd)
     base = b.effective_address(evolve(operand, index=None))
     b.act(b.call(run, "cpu", "bus", base, b.bind(elements, "elements")))
 
@@ -100,7 +105,7 @@ def _build(b: Builder, run: Callable[..., None]) -> None:
 def gather(cpu: RegisterFile, bus: Bus, base: int, elements: Elements) -> None:
     """Do a gather."""
     data, width = elements.data, elements.access.element
-    ones, kept = (1 << 8 * width) - 1, (1 << 8 * elements.length) - 1
+    ones, kept = (1 << 8 * width) - 1, (1 << 8 * elements.length) - 1 if elements.cut else -1
     for shift, address in elements.places(cpu, base):
         value = answer.read(bus, address, width)
         cpu.vector[data.index] = cpu.vector[data.index] & kept & ~(ones << shift) | value << shift

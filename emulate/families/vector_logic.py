@@ -32,7 +32,8 @@ def bitwise(b: Builder) -> None:
     destination, source = instruction.operands[0], instruction.operands[-1]
     operation, element = _FORMS[instruction.mnemonic]
     first = b.read(instruction.operands[-2])
-    second = masking.read(b, source, aligned=instruction.encoding == "legacy" and source.width == 16)
+    aligned = instruction.encoding == "legacy" and source.width == 16
+    second = masking.read(b, source, aligned=aligned, maskable=True)
     if isinstance(source, MemoryOperand) and source.broadcast:
         second = f"({second} * {ones(element, destination.width // element):#x})"
     value = _OPERATIONS[operation].format(a=first, b=second)

@@ -27,7 +27,7 @@ def byte_masked_store(b: Builder) -> None:
     enter_mmx(b)
     destination, source, _ = b.instruction.operands
     assert isinstance(destination, MemoryOperand)
-    b.address(destination)  # all of it must be addressable, masked off or not
+    b.address(destination, part=8)  # all of it must be addressable, masked off or not
     masking.write(b, destination, b.read(source), 1)
 
 

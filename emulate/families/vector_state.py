@@ -3,26 +3,27 @@
 from typing import Final
 
 from decode.registers import REGISTERS, Register
-from emulate.builder import Builder
+from emulate.builder import MISALIGNED_MASK, Builder
 from emulate.families.x87_state import leave_stack
 from emulate.faults import GeneralProtection
 from emulate.recipes import recipe
 
 _MXCSR_BITS: Final = 0xFFFF
-"""Bits of MXCSR a CPU with DAZ lets software set (SDM vol. 1, 11.6.6)."""
+"""Bits of MXCSR a CPU with DAZ lets software set (SDM vol. 1, 11.6.6); AMD's have `MISALIGNED_MASK` besides."""
 
 
 @recipe("ldmxcsr", "vldmxcsr")
 def ldmxcsr(b: Builder) -> None:
     """Load MXCSR; a reserved bit set raises #GP."""
     value = b.read(b.instruction.operands[0])
-    b.act(f"if {value} > {_MXCSR_BITS:#x}: {b.call(_reserved, value)}")
+    bits = _MXCSR_BITS | MISALIGNED_MASK * b.amd
+    b.act(f"if {value} & {~bits & 0xFFFFFFFF:#x}: {b.call(_reserved, value, bits)}")
     b.commit("cpu.mxcsr", value)
 
 
-def _reserved(value: int) -> None:
+def _reserved(value: int, bits: int) -> None:
     """Raise #GP for a value MXCSR cannot have."""
-    raise GeneralProtection(f"MXCSR has no bits {value & ~_MXCSR_BITS:#x} (loading {value:#x})", error_code=0)
+    raise GeneralProtection(f"MXCSR has no bits {value & ~bits:#x} (loading {value:#x})", error_code=0)
 
 
 @recipe("stmxcsr", "vstmxcsr")

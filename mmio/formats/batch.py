@@ -134,8 +134,8 @@ def _cells(spot: Spot) -> dict[str, Any]:
         "flags": list(flag_names(spot.flags)),
     }
     if spot.instruction is not None:
-        code, bits = spot.instruction.code, spot.instruction.bits
-        cells |= {"code": code, "bits": bits, "text": instruction_text(code, bits, spot.ip)}
+        code, bits, vendor = spot.instruction.code, spot.instruction.bits, spot.instruction.vendor
+        cells |= {"code": code, "bits": bits, "text": instruction_text(code, bits, spot.ip, vendor)}
     return cells
 
 

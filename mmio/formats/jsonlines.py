@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import fields
 
-from decode import DecodeError, Direction, Instruction, decode
+from decode import DecodeError, Direction, Instruction, Vendor, decode
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, WrongVersion
 from mmio.records.access import LETTERS, Access, Describe, FieldPlace, Space
@@ -118,9 +118,11 @@ def _template(spot: Spot) -> Template:
     if spot.ip:
         after = f'{after},"ip":{spot.ip}'
     if spot.instruction is not None:
-        code, bits = spot.instruction.code, spot.instruction.bits
-        text = instruction_text(code, bits, spot.ip)
+        code, bits, vendor = spot.instruction.code, spot.instruction.bits, spot.instruction.vendor
+        text = instruction_text(code, bits, spot.ip, vendor)
         after = f'{after},"code":"{code.hex()}","bits":{bits},"text":{_quoted(text)}'
+        if vendor != "intel":
+            after = f'{after},"vendor":"{vendor}"'
     if spot.flags:
         after = f'{after},"flags":{_dumped(flag_names(spot.flags))}'
     return before, place, after + "}"
@@ -145,9 +147,9 @@ def layout_text(layout: Iterable[FieldPlace]) -> str:
 
 
 @lru_cache(maxsize=4096)  # it costs more than all the rest of the line
-def instruction_text(code: bytes, bits: int, ip: int) -> str:
+def instruction_text(code: bytes, bits: int, ip: int, vendor: Vendor) -> str:
     """Return an instruction as it reads at an address."""
-    return decode(code, bits=bits).format(ip=ip)
+    return decode(code, bits=bits, vendor=vendor).format(ip=ip)
 
 
 def _from_event(event: Event) -> dict[str, Any]:
@@ -227,7 +229,7 @@ def _to_instruction(item: dict[str, Any]) -> Instruction | None:
         return None
     code = bytes.fromhex(str(item["code"]))
     try:
-        instruction = decode(code, bits=item.get("bits", 64))
+        instruction = decode(code, bits=item.get("bits", 64), vendor=item.get("vendor", "intel"))
     except (DecodeError, TypeError) as error:
         raise ValueError(f"code {item['code']!r}: {error}") from None
     if instruction.code != code:

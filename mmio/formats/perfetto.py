@@ -77,7 +77,7 @@ class PerfettoWriter(LineWriter):
             "address": f"{spot.address:#x}",
             "notes": ", ".join(flag_names(spot.flags)),
             "ip": f"{spot.ip:#x}" if spot.ip else "",
-            "instruction": "" if code is None else instruction_text(code.code, code.bits, spot.ip),
+            "instruction": "" if code is None else instruction_text(code.code, code.bits, spot.ip, code.vendor),
         }
         given = _dumped({key: value for key, value in details.items() if value != ""})
         return (

@@ -24,6 +24,7 @@ from mmio.live import out_of_line
 from mmio.live.memory import FloatingMemory
 from mmio.live.out_of_line import Run
 from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
+from mmio.live.vendor import cpu_vendor
 from mmio.space.initiator import Initiator
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -49,7 +50,8 @@ class Sites(dict[int, Site]):
     def __init__(self) -> None:
         super().__init__()
         self._cache = Cache[int, Site](recent=self)
-        self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True)  # only to compile with
+        # Only to compile with.
+        self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True, vendor=cpu_vendor())
 
     def __missing__(self, word: int) -> Site:
         known = self._cache.find(word)

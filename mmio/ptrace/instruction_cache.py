@@ -5,7 +5,7 @@ makes it writable: then a stop costs one look-up. All other code is read at ever
 """
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -24,11 +24,16 @@ from decode.registers import GENERAL
 from emulate import Emulator, Ram, UnsupportedInstruction
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
+from mmio.live.vendor import cpu_vendor
 from mmio.ptrace.frame import CODE_32, CS, RIP, SLOTS, Frame
 
 _PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops at the first that faults
 
-_emulator: Final = Emulator(Ram(0), slots=SLOTS, vouched=True)  # only to compile with
+
+@cache
+def _emulator() -> Emulator:
+    """Return the emulator to compile with, which is for this CPU's maker."""
+    return Emulator(Ram(0), slots=SLOTS, vouched=True, vendor=cpu_vendor())
 
 
 class Site(NamedTuple):
@@ -68,7 +73,7 @@ def site_of(code: bytes, bits: int) -> Site:
         DecodeError: there is none.
     """
     try:
-        compiled = _emulator.compile(bits, code)
+        compiled = _emulator().compile(bits, code)
     except UnsupportedInstruction as error:
         return Site(error.instruction, None, refusal=error.reason)
     instruction = compiled.instruction

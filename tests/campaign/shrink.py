@@ -52,4 +52,4 @@ def _simpler(case: Case) -> Iterator[Case]:
 
 
 def _with_patches(case: Case, patches: dict[int, bytes]) -> Case:
-    return attrs.evolve(case, window=Window(case.window.base, case.window.pages, patches))
+    return attrs.evolve(case, window=Window(case.window.base, case.window.pages, patches, case.window.absent))

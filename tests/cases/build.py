@@ -28,6 +28,7 @@ from iced_x86 import (
     RoundingControl,
 )
 
+from decode.vendors import OPTIONS
 from tests.cases.address import (
     Place,
     full_name,
@@ -220,9 +221,9 @@ def _encode(instruction: Instruction, place: Place) -> bytes:
     except ValueError as error:
         raise Unbuildable(f"{CODE_NAMES[instruction.code]}: {error}") from error
     encoded = bytes(encoder.take_buffer())
-    decoded = Decoder(place.bits, encoded, ip=place.ip).decode()
-    if decoded.code != instruction.code or decoded.len != len(encoded):
-        raise Unbuildable(f"{CODE_NAMES[instruction.code]}: {encoded.hex()} is {CODE_NAMES[decoded.code]}")
+    decoded = [Decoder(place.bits, encoded, options=options, ip=place.ip).decode() for options in OPTIONS.values()]
+    if (instruction.code, len(encoded)) not in [(each.code, each.len) for each in decoded]:
+        raise Unbuildable(f"{CODE_NAMES[instruction.code]}: {encoded.hex()} is {CODE_NAMES[decoded[0].code]}")
     return encoded
 
 

@@ -24,6 +24,8 @@ from iced_x86 import (
     Register_,
 )
 
+from decode import Vendor
+
 SlotKind = Literal[
     "register", "fixed", "immediate", "memory", "register or memory", "moffs", "vsib", "string", "branch", "pointer"
 ]
@@ -138,12 +140,14 @@ def _slot(kind: str, code: Code_) -> Slot:
     raise Unbuildable(f"{CODE_NAMES[code]}: operands of kind {kind} are not part of a case")
 
 
-def buildable(code: Code_, bits: int) -> bool:
-    """Tell whether cases can be made for a code in a mode: it exists there, for user programs, in all its operands."""
+def buildable(code: Code_, bits: int, vendor: Vendor = "intel", *, loads_segments: bool = False) -> bool:
+    """Tell whether cases can be made for a code in a mode: it exists there, for user programs, in all its operands.
+
+    Those that load a segment register come only when asked for: they end well only with descriptors to load.
+    """
     info = OpCodeInfo(code)
-    on_intel = {64: info.intel_decoder64, 32: info.intel_decoder32, 16: info.intel_decoder16}
     if (
-        not on_intel[bits]
+        not getattr(info, f"{vendor}_decoder{bits}")
         or not info.is_instruction
         or not info.is_available_in_mode(bits)
         or info.must_be_cpl0
@@ -152,7 +156,7 @@ def buildable(code: Code_, bits: int) -> bool:
         return False
     if info.decoder_option or info.encoding == EncodingKind.MVEX or info.fwait:
         return False  # other makers' CPUs; Knights Corner; two instructions that iced-x86 takes for one
-    if CODE_NAMES[code] in _SHADOWED or CODE_NAMES[code].startswith(_SELECTOR_LOADS):
+    if CODE_NAMES[code] in _SHADOWED or (CODE_NAMES[code].startswith(_SELECTOR_LOADS) and not loads_segments):
         return False
     try:
         slots(code)
@@ -162,9 +166,9 @@ def buildable(code: Code_, bits: int) -> bool:
 
 
 @functools.cache
-def all_codes(bits: int) -> list[Code_]:
-    """Return every code that cases can be made for in a mode."""
-    return [code for code in CODE_NAMES if buildable(code, bits)]
+def all_codes(bits: int, vendor: Vendor = "intel") -> list[Code_]:
+    """Return every code that cases can be made for in a mode of a vendor's CPUs."""
+    return [code for code in CODE_NAMES if buildable(code, bits, vendor)]
 
 
 def operation(code: Code_) -> str:
@@ -176,9 +180,9 @@ def operation(code: Code_) -> str:
 
 
 @functools.cache
-def codes_by_operation(bits: int) -> dict[str, list[Code_]]:
-    """Return every code that cases can be made for in a mode, by operation."""
+def codes_by_operation(bits: int, vendor: Vendor = "intel") -> dict[str, list[Code_]]:
+    """Return every code that cases can be made for in a mode of a vendor's CPUs, by operation."""
     found: dict[str, list[Code_]] = {}
-    for code in all_codes(bits):
+    for code in all_codes(bits, vendor):
         found.setdefault(operation(code), []).append(code)
     return found

@@ -15,6 +15,7 @@ PAGE = TOP / "docs" / "laws.md"
 LAWS: Final = {
     "same result as silicon": "tests/emulate/test_silicon.py::test_same_result_as_silicon",
     "silicon's verdict is kept": "tests/emulate/test_silicon.py::test_same_result_as_silicon_where_it_once_was_not",
+    "the first fault is the first access": "tests/emulate/test_order.py::test_the_first_fault_is_the_first_access",
     "the bus log equals decode.accesses": "tests/emulate/test_laws.py::test_the_bus_log_equals_decode_accesses",
     "nothing changes when an access raises": "tests/emulate/test_laws.py::test_nothing_changes_when_an_access_raises",
     "nothing changes at a fault": "tests/emulate/test_laws.py::test_nothing_changes_when_an_instruction_faults",

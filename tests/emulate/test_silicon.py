@@ -19,6 +19,7 @@ from iced_x86 import Code_, Decoder
 
 from decode import decode
 from emulate.recipes import RECIPES
+from mmio.live.vendor import cpu_vendor
 from tests.cases.forms import all_codes, codes_by_operation, operation
 from tests.emulate.regressions import REGRESSIONS
 from tests.oracle.case import CannotRun, Case
@@ -47,7 +48,7 @@ FAMILIES = {
 
 def forms(name: str, bits: int) -> list[Code_]:
     """The codes of an operation that this CPU has in a mode; all of them where it cannot be asked."""
-    codes = codes_by_operation(bits).get(name, [])
+    codes = codes_by_operation(bits, cpu_vendor()).get(name, [])
     try:
         return [code for code in codes if host_has(code, bits)]
     except CannotRun:
@@ -60,7 +61,8 @@ LAWS = [(name, bits) for bits in (64, 32, 16) for name in sorted(RECIPES.keys() 
 @functools.cache
 def emulated(bits: int) -> list[Code_]:
     """Every form of a mode that the emulator does and this CPU has."""
-    return [code for code in all_codes(bits) if operation(code) in RECIPES.keys() - PRIVILEGED and host_has(code, bits)]
+    codes = all_codes(bits, cpu_vendor())
+    return [code for code in codes if operation(code) in RECIPES.keys() - PRIVILEGED and host_has(code, bits)]
 
 
 def check(case: Case) -> None:
@@ -69,10 +71,10 @@ def check(case: Case) -> None:
         truth = silicon().run(case)
     except CannotRun:
         reject()
-    for engine in ENGINES[: 2 if decode(case.code, case.bits).rep else 1]:
+    for engine in ENGINES[: 2 if decode(case.code, case.bits, cpu_vendor()).rep else 1]:
         lines = differences(case, truth, engine.run(case))
         if lines:
-            text = decode(case.code, case.bits).format(case.ip)
+            text = decode(case.code, case.bits, cpu_vendor()).format(case.ip)
             pytest.fail("\n    ".join([f"{text}\n    {case!r}", *lines]), pytrace=False)
 
 

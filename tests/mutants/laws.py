@@ -9,7 +9,7 @@ from decode import decode
 from emulate import is_supported
 from tests.campaign.trial import MODES, Trial, Unbuildable, make_case, modes_of
 from tests.cases.forms import CODE_NAMES, codes_by_operation
-from tests.emulate import test_laws
+from tests.emulate import order, test_laws
 from tests.mutants.table import Law
 from tests.oracle.case import Case
 from tests.oracle.silicon import SiliconEngine
@@ -52,7 +52,10 @@ def laws(operations: Sequence[str]) -> dict[Law, Callable[[], None]]:
         for bits in MODES:
             law(bits)
 
-    silicon: dict[Law, Callable[[], None]] = {"silicon": functools.partial(_on_silicon, operations)}
+    silicon: dict[Law, Callable[[], None]] = {
+        "silicon": functools.partial(_on_silicon, operations),
+        "order of accesses": functools.partial(_in_order, operations),
+    }
     return silicon | {name: functools.partial(in_all_modes, law) for name, law in in_modes.items()}
 
 
@@ -63,3 +66,9 @@ def _on_silicon(operations: Sequence[str]) -> None:
             for case in made(operations, bits, ON_SILICON):
                 verdict = trial.run(case)
                 assert not verdict.mismatch, verdict
+
+
+def _in_order(operations: Sequence[str]) -> None:
+    for bits in MODES:
+        _, differing = order.judge(bits, ON_A_BUS, operations)
+        assert not differing, differing[0]

@@ -17,6 +17,7 @@ Law: TypeAlias = Literal[
     "rep in steps",
     "any order of registers",
     "indivisible updates",
+    "order of accesses",
 ]
 
 
@@ -128,8 +129,8 @@ MUTANTS: Final = (
     Mutant(
         "MOVAPS takes any address",
         "emulate.masking",
-        "if aligned and isinstance(operand, MemoryOperand):",
-        "if False:",
+        "    if isinstance(operand, MemoryOperand):\n        b.address(operand, alignment",
+        "    if False:\n        b.address(operand, alignment",
         "silicon",
         "movaps vmovaps",
     ),
@@ -441,10 +442,28 @@ MUTANTS: Final = (
         "movs stos lods",
     ),
     Mutant(
+        "CMPS reads its source first",
+        "emulate.families.strings",
+        "    string.compare(cpu, answer.read(bus, source, string.width), second)\n",
+        "    first = answer.read(bus, source, string.width)\n"
+        "    string.compare(cpu, first, answer.read(bus, destination, string.width))\n",
+        _LOG,
+        "cmps",
+    ),
+    Mutant(
+        "CMPS reads its source first, and decode says so, too",
+        "decode.decoder",
+        "memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]",
+        'memories = [o for o in operands[:: 1 if string == "cmps" else -1] if isinstance(o, MemoryOperand)]',
+        "order of accesses",
+        "cmps",
+    ),
+    Mutant(
         "REP with a count of zero does one element",
         "emulate.families.strings",
-        "            r[cx] = merge(r[cx], counter, 0)\n",
-        "            r[cx] = merge(r[cx], counter, 1)\n",
+        "        if not r[cx] & address_mask and not amd:\n",
+        "        r[cx] = r[cx] if r[cx] & address_mask else merge(r[cx], counter, 1)\n"
+        "        if not r[cx] & address_mask and not amd:\n",
         "silicon",
         "movs stos",
     ),
@@ -467,9 +486,8 @@ MUTANTS: Final = (
     Mutant(
         "an interrupted REP does its last element again",
         "emulate.families.strings",
-        "                r[flags] = before  #",
-        "                r[cx] = merge(r[cx], counter, (r[cx] & address_mask) + 1)\n"
-        "                r[flags] = before  #",
+        "                if not amd:\n",
+        "                r[cx] = merge(r[cx], counter, (r[cx] & address_mask) + 1)\n                if not amd:\n",
         "finished elements stay",
         "movs stos",
     ),

@@ -76,12 +76,14 @@ class _Pasteable:
 class Window(_Pasteable):
     """The only memory a case may touch: `pages` whole pages at `base`, with absent pages on both sides.
 
-    Its bytes are a fixed pattern with `patches` (offset to bytes) laid over it.
+    Its bytes are a fixed pattern with `patches` (offset to bytes) laid over it. The pages whose numbers, from 0 on, are
+    in `absent` are absent, too: their bytes are there to be compared, but no instruction reaches them.
     """
 
     base: int = attrs.field(default=0x400000)
     pages: int = 3
     patches: Mapping[int, bytes] = attrs.field(default={})
+    absent: tuple[int, ...] = attrs.field(default=())
     contents: bytes = attrs.field(init=False, eq=False)
 
     @contents.default
@@ -97,6 +99,20 @@ class Window(_Pasteable):
     def _check_base(self, _attribute: object, base: int) -> None:
         if base % PAGE or base < 2 * PAGE:
             raise ValueError(f"expected a page-aligned window base from {2 * PAGE:#x} on, got {base:#x}")
+
+    @absent.validator
+    def _check_absent(self, _attribute: object, absent: tuple[int, ...]) -> None:
+        if not set(absent) <= set(range(self.pages)):
+            raise ValueError(f"expected numbers of absent pages from 0 to {self.pages - 1}, got {absent}")
+
+    def first_absent(self, address: int, length: int) -> int | None:
+        """Return the first of `length` bytes at `address` that lies in an absent page, None when all are there."""
+        page = address & -PAGE
+        while page < address + length:
+            if not self.holds(page) or (page - self.base) // PAGE in self.absent:
+                return max(page, address)
+            page += PAGE
+        return None
 
     @property
     def end(self) -> int:

@@ -45,7 +45,7 @@ class Cell:
         self.tracee = Tracee(fd)
         self._code = code
         self._block = 0x10000
-        self._window: tuple[int, int] | None = None
+        self._window: tuple[int, int, tuple[int, ...]] | None = None
         self._descriptors: tuple[int, tuple[int, ...]] | None = None
         try:
             self._empty()
@@ -76,12 +76,12 @@ class Cell:
                 arguments = (*arguments, len(data))
         self.tracee.syscall(self._block, number, *arguments)
 
-    def place(self, block: int, window: int, length: int) -> None:
-        """Have the code block at `block`, and `length` bytes of window at `window`."""
-        if block == self._block and self._window == (window, length):
+    def place(self, block: int, window: int, length: int, absent: tuple[int, ...] = ()) -> None:
+        """Have the code block at `block`, and `length` bytes of window at `window` without the absent pages of it."""
+        if block == self._block and self._window == (window, length, absent):
             return
         if self._window is not None:
-            self._call(_MUNMAP, *self._window)
+            self._call(_MUNMAP, *self._window[:2])
             self._window = None
         while block != self._block:
             # A mapping cannot be moved onto itself: the nearest places are reached by way of a far one.
@@ -90,7 +90,9 @@ class Cell:
             self._block = target
         access = mmap.PROT_READ | mmap.PROT_WRITE
         self._call(_MMAP, window, length, access, _SHARED_FIXED, MEMORY_FD, BLOCK)
-        self._window = (window, length)
+        for page in absent:
+            self._call(_MUNMAP, window + page * PAGE, PAGE)
+        self._window = (window, length, absent)
 
     def describe(self, bits: int, bases: Sequence[int]) -> None:
         """Have descriptors of `bits` wide segments with these bases, in the order es cs ss ds fs gs.

@@ -1,40 +1,41 @@
 """What counts as a difference between silicon and pagetrap.
 
-Everything counts, but for flags that the manual leaves undefined and the few things below that no rule settles, each
-with its reason: those below concern any CPU, and cases that fault; `amd` has what AMD CPUs do otherwise. What pagetrap
-does not do is never settled.
+Everything counts, but for flags that the manual leaves undefined and the few things that no bus or no manual can tell,
+each with its reason: those below concern any CPU; `intel` and `amd` have what only these CPUs do. Where these differ in
+defined state, pagetrap does as the CPU at hand. What pagetrap does not do is never settled.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 
-from decode import DecodeError, Instruction, decode
+from decode import DecodeError, Instruction, Vendor, decode
 from decode.instruction import MemoryAccess
-from decode.operands import MemoryOperand, RegisterOperand
-from decode.registers import MMX
+from decode.operands import MemoryOperand
 from emulate.flags import undefined
-from tests.oracle import amd
-from tests.oracle.case import PAGE, Case, Outcome, Signal, compare
+from mmio.live.vendor import cpu_vendor
+from tests.oracle import amd, intel
+from tests.oracle.case import Case, Outcome, Signal, compare
 from tests.oracle.cell import BLOCK
-from tests.oracle.host import AMD, vendor
 
 _SEGV_MAPERR = 1
 # Page faults of elements that are masked off: told by some CPUs, say the manual's pages of MASKMOV; always told, since
 # they are of an exception class without fault suppression, by VEXTRACT. pagetrap touches only what is chosen.
 _UNSUPPRESSED = ("maskmovq", "maskmovdqu", "vmaskmovdqu", "vextract")
-# Instructions of several steps, as moves of 80 bits are, too: when one step faults, Intel CPUs keep some of what the
-# others did, in memory and even in registers. pagetrap checks what it can before the first, and changes no register.
-_IN_STEPS = ("bound", "call", "enter", "popa", "pusha")
-_POINTERS_AND_COUNT = (1, 6, 7)  # rcx, rsi, rdi
+_SETTLE: Final[dict[Vendor, Callable[[Case, Instruction, Outcome, Outcome], Outcome]]] = {
+    "intel": intel.settle,
+    "amd": amd.settle,
+}
 
 
 def differences(case: Case, silicon: Outcome, pagetrap: Outcome) -> list[str]:
     """List what pagetrap does otherwise than silicon, one readable line each."""
     try:
-        instruction = decode(case.code, case.bits)
+        instruction = decode(case.code, case.bits, cpu_vendor())
     except DecodeError:
         return compare(case, silicon, pagetrap)
     if silicon.fault is not None and instruction.mnemonic.startswith(_UNSUPPRESSED):
@@ -43,42 +44,25 @@ def differences(case: Case, silicon: Outcome, pagetrap: Outcome) -> list[str]:
         return []  # silicon's program can read its own code, which is not part of pagetrap's memory
     if silicon.fault is not None and _is_memory_fault(silicon.fault) and _touches_nothing(instruction):
         return []  # CLFLUSH and the like ask for a page, but nothing of it, which no bus can tell
-    if silicon.fault is not None and pagetrap.fault is not None:
-        if instruction.mnemonic.startswith(_IN_STEPS) or any(access.width == 10 for access in instruction.accesses):
-            return []
-        pagetrap = _settle(instruction, silicon, silicon.fault, pagetrap, pagetrap.fault)
-    if vendor() == AMD:
-        pagetrap = amd.settle(case, instruction, silicon, pagetrap)
+    pagetrap = _checked_before(instruction, silicon, pagetrap)
+    pagetrap = _SETTLE[cpu_vendor()](case, instruction, silicon, pagetrap)
     if silicon.fault is not None and instruction.mnemonic == "enter" and _is_probe(case, silicon.fault, pagetrap):
         # Having done its pushes, ENTER asks for the page of the new top of the stack, which no bus can tell.
         pagetrap = attrs.evolve(pagetrap, fault=silicon.fault, regs=tuple(case.registers()), rip=case.ip)
     return compare(case, silicon, pagetrap, undefined(instruction, case.registers()[1] & 0xFF))
 
 
-def _settle(instruction: Instruction, silicon: Outcome, theirs: Signal, pagetrap: Outcome, ours: Signal) -> Outcome:
-    """Return pagetrap's outcome with what no rule settles made equal to silicon's."""
-    accesses = [access for access in instruction.accesses if isinstance(access, MemoryAccess)]
-    if len(accesses) > 1 and _is_memory_fault(theirs) and _is_memory_fault(ours):
-        # Either operand faults. The manual does not order them; pagetrap does all checks before the first access.
-        pagetrap = attrs.evolve(pagetrap, fault=theirs)
-    if instruction.bits != 64 and _is_check(theirs) and _is_check(ours):
-        # One access that is both misaligned (#GP, #AC) and beyond the segment's limit (#GP, #SS).
-        pagetrap = attrs.evolve(pagetrap, fault=theirs)
-    if any(access.selection != "whole" for access in accesses) and _on_one_page(theirs, ours):
-        # Elements are accessed one by one; a bus that faults in the middle leaves those before it written.
-        pagetrap = attrs.evolve(pagetrap, fault=theirs, memory=silicon.memory)
-    if instruction.rep and instruction.bits == 64 and accesses[0].operand.address_width == 4:
-        # A fault at the first element changes no register, says the manual; Intel CPUs clear the upper halves.
-        regs = list(pagetrap.regs)
-        for index in _POINTERS_AND_COUNT:
-            if (regs[index] ^ silicon.regs[index]) & 0xFFFFFFFF == 0:
-                regs[index] = silicon.regs[index]
-        pagetrap = attrs.evolve(pagetrap, regs=tuple(regs))
-    if silicon.vectors is not None and pagetrap.vectors is not None and _is_mmx(instruction):
-        # Intel CPUs enter MMX mode (tags valid, TOP 0) before they fault; the manual says a fault changes nothing.
-        state = attrs.evolve(pagetrap.vectors, fsw=silicon.vectors.fsw, ftw=silicon.vectors.ftw)
-        pagetrap = attrs.evolve(pagetrap, vectors=state)
-    return pagetrap
+def _checked_before(instruction: Instruction, silicon: Outcome, pagetrap: Outcome) -> Outcome:
+    """Settle that pagetrap makes the checks of all accesses before the first; CPUs check each when they get to it.
+
+    By then a CPU may have met a page that is missing, and ENTER has pushed. Its new top of the stack has a check, too.
+    """
+    theirs, ours = silicon.fault, pagetrap.fault
+    enters = instruction.mnemonic == "enter"
+    several = sum(isinstance(access, MemoryAccess) for access in instruction.accesses) > 1
+    if not (several or enters) or theirs is None or ours is None or not (_is_check(ours) and _is_memory_fault(theirs)):
+        return pagetrap
+    return attrs.evolve(pagetrap, fault=theirs, memory=silicon.memory if enters else pagetrap.memory)
 
 
 def _is_in_code(case: Case, fault: Signal) -> bool:
@@ -104,11 +88,3 @@ def _is_memory_fault(fault: Signal) -> bool:
 def _is_check(fault: Signal) -> bool:
     """Whether it is #GP, #SS or #AC: raised for an address by itself, whatever is mapped there."""
     return _is_memory_fault(fault) and fault.address == 0
-
-
-def _on_one_page(theirs: Signal, ours: Signal) -> bool:
-    return theirs.code == ours.code == _SEGV_MAPERR and theirs.address // PAGE == ours.address // PAGE
-
-
-def _is_mmx(instruction: Instruction) -> bool:
-    return any(isinstance(o, RegisterOperand) and o.register.file == MMX for o in instruction.operands)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 
-from decode import DecodeError
+from decode import DecodeError, Vendor
 from decode.operands import READ, WRITE, Direction
 from emulate import (
     AlignmentCheck,
@@ -25,6 +25,7 @@ from emulate import (
     StackFault,
     UnsupportedInstruction,
 )
+from mmio.live.vendor import cpu_vendor
 from tests.oracle.case import CannotRun, Case, Outcome, Signal, VectorState, Window
 
 _SI_KERNEL, _FPE_INTDIV, _ILL_ILLOPN, _SEGV_MAPERR, _BUS_ADRALN = 0x80, 1, 2, 1, 1
@@ -40,6 +41,7 @@ class WindowBus(Ram):
 
     def __init__(self, window: Window, bulk: bool) -> None:
         super().__init__(window.contents, window.base)
+        self.window = window
         self.bulk = bulk
         self.log: list[tuple[Direction, int, int]] = []
 
@@ -57,6 +59,12 @@ class WindowBus(Ram):
     def write_block(self, address: int, data: bytes) -> bool:
         return self._plain(address, len(data)) and super().write_block(address, data)
 
+    def _offset(self, address: int, length: int, write: bool) -> int:
+        absent = self.window.first_absent(address, length)
+        if absent is not None:
+            raise PageFault(absent, write=write)
+        return address - self.base
+
     def _plain(self, address: int, length: int) -> bool:
         return self.bulk and self.base <= address and address + length <= self.base + len(self.data)
 
@@ -68,14 +76,14 @@ class WindowBus(Ram):
 
 
 class PagetrapEngine:
-    """Runs cases on `emulate.Emulator`; `log` holds the bus accesses of the last one."""
+    """Runs cases on an `emulate.Emulator`, by default one for this CPU's vendor; `log` holds the last bus accesses."""
 
     name = "pagetrap"
 
-    def __init__(self, bulk: bool = False) -> None:
+    def __init__(self, bulk: bool = False, vendor: Vendor | None = None) -> None:
         self.bulk = bulk
         self.log: list[tuple[Direction, int, int]] = []
-        self._emulator = Emulator(WindowBus(Window(), bulk), alignment_check=True)
+        self._emulator = Emulator(WindowBus(Window(), bulk), alignment_check=True, vendor=vendor or cpu_vendor())
 
     def run(self, case: Case) -> Outcome:
         """Execute the case's one instruction on the emulator.
@@ -114,7 +122,8 @@ def cpu_of(case: Case) -> Cpu:
     cpu.bases[:] = case.segment_bases()
     if case.bits == 16:
         cpu.limits = [0xFFFF] * 6
-    elif any(cpu.bases[:4]):  # where all segments are flat, silicon lets an access wrap around 4 GiB unchecked
+    elif case.bits == 32 and (any(cpu.bases[:4]) or cpu_vendor() == "amd"):
+        # Where all segments are flat, Intel's CPUs let an access wrap around 4 GiB unchecked (SDM vol. 3A, 5.3).
         cpu.limits = [0xFFFFFFFF] * 6
     if case.vectors is not None:
         cpu.vector[:] = case.vectors.vector

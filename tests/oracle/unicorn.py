@@ -50,6 +50,8 @@ class UnicornEngine:
         machine.mem_map(case.window.base, case.window.pages * PAGE, _api.UC_PROT_READ | _api.UC_PROT_WRITE)
         machine.mem_write(case.code_address, case.code)
         machine.mem_write(case.window.base, case.window.contents)
+        if case.window.absent:
+            raise CannotRun("what absent pages held could not be read back")
         machine.ctl_remove_cache(case.code_address, case.code_address + 16)
         registers = _registers(case.bits)
         for register, value in zip(registers, case.registers(), strict=False):

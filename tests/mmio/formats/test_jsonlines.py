@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decode import READ_WRITE
+from decode import READ_WRITE, decode
 from mmio import Access, TraceFormatError
 from mmio.formats import JsonLinesReader, JsonLinesWriter, save
 from mmio.formats.jsonlines import from_json, to_json
@@ -116,6 +116,18 @@ def test_schema(tmp_path: Path) -> None:
         "text": "lock add dword ptr [rdi],1",
         "flags": ["split", "atomic"],
     }
+
+
+def test_an_instruction_of_amds_only() -> None:
+    """Bytes that AMD's CPUs take for another instruction than Intel's come back as AMD's."""
+    call = decode(bytes.fromhex("66ff10"), vendor="amd")
+    kept = evolve(access(), instruction=call)
+    assert json.loads(to_json(kept))["vendor"] == "amd"
+    again = from_json(to_json(kept))
+    assert isinstance(again, Access)
+    assert again.instruction is call
+    with pytest.raises(ValueError, match="vendor is 'intel' or 'amd', not 'cyrix'"):
+        from_json(to_json(kept).replace('"vendor":"amd"', '"vendor":"cyrix"'))
 
 
 def test_absent_is_left_out() -> None:

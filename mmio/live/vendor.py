@@ -1,0 +1,14 @@
+"""Find the vendor of this CPU, for the live sources, which do as the CPU does that runs the program."""
+
+from functools import cache
+
+from decode import Vendor, vendor_of
+from mmio.linux.trampoline import entry
+
+
+@cache
+def cpu_vendor() -> Vendor:
+    """Return whose CPUs the one at hand behaves like, by CPUID leaf 0 (SDM vol. 2A, CPUID)."""
+    _, ebx, ecx, edx = entry().cpuid(0)
+    name = b"".join(word.to_bytes(4, "little") for word in (ebx, edx, ecx))
+    return vendor_of(name.decode("ascii", "replace"))

@@ -117,7 +117,9 @@ UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
 """They take a line by its address and move no data, which iced-x86 calls a read."""
 LINE: Final = 64
 """Bytes of a cache line."""
-_CLEARED_BY: Final = {"CLZEROW": IcedRegister.AX, "CLZEROD": IcedRegister.EAX, "CLZEROQ": IcedRegister.RAX}
+MONITORS: Final = ("umonitor", "monitorx")
+"""They watch a line, for which the CPU makes the checks of a load."""
+_ACCUMULATORS: Final = {"W": IcedRegister.AX, "D": IcedRegister.EAX, "Q": IcedRegister.RAX}
 _SP_SLOT: Final = 3  # of the eight that POPA pops
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
@@ -310,7 +312,7 @@ def _accesses(
         memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]
         found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
     elif mnemonic == "clzero":
-        line = _cleared_line(raw)
+        line = _implicit_line(raw, LINE, WRITE)
         found.append(MemoryAccess(line.direction, line.width, line, line.width))
     elif mnemonic not in UNTOUCHED:
         for memory in info.used_memory():
@@ -335,13 +337,27 @@ def _accesses(
     return tuple(found)
 
 
-def _cleared_line(raw: IcedInstruction) -> MemoryOperand:
-    """Return the operand of CLZERO, of which iced-x86 says nothing: the 64-byte line around DS:rAX (APM vol. 3)."""
-    base = _REGISTERS[_CLEARED_BY[_FORMS[raw.code]]]
+def monitored(instruction: Instruction) -> MemoryOperand | None:
+    """Return the operand whose line UMONITOR or MONITORX watches, of any other instruction None.
+
+    It names a register or nothing, and nothing is moved; the segment is DS unless overridden (SDM vol. 2B, UMONITOR;
+    APM vol. 3, MONITORX).
+    """
+    if instruction.mnemonic not in MONITORS:
+        return None
+    return _implicit_line(Decoder(instruction.bits, instruction.code).decode(), 1, NONE)
+
+
+def _implicit_line(raw: IcedInstruction, width: int, direction: Direction) -> MemoryOperand:
+    """Return the operand of an instruction whose address is in rAX, or in the one register it names.
+
+    iced-x86 says nothing of CLZERO's, which is the 64-byte line around DS:rAX (APM vol. 3, CLZERO).
+    """
+    base = _REGISTERS[raw.op0_register if raw.op_count else _ACCUMULATORS[_FORMS[raw.code][-1]]]
     segment = _REGISTERS.get(raw.segment_prefix)
     if segment is None or (raw.code_size == CodeSize.CODE64 and segment.index < 4):
         segment = REGISTERS["ds"]
-    return MemoryOperand(base, None, 1, 0, segment, base.width, LINE, WRITE)
+    return MemoryOperand(base, None, 1, 0, segment, base.width, width, direction)
 
 
 def _next(access: Access) -> MemoryAccess:

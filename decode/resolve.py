@@ -6,7 +6,7 @@ The emulator makes the same accesses for real; the property "the bus log equals 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from decode.decoder import UNTOUCHED
+from decode.decoder import UNTOUCHED, monitored
 from decode.instruction import Instruction, MemoryAccess
 from decode.operands import READ, WRITE, Direction, ImmediateOperand, MemoryOperand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, POINTER, VECTOR, Register, read
@@ -95,23 +95,26 @@ def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[i
     """Yield address and width of all memory for which the CPU may raise a page fault, accessed or not.
 
     That is each access, and whole memory operands of which nothing or only some elements are accessed: CLFLUSH and its
-    like "check as a load would" (SDM vol. 2A, CLFLUSH), and a masked-off element may fault where it is not accessed
-    (SDM vol. 2B, MASKMOVDQU; vol. 2C, VMASKMOV). ENTER checks the page of the new top of the stack (SDM vol. 2A).
+    like "check as a load would" (SDM vol. 2A, CLFLUSH), as UMONITOR and MONITORX do, and a masked-off element may fault
+    where it is not accessed (SDM vol. 2B, MASKMOVDQU; vol. 2C, VMASKMOV). ENTER checks the page of the new top of the
+    stack (SDM vol. 2A). A test asks the CPU whether that is all.
     """
+    monitor = monitored(instruction)
+    if monitor is not None:
+        yield effective_address(instruction, monitor, cpu), monitor.width
     for operand in instruction.operands:
         if not isinstance(operand, MemoryOperand) or (operand.index is not None and operand.index.file == VECTOR):
             continue
         if operand.direction or instruction.mnemonic in UNTOUCHED:
             yield effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu)), max(operand.width, 1)
-    last = None
     for touch in iter_accesses(instruction, cpu):
         if isinstance(touch, MemoryTouch):
             yield touch.address, touch.width
-            last = touch
-    if instruction.mnemonic == "enter" and last is not None:
-        size = instruction.operands[0]
+    if instruction.mnemonic == "enter":
+        size, last = instruction.operands[0], instruction.accesses[-1].operand
         assert isinstance(size, ImmediateOperand)
-        yield last.address - size.value & (1 << max(instruction.bits, 32)) - 1, last.width
+        assert isinstance(last, MemoryOperand)
+        yield effective_address(instruction, last, cpu, -size.value), last.width
 
 
 def effective_address(instruction: Instruction, operand: MemoryOperand, cpu: Registers, advance: int = 0) -> int:

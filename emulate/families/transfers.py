@@ -5,6 +5,7 @@ from typing import Final
 from decode import MemoryAccess
 from decode.operands import MemoryOperand, RegisterOperand
 from decode.registers import REGISTERS
+from emulate.address import check_limit
 from emulate.builder import Builder
 from emulate.recipes import assignment, recipe, unary
 
@@ -73,8 +74,12 @@ def clear_line(b: Builder) -> None:
     """Write 64 zero bytes to the cache line that DS:rAX lies in (APM vol. 3, CLZERO)."""
     (line,) = b.instruction.accesses
     assert isinstance(line, MemoryAccess)
-    place = b.address(line.operand, width=1)  # of the line, the byte at rAX is what a segment's limit is checked for
+    place = b.address(line.operand, width=1 if b.bits == 64 else 0)
     b.plan(f"{place} &= {-line.width & (1 << 64) - 1:#x}")
+    if b.bits != 64:  # all of the line must lie within the segment, what comes before the byte at rAX, too
+        segment = line.operand.segment
+        offset = f"{place} - b[{segment.index}] & 0xffffffff"
+        b.plan(f"if l: {b.call(check_limit, 'l', b.bind(segment, segment.name), offset, line.width)}")
     b.act(f"bus.write({place}, {line.width}, 0)")
 
 

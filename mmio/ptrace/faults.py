@@ -7,7 +7,7 @@ the program's own.
 
 from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
-from mmio.errors import MmioError, UnmappedAccess
+from mmio.errors import AccessError, UnmappedAccess
 from mmio.live.completion import can_complete
 from mmio.live.fault_signals import is_the_programs, signal_of
 from mmio.program.memory import BeyondEnd
@@ -24,7 +24,7 @@ _ADRERR = 2
 _KERNEL = 0x80
 
 
-class MissedAccess(MmioError):
+class MissedAccess(AccessError):
     """The instruction that faulted does not touch the address it faulted at, by our reckoning."""
 
 

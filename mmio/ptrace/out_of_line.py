@@ -81,8 +81,10 @@ def leave(thread: Thread, copy: Copy) -> None:
     assert copies is not None
     mask = ptrace_requests.signal_mask(thread.pid)
     ptrace_requests.set_signal_mask(thread.pid, _EVERY_SIGNAL)
+    assert copy.instruction is not None
+    stores = operand_of(copy.instruction).direction & WRITE  # if only of elements of which none is selected
     while copies.at(thread.regs[RIP]) is copy:
-        if thread.regs[RIP] == copy.end and copy.stores:
+        if thread.regs[RIP] == copy.end and stores:
             finish(thread, copy)
             thread.frame.store()
             break

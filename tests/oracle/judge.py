@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 
 from decode import DecodeError, Instruction, Vendor, decode
+from decode.decoder import monitored
 from decode.instruction import MemoryAccess
 from decode.operands import MemoryOperand
 from emulate.flags import undefined
@@ -71,7 +72,8 @@ def _is_in_code(case: Case, fault: Signal) -> bool:
 
 
 def _touches_nothing(instruction: Instruction) -> bool:
-    return not instruction.accesses and any(isinstance(operand, MemoryOperand) for operand in instruction.operands)
+    names_memory = any(isinstance(operand, MemoryOperand) for operand in instruction.operands)
+    return not instruction.accesses and (names_memory or monitored(instruction) is not None)
 
 
 def _is_probe(case: Case, fault: Signal, pagetrap: Outcome) -> bool:

@@ -183,7 +183,7 @@ def _shared(instruction: Instruction) -> Instruction:
 
 
 def _build(raw: IcedInstruction, code: bytes, bits: int, vendor: Vendor) -> Instruction:
-    """Turn iced-x86's instruction into ours."""
+    """Convert iced-x86's instruction into an `Instruction`."""
     info = _info(raw)
     mnemonic = MNEMONICS[raw.mnemonic]
     string = _string_operation(raw, mnemonic)

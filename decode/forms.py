@@ -1,7 +1,7 @@
 """Every form of every instruction that can touch memory or a port, with an example of each.
 
 iced-x86 has a `Code` for each opcode with its operand kinds, 4,936 of them. A hand-written list of what there is to
-handle would have holes that nobody sees; this one is generated from that table, so that what the emulator does not do
+handle would have holes that go unnoticed; this one is generated from that table, so that what the emulator does not do
 can be counted and named. The examples are generated too, from the operand kinds alone: memory wherever a form allows
 it, at `[rsi+0x10]`, and different registers for different operands.
 """

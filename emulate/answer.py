@@ -1,6 +1,6 @@
 """Check what a bus answers before it reaches a register.
 
-A bus is somebody else's code. A negative number, or one that is too wide, would be bits that no register has, and None
+A bus is the caller's code. A negative number, or one that is too wide, would be bits that no register has, and None
 an error far from where it came. Compiled instructions hold the shortest form of this look, `if m1 >> 32:`; `fitting` is
 called when the answer does not fit, and what cannot be shifted is a TypeError there.
 """

@@ -16,7 +16,7 @@ one specialised function `run(cpu, bus)`, in which every register index, mask, w
         r[16] = ip
 
 The text has three parts in fixed order, which is how "plan, check, act, commit" holds for every instruction without
-anybody having to remember it: addresses and checks, then bus accesses, then register writes. A recipe can put a line in
+a recipe having to ensure it: addresses and checks, then bus accesses, then register writes. A recipe can put a line in
 any part at any time. Only constants and names made here enter the text, never anything from a caller.
 """
 

@@ -45,7 +45,7 @@ class Compiled:
     def source(self) -> str:
         """The Python text of `run`, empty for string instructions, which share one state machine.
 
-        It is written again whenever somebody asks: kept, it would be a fifth of what a compiled instruction takes.
+        It is written again whenever it is asked for: kept, it would be a fifth of what a compiled instruction takes.
         """
         return _written(self.instruction, self.settings)[1]
 

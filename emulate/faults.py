@@ -1,7 +1,7 @@
 """Typed failures of an instruction.
 
 A `Fault` is what the CPU itself would raise, with its vector and error code; a virtual machine hands it to its guest.
-`UnsupportedInstruction` is ours: the CPU could do it, this emulator does not.
+`UnsupportedInstruction` is the emulator's: the CPU could do it, this emulator does not.
 """
 
 from typing import ClassVar

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 Status: TypeAlias = Literal["native", "refused", "unread"]
-"""native: a live source has the CPU do it. refused: nobody does. unread: `decode` does not know it either."""
+"""native: a live source has the CPU do it. refused: no source does. unread: `decode` does not know it either."""
 
 
 @frozen(slots=True)
@@ -169,7 +169,7 @@ DECISIONS: Final = (
         ("montmul|xstore(_alt)?|xsha(1|256|512)(_alt)?|xcrypt(ecb|cbc|ctr|cfb|ofb)|ccs_(hash|encrypt)",),
     ),
     # --- what decode does not read ----------------------------------------------------------------------------------
-    Decision("unread", "belongs to Knights Corner, whose encoding is nobody else's", features=frozenset(("KNC",))),
+    Decision("unread", "belongs to Knights Corner, whose encoding no other CPU has", features=frozenset(("KNC",))),
     Decision("unread", "is two instructions, WAIT and one more", ("fstenv|fstcw|fsave|fstsw",)),
     Decision("unread", "is reserved where another instruction has been put since", ("reservednop",)),
     Decision("unread", "is gone from Intel's CPUs (MPX)", features=frozenset(("MPX",))),

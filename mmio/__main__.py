@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = int(options.command(options))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read this (`| head`) has seen enough. Python would complain again when it flushes at exit.
+        # The reader of this output (`| head`) has seen enough. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except UsageError as error:

@@ -63,8 +63,8 @@ class ColouredLive(Live):
 class Folded:
     """Prints what happens with poll loops as one row for each of their accesses.
 
-    The first two turns of a loop are printed as they are, since nobody can know yet. Then only its count is told, at
-    ten, a hundred, a thousand turns and so on, and when it ends, each time with what came last.
+    The first two turns of a loop are printed as they are, since a loop cannot be recognised yet. Then only its count is
+    told, at ten, a hundred, a thousand turns and so on, and when it ends, each time with what came last.
     """
 
     def __init__(self, live: Live) -> None:

@@ -1,7 +1,7 @@
 """Device models from Python files, and whose fault it is when one fails.
 
-A model is somebody's code in the making. When it is the model's fault its author gets the model's own traceback, from
-the first line of theirs on; pagetrap's lines above it would only be in the way.
+A model is a user's code in the making. When it fails, the user gets its traceback from the first line of the model on;
+pagetrap's lines above it would only be in the way.
 """
 
 import sys

@@ -32,7 +32,7 @@ class Output:
         self._try(self._writer.write, record)
 
     def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
-        """Write an access that nobody has built."""
+        """Write an access without building an `Access`."""
         self._try(self._writer.take, spot, sequence, time, value, old)
 
     def close(self) -> None:

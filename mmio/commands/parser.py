@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, examples: Sequence[Example] = (), notes: Sequence[str] = (), **settings: Any) -> None:
         self.examples = tuple(examples)
         self.notes = tuple(notes)
-        # An abbreviation in somebody's script would change its meaning when an option is added.
+        # An abbreviation in a script would change its meaning when an option is added.
         super().__init__(formatter_class=_Formatter, allow_abbrev=False, **settings)
 
     @property

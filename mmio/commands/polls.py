@@ -57,7 +57,7 @@ class Polls:
             self.take(self._spots.of(record), record.sequence, record.time, record.value, record.old)
 
     def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
-        """See an access that nobody has built."""
+        """Take an access without building an `Access`."""
         spinning = self._threads.get(spot.thread)
         if spinning is None:
             spinning = self._threads[spot.thread] = _Spinning(self._ended)

@@ -43,7 +43,7 @@ _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE
 class Watch(Tracer):
     """A tracer that finishes its output as soon as nothing is traced any more.
 
-    SIGTERM and SIGHUP have their usual effect then (`Interrupts.fulfil`), after which there is nobody to do it.
+    SIGTERM and SIGHUP have their usual effect then (`Interrupts.fulfil`), after which nothing is left to do it.
 
     `names`: of instructions. `ending`: what is done at the end, the last thing first.
     """
@@ -150,7 +150,7 @@ def die(number: int) -> int:
     sys.stderr.flush()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # the program's core file is the interesting one
-    with suppress(OSError):  # nobody can do that for SIGKILL, nor needs to
+    with suppress(OSError):  # SIGKILL has no action to set, and needs none
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)

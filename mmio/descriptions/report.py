@@ -1,8 +1,8 @@
 """Collect what comes up while a description is read: notes for the reader, and problems that prevent a device.
 
-All problems are gathered before any is raised, because a description comes from a vendor in one piece, and whoever has
-to mend or trim it wants the whole list. A note is something the description says and a `Device` cannot: nothing of that
-kind is dropped in silence.
+All problems are gathered before any is raised, because a description comes from a vendor in one piece, and a reader who
+has to mend or trim it wants the whole list. A note is something the description says and a `Device` cannot: nothing of
+that kind is dropped in silence.
 """
 
 import warnings

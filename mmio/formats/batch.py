@@ -14,7 +14,7 @@ from mmio.records.flags import flag_names
 from mmio.records.spot import Spot
 
 MAX_NUMBER: Final = 8  # bytes; wider values are binary
-_NOTHING: Final = -1  # the spot of an event, and the words of a value that nobody describes
+_NOTHING: Final = -1  # the spot of an event, and the words of a value without a description
 
 
 def schema(pyarrow: Any) -> Any:

@@ -65,7 +65,7 @@ class JsonLinesReader(LineReader):
 
 
 def recognises(start: bytes) -> bool:
-    """Return whether a file that starts so is one of ours: it begins with an object that names a schema."""
+    """Return whether a file that starts so is in this format: it begins with an object that names a schema."""
     line = start.partition(b"\n")[0]
     return line.startswith(b"{") and b'"schema"' in line
 

@@ -82,7 +82,7 @@ class LineWriter(Writer):
         try:
             self._regular = stat.S_ISREG(os.fstat(file).st_mode)
             if self._regular:
-                # Emptied only once it is ours: the file of another writer must not lose a byte.
+                # Emptied only once it is locked: the file of another writer must not lose a byte.
                 lock(file, self.path)
                 os.ftruncate(file, 0)
         except OSError:

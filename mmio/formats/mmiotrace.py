@@ -1,4 +1,4 @@
-"""The text log of Linux's mmiotrace: the tools made for it (demmio, replayers, awk) read our traces, and we theirs.
+"""The text log of Linux's mmiotrace, written for its tools (demmio, replayers, awk) and read from mmiotrace itself.
 
 Source of the format: kernel/trace/trace_mmiotrace.c and Documentation/trace/mmiotrace.rst. One record a line,
 single spaces: `R width time map address value pc pid`, `W` alike, `MAP time map physical virtual length pc
@@ -80,7 +80,7 @@ class MmiotraceWriter(LineWriter):
         return "".join(self.event(Unmapped(0, self._time, number)) for number in list(self._maps.values()))
 
     def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
-        """Return a line, or several for a wide access or an atomic, and a MAP before them if nobody announced it."""
+        """Return a line, or several for a wide access or an atomic, and a MAP before them for a new region."""
         self._time = max(self._time, time)
         if spot.space != "memory":
             return _ours(spot.access(sequence, time, value, old))
@@ -124,7 +124,7 @@ class MmiotraceWriter(LineWriter):
         return _ours(event)
 
     def _number(self, spot: Spot, sequence: int, time: int) -> tuple[int, str]:
-        """Return a spot's map number, and the MAP line that must come first if nobody announced the region."""
+        """Return a spot's map number, and the MAP line that must come first if the region has not been announced."""
         mapping, number = "", 0
         if spot.region is not None and spot.offset is not None:
             key = spot.space, spot.region, spot.address - spot.offset
@@ -170,7 +170,7 @@ def _pci_line(device: PciDevice) -> str:
 
 
 class MmiotraceReader(LineReader):
-    """Reads a mmiotrace log, Linux's or ours.
+    """Reads a mmiotrace log, Linux's or pagetrap's.
 
     Regions that the log does not name are called "map 1", "map 2" and so on. Linux does not mask values to
     their width; they are masked here. What the kernel's tracer says about itself becomes marks. Sequence

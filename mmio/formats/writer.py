@@ -84,7 +84,7 @@ class Writer(ABC):
                 self.flush()
 
     def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
-        """Write an access that nobody has built."""
+        """Write an access without building an `Access`."""
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal
@@ -135,11 +135,11 @@ class Writer(ABC):
                     try:
                         self.flush()
                     except TraceFileError:
-                        return  # the next write raises it again, where somebody is told
+                        return  # the next write raises it again, where the caller sees it
 
 
 def lock(file: int, path: str) -> None:
-    """Make a file ours until it is closed. Raises TraceFileError if another writer is at it."""
+    """Lock a file until it is closed. Raises TraceFileError if another writer is at it."""
     try:
         flock(file, LOCK_EX | LOCK_NB)
     except BlockingIOError:

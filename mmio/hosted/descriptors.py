@@ -9,7 +9,7 @@ _HIGH: Final = 512  # out of the way of programs that count on low numbers
 
 
 class Descriptors:
-    """Standard input, output and error, put by while a program has them, which may close them; and what is ours."""
+    """Standard input, output and error, saved while a program has them, which may close them; and pagetrap's own."""
 
     def __init__(self) -> None:
         self._standard = {number: fcntl(number, F_DUPFD_CLOEXEC, _HIGH) for number in _STANDARD if is_open(number)}

@@ -110,7 +110,7 @@ class Faults:
         """Find the right place for what was raised on the way."""
         try:
             if isinstance(error, UnmappedAccess) and frame.regs[CAUSE] == _KERNEL:
-                if not thread.process.port_rights.granted:  # it has no right to this port, and nobody answers there
+                if not thread.process.port_rights.granted:  # it has no right to this port, and no device answers there
                     self._signals.deliver(thread, frame, SignalInfo(number=11, code=_KERNEL))
                     return
             elif is_the_programs(error):

@@ -141,7 +141,7 @@ class Visit:
         """Answer a SIGSYS."""
         frame, regs, thread = self._frames[context]
         try:
-            if regs[CAUSE] != _SECCOMP:  # not by the filter: somebody has sent it
+            if regs[CAUSE] != _SECCOMP:  # not by the filter: the signal was sent
                 if self._threads.ending is not None:
                     raise Ending
                 self._faults.on_signal(context, siginfo)

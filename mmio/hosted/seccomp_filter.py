@@ -33,7 +33,7 @@ def begin(targets: Targets, host_calls: Mapping[int, tuple[When, ...]], callers:
         callers: addresses of the program's code; calls made elsewhere pass.
 
     Raises:
-        HostError: the kernel has no such filters, or somebody forbids them.
+        HostError: the kernel has no such filters, or forbids them here.
     """
     found = {rule.number: rule for rule in rules(64, **targets.concerns())}
     found |= {number: Rule(number, conditions) for number, conditions in host_calls.items()}

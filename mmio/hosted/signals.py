@@ -78,7 +78,7 @@ class Signals:
     """The signals of a program.
 
     Args:
-        crossing: whose handler is ours.
+        crossing: the trampoline whose handler is pagetrap's.
         memory: the program's.
 
     Attributes:

@@ -81,7 +81,7 @@ class Thread:
     def go_on(self, gate: int) -> None:
         """Make the call, if it has not been answered, and let the program find what came of it.
 
-        A call that nobody has to do anything about is made by the program itself.
+        A call that needs no handling is made by the program itself.
 
         Args:
             gate: where a system call can be made and then gone on.

@@ -1,7 +1,7 @@
 """The machine code between a hosted program and Python.
 
 The program has a C library of its own, and with it thread-local storage of its own, which the FS base points to. So
-whoever crosses from one side to the other changes the FS base; and since C code of Python's may touch its storage at
+each crossing from one side to the other changes the FS base; and since C code of Python's may touch its storage at
 any time, nothing but the few instructions here ever runs with the wrong one. That takes RDFSBASE and WRFSBASE, which
 Linux lets programs use since 5.9.
 

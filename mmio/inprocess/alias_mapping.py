@@ -1,8 +1,8 @@
-"""Ordinary memory that traps: its pages move to a second address, and nobody can touch the first.
+"""Ordinary memory that traps: its pages move to a second address, and the first is inaccessible.
 
-A device has no memory of its own; watched memory has, and it must stay what it is, for whoever shares it, too. So the
-very pages get another address, at which every access is made at full width: nothing is copied, and nothing has to be
-reached in spite of its protection. A shared mapping is simply mapped twice. Private pages are moved with
+A device has no memory of its own; watched memory has, and it must stay what it is, for other processes that share it,
+too. So the very pages get another address, at which every access is made at full width: nothing is copied, and nothing
+has to be reached in spite of its protection. A shared mapping is simply mapped twice. Private pages are moved with
 mremap(MREMAP_DONTUNMAP), which leaves the old range in place, empty and, because it was made so before, inaccessible:
 there is no moment at which another thread could slip through (mremap(2); Linux 5.13 for pages of a file).
 

@@ -40,7 +40,7 @@ class Ports:
 
     Attributes:
         trace: the accesses.
-        failures: exceptions of the device in threads where nobody waits for them; `close` raises the first.
+        failures: exceptions of the device in threads that no Python call waits for; `close` raises the first.
     """
 
     def __init__(self, trace: Trace | None) -> None:
@@ -198,7 +198,7 @@ def ioremap(
 
     Raises:
         ValueError: the length is not a positive int, or there is none.
-        RuntimeError: somebody has put a SIGSEGV handler in front of ours since the first mapping was made.
+        RuntimeError: another SIGSEGV handler has been installed over pagetrap's since the first mapping was made.
         OSError: there is not that much address space.
     """
     return Mapping(device, _length(device, length), name, trace, policies)

@@ -1,13 +1,13 @@
-"""Exceptions on their way out of a signal handler, which no `except` of ours can hold.
+"""Exceptions on their way out of a signal handler, which no `except` in the handler can hold.
 
 An exception to be raised by the interrupted program is handed to the interpreter by PyThreadState_SetAsyncExc, which
 makes a thread raise at the next point where it looks for such things. It takes classes only, so it gets `Carrier`,
 whose "instances" are the exceptions under way.
 
 Other exceptions escape: a pending Ctrl-C is raised on the first bytecode of whatever Python function runs next, before
-any `try` of a handler. And one that is under way may be raised in some object's `__del__`, where nobody receives it.
+any `try` of a handler. And one that is under way may be raised in some object's `__del__`, where no caller receives it.
 Both end up in `sys.unraisablehook`. Nothing of them may be printed or lost, so while anything is mapped that hook is
-ours: what escaped a handler is kept as `pending` (the instruction faults again, and the handler finds it), what was
+replaced: what escaped a handler is kept as `pending` (the instruction faults again, and the handler finds it), what was
 swallowed is sent again.
 """
 
@@ -86,7 +86,7 @@ def withdraw() -> None:
 def lend() -> None:
     """Keep the traceback of the exception under way; to be called last in a handler, and outside of `except`.
 
-    Python 3.11 makes the instance of an asynchronous exception only when somebody catches it, and then gives it a new
+    Python 3.11 makes the instance of an asynchronous exception only when it is caught, and then gives it a new
     traceback, without the device model in it; except when another exception is being handled, which the new one may
     have to point to. So we say that this one is, until `Carrier` is asked.
     """
@@ -105,7 +105,7 @@ def install() -> None:
 
 
 def restore() -> None:
-    """Put back the hook that was there before, unless somebody else has come since."""
+    """Put back the hook that was there before, unless another one has been installed since."""
     if isinstance(sys.unraisablehook, _Listener):
         sys.unraisablehook = sys.unraisablehook.previous
 

@@ -50,7 +50,7 @@ def install() -> None:
     """Put our handler in front of those for SIGSEGV and SIGFPE; nothing happens where it is already.
 
     Raises:
-        RuntimeError: somebody has put a handler in front of ours since. It would take our faults for crashes.
+        RuntimeError: another handler has been installed since. It would take device accesses for crashes.
     """
     for signal in _OLD:
         if is_ours(signal):
@@ -69,7 +69,7 @@ def install() -> None:
 
 
 def restore() -> None:
-    """Put back what was there before, unless somebody else is in front of us by now; then we only pass signals on."""
+    """Restore the previous handler, unless another one has been installed over this; then only pass signals on."""
     for signal in sorted(_chained):
         if is_ours(signal):
             old = Action.from_address(entry().word_address(_OLD[signal]))

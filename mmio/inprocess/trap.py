@@ -146,10 +146,10 @@ class Trap:
             info = SignalInfo.from_address(siginfo)
             copy = out_of_line.copy_around(regs[RIP])
             stopped = regs[RIP]
-            if info.code <= 0 or stopped not in (copy.start, copy.end):  # somebody sent a signal
+            if info.code <= 0 or stopped not in (copy.start, copy.end):  # the signal was sent
                 regs[VERDICT] = PASS_ON
                 return
-            regs[RIP] = copy.ip  # it is the original that was interrupted, for whoever looks from here on
+            regs[RIP] = copy.ip  # it is the original that was interrupted, for everything that looks from here on
             try:
                 pending_exceptions.check()
                 if stopped == copy.end:
@@ -223,5 +223,5 @@ def _install(index: int, function: Any, arguments: int) -> Any:
 
 
 def _report(error: BaseException) -> None:
-    """Report an exception as that of a thread nobody waits for."""
+    """Report an exception as that of a thread that no call waits for."""
     threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))

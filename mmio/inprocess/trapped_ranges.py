@@ -59,7 +59,7 @@ class Territory:
         """Register the owner of a region of the space. The first claim installs the signal handlers.
 
         Raises:
-            RuntimeError: they were in place, and somebody has put others in front of them.
+            RuntimeError: the handlers were installed, and others have been installed over them.
         """
         with self._lock:
             signals.install()
@@ -86,7 +86,7 @@ class Territory:
         pending_exceptions.restore()
 
     def owner_at(self, space: Space, address: int) -> Owner | None:
-        """Return whose a place is, None when it is nobody's."""
+        """Return the owner of a place, None when it has none."""
         ranges = self.space.memory if space == "memory" else self.space.ports
         return self._owners.get(ranges.find(address).region)
 

@@ -4,7 +4,7 @@ Watches share pages, so each run of pages counts those who need it, and is as it
 
 The handler of a fault is Python. It must never be called where Python or the C library's allocator stands in the middle
 of changing its own structures, nor be kept from its own. So their pages are not trapped: not the heap, not stacks, not
-the data of the modules that the handler runs in. What can be trapped is what belongs to somebody else: mappings that
+the data of the modules that the handler runs in. What can be trapped is what belongs to other code: mappings that
 are shared, the static data of other libraries, and memory whose owner says that nothing else lies in its pages.
 """
 
@@ -50,10 +50,10 @@ class Pages:
     def trap(self, start: int, length: int, exclusive: bool) -> list[Run]:
         """Make the pages of some bytes inaccessible; return their runs, to be given to `release` once.
 
-        Pages that a device of ours answers for trap already, and are in no run.
+        Pages that a mapped device answers for trap already, and are in no run.
 
         Args:
-            exclusive: nobody else has anything in these pages.
+            exclusive: nothing else lies in these pages.
 
         Raises:
             MappingError: some of it is not mapped, or must not trap.
@@ -89,7 +89,7 @@ class Pages:
                     self._end(run)
 
     def close(self) -> None:
-        """Give all pages back, whoever needs them: the process ends, and others still have work to do in it."""
+        """Give all pages back, also those still in use: the process ends, and others still have work to do in it."""
         with self._territory.space.lock:
             for run in list(self._runs.values()):
                 self._end(run)

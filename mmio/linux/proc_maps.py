@@ -82,7 +82,7 @@ def parent_of(process: int) -> int:
 
 
 def tracer_of(thread: int) -> int:
-    """Return who traces a thread, 0 for nobody."""
+    """Return the PID of a thread's tracer, 0 for none."""
     return _number(thread, "TracerPid")
 
 

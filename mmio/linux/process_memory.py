@@ -1,4 +1,4 @@
-"""Memory of a process, ours or another's, by way of the kernel: what cannot be reached is less, and no fault."""
+"""Memory of this or another process, by way of the kernel: what cannot be reached is less, and no fault."""
 
 import ctypes
 import errno

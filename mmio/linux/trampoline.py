@@ -2,9 +2,9 @@
 
 A SIGSEGV handler written in Python alone would swallow every crash of the process: a wild pointer, a broken
 interpreter, a stack of handlers inside handlers. So the first look at a signal is taken here, in under a hundred
-instructions that need no interpreter: what is not ours goes to the handler that was there before, as the kernel gave
-it. What is ours goes to one of three Python handlers, by *how we got here*: a page that traps, an IO port, or a copy of
-an instruction that runs out of line (`native.py`). errno is kept over the call, as a signal handler must.
+instructions that need no interpreter: a fault elsewhere goes to the handler that was there before, as the kernel gave
+it. A fault in a trapped range goes to one of three Python handlers: a page that traps, an IO port, or a copy of
+an instruction that runs out of line (`out_of_line.py`). errno is kept over the call, as a signal handler must.
 
 A Python handler finds the first bytes of the instruction in `CODE`, one of several words of the ucontext that the
 kernel leaves alone. It answers through two others:

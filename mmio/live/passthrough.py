@@ -14,7 +14,7 @@ _WORDS: Final[dict[int, Any]] = {1: c_uint8, 2: c_uint16, 4: c_uint32, 8: c_uint
 
 
 class RealMemory:
-    """Memory at an address of this process. Whoever makes it answers for its being there."""
+    """Memory at an address of this process. The caller must keep it mapped."""
 
     def __init__(self, address: int) -> None:
         self._address = address

@@ -1,7 +1,7 @@
 """A picture of one region: where it was accessed, when, and how often.
 
 A timeline has a lane for each register, which suits a card with forty. A heat map suits what has no registers or too
-many: packet buffers, rings, video memory, a device nobody has described yet. Offsets run upwards and time to the
+many: packet buffers, rings, video memory, a device without a description. Offsets run upwards and time to the
 right; reads and writes are apart, on one scale of colour, each with its sum over all time at the margin. What is never
 touched has no place in the picture; a dashed line is where that is left out.
 """

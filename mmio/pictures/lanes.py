@@ -1,6 +1,6 @@
 """Accesses sorted into lanes, one a register: what a timeline draws and what the terminal's bars stand for.
 
-A card with a thousand registers has more lanes than anybody looks at. So if there are too many, the elements of an
+A card with a thousand registers has more lanes than a reader looks at. So if there are too many, the elements of an
 array share one, and then places without a name do that lie near each other: as few together as will do.
 """
 

@@ -1,7 +1,7 @@
 """System calls that hand a trapped buffer to the kernel.
 
 The kernel cannot touch an inaccessible page: it would answer EFAULT where the program expects data to move. So the call
-is made with another buffer, one of ours in the program's memory. What the kernel will read is put there first, through
+is made with a bounce buffer in the program's memory. What the kernel will read is put there first, through
 the devices; what it has written is carried to them afterwards. A structure that names trapped buffers is made again in
 our memory as well, with other pointers. The records say that a system call did it.
 

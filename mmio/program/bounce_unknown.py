@@ -1,11 +1,12 @@
-"""System calls given a pointer into trapped memory of the program's own, and nobody has a rule for them.
+"""Bounce system calls without a description: copy what each pointer into the program's own trapped memory points to.
 
 A page of the heap has all sorts of things in it: a path, a time, a lock. The kernel cannot reach them while the page
 traps, so such a call gets a copy of what its argument points to, however long that may be, and what the kernel has
 changed in the copy is written back. What it has only read is not known, and not recorded.
 
-A lock is not a matter of its contents but of its address, so nobody can wait at a copy of it. Who would wait for ever
-is told to look again (which the C library does anyway, futex(2)), and who would wait for some time sleeps that long.
+A lock is not a matter of its contents but of its address, so no thread can wait at a copy of it. Who would wait for
+ever is told to look again (which the C library does anyway, futex(2)), and who would wait for some time sleeps that
+long.
 """
 
 import os
@@ -43,7 +44,7 @@ def borrow(thread: StoppedThread, call: Call) -> None:
     if call.number == _FUTEX and _is_own(thread, call.arguments[0]):
         waits = call.arguments[1] & _OPERATION in _WAIT
         if not waits or not call.arguments[3]:
-            thread.answer_call(-_EAGAIN if waits else 0)  # nobody is asleep there who could be woken
+            thread.answer_call(-_EAGAIN if waits else 0)  # no thread is asleep there
             return
     memory = thread.process.own_memory
     before = [os.pread(memory, PAGE, address) for _, address in pointers]

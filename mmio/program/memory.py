@@ -3,9 +3,9 @@
 What is not trapped is reached as the program itself could reach it, no further, so that a wild pointer faults
 (`TracedMemory`). A trapped range that is the program's own (anonymous, or a private mapping of a file) stays where it
 is and is reached in spite of its protection, which the kernel lets a tracer do (`OwnMemory`): nothing needs to be
-copied, ever. What is shared with others is reached through the same object: device memory through a second mapping of
-ours, at the exact width (`DeviceMemory`); a regular file by reading and writing it, which is the same memory and cannot
-kill the tracer when somebody cuts the file short (`RegularFile`).
+copied, ever. What is shared with others is reached through the same object: device memory through a second mapping in
+this process, at the exact width (`DeviceMemory`); a regular file by reading and writing it, which is the same memory
+and cannot kill the tracer when the file is truncated (`RegularFile`).
 """
 
 import os

@@ -53,7 +53,7 @@ class Redirects:
         return self._paths[int(path.removeprefix(_PREFIX))] if path.startswith(_PREFIX) else None
 
     def path_call(self, thread: StoppedThread, name: str, call: Call) -> bool:
-        """Deal with a call that names a file, before it is made; return whether it is about one of ours."""
+        """Deal with a call that names a file, before it is made; return whether it is about a redirected one."""
         index = 1 if name.endswith("at") or name in ("openat2", "newfstatat", "faccessat2", "statx") else 0
         directory = call.arguments[0] & 0xFFFFFFFF if index else _AT_CWD
         path = _resolved(thread, directory, _string(thread, call.arguments[index]))

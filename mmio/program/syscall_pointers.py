@@ -1,7 +1,7 @@
 """Pointers in the arguments of system calls: buffers, and structures that name more buffers.
 
 The tables list the calls people make with device memory. Nothing here touches a process: what a structure holds is
-asked of whoever knows.
+read by a function that the caller passes.
 """
 
 from collections.abc import Callable

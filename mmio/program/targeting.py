@@ -103,7 +103,7 @@ class Targeting:
 
     def witness(self, watcher: Watcher) -> None:
         """Call a watcher object for every access to its bytes, as `watch` does with a watchpoint."""
-        AddressSpace().memory.watch(watcher)  # which says so when that is no range, before anybody has it
+        AddressSpace().memory.watch(watcher)  # which says so when that is no range, before it is registered
         for space in self._spaces():
             space.memory.watch(watcher)
         self._targets.watches.append(watcher)

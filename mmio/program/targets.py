@@ -172,7 +172,7 @@ class Targets:
         return found
 
     def answers(self, path: str) -> bool:
-        """Return whether a device answers for (some part of) a file, so that nobody opens the real one."""
+        """Return whether a device answers for (some part of) a file, so that the real one is not opened."""
         return any(target.device is not None for target in self.of_file(path))
 
     def redirected(self, path: str) -> str | None:

@@ -6,7 +6,7 @@ instructions here, and Python hears again when there is something to decide: the
 
 The listing is position-independent; it works on the words of one `Trip`:
 
-    0 the thread  1 whom to wait for, 0 for nobody  2 its registers  3 its siginfo  4 wait status  5 what wait4 returned
+    0 the thread  1 the TID to wait for, or 0  2 its registers  3 its siginfo  4 wait status  5 what wait4 returned
 """
 
 import ctypes
@@ -17,7 +17,7 @@ from typing import Any, Final
 from mmio.linux import libc, listing
 
 WENT_ON: Final = 0
-"""The thread runs; nobody has waited. A negative result is an error: mostly the thread has been killed."""
+"""The thread runs; no wait was made. A negative result is an error: mostly the thread has been killed."""
 ACCESS: Final = 1
 """The thread has stopped at SIGSEGV; its registers and the signal are there."""
 CHANGED: Final = 2

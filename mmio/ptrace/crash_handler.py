@@ -1,11 +1,11 @@
 """SIGSEGV handler inside an attached tracee that restores page protections when the tracer was killed.
 
 Nothing can be done by a tracer that gets SIGKILL. The kernel lets its programs run on, and the next access to a page
-that we made inaccessible is a SIGSEGV that nobody answers. What we have spawned ends with us (PTRACE_O_EXITKILL); what
-we have attached to was there before and must stay. So it is given a handler for SIGSEGV of ours, which never runs while
-a tracer is there to take the fault, and which then gives each mapping the protection the program thinks it has, and
-lets the access be made again. Faults of the program's own go on to the program's own handler, and what it asks and
-says about that handler, it asks and says us, as long as we live.
+that we made inaccessible is a SIGSEGV without a tracer to answer it. What we have spawned ends with us
+(PTRACE_O_EXITKILL); what we have attached to was there before and must stay. So it is given a handler for SIGSEGV,
+which never runs while a tracer is there to take the fault, and which then gives each mapping the protection the program
+thinks it has, and lets the access be made again. Faults of the program's own go on to the program's own handler, and
+what it asks and says about that handler, it asks and says us, as long as we live.
 
 Out of reach are programs of 32 bits; a thread that blocks SIGSEGV, which the kernel does not let handle it; and system
 calls that are given such a page as a buffer before any instruction touches one: they find EFAULT.

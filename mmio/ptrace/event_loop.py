@@ -146,10 +146,10 @@ class Stops:
         self._catch_up(pid)
 
     def _adopt_untold(self, ending: Thread) -> None:
-        """Trace the threads beside one that ends of which nobody has told.
+        """Trace the threads beside one that ends of which no event has told.
 
         A thread that is killed while it makes another tells of its end only, and the other one, killed as well, would
-        be waited for by nobody. Then the first of the process would not be told gone, either.
+        never be waited for. Then the first of the process would not be told gone, either.
         """
         for pid in proc_maps.threads(ending.pid):
             if pid not in self.threads and proc_maps.tracer_of(pid) == os.getpid():

@@ -60,7 +60,9 @@ class Outside:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             process_group=0,  # a Ctrl-C is for us
         )
-        LIBC.prctl(_SET_PTRACER, ctypes.c_ulong(self._process.pid), 0, 0, 0)  # fails where nobody has to be asked
+        LIBC.prctl(
+            _SET_PTRACER, ctypes.c_ulong(self._process.pid), 0, 0, 0
+        )  # fails where Yama is absent and no permission is needed
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):

@@ -66,7 +66,7 @@ def answer(thread: Thread) -> int:
     except UnmappedAccess:
         if site.port is None or process.port_rights.granted:
             raise
-        return _SIGSEGV  # the program has no right to this port, and nobody answers there
+        return _SIGSEGV  # the program has no right to this port, and no device answers there
     except Fault as fault:
         if not is_the_programs(fault):
             raise
@@ -77,7 +77,7 @@ def answer(thread: Thread) -> int:
 
 
 def _read_site(thread: Thread, code: int) -> Site | None:
-    """Return the site a thread stopped at when it is not known; None when it concerns nobody but the program."""
+    """Return the site a thread stopped at when it is not known; None when it concerns the program only."""
     if code != _KERNEL and (code != _ACCERR or not thread.process.traps(thread.info.address)):
         return None
     try:

@@ -56,7 +56,7 @@ class Frame(XSaveFrame):
     Attributes:
         pid: the thread's number.
         bits: 64 or 32: what its code is, mostly that of the whole process.
-        native_bits: what `bits` is after `load`, unless somebody looks closer.
+        native_bits: what `bits` is after `load`, until CS is looked at.
     """
 
     slots = SLOTS

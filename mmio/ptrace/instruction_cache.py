@@ -1,7 +1,8 @@
 """Cache of the instructions that traced threads stop at.
 
-Code that stands in a file's pages and cannot be written is remembered by its address, as long as nobody unmaps it or
-makes it writable: then a stop costs one look-up. All other code is read at every stop, and known by its bytes.
+Code that stands in a file's pages and cannot be written is remembered by its address, as long as the program does not
+unmap it or makes it writable: then a stop costs one look-up. All other code is read at every stop, and known by its
+bytes.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,8 +1,8 @@
 """Starting a program so that it is traced, and filtered, from its first instruction on.
 
-Nothing of ours runs in the new process before the program but a loop of three instructions, a static executable made
-here: it waits to be seized. Everything between fork and exec that a C program would do by itself is then done to it
-from outside, so that no Python runs in a forked child, whatever threads and locks this process has. The program's
+No code of pagetrap's runs in the new process before the program but a loop of three instructions, a static executable
+made here: it waits to be seized. Everything between fork and exec that a C program would do by itself is then done to
+it from outside, so that no Python runs in a forked child, whatever threads and locks this process has. The program's
 arguments and environment are already on the loop's stack, where execve will find them.
 """
 
@@ -24,7 +24,7 @@ def launch(arguments: Sequence[str], environment: Mapping[str, str], descriptors
     """Start the loop as a child with a program's arguments and environment; return its number.
 
     Args:
-        descriptors: by the number the program will know it under, a descriptor of ours.
+        descriptors: by the number the program will know it under, a descriptor of this process.
 
     Raises:
         OSError: no process can be made, or memory files may not be executed here.

@@ -1,9 +1,9 @@
 """Completing natively what the emulator does not do: the traced thread runs a copy of the instruction.
 
-The copy stands in a page of ours in the traced process, with its memory operand in a slot in another; nothing else
-differs. What the instruction reads is put into the slot through the devices first. A copy that only loads ends in a
-jump to the next instruction, and there is no second stop; a copy that stores ends in HLT, which stops the thread once
-more, and what it left in the slot goes to the devices.
+The copy stands in a page that the tracer has mapped in the traced process, with its memory operand in a slot in
+another; nothing else differs. What the instruction reads is put into the slot through the devices first. A copy that
+only loads ends in a jump to the next instruction, and there is no second stop; a copy that stores ends in HLT, which
+stops the thread once more, and what it left in the slot goes to the devices.
 """
 
 import ctypes
@@ -73,7 +73,7 @@ def finish(thread: Thread, copy: Copy) -> None:
 def leave(thread: Thread, copy: Copy) -> None:
     """Step a thread out of its out-of-line slot before a signal is delivered.
 
-    The thread is stopped at the signal, and stays so for whoever hands it on.
+    The thread is stopped at the signal, and stays so until it is delivered.
     """
     thread.load_signal()
     about = bytes(thread.info)

@@ -59,7 +59,7 @@ class Copies:
     """The copies in one process.
 
     Args:
-        memory: a descriptor of its /proc/PID/mem, by which our page of code is written though nobody may write to it.
+        memory: a descriptor of its /proc/PID/mem, by which the page of code is written though it is mapped read-only.
         start: where our pages are.
     """
 
@@ -73,10 +73,10 @@ class Copies:
         return self._copies[(ip - self.start) // _CODE] if self.start <= ip < self.start + PAGE else None
 
     def take(self, instruction: Instruction, phase: int) -> Copy:
-        """Return a copy of an instruction nobody is in.
+        """Return a copy of an instruction that no thread is in.
 
         Raises:
-            MemoryError: there is somebody in all of them.
+            MemoryError: there is a thread in each of them.
         """
         fit = None
         for copy in self._copies:

@@ -24,7 +24,7 @@ from mmio.space.recorder import Recorder
 
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 _SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER
-_UNFILTERED: Final = (errno.EINVAL, errno.ENOSYS, errno.EPERM)  # no seccomp in this kernel, or somebody forbids it
+_UNFILTERED: Final = (errno.EINVAL, errno.ENOSYS, errno.EPERM)  # no seccomp in this kernel, or it is forbidden here
 
 
 def spawn(
@@ -109,8 +109,9 @@ def _stop_all(pid: int, statuses: dict[int, int]) -> None:
     """Stop all threads of a process, and note the wait status of each.
 
     They run on meanwhile: they make threads, which are seen the next time around, and end. No option is set before all
-    of them have stopped: a thread that stopped in the middle of a fork could make no call of ours, and its child would
-    be traced with mappings it has from before they were trapped. So a child of that moment is nobody's.
+    of them have stopped: a thread that stopped in the middle of a fork could make no system call for the tracer, and
+    its child would be traced with mappings it has from before they were trapped. So a child of that moment is not
+    traced.
 
     Raises:
         ProcessLookupError: there is no such process.
@@ -130,7 +131,7 @@ def _stop_all(pid: int, statuses: dict[int, int]) -> None:
 
 
 def end_of(pid: int) -> int:
-    """Wait until a thread that has been killed is gone; return its wait status, 0 when nobody knows it any more."""
+    """Wait until a killed thread is gone; return its wait status, 0 when it has been waited for already."""
     status = 0
     while not status or os.WIFSTOPPED(status):
         try:

@@ -51,7 +51,7 @@ class TracedCalls(SystemCalls):
         self.trap_ranges(thread)
 
     def release(self, thread: Thread) -> None:
-        """Give a process its mappings back as it knows them, and take ours out of it."""
+        """Restore a process's page protections, and unmap what the tracer has mapped in it."""
         process = thread.process
         handler, process.crash_handler = process.crash_handler, None  # its table stays as it is until it is not needed
         for trapped in process.release():

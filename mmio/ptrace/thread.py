@@ -125,7 +125,7 @@ class Thread:
         ptrace_requests.request(how, self.pid, 0, number)
 
     def buffer(self, size: int) -> int:
-        """Return the address of at least `size` bytes of ours in the program's memory, for this thread alone.
+        """Return the address of a buffer of at least `size` bytes in the program's memory, for this thread alone.
 
         They are used until the thread's next system call returns. Where they have to be made first, that takes a system
         call: see `make_call`.
@@ -138,7 +138,7 @@ class Thread:
         return place
 
     def map_memory(self, length: int) -> int:
-        """Map memory of ours in the process, until we let go of it; return the address. See `make_call`."""
+        """Map memory for the tracer in the process, until it is released; return the address. See `make_call`."""
         number = NUMBERS[self.process.bits]["mmap" if self.process.bits == 64 else "mmap2"]
         place = self.make_call(number, 0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
         self.process.buffers.append((place, length))
@@ -293,7 +293,7 @@ class Thread:
 def is_exiting(status: int) -> bool:
     """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
 
-    Whoever waits for one thread has to hear of the second. Of its end a process's first thread does not tell before all
+    A wait for one thread has to end at the second, too. Of its end a process's first thread does not tell before all
     others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
     """
     return not os.WIFSTOPPED(status) or status >> 16 == ptrace_requests.EVENT_EXIT

@@ -2,7 +2,7 @@
 
 Here is how tracing begins and ends; what happens in between is in `stops.py`.
 
-ptrace belongs to a thread: whoever spawns or attaches must also run.
+ptrace belongs to a thread: the thread that spawns or attaches must also run.
 """
 
 import atexit
@@ -65,7 +65,7 @@ class Tracer(Targeting):
             arguments: the first is the program, looked for in PATH.
             environment: this process's own when left out.
             directory: where it runs.
-            descriptors: of ours, by the number the program will know them under: `{1: output.fileno()}`.
+            descriptors: of this process, by the number the program will know them under: `{1: output.fileno()}`.
 
         Raises:
             FileNotFoundError: there is no such program.
@@ -233,7 +233,7 @@ class Tracer(Targeting):
         return bool(thread.process.traps(thread.info.address))
 
     def _interrupted(self, number: int) -> None:
-        """Somebody wants an end: leave those that go on without us, and tell the others."""
+        """End on request: detach from attached programs, and signal the others."""
         self.detach()
         if not (number == signal.SIGINT and _from_terminal()):
             for thread in list(self._threads.values()):
@@ -257,7 +257,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _from_terminal() -> bool:
-    """Return whether a terminal gives its Ctrl-C to everybody in our process group."""
+    """Return whether a terminal gives its Ctrl-C to all of this process group."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:

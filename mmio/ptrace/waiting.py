@@ -1,8 +1,9 @@
-"""Waiting for whichever traced thread changes next, and for nobody else.
+"""Wait for whichever traced thread changes next, and for no other child.
 
-`waitpid(-1)` would also take the exit status of every other child of this process from whoever waits for it, such as
-`subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is somebody
-else's child that ended, it stays the first to be told of; until it has been waited for, our threads are asked in turn.
+`waitpid(-1)` would also take the exit status of every other child of this process from the code that waits for it, such
+as `subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is
+a child of other code that ended, it stays the first to be told of; until it has been waited for, our threads are asked
+in turn.
 
 The kernel tells of the first thread in its list that has changed, however often that one does. So that the others get
 their turn, too, one is asked each time before all are.

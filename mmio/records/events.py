@@ -1,7 +1,7 @@
 """Events between the accesses of a trace: regions mapped and unmapped, marks, losses.
 
 A trace that leaves them out cannot be read by itself: an address means something only while its region is
-mapped, and a gap that nobody mentions is a lie. So events travel with the accesses, in order, through every
+mapped, and a gap that is not recorded would go unnoticed. So events travel with the accesses, in order, through every
 sink, file and filter. Like an access, an event has its place: `sequence` is the number of the access that
 follows it, `time` is in ns since the trace began.
 """
@@ -52,7 +52,7 @@ class Unmapped:
 
 @frozen(slots=True)
 class Mark:
-    """A line of text somebody put into the trace."""
+    """A line of text put into the trace."""
 
     sequence: int
     time: int
@@ -88,7 +88,7 @@ class Undecoded:
 class Located:
     """Location of the instruction at an address, recorded before the first access it makes.
 
-    A program's modules lie elsewhere each time it runs, and when it has ended nobody can be asked. The attributes are
+    A program's modules lie elsewhere each time it runs, and when it has ended it cannot be asked. The attributes are
     those of `mmio.records.symbols.Location`.
     """
 

@@ -1,6 +1,6 @@
 """Common part of the accesses of one instruction to one place: everything but number, time and value.
 
-A driver makes few different accesses many times over. Whoever turns them into something else (a line of a file, a row
+A driver makes few different accesses many times over. Code that turns them into something else (a line of a file, a row
 of a table) works out once a spot what repeats, and for each access only what does not.
 """
 

@@ -40,7 +40,7 @@ class Location:
 
 
 def named(ip: int, location: Location | None) -> str:
-    """Return what an instruction is called: "function+0x12 (module) file.c:42", or its address if nobody knows."""
+    """Return what an instruction is called: "function+0x12 (module) file.c:42", or its address if that is unknown."""
     return f"{ip:#x}" if location is None else str(location)
 
 

@@ -42,7 +42,7 @@ class Part:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether it is plain memory, which may be looked at without anybody noticing."""
+        """Return whether it is plain memory, which may be read without side effects."""
         return self.segment.optional("read_block") is not None
 
     @property

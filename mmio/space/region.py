@@ -1,7 +1,7 @@
 """Range maps: the device that answers at each address.
 
 Regions live in layers, one a priority; within a layer nothing overlaps. That makes overlap a question to two
-neighbours and an overlay (a device over RAM) something somebody asked for by number. What is looked up at run
+neighbours and an overlay (a device over RAM) something asked for by a priority. What is looked up at run
 time is the layers seen from above: a flat list of segments that touch and never overlap, from address 0 to
 the limit, found by bisection. Where no region is, the ground shows: a region like the others that covers
 everything.
@@ -10,7 +10,7 @@ A segment also ends where watched bytes begin or end, so that what is not watche
 kept in blocks: a change copies the blocks it concerns, and with thousands of regions not all of them.
 
 An initiator keeps its last segment, and compares an address only with that segment's `limits`. Changing the
-map takes the limits away from the segments it replaces, so a segment that somebody kept can never answer for
+map takes the limits away from the segments it replaces, so a segment that a caller kept can never answer for
 a region that has gone.
 """
 

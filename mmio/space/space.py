@@ -76,7 +76,7 @@ class AddressSpace:
         """Map `device` at start..start+length.
 
         The policy (see `Policy`) belongs to the mapping. A region may lie over others only with a higher
-        `priority` than theirs; an access that crosses a border is split there, and each part recorded.
+        `priority` than they have; an access that crosses a border is split there, and each part recorded.
 
         Raises:
             MappingError: the range is empty, does not fit, or overlaps one of the same priority.

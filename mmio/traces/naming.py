@@ -1,6 +1,6 @@
 """Name the instructions of recorded accesses, by what the record itself says.
 
-The program has mostly ended by then and nobody can be asked, but a trace made with `locate`, or its file, kept where
+The program has mostly ended by then and cannot be asked, but a trace made with `locate`, or its file, kept where
 each instruction was.
 """
 

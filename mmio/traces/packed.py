@@ -1,6 +1,7 @@
-"""Accesses that somebody has built, kept small: those of a trace file, of which there may be millions.
+"""Built accesses, kept small: those of a trace file, of which there may be millions.
 
-A built `Access` takes half a kilobyte. Here each is three numbers and its spot, and is built again when somebody looks.
+A built `Access` takes half a kilobyte. Here each is three numbers and its spot, and is built again when it is looked
+at.
 """
 
 from array import array

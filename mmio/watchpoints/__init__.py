@@ -1,4 +1,4 @@
-"""Watchpoints: bytes that somebody wants to know about, and what happened to them."""
+"""Watchpoints: watched ranges of bytes, and the accesses that hit them."""
 
 from mmio.watchpoints.hit import Hit, WatchpointStop
 from mmio.watchpoints.watch import On, Watch

@@ -123,7 +123,7 @@ class Watch(Sequence[Hit]):
             WatchpointStop: it is a hit, and hits are to stop.
             Exception: whatever a condition or callback raises.
         """
-        if get_ident() in self._inside:  # a condition or callback of ours touches what it is about
+        if get_ident() in self._inside:  # a condition or callback touches what it is about
             return
         first, last = max(self.start, address), min(self.end, address + width)
         new = value.to_bytes(width, "little")[first - address : last - address]
@@ -182,7 +182,7 @@ class Watch(Sequence[Hit]):
         return None if -1 in known else bytes(known)
 
     def _meet(self, hit: Hit) -> None:
-        """Ask the last condition about a hit, and tell whoever wants to know."""
+        """Ask the last condition about a hit, and call the callback."""
         if self._when is not None and not self._outside(self._when, hit):
             return
         self.total = number = next(self._numbers)
@@ -197,7 +197,7 @@ class Watch(Sequence[Hit]):
             raise WatchpointStop(hit)
 
     def _outside(self, function: Callable[[Hit], object], hit: Hit) -> object:
-        """Call somebody else's function, whose own accesses are no hits."""
+        """Call a user's function, whose own accesses are no hits."""
         thread = get_ident()
         self._inside.add(thread)
         try:
@@ -241,7 +241,7 @@ def _function(name: str, symbols: Symbols | None) -> Callable[[int], bool]:
     """Return the condition that an instruction is in a function.
 
     Raises:
-        ValueError: nobody knows which functions there are.
+        ValueError: no symbols are known.
     """
     if symbols is None:
         raise ValueError(f"ip={name!r} is the name of a function, and there are no symbols= to find it by")

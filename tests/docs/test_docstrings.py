@@ -1,6 +1,7 @@
 """Docstrings begin as the manuals do: with a verb, or with the thing's own noun."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ MODULES = sorted(path.relative_to(TOP) for top in ("decode", "emulate", "mmio") 
 FORBIDDEN = frozenset(
     ["Be", "Have", "How", "Let", "Tell", "What", "Where", "Whether", "Which", "Who", "Whoever", "Why"]
 )
+
+PRONOUNS = re.compile(r"\b(anybody|everybody|nobody|ours|somebody|theirs|whoever)\b", re.IGNORECASE)
 
 
 def openings(module: Path) -> dict[str, str]:
@@ -29,6 +32,15 @@ def openings(module: Path) -> dict[str, str]:
 def test_a_docstring_opens_with_a_verb_or_a_noun(module: Path) -> None:
     """No docstring begins with What, Where, Let, Tell and the like."""
     assert [text for text, word in openings(module).items() if word in FORBIDDEN] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_docstring_names_its_nouns(module: Path) -> None:
+    """No docstring speaks of ours, theirs, somebody, nobody and the like, where a process or a caller is meant."""
+    nodes = ast.walk(ast.parse((TOP / module).read_text()))
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
+    assert [text for text in texts if PRONOUNS.search(text)] == []
 
 
 def test_docstrings_are_looked_at() -> None:

@@ -24,7 +24,7 @@ from mmio.device.field import Field
 if TYPE_CHECKING:
     from systemrdl.node import AddressableNode, FieldNode, MemNode, Node, RegNode
 
-_USER: Final = frozenset(("ruser", "wuser"))  # effects that the description leaves to somebody
+_USER: Final = frozenset(("ruser", "wuser"))  # effects that the description leaves to the user
 
 
 def from_rdl(
@@ -88,7 +88,7 @@ def _compile(
     except RDLCompileError as error:
         problems = report.problems or [str(error)]  # of several the last says that there have been others
         raise DescriptionError(report.path, *(problems[:-1] or problems)) from error
-    except Exception as error:  # the compiler's own mistake, over an input nobody thought of
+    except Exception as error:  # the compiler's own mistake, over unexpected input
         report.fail(f"systemrdl-compiler failed over it: {type(error).__name__}: {error}", error)
 
 

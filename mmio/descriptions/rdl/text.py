@@ -178,7 +178,7 @@ def _runs(mask: int) -> Iterator[tuple[int, int]]:
 
 
 def _instance(name: str, taken: set[str]) -> str:
-    """Return the name, or one like it that SystemRDL takes and nobody has."""
+    """Return the name, or one like it that SystemRDL takes and that is still free."""
     if not _IDENTIFIER.fullmatch(name):
         name = re.sub("[^A-Za-z0-9]+", "_", name).strip("_")
         name = name if _IDENTIFIER.fullmatch(name) else f"X{name}"

@@ -69,7 +69,7 @@ def from_svd(path: str | PathLike[str], peripheral: str, *, without: Iterable[st
     _survey(root, report)
     try:
         described = SVDParser(root.getroottree()).get_device().get_peripherals()[0]
-    except Exception as error:  # the parser's own mistake, over an input nobody thought of
+    except Exception as error:  # the parser's own mistake, over unexpected input
         report.fail(f"cmsis-svd failed over it: {type(error).__name__}: {error}", error)
     device = _Reader(report).device(described, fspath(path))
     report.check()

@@ -59,7 +59,7 @@ class Settings:
         alignment_check: CR0.AM is set and the code runs in ring 3: with EFLAGS.AC, misaligned accesses raise #AC.
         max_iterations: most iterations of a REP string instruction in one run, None for no bound.
         port_allowed: `(port, width) -> bool`, the IO permission check; None allows every port.
-        vouched: the bus looks at its answers itself.
+        bus_checks_answers: the bus looks at its answers itself.
         vendor: whose CPUs to do as where they differ.
     """
 
@@ -67,7 +67,7 @@ class Settings:
     alignment_check: bool = False
     max_iterations: int | None = None
     port_allowed: Callable[[int, int], bool] | None = None
-    vouched: bool = False
+    bus_checks_answers: bool = False
     vendor: Vendor = "intel"
 
 
@@ -316,7 +316,7 @@ class Builder:
     def answer(self, method: Literal["read", "port_read"], place: str, width: int) -> str:
         """Ask the bus for `width` bytes at an address or port; return the name of its answer, which fits."""
         name = self.local(f"bus.{method}({place}, {width})", "m")
-        if not self.settings.vouched:
+        if not self.settings.bus_checks_answers:
             fit = self.call(fitting if method == "read" else fitting_port, name, place, width)
             self.act(f"if {name} >> {8 * width}: {name} = {fit}")
         return name

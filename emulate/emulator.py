@@ -3,6 +3,7 @@
 An instruction met before costs one dictionary look-up and the work itself; that is the whole of `step`.
 """
 
+import warnings
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, Vendor, decode
@@ -32,13 +33,14 @@ class Emulator:
             the instruction, every finished element committed, and `cpu.pending` saying "iterations".
         port_allowed: asked with port and width before each port access, as IOPL and the IO permission bitmap are
             (SDM vol. 1, 19.5.2); False raises #GP before anything is accessed. Left out, every port is allowed.
-        vouched: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
+        bus_checks_answers: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
             `AddressSpace` does, and each read is a little cheaper. Nothing looks at them then: what else a bus
             answered would stand in a register.
         cache_size: byte strings whose compiled instructions are kept, in each of the three modes; about 2 KiB of memory
             each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
             equal, besides `bus`, share what is kept.
         vendor: "intel" or "amd": whose CPUs to do as where they differ (docs/vendors.md).
+        vouched: the former name of `bus_checks_answers`; it still works, with a DeprecationWarning.
 
     Raises:
         ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is no maker.
@@ -53,15 +55,21 @@ class Emulator:
         alignment_check: bool = False,
         max_iterations: int | None = None,
         port_allowed: Callable[[int, int], bool] | None = None,
-        vouched: bool = False,
+        bus_checks_answers: bool = False,
         cache_size: int = SIZE,
         vendor: Vendor = "intel",
+        vouched: bool | None = None,
     ) -> None:
+        if vouched is not None:
+            warnings.warn("vouched is called bus_checks_answers now", DeprecationWarning, stacklevel=2)
+            bus_checks_answers = vouched
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         check_vendor(vendor)
         self.bus = bus
-        self.settings = Settings(tuple(slots), alignment_check, max_iterations, port_allowed, vouched, vendor)
+        self.settings = Settings(
+            tuple(slots), alignment_check, max_iterations, port_allowed, bus_checks_answers, vendor
+        )
         self._compilations = shared(self.settings, checked_size(cache_size))
         self._known = self._compilations.recent
 

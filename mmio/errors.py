@@ -34,7 +34,7 @@ class Where:
     def __str__(self) -> str:
         place = "port" if self.space == "port" else "address"
         text = f"{self.verb} of {self.width} byte{'s'[: self.width != 1]} at {place} {self.address:#x}"
-        if not self.region.is_ground:
+        if not self.region.is_background:
             text += f", {self.region.name!r} offset {self.offset:#x}"
             register = self.region.name_at(self.offset, self.width)
             if register:

@@ -24,7 +24,7 @@ from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
-from mmio.commands.where import DeviceArgument, Place
+from mmio.commands.where import DeviceArgument, DevicePlace
 from mmio.hosted import Host
 from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
@@ -100,7 +100,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
-    ports: list[Place] = getattr(options, "ports", [])
+    ports: list[DevicePlace] = getattr(options, "ports", [])
     if not (options.map or options.range or ports or devices):
         ways = "mappings with --map GLOB, addresses with --range START+LENGTH"
         raise UsageError(

@@ -29,8 +29,8 @@ _PORTS: Final = 1 << 16
 _ADDRESSES: Final = 1 << 64
 
 
-class Place(NamedTuple):
-    """Place a device answers at: ports, addresses, or a file from an offset on.
+class DevicePlace(NamedTuple):
+    """DevicePlace a device answers at: ports, addresses, or a file from an offset on.
 
     `length` is None where the device says it.
     """
@@ -46,7 +46,7 @@ class DeviceArgument(NamedTuple):
 
     file: str
     name: str
-    place: Place
+    place: DevicePlace
 
 
 def forms() -> str:
@@ -71,17 +71,17 @@ def device(text: str) -> DeviceArgument:
     return _pointing(text, _device, "WHERE is one of " + ", ".join(form for form, _ in FORMS))
 
 
-def part_of_file(text: str) -> Place:
+def part_of_file(text: str) -> DevicePlace:
     """Parse PATH, PATH:OFFSET or PATH:OFFSET+LENGTH. Raises as `device` does."""
     return _pointing(text, lambda text: _file(text, 0), "expected GLOB, GLOB:OFFSET or GLOB:OFFSET+LENGTH")
 
 
-def addresses(text: str) -> Place:
+def addresses(text: str) -> DevicePlace:
     """Parse START+LENGTH. Raises as `device` does."""
     return _pointing(text, lambda text: _span("range", text, 0), "expected START+LENGTH such as 0x1000+0x100")
 
 
-def ports(text: str) -> Place:
+def ports(text: str) -> DevicePlace:
     """Parse FIRST-LAST, FIRST+COUNT or PORT. Raises as `device` does."""
     expected = "expected FIRST-LAST, FIRST+COUNT or PORT such as 0x70-0x71"
     return _pointing(text, lambda text: _span("ports", text, 0), expected)
@@ -110,7 +110,7 @@ def _device(text: str) -> DeviceArgument:
     return DeviceArgument(file, name, _place(where, len(model) + 1))
 
 
-def _place(where: str, column: int) -> Place:
+def _place(where: str, column: int) -> DevicePlace:
     kind, colon, rest = where.partition(":")
     if kind == "ports" and colon:
         return _span("ports", rest, column + len("ports:"))
@@ -119,7 +119,7 @@ def _place(where: str, column: int) -> Place:
     return _file(where, column)
 
 
-def _file(text: str, column: int) -> Place:
+def _file(text: str, column: int) -> DevicePlace:
     if not text:
         raise _Wrong("there is nothing where a path was expected", column)
     # A path may have colons of its own, as those of PCI devices do: 0000:00:1f.0.
@@ -130,13 +130,13 @@ def _file(text: str, column: int) -> Place:
         start, _, length = span.partition("+")
         at = column + len(path) + 1
         first = _number("offset", start, at)
-        return Place("file", path, first, _positive("length", length, at + len(start) + 1))
+        return DevicePlace("file", path, first, _positive("length", length, at + len(start) + 1))
     if path and re.fullmatch("0[xX][0-9a-fA-F]*", span):
-        return Place("file", path, _number("offset", span, column + len(path) + 1), None)
-    return Place("file", text, 0, None)
+        return DevicePlace("file", path, _number("offset", span, column + len(path) + 1), None)
+    return DevicePlace("file", text, 0, None)
 
 
-def _span(kind: Literal["ports", "range"], text: str, column: int) -> Place:
+def _span(kind: Literal["ports", "range"], text: str, column: int) -> DevicePlace:
     """Parse FIRST+COUNT, and of ports also FIRST-LAST and PORT."""
     first, length = ("first port", "count of ports") if kind == "ports" else ("start", "length")
     match = re.match(r"[^+-]*", text)
@@ -156,7 +156,7 @@ def _span(kind: Literal["ports", "range"], text: str, column: int) -> Place:
     limit = _PORTS if kind == "ports" else _ADDRESSES
     if start + size > limit:
         raise _Wrong(f"{kind} end at {limit - 1:#x}, this is up to {start + size - 1:#x}", column)
-    return Place(kind, "", start, size)
+    return DevicePlace(kind, "", start, size)
 
 
 def _positive(what: str, text: str, column: int) -> int:

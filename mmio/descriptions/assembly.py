@@ -18,7 +18,7 @@ from mmio.device.declared import TAKEN
 from mmio.device.device import Device
 from mmio.device.effects import Access, Bits
 from mmio.device.field import Field
-from mmio.device.layout import Place
+from mmio.device.layout import RegisterPlace
 from mmio.device.register import array, register
 from mmio.errors import DefinitionError
 
@@ -136,7 +136,7 @@ def behaviour(path: str, mask: int, access: str, on_read: str | None, on_write: 
 def assemble(name: str, entries: Iterable[Entry], report: Report, **attributes: Any) -> type[Described]:
     """Make the class. What it cannot be made of is among the report's problems, and left out of it."""
     members: dict[str, Any] = {}
-    taken: dict[int, list[tuple[Place, Entry]]] = {}  # by byte
+    taken: dict[int, list[tuple[RegisterPlace, Entry]]] = {}  # by byte
     for entry in entries:
         places = _places(entry, report)
         covered = [(byte, place) for place in places for byte in range(place.offset, place.end)]
@@ -160,7 +160,7 @@ def assemble(name: str, entries: Iterable[Entry], report: Report, **attributes: 
         return Described
 
 
-def _places(entry: Entry, report: Report) -> list[Place]:
+def _places(entry: Entry, report: Report) -> list[RegisterPlace]:
     member = entry.member
     try:
         if isinstance(member, Block):
@@ -170,7 +170,10 @@ def _places(entry: Entry, report: Report) -> list[Place]:
         report.refuse(entry.path, str(error))
         return []
     readable, writable = bool(member.effects.readable), bool(member.effects.writable)
-    return [Place(offset, member.width, each, readable=readable, writable=writable) for each, offset in member.elements]
+    return [
+        RegisterPlace(offset, member.width, each, readable=readable, writable=writable)
+        for each, offset in member.elements
+    ]
 
 
 def _clash(entry: Entry, other: Entry, report: Report) -> None:

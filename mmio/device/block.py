@@ -4,7 +4,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from attrs import evolve
 
-from mmio.device.layout import Layout, Place
+from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.member import Member
 from mmio.errors import DefinitionError
 
@@ -34,7 +34,7 @@ class Block(Member[D]):
         self.offset = offset
         self.device = device
 
-    def places(self, where: str, base: type[LaidOut]) -> list[Place]:
+    def places(self, where: str, base: type[LaidOut]) -> list[RegisterPlace]:
         """The block's registers where they are in the outer device, names dotted; `base` is `Device`.
 
         Raises:

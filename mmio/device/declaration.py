@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mmio.device.block import Block, LaidOut
 from mmio.device.declared import Declared, Kind
-from mmio.device.layout import Layout, Place
+from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.member import Member
 from mmio.device.sharing import Condition, Selection
 from mmio.errors import DefinitionError
@@ -38,7 +38,7 @@ def read_members(cls: type, api: Iterable[str]) -> Members:
 
 def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
     """Check each register and lay them out; `base` is the class that blocks must be made of."""
-    places: list[Place] = []
+    places: list[RegisterPlace] = []
     for attribute, member in members.items():
         where = f"{cls.__name__}.{attribute}"
         if isinstance(member, Declared):
@@ -46,7 +46,9 @@ def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
             when = None if member.when is None else _condition(where, member.when, members)
             effects = member.effects
             places += [
-                Place(offset, member.width, name, member.fields, when, bool(effects.readable), bool(effects.writable))
+                RegisterPlace(
+                    offset, member.width, name, member.fields, when, bool(effects.readable), bool(effects.writable)
+                )
                 for name, offset in member.elements
             ]
         elif isinstance(member, Block):

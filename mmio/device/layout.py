@@ -22,7 +22,7 @@ Cut: TypeAlias = tuple[tuple[Part, ...], int]  # the parts, ascending, and the m
 
 
 @frozen
-class Place:
+class RegisterPlace:
     """One register: where, how wide, its name ("CTRL", "FIFO[3]", "dma.CTRL") and its fields.
 
     `when`: it is only there while this holds. `readable`, `writable`: whether any of its bits are.
@@ -46,7 +46,7 @@ class Place:
         """The name without its last index: "FIFO" for "FIFO[3]"."""
         return self.name.rpartition("[")[0] if self.name.endswith("]") else self.name
 
-    def can_share(self, other: "Place") -> bool:
+    def can_share(self, other: "RegisterPlace") -> bool:
         """Return whether no access can mean both: they exist at different times, or one is read, the other written."""
         if self.when is not None and other.when is not None and self.when.excludes(other.when):
             return True
@@ -72,7 +72,7 @@ class Layout:
     Raises DefinitionError, naming `device`, when two share a name, or share bytes so that an access could mean both.
     """
 
-    def __init__(self, device: str, places: Iterable[Place]) -> None:
+    def __init__(self, device: str, places: Iterable[RegisterPlace]) -> None:
         self.places = sorted(places, key=lambda place: place.offset)
         numbers: dict[str, int] = {}
         for number, place in enumerate(self.places):

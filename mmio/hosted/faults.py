@@ -14,10 +14,10 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
-from mmio.linux.trampoline import COPIES_START, entry
+from mmio.linux.trampoline import COPIES_START, trampoline
 from mmio.live import out_of_line
-from mmio.live.fault_signals import SignalInfo, is_the_programs, signal_of
-from mmio.live.instruction_cache import Sites
+from mmio.live.fault_signals import SignalInfo, is_guest_fault, signal_of
+from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RIP
 from mmio.program.memory import BeyondEnd
 
@@ -65,7 +65,7 @@ class Faults:
         self.watched = True
         self._signals = signals
         self._frames = frames
-        self._sites = Sites()
+        self._sites = InstructionCache()
 
     def on_access(self, context: int, siginfo: int) -> None:
         """Answer a SIGSEGV."""
@@ -113,7 +113,7 @@ class Faults:
                 if not thread.process.port_rights.granted:  # it has no right to this port, and no device answers there
                     self._signals.deliver(thread, frame, SignalInfo(number=11, code=_KERNEL))
                     return
-            elif is_the_programs(error):
+            elif is_guest_fault(error):
                 number, code, address = signal_of(error, frame.regs[RIP])
                 if isinstance(error, BeyondEnd):
                     number, code, address = type(number)(_SIGBUS), _ADRERR, frame.regs[FAULT_ADDRESS]
@@ -152,6 +152,6 @@ def leave(thread: Thread, frame: Frame, outcome: BaseException) -> None:
 
 def _copy_at(ip: int) -> out_of_line.Copy | None:
     """Return the copy of an instruction that an address lies in."""
-    words = entry().words
+    words = trampoline().words
     inside = words[COPIES_START] and words[COPIES_START] <= ip < words[COPIES_START] + words[COPIES_START + 1]
     return out_of_line.copy_around(ip) if inside else None

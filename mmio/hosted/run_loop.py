@@ -43,7 +43,7 @@ _TROUBLE: Final = 125
 _NAME_LENGTH: Final = 15
 
 
-class Visit:
+class RunLoop:
     """One program in this process, and those it becomes.
 
     Args:

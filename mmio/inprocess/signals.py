@@ -15,7 +15,7 @@ from signal import SIGFPE, SIGSEGV, Signals
 from typing import Final
 
 from mmio.linux.libc import LIBC, check
-from mmio.linux.trampoline import OLD_SIGFPE, OLD_SIGSEGV, entry
+from mmio.linux.trampoline import OLD_SIGFPE, OLD_SIGSEGV, trampoline
 
 _SA_SIGINFO: Final = 4
 _SA_NODEFER: Final = 0x40000000
@@ -43,7 +43,7 @@ def current(signal: Signals) -> Action:
 
 def is_ours(signal: Signals) -> bool:
     """Return whether a signal comes to us first."""
-    return bool(current(signal).handler == entry().address)
+    return bool(current(signal).handler == trampoline().address)
 
 
 def install() -> None:
@@ -60,8 +60,8 @@ def install() -> None:
                 f"the {signal.name} handler was replaced after the first mapping was made (faulthandler.enable()?), so "
                 f"accesses to mapped devices would crash; do that before mapping anything"
             )
-        old = Action.from_address(entry().word_address(_OLD[signal]))
-        ours = Action(handler=entry().address, flags=_SA_SIGINFO | _SA_NODEFER)
+        old = Action.from_address(trampoline().word_address(_OLD[signal]))
+        ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
         check(LIBC.sigaction(signal, ours, old), f"sigaction of {signal.name}")
         if not old.flags & _SA_NODEFER:  # what the kernel would block by itself, we must when passing a signal on
             old.mask[0] |= 1 << signal - 1
@@ -72,6 +72,6 @@ def restore() -> None:
     """Restore the previous handler, unless another one has been installed over this; then only pass signals on."""
     for signal in sorted(_chained):
         if is_ours(signal):
-            old = Action.from_address(entry().word_address(_OLD[signal]))
+            old = Action.from_address(trampoline().word_address(_OLD[signal]))
             check(LIBC.sigaction(signal, old, None), f"sigaction of {signal.name}")
             _chained.discard(signal)

@@ -18,10 +18,10 @@ from typing import Any, Final, TypeAlias
 from mmio.inprocess import pending_exceptions, unwind
 from mmio.inprocess.trapped_ranges import Owner, Territory
 from mmio.linux.libc import address_of
-from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, entry
+from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, trampoline
 from mmio.live import out_of_line
-from mmio.live.fault_signals import SignalInfo, deliver, is_the_programs
-from mmio.live.instruction_cache import Sites
+from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
+from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
 from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.space.initiator import Initiator
@@ -88,7 +88,7 @@ class Trap:
     def __init__(self, territory: Territory) -> None:
         self.territory = territory
         self._frames = _Frames(territory.space)
-        self._sites = Sites()
+        self._sites = InstructionCache()
         self._floating: Any = FloatingMemory()
         self._callbacks = [
             _install(PAGE_HANDLER, self._page_handler(), 1),
@@ -178,7 +178,7 @@ class Trap:
             finish: completes the instruction as if nothing had answered.
         """
         frame, regs, _ = trapped
-        if is_the_programs(error):
+        if is_guest_fault(error):
             deliver(frame, error)
             return
         landing = unwind.find_call(frame)
@@ -218,7 +218,7 @@ def _install(index: int, function: Any, arguments: int) -> Any:
     """Make a handler known to the entry; return what must be kept for it to live."""
     pending_exceptions.guard(function)
     callback = CFUNCTYPE(None, *[c_void_p] * arguments)(function)
-    entry().words[index] = address_of(callback)
+    trampoline().words[index] = address_of(callback)
     return callback
 
 

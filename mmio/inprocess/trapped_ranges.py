@@ -13,7 +13,7 @@ from attrs import evolve
 from decode import Direction, Instruction
 from mmio.inprocess import pending_exceptions, signals, unwind
 from mmio.linux.libc import pages
-from mmio.linux.trampoline import PORTS, TRAPS_START, entry
+from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
 from mmio.live.memory import ProcessMemory
 from mmio.records.access import Space
 from mmio.records.region import RecordedRegion
@@ -94,7 +94,7 @@ class Territory:
         """Update the signal trampoline's ranges, and where initiators record: in the trace itself if there is one."""
         start = min((region.start for region in self._memory), default=0)
         end = max((region.start + pages(region.length) for region in self._memory), default=0)
-        words = entry().words
+        words = trampoline().words
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start
         words[PORTS] = len(self._owners) - len(self._memory)

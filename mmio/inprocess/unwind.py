@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from mmio.inprocess import pending_exceptions, signals
 from mmio.linux.libc import address_of
-from mmio.linux.trampoline import entry, unwinder
+from mmio.linux.trampoline import trampoline, unwinder
 from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS, Frame, signal_mask_of
 
 _CALLEE_SAVED: Final = {3: 3, 6: 5, 12: 12, 13: 13, 14: 14, 15: 15}
@@ -61,10 +61,10 @@ class Unwinder:
         self.ip = PYFUNCTYPE(c_uint64, c_void_p)(("_Unwind_GetIP", library))
         self.stack = PYFUNCTYPE(c_uint64, c_void_p)(("_Unwind_GetCFA", library))
         self.register = PYFUNCTYPE(c_uint64, c_void_p, c_int)(("_Unwind_GetGR", library))
-        self.ffi_return = entry().ffi_return()
+        self.ffi_return = trampoline().ffi_return()
         self.signal_return = signals.current(SIGSEGV).restorer
         self.interpreter = _code_around(address_of(pythonapi.PyEval_EvalCode))
-        self.control_words = entry().control_words()
+        self.control_words = trampoline().control_words()
 
 
 @cache

@@ -68,7 +68,7 @@ class Pages:
                     segment = space.memory.find(at)
                     until = min(space.memory.stretch_end(segment, end), end)
                     run = self._runs.get(segment.region)
-                    if segment.region.is_ground:
+                    if segment.region.is_background:
                         for piece in _pieces(at, until, exclusive):
                             found.append(self._new(piece))
                     elif run is not None:

@@ -181,7 +181,7 @@ def listing() -> tuple[dict[str, int], list[Line]]:
     return read(_LISTING)
 
 
-class Entry:
+class Trampoline:
     """The code in memory, ready to be a signal's handler.
 
     Attributes:
@@ -260,6 +260,6 @@ def unwinder() -> ctypes.CDLL:
 
 
 @cache
-def entry() -> Entry:
+def trampoline() -> Trampoline:
     """Return the one entry of this process, made when first asked for."""
-    return Entry()
+    return Trampoline()

@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableSequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from mmio.linux.trampoline import entry
+from mmio.linux.trampoline import trampoline
 
 # State components, by their bit in XSTATE_BV.
 _X87: Final = 0
@@ -57,11 +57,11 @@ class Component(NamedTuple):
 def components() -> dict[int, Component]:
     """Return the components this CPU has and the kernel saves, by their bit (CPUID leaf 0DH, SDM vol. 1, 13.2)."""
     found = {_X87: Component(_STACK, 128), _SSE: Component(_XMM, 256)}
-    if entry().cpuid(1)[2] & _OSXSAVE:
-        enabled = entry().cpuid(0xD)[0]
+    if trampoline().cpuid(1)[2] & _OSXSAVE:
+        enabled = trampoline().cpuid(0xD)[0]
         for bit in (AVX, OPMASK, ZMM_HI256, HI16_ZMM):
             if enabled >> bit & 1:
-                size, offset, _, _ = entry().cpuid(0xD, bit)
+                size, offset, _, _ = trampoline().cpuid(0xD, bit)
                 found[bit] = Component(offset, size)
     return found
 

@@ -56,7 +56,7 @@ def deliver(frame: Frame, fault: Fault) -> None:
     check(LIBC.syscall(_RT_TGSIGQUEUEINFO, os.getpid(), thread, number, ctypes.addressof(info)), "rt_tgsigqueueinfo")
 
 
-def is_the_programs(error: BaseException) -> TypeGuard[Fault]:
+def is_guest_fault(error: BaseException) -> TypeGuard[Fault]:
     """Return whether an error is a fault the program would have had anyway, rather than one a device model raised.
 
     Faults of the emulator are the program's, and memory that is not there is; a fault that came through a route to a

@@ -33,7 +33,7 @@ _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration o
 
 
 @frozen(slots=True)
-class Site:
+class CachedInstruction:
     """An instruction, how to complete it (emulated, natively, or not at all), and its port operand, if it has one.
 
     `instruction` is None while only its first bytes are known.
@@ -44,27 +44,27 @@ class Site:
     port: PortOperand | None = None
 
 
-class Sites(dict[int, Site]):
+class InstructionCache(dict[int, CachedInstruction]):
     """Compiled instructions by the eight bytes from their start. The recent generation of a bounded cache."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._cache = Cache[int, Site](recent=self)
+        self._cache = Cache[int, CachedInstruction](recent=self)
         # Only to compile with.
-        self._emulator = Emulator(FloatingMemory(), slots=SLOTS, vouched=True, vendor=cpu_vendor())
+        self._emulator = Emulator(FloatingMemory(), slots=SLOTS, bus_checks_answers=True, vendor=cpu_vendor())
 
-    def __missing__(self, word: int) -> Site:
+    def __missing__(self, word: int) -> CachedInstruction:
         known = self._cache.find(word)
         if known is not None:
             return known
-        site = Site(None, self._run_long)
+        site = CachedInstruction(None, self._run_long)
         if word:  # else the entry has read nothing
             with suppress(TruncatedInstruction):
                 site = self._site(word.to_bytes(8, "little"))
         self._cache.keep(word, site)
         return site if site.instruction is None or site.port else evolve(site, run=partial(_run_first, site))
 
-    def at(self, ip: int) -> Site:
+    def at(self, ip: int) -> CachedInstruction:
         """Return the site at an address.
 
         Raises:
@@ -76,7 +76,7 @@ class Sites(dict[int, Site]):
         except TruncatedInstruction:
             return self._site(code + string_at(ip + len(code), MAX_LENGTH - len(code)))
 
-    def of_a_protection_fault(self, word: int, ip: int) -> Site | None:
+    def of_a_protection_fault(self, word: int, ip: int) -> CachedInstruction | None:
         """Return the site of an instruction that user code may not execute; None when it has more than 15 bytes.
 
         Args:
@@ -89,13 +89,13 @@ class Sites(dict[int, Site]):
         except InvalidInstruction:
             return None
 
-    def _site(self, code: bytes) -> Site:
+    def _site(self, code: bytes) -> CachedInstruction:
         try:
             compiled = self._emulator.compile(64, code)
         except UnsupportedInstruction as error:
-            return Site(error.instruction, out_of_line.completion(error))
+            return CachedInstruction(error.instruction, out_of_line.completion(error))
         ports = (access.operand for access in compiled.instruction.accesses if isinstance(access, PortAccess))
-        return Site(compiled.instruction, compiled.run, next(ports, None))
+        return CachedInstruction(compiled.instruction, compiled.run, next(ports, None))
 
     def _run_long(self, frame: Frame, bus: Initiator) -> None:
         """Run an instruction of which there was too little to say which one it is."""
@@ -104,7 +104,7 @@ class Sites(dict[int, Site]):
         site.run(frame, bus)
 
 
-def _run_first(site: Site, frame: Frame, bus: Initiator) -> None:
+def _run_first(site: CachedInstruction, frame: Frame, bus: Initiator) -> None:
     """Run an instruction that has not been seen before, once it is certain that it is the one that faulted.
 
     Whatever could make the addresses it is thought to touch differ from the one that the CPU reported would be a fault
@@ -115,7 +115,8 @@ def _run_first(site: Site, frame: Frame, bus: Initiator) -> None:
     """
     assert site.instruction is not None
     page = frame.regs[FAULT_ADDRESS] & -PAGE
-    memory = [(at, width or 1) for at, width in islice(checked_ranges(site.instruction, frame), _MOST_ELEMENTS)]
+    checked = islice(checked_ranges(site.instruction, frame), _MOST_ELEMENTS)
+    memory = list(dict.fromkeys((at, width or 1) for at, width in checked))
     if not any(address < page + PAGE and page < address + width for address, width in memory):
         where = ", ".join(f"{width} bytes at {address:#x}" for address, width in memory) or "nothing"
         ip, fault = frame.regs[RIP], frame.regs[FAULT_ADDRESS]

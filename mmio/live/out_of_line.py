@@ -25,7 +25,7 @@ from decode.resolve import effective_address
 from emulate import UnsupportedInstruction
 from mmio.linux import libc
 from mmio.linux.libc import PAGE
-from mmio.linux.trampoline import COPIES_START, entry
+from mmio.linux.trampoline import COPIES_START, trampoline
 from mmio.live.completion import can_complete, marked, operand_of
 from mmio.live.signal_frame import RIP, Frame
 from mmio.records.flags import NATIVE
@@ -137,7 +137,7 @@ def completion(error: UnsupportedInstruction) -> Run:
 
 def copy_around(ip: int) -> Copy:
     """Return the copy an address lies in."""
-    return _by_number[(ip - entry().words[COPIES_START]) // (2 * PAGE)]
+    return _by_number[(ip - trampoline().words[COPIES_START]) // (2 * PAGE)]
 
 
 def finish(copy: Copy, frame: Frame, bus: Initiator) -> None:
@@ -168,7 +168,7 @@ def _arena() -> int:
     Raises:
         MemoryError: it is full.
     """
-    words = entry().words
+    words = trampoline().words
     if not words[COPIES_START]:
         words[COPIES_START] = libc.map_pages(_ARENA)
         words[COPIES_START + 1] = _ARENA

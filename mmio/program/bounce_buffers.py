@@ -156,7 +156,7 @@ def _words(thread: StoppedThread, address: int, length: int) -> Iterator[tuple[i
     end = address + length
     while address < end:
         segment = thread.process.space.memory.find(address)
-        if segment.label is None and not segment.watched:
+        if segment.recorded_region is None and not segment.watched:
             width = min(end, segment.end) - address
             if width <= 8:
                 width = 1

@@ -28,7 +28,7 @@ _UNDER: Final = -1  # the priority of what lies around the targets in a trapped 
 
 
 @frozen(eq=False)
-class Spot:
+class TargetSpan:
     """Range of a target in a trapped mapping, counted from the mapping's origin.
 
     Attributes:
@@ -63,7 +63,7 @@ class Trapped:
     protection: int
     source: DeviceMemory | RegularFile | None
     stand_in: bool
-    spots: list[Spot]
+    spans: list[TargetSpan]
     regions: list[Region] = field(factory=list)
 
 
@@ -117,7 +117,7 @@ class Process(ABC):
 
     def traps(self, address: int) -> bool:
         """Return whether an address lies in a trapped page."""
-        return self.space.memory.find(address).label is not None
+        return self.space.memory.find(address).recorded_region is not None
 
     def trapped_in(self, start: int, end: int) -> list[Trapped]:
         """Return what is trapped between two addresses."""
@@ -149,15 +149,15 @@ class Process(ABC):
             found: the targets that mean the file.
             source: the file, when the mapping is shared.
         """
-        spots = []
+        spans = []
         for target in found:
             end = target.end if target.device is None else target.offset + extent_of(target)
             if offset < end:  # as far as the target goes, not the mapping, which may grow
                 first, name = max(offset, target.offset), target.name or path
                 zero = -offset if target.device is None else target.offset - offset
-                spots.append(Spot(first - offset, end - offset, zero, target.device, name, target.policies))
+                spans.append(TargetSpan(first - offset, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
-        self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spots))
+        self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spans))
 
     def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:
         """Return the range targets that something is mapped at which is not trapped yet, once for each mapping.
@@ -178,14 +178,16 @@ class Process(ABC):
     ) -> None:
         """Take over the pages of a range target that lie in a mapping; they are made inaccessible by the caller."""
         start, end = page_range(target, mapping)
-        spots = []
+        spans = []
         for other in self.targets.ranges:
             first, last = max(start, other.start), min(end, other.end)
             if first < last:
                 name = other.name or mapping.path or "memory"
-                spots.append(Spot(first - start, last - start, other.start - start, other.device, name, other.policies))
+                spans.append(
+                    TargetSpan(first - start, last - start, other.start - start, other.device, name, other.policies)
+                )
                 self.targets.met.add(other)
-        self.put(Trapped(start, start, end, mapping.protection, source, False, spots))
+        self.put(Trapped(start, start, end, mapping.protection, source, False, spans))
 
     def pieces(self, start: int, end: int) -> list[Trapped]:
         """Return what is trapped between two addresses, and no more of it than that."""
@@ -228,25 +230,25 @@ class Process(ABC):
     def put(self, trapped: Trapped) -> None:
         """Trap a mapping: put its devices, or the memory behind it, into the address space."""
         real = self._real(trapped, trapped.start)
-        policy = Policy(**(trapped.spots[0].policies if trapped.stand_in and trapped.spots else REAL))
+        policy = Policy(**(trapped.spans[0].policies if trapped.stand_in and trapped.spans else REAL))
         under = Region(
             trapped.start,
             trapped.end - trapped.start,
             _beyond(trapped, policy) if trapped.stand_in else real,
-            trapped.spots[0].name if trapped.spots else "memory",
+            trapped.spans[0].name if trapped.spans else "memory",
             policy,
             _UNDER,
             recorded=trapped.stand_in,
         )
         trapped.regions = [under]
-        for spot in trapped.spots:
-            start = max(trapped.origin + spot.start, trapped.start)
-            end = min(trapped.origin + spot.end, trapped.end)
+        for span in trapped.spans:
+            start = max(trapped.origin + span.start, trapped.start)
+            end = min(trapped.origin + span.end, trapped.end)
             if start < end:
-                shift = start - trapped.origin - spot.zero
-                device = self._real(trapped, start) if spot.device is None else shifted(spot.device, shift)
-                policy = Policy(**(REAL | spot.policies if spot.device is None else spot.policies))
-                name = f"{spot.name}+{shift:#x}" if shift else spot.name
+                shift = start - trapped.origin - span.zero
+                device = self._real(trapped, start) if span.device is None else shifted(span.device, shift)
+                policy = Policy(**(REAL | span.policies if span.device is None else span.policies))
+                name = f"{span.name}+{shift:#x}" if shift else span.name
                 device = guarded(device, start, trapped.protection)
                 trapped.regions.append(Region(start, end - start, device, name, policy))
         for region in trapped.regions:
@@ -271,7 +273,7 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     """Return what answers in a trapped mapping where its devices do not."""
     if policy.unmapped != "error":
         return Void()
-    places = (f"{spot.name!r}, {spot.start:#x}..{spot.end:#x} of the mapping" for spot in trapped.spots)
+    places = (f"{span.name!r}, {span.start:#x}..{span.end:#x} of the mapping" for span in trapped.spans)
     return Beyond(trapped.start, "; ".join(places))
 
 

@@ -4,7 +4,7 @@ Between two accesses a tracer makes five system calls: set the registers, let th
 and for the registers. Each takes the kernel less time than ctypes takes to call it. So they are made by a few
 instructions here, and Python hears again when there is something to decide: the next access, or anything else.
 
-The listing is position-independent; it works on the words of one `Trip`:
+The listing is position-independent; it works on the words of one `AsmLoop`:
 
     0 the thread  1 the TID to wait for, or 0  2 its registers  3 its siginfo  4 wait status  5 what wait4 returned
 """
@@ -21,10 +21,10 @@ WENT_ON: Final = 0
 ACCESS: Final = 1
 """The thread has stopped at SIGSEGV; its registers and the signal are there."""
 CHANGED: Final = 2
-"""The thread has changed otherwise, or the waiting was interrupted: see `Trip.change`."""
+"""The thread has changed otherwise, or the waiting was interrupted: see `AsmLoop.change`."""
 
 LISTING: Final = """
-go on: rdi the words of `Trip`.
+go on: rdi the words of `AsmLoop`.
     53                       push rbx
     4889fb                   mov rbx,rdi
     bf0d000000               mov edi,0Dh                      PTRACE_SETREGS
@@ -79,7 +79,7 @@ request: edi which, r10 data; ZF set when it is done.
 """
 
 
-class Trip:
+class AsmLoop:
     """The words for one thread.
 
     Args:

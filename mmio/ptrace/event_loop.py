@@ -28,7 +28,7 @@ _NEW_THREAD: Final = (ptrace_requests.EVENT_FORK, ptrace_requests.EVENT_VFORK, p
 _SHARED_MEMORY: Final = 0x100  # CLONE_VM
 
 
-class Stops:
+class EventLoop:
     """The traced threads, and the handling of their stops.
 
     Attributes:
@@ -61,7 +61,7 @@ class Stops:
         Return the change that is none, if it is known already.
         """
         go_on, fetch = functions()
-        answer, threads, trip, process = faults.answer, self.threads, thread.trip, thread.process
+        answer, threads, trip, process = faults.answer, self.threads, thread.asm_loop, thread.process
         if fetch(trip.wait) != ACCESS:
             raise ProcessLookupError
         while True:

@@ -9,12 +9,12 @@ from decode import DecodeError
 from emulate import Fault, UnsupportedInstruction
 from mmio.errors import AccessError, UnmappedAccess
 from mmio.live.completion import can_complete
-from mmio.live.fault_signals import is_the_programs, signal_of
+from mmio.live.fault_signals import is_guest_fault, signal_of
 from mmio.program.memory import BeyondEnd
 from mmio.program.ports import NotGranted
 from mmio.ptrace import out_of_line
 from mmio.ptrace.frame import RIP
-from mmio.ptrace.instruction_cache import Site
+from mmio.ptrace.instruction_cache import TracedInstruction
 from mmio.ptrace.thread import Thread
 
 _SIGSEGV = 11
@@ -68,7 +68,7 @@ def answer(thread: Thread) -> int:
             raise
         return _SIGSEGV  # the program has no right to this port, and no device answers there
     except Fault as fault:
-        if not is_the_programs(fault):
+        if not is_guest_fault(fault):
             raise
         return _deliver(thread, fault)
     if frame.fetched:
@@ -76,7 +76,7 @@ def answer(thread: Thread) -> int:
     return 0
 
 
-def _read_site(thread: Thread, code: int) -> Site | None:
+def _read_site(thread: Thread, code: int) -> TracedInstruction | None:
     """Return the site a thread stopped at when it is not known; None when it concerns the program only."""
     if code != _KERNEL and (code != _ACCERR or not thread.process.traps(thread.info.address)):
         return None
@@ -97,12 +97,12 @@ def registers(thread: Thread) -> str:
     return " ".join(f"{name}={getattr(thread.frame, name):#x}" for name in names)
 
 
-def _refused(thread: Thread, site: Site) -> UnsupportedInstruction:
+def _refused(thread: Thread, site: TracedInstruction) -> UnsupportedInstruction:
     text = f"{site.refusal}, at {thread.regs[RIP]:#x}; {registers(thread)}"
     return UnsupportedInstruction(site.instruction, text)
 
 
-def _missed(thread: Thread, site: Site) -> None:
+def _missed(thread: Thread, site: TracedInstruction) -> None:
     if site.run is None and not can_complete(site.instruction):
         raise _refused(thread, site)  # what it touches may not even be known
     ip = thread.regs[RIP]

@@ -8,7 +8,7 @@ import ctypes
 from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
-from mmio.linux.trampoline import entry
+from mmio.linux.trampoline import trampoline
 from mmio.linux.xsave import XSave
 from mmio.live.xsave_frame import XSaveFrame
 from mmio.ptrace import ptrace_requests
@@ -97,7 +97,7 @@ class Frame(XSaveFrame):
     def xsave(self) -> XSave:
         """The XSAVE area: all registers but the general ones."""
         if self._area is None:
-            size = entry().cpuid(0xD, 0)[1]
+            size = trampoline().cpuid(0xD, 0)[1]
             self._area = (c_char * size)()
             self._xsave = XSave(addressof(self._area), size)
         if not self.fetched:

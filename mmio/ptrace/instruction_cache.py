@@ -34,10 +34,10 @@ _PLAIN: Final = 4  # elements of a repeated instruction looked at: the CPU stops
 @cache
 def _emulator() -> Emulator:
     """Return the emulator to compile with, which is for this CPU's maker."""
-    return Emulator(Ram(0), slots=SLOTS, vouched=True, vendor=cpu_vendor())
+    return Emulator(Ram(0), slots=SLOTS, bus_checks_answers=True, vendor=cpu_vendor())
 
 
-class Site(NamedTuple):
+class TracedInstruction(NamedTuple):
     """An instruction and how to complete it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Site(NamedTuple):
 
 
 @lru_cache(maxsize=SIZE)
-def site_of(code: bytes, bits: int) -> Site:
+def site_of(code: bytes, bits: int) -> TracedInstruction:
     """Return the site of the instruction at the start of `code`.
 
     Raises:
@@ -76,14 +76,14 @@ def site_of(code: bytes, bits: int) -> Site:
     try:
         compiled = _emulator().compile(bits, code)
     except UnsupportedInstruction as error:
-        return Site(error.instruction, None, refusal=error.reason)
+        return TracedInstruction(error.instruction, None, refusal=error.reason)
     instruction = compiled.instruction
     ports = (access.operand for access in instruction.accesses if isinstance(access, PortAccess))
     place, width = _place(instruction)
-    return Site(instruction, compiled.run, next(ports, None), place, width)
+    return TracedInstruction(instruction, compiled.run, next(ports, None), place, width)
 
 
-class Sites(dict[int, Site]):
+class TracedInstructionCache(dict[int, TracedInstruction]):
     """The sites of one process, by address, as far as they may be remembered. See `at`.
 
     It is the recent generation of a bounded cache; a site that has left it is read again.
@@ -91,11 +91,11 @@ class Sites(dict[int, Site]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cache = Cache[int, Site](recent=self)
+        self._cache = Cache[int, TracedInstruction](recent=self)
         self._texts: list[tuple[int, int]] = []  # where code cannot change unseen
         self._others: list[tuple[int, int]] = []  # where it can, so far as we have looked
 
-    def at(self, frame: Frame) -> Site:
+    def at(self, frame: Frame) -> TracedInstruction:
         """Return the site a thread stands at, read from its memory; the frame learns which kind of code that is.
 
         Raises:

@@ -11,7 +11,7 @@ from mmio.program.process import Process
 from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.crash_handler import CrashHandler
-from mmio.ptrace.instruction_cache import Sites
+from mmio.ptrace.instruction_cache import TracedInstructionCache
 from mmio.ptrace.out_of_line_slots import Copies
 from mmio.space.recorder import Recorder
 
@@ -38,7 +38,7 @@ class TracedProcess(Process):
     ) -> None:
         super().__init__(pid, targets, trace)
         self._trace = trace
-        self.sites = Sites()
+        self.sites = TracedInstructionCache()
         self.filtered, self.attached = filtered, attached
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []

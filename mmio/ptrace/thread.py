@@ -19,7 +19,7 @@ from mmio.linux.syscall_table import NUMBERS
 from mmio.live.fault_signals import SignalInfo
 from mmio.program.thread import Call
 from mmio.ptrace import ptrace_requests
-from mmio.ptrace.asm_loop import Trip
+from mmio.ptrace.asm_loop import AsmLoop
 from mmio.ptrace.frame import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
 from mmio.ptrace.process import TracedProcess
 from mmio.space.initiator import Initiator
@@ -81,7 +81,7 @@ class Thread:
         self.info = SignalInfo()
         self.on_exit: Callable[[], None] | None = None
         self.in_call = self.blocks_faults = self.ending = False
-        self.trip = Trip(pid, addressof(self.regs), addressof(self.info))
+        self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)
 

@@ -17,7 +17,7 @@ from mmio.linux import proc_maps
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting
 from mmio.ptrace import ptrace_requests, sigmask, spawn_attach
-from mmio.ptrace.event_loop import ACCESS_STATUS, CALL_STATUS, Stops
+from mmio.ptrace.event_loop import ACCESS_STATUS, CALL_STATUS, EventLoop
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import Thread, ThreadGone
@@ -46,8 +46,8 @@ class Tracer(Targeting):
         super().__init__(trace)
         self._redirects = Redirects(self._targets, lambda: AddressSpace(self.trace))
         self._calls = TracedCalls(self._targets, self._redirects)
-        self._stops = Stops(self._calls)
-        self._threads = self._stops.threads
+        self._event_loop = EventLoop(self._calls)
+        self._threads = self._event_loop.threads
         self._waiting = Waiting(self._threads)
         self._first: int | None = None
 
@@ -74,7 +74,7 @@ class Tracer(Targeting):
         environment = os.environ if environment is None else environment
         thread = spawn_attach.spawn(arguments, environment, directory, descriptors or {}, self._targets, self.trace)
         self._threads[thread.pid] = thread
-        self._stops.executed(thread)
+        self._event_loop.executed(thread)
         thread.resume()
         if self._first is None:
             self._first = thread.pid
@@ -98,7 +98,7 @@ class Tracer(Targeting):
         self._calls.trap_mapped(_at_rest(threads, statuses))
         for thread in threads:
             with suppress(ProcessLookupError):
-                self._stops.handle(thread.pid, statuses[thread.pid])
+                self._event_loop.handle(thread.pid, statuses[thread.pid])
         if self._first is None:
             self._first = pid
 
@@ -117,7 +117,7 @@ class Tracer(Targeting):
                 while self._threads:
                     pid, status = self._waiting.wait()
                     while pid:
-                        pid, status = self._stops.stopped(pid, status, interrupts)
+                        pid, status = self._event_loop.stopped(pid, status, interrupts)
                     if interrupts.number and not interrupts.told:
                         interrupts.told = True
                         self._interrupted(interrupts.number)
@@ -126,8 +126,8 @@ class Tracer(Targeting):
             interrupts.fulfil()
         self.warn_of_unmatched()
         first, self._first = self._first, None
-        status = self._stops.ends.get(first or 0, 0)
-        self._stops.ends.clear()
+        status = self._event_loop.ends.get(first or 0, 0)
+        self._event_loop.ends.clear()
         return os.waitstatus_to_exitcode(status)
 
     def detach(self) -> None:
@@ -153,13 +153,13 @@ class Tracer(Targeting):
                 with suppress(ProcessLookupError):
                     sigmask.leave(thread)
                     ptrace_requests.request(ptrace_requests.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
-                self._stops.forget(thread)
+                self._event_loop.forget(thread)
         atexit.unregister(self.close)
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""
         known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(
-            self._stops.early
+            self._event_loop.early
         )
         groups = {proc_maps.group_of(pid) for pid in known if proc_maps.threads(pid)}
         for leader in groups:
@@ -168,7 +168,7 @@ class Tracer(Targeting):
         # All threads, also those we have not heard of yet, and the leader last: it is not reported gone before them.
         threads = [thread for leader in groups for thread in proc_maps.threads(leader) if thread != leader]
         for pid in (*threads, *groups, *known):
-            self._stops.gone(pid, spawn_attach.end_of(pid))
+            self._event_loop.gone(pid, spawn_attach.end_of(pid))
 
     def close(self) -> None:
         """Detach and kill: nothing is traced any more."""
@@ -194,7 +194,7 @@ class Tracer(Targeting):
             pending[thread.pid] = 0
             return
         if thread.ending and thread.group == thread.pid:  # it may have to wait for those that go on without us
-            self._stops.gone(thread.pid, await_end(thread.pid))
+            self._event_loop.gone(thread.pid, await_end(thread.pid))
             return
         ptrace_requests.request(ptrace_requests.INTERRUPT, thread.pid)
         pid, status = 0, 0
@@ -204,7 +204,7 @@ class Tracer(Targeting):
             event, number = status >> 16, os.WSTOPSIG(status)
             if os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_EXIT:
                 ptrace_requests.request(ptrace_requests.DETACH, pid)
-                self._stops.forget(thread)
+                self._event_loop.forget(thread)
                 return
             stopped = os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_STOP
             if stopped and proc_maps.is_pending(pid, signal.SIGSEGV):
@@ -213,7 +213,7 @@ class Tracer(Targeting):
                 pid = 0
                 continue
             if os.WIFSTOPPED(status) and (event == ptrace_requests.EVENT_STOP or (not event and status != CALL_STATUS)):
-                self._stops.leave_copy(thread)
+                self._event_loop.leave_copy(thread)
                 silent = event or (status == ACCESS_STATUS and self._is_ours(thread))
                 pending[pid] = 0 if silent else number << 8
                 return
@@ -221,7 +221,7 @@ class Tracer(Targeting):
                 # Again: the kernel forgets the request at any other stop.
                 ptrace_requests.request(ptrace_requests.INTERRUPT, pid)
             try:
-                self._stops.handle(pid, status)
+                self._event_loop.handle(pid, status)
                 pid = 0
             except ThreadGone as gone:
                 status = gone.status

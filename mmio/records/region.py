@@ -24,7 +24,7 @@ class RecordedRegion(Protocol):
         """The object that names its registers."""
 
     @property
-    def is_ground(self) -> bool:
+    def is_background(self) -> bool:
         """Return whether it is only what lies behind all others."""
 
     @property

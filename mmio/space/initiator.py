@@ -32,7 +32,7 @@ class Addressed(Protocol):
 
 
 class Initiator(Route):
-    """The Bus of one thread of execution in an address space: its way into the memory, and another to the ports.
+    """The Bus of one thread in an address space: the bus master of its accesses, to memory and to ports.
 
     Set `ip` and `instruction` before each instruction, or let `step` do it: they go into every record and
     every error.
@@ -84,7 +84,9 @@ class Initiator(Route):
         """Record what a string instruction has moved in one piece, each element as an access of its own."""
         ends = [(WRITE, destination)] if source is None else [(READ, source), (WRITE, destination)]
         segments = [(direction, address, self.find(address)) for direction, address in ends]
-        places = [(direction, address, found.label) for direction, address, found in segments if found.recorded]
+        places = [
+            (direction, address, found.recorded_region) for direction, address, found in segments if found.recorded
+        ]
         if not places or not self.recorder.enabled:
             return
         if backwards:

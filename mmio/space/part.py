@@ -29,7 +29,7 @@ class Part:
     width: int
     flags: int
     holes: int
-    label: Region | None
+    recorded_region: Region | None
 
     @property
     def offset(self) -> int:
@@ -92,7 +92,7 @@ def cut(ranges: RangeMap, address: int, width: int, direction: Direction) -> lis
             holes = segment.holes(offset, length)
             if holes and policy.unmapped == "error":
                 raise UnmappedAccess(_absence(segment, at + first, holes))
-            label = segment.label and segment.label.face(offset, length, direction)
+            label = segment.recorded_region and segment.recorded_region.register_view(offset, length, direction)
             parts.append(Part(segment, at + first, length, flags | (UNMAPPED if holes else 0), holes, label))
         at = stop
     return parts
@@ -112,6 +112,6 @@ def contents(parts: list[Part]) -> int | None:
 def _absence(segment: Segment, address: int, holes: int) -> str:
     """Say what is missing, at the first byte of `holes`."""
     address += (holes & -holes).bit_length() // 8
-    if segment.region.is_ground:
+    if segment.region.is_background:
         return f"nothing is mapped at {address:#x}"
     return f"{type(segment.region.device).__name__} has no register at offset {address - segment.base:#x}"

@@ -82,7 +82,7 @@ class Beyond(Void):
 class Region:
     """A range of addresses (or ports) and the device that answers there.
 
-    A *face* is a region as the records of some accesses have it, where names change: the same, with `names` of its own.
+    A *view* is a region as the records of some accesses have it, where names change: the same, with `names` of its own.
     """
 
     start: int
@@ -92,10 +92,10 @@ class Region:
     policy: Policy
     priority: int = 0
     recorded: bool = True
-    is_ground: bool = False
+    is_background: bool = False
     names: Any = field(default=Factory(lambda region: region.device, takes_self=True), repr=False)
-    whole: "Region | None" = field(default=None, init=False, repr=False)  # of a face, the region it is of
-    _faces: dict[Any, "Region"] = field(factory=dict, init=False, repr=False)
+    whole: "Region | None" = field(default=None, init=False, repr=False)  # of a view, the region it is of
+    _views: dict[Any, "Region"] = field(factory=dict, init=False, repr=False)
 
     @property
     def end(self) -> int:
@@ -113,17 +113,17 @@ class Region:
         describe: Callable[[int, int, int], str] | None = getattr(self.names, "describe", None)
         return describe
 
-    def face(self, offset: int, width: int, direction: Direction) -> "Region":
+    def register_view(self, offset: int, width: int, direction: Direction) -> "Region":
         """Return the region with the names that hold for this access now."""
         naming = getattr(self.device, "naming", None)
         if naming is None:
             return self
         names = naming(offset, width, direction)
-        face = self._faces.get(names)
-        if face is None:
-            face = self._faces[names] = evolve(self, names=names)
-            face.whole = self
-        return face
+        view = self._views.get(names)
+        if view is None:
+            view = self._views[names] = evolve(self, names=names)
+            view.whole = self
+        return view
 
     def __str__(self) -> str:
         return f"{self.start:#x}..{self.end:#x} {self.name!r}"
@@ -143,7 +143,7 @@ class Segment:
     `limits` says for each width the last address at which an access of that width needs no thought: it ends inside the
     segment and neither the region's policy nor a watchpoint has anything to say. Every other access takes the long way.
     `label` is the region as records have it, None for the ground. Where names depend on more than the offset there is
-    no short way, and each part has a `face` of the region.
+    no short way, and each part has a `view` of the region.
     """
 
     start: int
@@ -153,7 +153,7 @@ class Segment:
     limits: Limits = field(init=False)
     base: int = field(init=False)
     recorded: bool = field(init=False)
-    label: Region | None = field(init=False)
+    recorded_region: Region | None = field(init=False)
     read: Callable[[int, int], int] = field(init=False)
     write: Callable[[int, int, int], None] = field(init=False)
 
@@ -162,7 +162,7 @@ class Segment:
         self.limits = Limits((width, self.end - width) for width in plain)
         self.base = self.region.start
         self.recorded = self.region.recorded
-        self.label = None if self.region.is_ground else self.region
+        self.recorded_region = None if self.region.is_background else self.region
         self.read = self.region.device.read
         self.write = self.region.device.write
 

@@ -94,7 +94,7 @@ class Route:
                     value,
                     origin.ip,
                     origin.instruction,
-                    hit.label,
+                    hit.recorded_region,
                     offset,
                     0,
                     origin.thread,
@@ -132,7 +132,7 @@ class Route:
                     value,
                     origin.ip,
                     origin.instruction,
-                    hit.label,
+                    hit.recorded_region,
                     offset,
                     0,
                     origin.thread,
@@ -223,7 +223,7 @@ class Route:
     ) -> None:
         """Report a completed access to watchpoints: the whole of it, as the instruction made it."""
         for watcher in watching:
-            watcher.seen(self._origin, direction, address, width, value, old, first.label)
+            watcher.seen(self._origin, direction, address, width, value, old, first.recorded_region)
 
     def _parts(self, verb: str, address: int, width: int) -> list[Part]:
         try:
@@ -262,7 +262,7 @@ class Route:
                 value,
                 origin.ip,
                 origin.instruction,
-                part.label,
+                part.recorded_region,
                 part.offset,
                 part.flags | flags,
                 origin.thread,
@@ -285,5 +285,5 @@ class Route:
     def _where(self, verb: str, address: int, width: int) -> Where:
         origin = self._origin
         region = self._map.find(max(address, 0)).region
-        region = region.face(address - region.start, width, _DIRECTIONS[verb])
+        region = region.register_view(address - region.start, width, _DIRECTIONS[verb])
         return Where(verb, self._space, address, width, origin.ip, origin.instruction, region)

@@ -229,8 +229,8 @@ class AddressSpace:
 
 def _ground(end: int, unmapped: Unmapped, background: DeviceLike | None) -> Region:
     if background is not None:
-        return Region(0, end, background, "background", ANYTHING, recorded=False, is_ground=True)
-    return Region(0, end, Void(), "unmapped", Policy(unmapped=unmapped), is_ground=True)
+        return Region(0, end, background, "background", ANYTHING, recorded=False, is_background=True)
+    return Region(0, end, Void(), "unmapped", Policy(unmapped=unmapped), is_background=True)
 
 
 def _name(device: object, name: str | None) -> str:

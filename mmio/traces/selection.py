@@ -31,8 +31,8 @@ _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1, No
 
 
 @frozen(slots=True)
-class Place:
-    """Place of an access, as a person writes it.
+class PlacePattern:
+    """PlacePattern of an access, as a person writes it.
 
     `names`: a pattern with * and ? for a region, a register, or both ("uart.STATUS"). `offsets` of a region that
     `region` is a pattern for, "" for any; `addresses` of `space`.
@@ -137,8 +137,8 @@ class Selection:
     (range, set, tuple, list …) that must hold it; None stands for any.
     """
 
-    only: tuple[Place, ...] = ()
-    without: tuple[Place, ...] = ()
+    only: tuple[PlacePattern, ...] = ()
+    without: tuple[PlacePattern, ...] = ()
     direction: Direction | None = None
     since: int | None = None
     until: int | None = None
@@ -181,8 +181,8 @@ class Selection:
         numbers = {"width": list(width), "value": list(value), "thread": list(thread)}
         code = list(ip)
         return cls(
-            only=tuple(map(Place.parse, only)),
-            without=tuple(map(Place.parse, without)),
+            only=tuple(map(PlacePattern.parse, only)),
+            without=tuple(map(PlacePattern.parse, without)),
             direction=None if reads == writes else READ if reads else WRITE,
             since=None if since is None else nanoseconds(since),
             until=None if until is None else nanoseconds(until),

@@ -37,7 +37,7 @@ _pack: Final = ROW.pack
 
 
 @frozen(eq=False)
-class Site:
+class SharedFields:
     """Common part of the records of one instruction in one region.
 
     `extra`: the row's value field is the number of an entry in the side table.
@@ -73,7 +73,7 @@ class Trace(TraceView):
         self._events: list[Event] = [Started(0, 0, time_ns())]
         self._rows = bytearray()
         self._first_row = 0  # the sequence number of the first row held
-        self._sites: list[Site] = []
+        self._sites: list[SharedFields] = []
         self._site_numbers: dict[tuple[object, ...], int] = {}
         # By instruction pointer: what the last record there had in common with others, and its site's number.
         self._last: dict[int, tuple[tuple[object, ...], int]] = {}
@@ -286,7 +286,7 @@ class Trace(TraceView):
             with self._lock:
                 number = len(self._sites)
                 self._sites.append(
-                    Site(instruction, region, width, Direction(direction), space, flags, thread, ip, extra)
+                    SharedFields(instruction, region, width, Direction(direction), space, flags, thread, ip, extra)
                 )
                 self._site_numbers[key] = number
                 self._see(region, space)

@@ -90,7 +90,7 @@ DISTINCT: list[dict[str, Any]] = [
     {"alignment_check": True},
     {"max_iterations": 3},
     {"port_allowed": allow},
-    {"vouched": True},
+    {"bus_checks_answers": True},
     {"cache_size": 100},
 ]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mmio.__main__ import parser
-from mmio.commands.where import Place
+from mmio.commands.where import DevicePlace
 
 
 def test_the_program_may_come_without_dashes() -> None:
@@ -18,14 +18,14 @@ def test_targets() -> None:
     line = "run --device a.py:A@/dev/a --device b.py:B@ports:1 --map x --map /dev/mem:0x10+4 --range 0x1000+8 true"
     options = parser().parse_args(line.split())
     assert [device.file for device in options.device] == ["a.py", "b.py"]
-    assert options.map == [Place("file", "x", 0, None), Place("file", "/dev/mem", 0x10, 4)]
-    assert options.range == [Place("range", "", 0x1000, 8)]
+    assert options.map == [DevicePlace("file", "x", 0, None), DevicePlace("file", "/dev/mem", 0x10, 4)]
+    assert options.range == [DevicePlace("range", "", 0x1000, 8)]
 
 
 def test_ports_are_traced_from_a_programs_start() -> None:
     """trace has --ports, several times; attach and run have not."""
     options = parser().parse_args(["trace", "--ports", "0x70-0x71", "--ports", "0xcf8+8", "true"])
-    assert options.ports == [Place("ports", "", 0x70, 2), Place("ports", "", 0xCF8, 8)]
+    assert options.ports == [DevicePlace("ports", "", 0x70, 2), DevicePlace("ports", "", 0xCF8, 8)]
     for line in ("attach -p 1 --ports 1", "run --device a.py:A@x --ports 1 true"):
         with pytest.raises(SystemExit, match="2"):
             parser().parse_args(line.split())

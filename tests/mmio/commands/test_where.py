@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio.commands.where import FORMS, DeviceArgument, Place, addresses, device, forms, part_of_file, ports
+from mmio.commands.where import FORMS, DeviceArgument, DevicePlace, addresses, device, forms, part_of_file, ports
 
 EXAMPLES = {
-    "ports:FIRST+COUNT": ("ports:0x378+3", Place("ports", "", 0x378, 3)),
-    "ports:FIRST-LAST": ("ports:0x378-0x37a", Place("ports", "", 0x378, 3)),
-    "ports:PORT": ("ports:0x80", Place("ports", "", 0x80, 1)),
-    "range:START+LENGTH": ("range:0x7f0000000000+4K", Place("range", "", 0x7F0000000000, 4096)),
-    "PATH": ("/dev/uio*", Place("file", "/dev/uio*", 0, None)),
-    "PATH:OFFSET": ("/dev/mem:0xfe000000", Place("file", "/dev/mem", 0xFE000000, None)),
-    "PATH:OFFSET+LENGTH": ("/dev/mem:0xfe000000+0x1000", Place("file", "/dev/mem", 0xFE000000, 0x1000)),
+    "ports:FIRST+COUNT": ("ports:0x378+3", DevicePlace("ports", "", 0x378, 3)),
+    "ports:FIRST-LAST": ("ports:0x378-0x37a", DevicePlace("ports", "", 0x378, 3)),
+    "ports:PORT": ("ports:0x80", DevicePlace("ports", "", 0x80, 1)),
+    "range:START+LENGTH": ("range:0x7f0000000000+4K", DevicePlace("range", "", 0x7F0000000000, 4096)),
+    "PATH": ("/dev/uio*", DevicePlace("file", "/dev/uio*", 0, None)),
+    "PATH:OFFSET": ("/dev/mem:0xfe000000", DevicePlace("file", "/dev/mem", 0xFE000000, None)),
+    "PATH:OFFSET+LENGTH": ("/dev/mem:0xfe000000+0x1000", DevicePlace("file", "/dev/mem", 0xFE000000, 0x1000)),
 }
 
 
@@ -34,8 +34,8 @@ def test_every_form(form: str) -> None:
 )
 def test_paths_may_have_colons(path: str) -> None:
     """A path is one although a part of it looks like something else."""
-    assert part_of_file(path) == Place("file", path, 0, None)
-    assert part_of_file(f"{path}:0x10+2") == Place("file", path, 0x10, 2)
+    assert part_of_file(path) == DevicePlace("file", path, 0, None)
+    assert part_of_file(f"{path}:0x10+2") == DevicePlace("file", path, 0x10, 2)
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_the_wrong_part_is_pointed_at(text: str, pointed: str, problem: str) -> 
 
 def test_addresses() -> None:
     """--range takes a start and a length."""
-    assert addresses("0x1000+0x100") == Place("range", "", 0x1000, 0x100)
+    assert addresses("0x1000+0x100") == DevicePlace("range", "", 0x1000, 0x100)
     with pytest.raises(argparse.ArgumentTypeError, match="expected START\\+LENGTH"):
         addresses("0x1000")
 
 
 def test_ports() -> None:
     """--ports takes a first and a last one, or a count, or one port, and says so."""
-    assert ports("0x70-0x71") == ports("0x70+2") == Place("ports", "", 0x70, 2)
-    assert ports("0x80") == Place("ports", "", 0x80, 1)
+    assert ports("0x70-0x71") == ports("0x70+2") == DevicePlace("ports", "", 0x70, 2)
+    assert ports("0x80") == DevicePlace("ports", "", 0x80, 1)
     for wrong in ("", "0x70-", "0x70+0", "0x71-0x70", "0xffff+2", "rtc"):
         with pytest.raises(argparse.ArgumentTypeError, match="expected FIRST-LAST, FIRST\\+COUNT or PORT"):
             ports(wrong)
@@ -98,7 +98,7 @@ def test_ports_in_both_forms(first: int, count: int) -> None:
             with pytest.raises(argparse.ArgumentTypeError, match="ports end at 0xffff"):
                 device(spelling)
     else:
-        assert {device(spelling).place for spelling in spellings} == {Place("ports", "", first, count)}
+        assert {device(spelling).place for spelling in spellings} == {DevicePlace("ports", "", first, count)}
 
 
 @given(st.text())

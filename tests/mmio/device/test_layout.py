@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import DefinitionError, bit, field
-from mmio.device.layout import Layout, Place
+from mmio.device.layout import Layout, RegisterPlace
 
-CTRL = Place(0, 4, "CTRL", (bit("EN", 0), field("PSC", 15, 8)))
-STAT = Place(4, 4, "STAT", (bit("BUSY", 31),))
-LONE = Place(0x10, 2, "LONE")
+CTRL = RegisterPlace(0, 4, "CTRL", (bit("EN", 0), field("PSC", 15, 8)))
+STAT = RegisterPlace(4, 4, "STAT", (bit("BUSY", 31),))
+LONE = RegisterPlace(0x10, 2, "LONE")
 LAYOUT = Layout("Timer", [LONE, STAT, CTRL])
 
 
@@ -59,11 +59,11 @@ def test_a_value_is_described_as_far_as_it_was_moved(offset: int, width: int, va
 @given(st.sets(st.integers(0, 40)), st.integers(0, 40), st.sampled_from([1, 2, 4, 8, 16]))
 def test_a_cut_is_what_a_look_at_every_byte_finds(starts: set[int], offset: int, width: int) -> None:
     """Each byte is in the register that covers it, at its place there, or in a hole."""
-    places: list[Place] = []
+    places: list[RegisterPlace] = []
     for start in sorted(starts):
         length = 1 + start % 5
         if not places or places[-1].end <= start:
-            places.append(Place(start, length, f"R{start}"))
+            places.append(RegisterPlace(start, length, f"R{start}"))
     parts, holes = Layout("Any", places).cut(offset, width)
     seen = {}
     for index, first, length, at in parts:
@@ -79,18 +79,18 @@ def test_a_cut_is_what_a_look_at_every_byte_finds(starts: set[int], offset: int,
 def test_overlaps_name_both() -> None:
     """Registers share no bytes without a reason; the message says which reasons there are."""
     with pytest.raises(DefinitionError, match=r"^Timer: WIDE at 0x2\.\.0xa overlaps CTRL at 0x0\.\.0x4; two registers"):
-        Layout("Timer", [CTRL, Place(2, 8, "WIDE")])
+        Layout("Timer", [CTRL, RegisterPlace(2, 8, "WIDE")])
 
 
 def test_names_are_unique() -> None:
     """Two registers of one name could not be told apart in a trace."""
     with pytest.raises(DefinitionError, match=r"^Timer: CTRL at 0x8\.\.0xc has the same name as CTRL at 0x0\.\.0x4$"):
-        Layout("Timer", [Place(8, 4, "CTRL"), CTRL])
+        Layout("Timer", [RegisterPlace(8, 4, "CTRL"), CTRL])
 
 
 def test_family_is_the_name_without_its_index() -> None:
     """Elements of an array belong together; registers of a numbered block do not."""
-    assert [Place(0, 4, name).family for name in ("FIFO[3]", "CTRL", "CH[1].CTRL", "CH[1].FIFO[2]")] == [
+    assert [RegisterPlace(0, 4, name).family for name in ("FIFO[3]", "CTRL", "CH[1].CTRL", "CH[1].FIFO[2]")] == [
         "FIFO",
         "CTRL",
         "CH[1].CTRL",

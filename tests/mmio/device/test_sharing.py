@@ -22,7 +22,7 @@ from mmio import (
     field,
     register,
 )
-from mmio.device.layout import Layout, Place
+from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.sharing import Condition
 
 
@@ -219,8 +219,10 @@ def test_a_view_is_a_layout_of_what_is_there(
     rows: list[tuple[int, int, int]], state: int, offset: int, width: int
 ) -> None:
     """An access to a view is cut as in a layout that has only the registers that are there in that state."""
-    selector = Place(0x40, 1, "SEL")
-    places = [Place(at, length, f"R{i}", when=Condition("SEL", 3, bank)) for i, (at, length, bank) in enumerate(rows)]
+    selector = RegisterPlace(0x40, 1, "SEL")
+    places = [
+        RegisterPlace(at, length, f"R{i}", when=Condition("SEL", 3, bank)) for i, (at, length, bank) in enumerate(rows)
+    ]
     there = [evolve(place, when=None) for place in places if place.when and place.when.value == state]
     try:
         alone = Layout("Alone", there)

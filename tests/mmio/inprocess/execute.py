@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from emulate import Cpu
 from mmio.linux import libc
-from mmio.linux.trampoline import entry
+from mmio.linux.trampoline import trampoline
 from mmio.linux.xsave import AVX, OPMASK, XSave, components, vector_width
 from tests.native import compile_c
 
@@ -99,7 +99,7 @@ class Executor:
         ctypes.memmove(self._base, start, end - start)
         self._place = self._base + place - start
         self._call = CFUNCTYPE(None)(self._base)
-        ctypes.c_uint32.from_address(self._base + _STACK + 8).value = entry().control_words()[0]
+        ctypes.c_uint32.from_address(self._base + _STACK + 8).value = trampoline().control_words()[0]
 
     @property
     def ip(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from decode import READ, WRITE
 from emulate import Cpu, Emulator, Ram
 from mmio.inprocess.trapped_ranges import Territory
-from mmio.linux.trampoline import PORTS, TRAPS_START, entry
+from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
 from mmio.space.region import Region
 from mmio.traces.trace import Trace
 from tests.mmio.inprocess.models import Bytes
@@ -25,7 +25,7 @@ def claimed(territory: Territory, start: int, owner: Somebody, length: int = 0x1
 
 def test_entry_knows_the_range() -> None:
     """The entry is told the range from the lowest to the highest page, and whether there are ports."""
-    words = entry().words
+    words = trampoline().words
     territory, owner = Territory(), Somebody()
     low, high = claimed(territory, 0x10000, owner), claimed(territory, 0x50000, owner, 0x10)
     port = territory.space.map_ports(0x70, 2, Bytes(2))

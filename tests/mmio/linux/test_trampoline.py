@@ -9,7 +9,7 @@ import pytest
 
 from decode import decode
 from mmio.inprocess import ioremap
-from mmio.linux.trampoline import entry, listing
+from mmio.linux.trampoline import listing, trampoline
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 
@@ -102,7 +102,7 @@ def test_listing_is_what_the_bytes_say() -> None:
 
 def test_cpuid() -> None:
     """CPUID answers, for instance with the maker's name, whoever that is."""
-    _, b, c, d = entry().cpuid(0)
+    _, b, c, d = trampoline().cpuid(0)
     maker = b"".join(word.to_bytes(4, "little") for word in (b, d, c)).decode()
     assert f": {maker}\n" in Path("/proc/cpuinfo").read_text()
 

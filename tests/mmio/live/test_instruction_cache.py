@@ -11,7 +11,7 @@ from mmio.errors import AccessError
 from mmio.inprocess import Mapping, ioremap
 from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
-from mmio.live.instruction_cache import Sites
+from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RIP
 from tests.mmio.inprocess.models import Bytes
 
@@ -89,7 +89,7 @@ class Elsewhere:
 
 def test_address_that_does_not_explain_the_fault() -> None:
     """An instruction seen for the first time is refused when it would not touch the page that faulted."""
-    site = Sites()[int.from_bytes(LOAD.ljust(8, b"\x90"), "little")]
+    site = InstructionCache()[int.from_bytes(LOAD.ljust(8, b"\x90"), "little")]
     frame = Elsewhere(0x401000)
     with pytest.raises(AccessError) as caught:
         site.run(frame, None)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_address_that_does_not_explain_the_fault() -> None:
 
 def test_memory_is_bounded() -> None:
     """However many distinct instructions fault: the sites of both generations are at most `SIZE`."""
-    sites = Sites()
+    sites = InstructionCache()
     for number in range(SIZE + 500):
         sites[int.from_bytes(b"\x8b\x87" + number.to_bytes(4, "little") + b"\x90\x90", "little")]
         assert len(sites) <= SIZE
@@ -108,7 +108,7 @@ def test_memory_is_bounded() -> None:
 
 def test_a_site_of_the_older_generation_is_still_known() -> None:
     """It comes back as it was, and its first fault is not checked a second time."""
-    sites = Sites()
+    sites = InstructionCache()
     word = int.from_bytes(LOAD.ljust(8, b"\x90"), "little")
     sites[word]
     known = sites[word]

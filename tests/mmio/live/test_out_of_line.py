@@ -17,7 +17,7 @@ from emulate.flags import undefined
 from mmio.inprocess import Mapping, ioremap
 from mmio.inprocess.mapping import _trap
 from mmio.live import out_of_line
-from mmio.live.instruction_cache import Site, Sites
+from mmio.live.instruction_cache import CachedInstruction, InstructionCache
 from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
@@ -52,11 +52,11 @@ def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     known = _trap()._sites
     if request.param == "native":
 
-        def natively(sites: Sites, code: bytes) -> Site:
+        def natively(sites: InstructionCache, code: bytes) -> CachedInstruction:
             instruction = decode(code)
-            return Site(instruction, out_of_line.completion(UnsupportedInstruction(instruction)))
+            return CachedInstruction(instruction, out_of_line.completion(UnsupportedInstruction(instruction)))
 
-        monkeypatch.setattr(Sites, "_site", natively)
+        monkeypatch.setattr(InstructionCache, "_site", natively)
         known.clear()
     yield request.param
     known.clear()

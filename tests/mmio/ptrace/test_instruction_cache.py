@@ -6,7 +6,7 @@ from decode import InvalidInstruction
 from decode.cache import SIZE
 from mmio.ptrace import instruction_cache
 from mmio.ptrace.frame import SLOTS, Frame
-from mmio.ptrace.instruction_cache import Sites, site_of
+from mmio.ptrace.instruction_cache import TracedInstructionCache, site_of
 
 RAX, RCX, RSI, RDI, RIP = SLOTS[0], SLOTS[1], SLOTS[6], SLOTS[7], SLOTS[16]
 
@@ -44,7 +44,7 @@ def test_what_the_emulator_does_not_do_has_no_run() -> None:
 
 
 def test_equal_bytes_are_one_site() -> None:
-    """Sites are made once for the same bytes in the same mode."""
+    """TracedInstructionCache are made once for the same bytes in the same mode."""
     assert site_of(b"\x8b\x07", 64) is site_of(b"\x8b\x07", 64)
     assert site_of(b"\x8b\x07", 64) is not site_of(b"\x8b\x07", 32)
 
@@ -57,8 +57,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         return b"\x8b\x87" + address.to_bytes(4, "little") + bytes(9)
 
     monkeypatch.setattr(instruction_cache, "read_memory", code)
-    monkeypatch.setattr(Sites, "_is_text", lambda *_: True)
-    frame, known = Frame(0), Sites()
+    monkeypatch.setattr(TracedInstructionCache, "_is_text", lambda *_: True)
+    frame, known = Frame(0), TracedInstructionCache()
     for place in range(SIZE + 500):
         frame.regs[RIP] = place
         known.at(frame)

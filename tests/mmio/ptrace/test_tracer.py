@@ -12,7 +12,7 @@ from decode import READ, WRITE
 from emulate import UnsupportedInstruction
 from mmio.ptrace import Tracer
 from mmio.ptrace.faults import MissedAccess
-from mmio.ptrace.instruction_cache import Site
+from mmio.ptrace.instruction_cache import TracedInstruction
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS
@@ -260,7 +260,7 @@ def test_a_tracer_runs_again(tmp_path: Path) -> None:
 
 def test_an_access_that_cannot_be_explained_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the instruction does not touch the address that faulted, as we reckon, nothing is done but to say so."""
-    monkeypatch.setattr(Site, "reaches", lambda site, frame, address: False)
+    monkeypatch.setattr(TracedInstruction, "reaches", lambda site, frame, address: False)
     path = device_file(tmp_path)
     tracer = Tracer()
     tracer.map_file(str(path))

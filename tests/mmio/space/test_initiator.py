@@ -232,4 +232,4 @@ def test_a_space_vouches_for_its_devices(code: str, answer: object) -> None:
     space.map_ports(0x70, 4, Answering(answer), "broken")
     cpu = Cpu(rdi=0x10, rsi=0x10, rdx=0x70, rcx=1, k1=1)
     with pytest.raises(DeviceError, match="the device answered"):
-        Emulator(space, vouched=True).step(cpu, bytes.fromhex(code))
+        Emulator(space, bus_checks_answers=True).step(cpu, bytes.fromhex(code))

@@ -20,7 +20,7 @@ def _region(start: int, length: int, name: str = "region", priority: int = 0, po
 
 
 def _map(*regions: Region) -> RangeMap:
-    ranges = RangeMap(Region(0, END, Void(), "ground", Policy(), is_ground=True))
+    ranges = RangeMap(Region(0, END, Void(), "ground", Policy(), is_background=True))
     for region in regions:
         ranges.add(region)
     return ranges
@@ -173,7 +173,7 @@ def test_an_overlay_ends_a_region_whose_bytes_are_watched() -> None:
 
 def test_blocks_do_not_show() -> None:
     """With thousands of regions, mapped and unmapped in any order, each is found and the rest is ground."""
-    ranges = RangeMap(Region(0, 1 << 20, Void(), "ground", Policy(), is_ground=True))
+    ranges = RangeMap(Region(0, 1 << 20, Void(), "ground", Policy(), is_background=True))
     order = [number * 377 % 2000 for number in range(2000)]
     regions = {number: _region(0x100 * number, 0x80, str(number)) for number in order}
     for number in order:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from decode import READ, READ_WRITE, WRITE
 from mmio.records.events import Mark, Record
 from mmio.records.symbols import Location
-from mmio.traces.selection import Code, Place, Selected, Selection, nanoseconds, span
+from mmio.traces.selection import Code, PlacePattern, Selected, Selection, nanoseconds, span
 from tests.mmio.sample_traces import START, access, accesses
 
 STATUS = access()
@@ -50,13 +50,13 @@ ALL = {"status": STATUS, "element": ELEMENT, "cmos": CMOS, "nowhere": NOWHERE}
 )
 def test_place(place: str, touched: str) -> None:
     """A place goes by its names, its offsets or its addresses, and has every access that touches one byte of it."""
-    assert " ".join(name for name, each in ALL.items() if Place.parse(place).has(each)) == touched
+    assert " ".join(name for name, each in ALL.items() if PlacePattern.parse(place).has(each)) == touched
 
 
 def test_part_of_a_register() -> None:
     """A part of a register has the name that records give it, whatever its offset."""
     part = access(register="CTRL+1", offset=1, width=1)
-    assert [Place.parse(text).has(part) for text in ("CTRL+1", "timer.CTRL+1", "timer+1", "CTRL+2", "CTRL")] == [
+    assert [PlacePattern.parse(text).has(part) for text in ("CTRL+1", "timer.CTRL+1", "timer+1", "CTRL+2", "CTRL")] == [
         True,
         True,
         True,
@@ -68,7 +68,9 @@ def test_part_of_a_register() -> None:
 def test_place_across_registers() -> None:
     """An access across two registers is to both."""
     both = access(register="dma[1].CTRL..dma[1].STAT")
-    assert [Place.parse(text).has(both) for text in ("dma[1].CTRL", "dma.STAT", "timer.dma[1].STAT", "dma[0].*")] == [
+    assert [
+        PlacePattern.parse(text).has(both) for text in ("dma[1].CTRL", "dma.STAT", "timer.dma[1].STAT", "dma[0].*")
+    ] == [
         True,
         True,
         True,
@@ -80,7 +82,7 @@ def test_place_across_registers() -> None:
 def test_no_place(text: str) -> None:
     """What is no place is an error that shows what one looks like."""
     with pytest.raises(ValueError, match=r"expected a (place such as 'uart'|number such as 0x10|range that ends)"):
-        Place.parse(text)
+        PlacePattern.parse(text)
 
 
 @given(st.integers(0, 1 << 64), st.integers(1, 1 << 20))

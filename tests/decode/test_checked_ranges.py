@@ -15,6 +15,7 @@ from iced_x86 import Code_
 
 from decode import accesses, checked_ranges, decode
 from emulate import Cpu
+from mmio.live.vendor import cpu_vendor
 from tests.cases.build import random_case
 from tests.cases.forms import CODE_NAMES, Unbuildable, all_codes, operation
 from tests.oracle.case import CannotRun, Case, Signal
@@ -50,7 +51,7 @@ def page_fault(case: Case) -> Signal | None:
 
 def explained(case: Case, fault: Signal) -> bool:
     """Whether a page fault's address is one that the instruction is said to check; in code is the program's own."""
-    instruction = decode(case.code, case.bits)
+    instruction = decode(case.code, case.bits, cpu_vendor())
     ranges = islice(checked_ranges(instruction, cpu_of(case)), SOME)
     mask = (1 << (64 if case.bits == 64 else 32)) - 1
     return any(fault.address - start & mask < (width or 1) for start, width in ranges)

@@ -51,6 +51,12 @@ REGRESSIONS: Final[dict[str, Case]] = {
     "vpgatherqd faults with a mask that is not all ones": Case(
         bytes.fromhex("c4e269910c0500304000"), vectors=VectorState().replaced(zmm1=0, zmm0=0)
     ),
+    "clzero of a line that begins before its segment": Case(
+        bytes.fromhex("0f01fc"), bits=16, regs={"rax": 0x2F}, window=LOW, bases=REAL | {"ds": 0x20010}, ip=0x100
+    ),
+    "clzero of a line that ends beyond the segment's limit": Case(
+        bytes.fromhex("0f01fc"), bits=16, regs={"rax": 0xFFF0}, window=LOW, bases=REAL | {"ds": 0x12010}, ip=0x100
+    ),
     "leave reads across 4 GiB": Case(bytes.fromhex("66c9"), bits=32, regs={"rbp": 0xFFFFFFFF}),
     "movsxd to a word at the end of memory": Case(
         bytes.fromhex("666300"), regs={"rax": 0x402FFE}, window=Window(patches={0x2FFE: b"\0\0"})

@@ -63,6 +63,32 @@ def test_an_instruction_that_only_checks_a_page_makes_no_record(tmp_path: Path, 
 
 
 @both
+def test_a_fault_beside_the_accesses_is_completed(tmp_path: Path, engine: str) -> None:
+    """What faults at a trapped page and accesses only memory beside it is completed there, and makes no record."""
+    device_file(tmp_path)
+    body = """
+    int main(int argc, char **argv) {
+        char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
+        for (int side = -1; side < 2; side += 2)
+            if (mmap(p + side * 4096, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+                return 1;
+        char *before = p - 16, *after = p + 4096, mask[16] __attribute__((aligned(16))) = {[0] = -1, [3] = -128};
+        memset(before, 1, 16);
+        asm volatile("movdqa (%0), %%xmm2; pxor %%xmm1, %%xmm1; maskmovdqu %%xmm2, %%xmm1"
+            :: "r"(mask), "D"(p - 4) : "xmm1", "xmm2", "memory");
+        printf("%d%d%d%d ", before[12], before[13], before[14], before[15]);
+        long top, frame;
+        asm volatile("mov %%rsp, %%r12; mov %%rbp, %%r13; mov %2, %%rsp; mov $7, %%ebp; enter $64, $0;"
+            "mov %%rsp, %0; mov %%rbp, %1; mov %%r12, %%rsp; mov %%r13, %%rbp"
+            : "=&r"(top), "=&r"(frame) : "r"(after + 16) : "r12", "r13", "memory");
+        printf("%ld %ld %ld", (long)p + 4096 - top, frame - (long)after, *(long *)(after + 8));
+        return 0;
+    }"""
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(body), "device"])
+    assert (run.status, run.output, run.accesses) == (0, "0110 56 8 7", []), run.complaints
+
+
+@both
 @pytest.mark.cpu("CLZERO")
 def test_clzero_is_one_write_of_a_line(tmp_path: Path, engine: str) -> None:
     """CLZERO writes 64 zero bytes at the start of its line."""

@@ -51,7 +51,8 @@ def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) ->
         f"guests with these CPU models: {', '.join(guests)}. In a guest the emulated CPU judges pagetrap as a real one "
         "does: registers, defined flags, memory, faults. Listed is what differs there, and where a real CPU "
         f"({host_cpu()}), on the same cases, agrees with pagetrap. Much follows from what QEMU leaves out on purpose: "
-        "alignment checks (EFLAGS.AC, SSE operands), the limits of segments, unmasked floating-point exceptions.",
+        "alignment checks (EFLAGS.AC, SSE operands), the limits of segments, unmasked floating-point exceptions. "
+        "In the lines below, silicon is what the guest took for its CPU.",
         120,
     )
     for verdict, title in (
@@ -68,7 +69,7 @@ def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) ->
         if verdict is Verdict.OPEN:
             yield "The real CPU does not have these forms."
             yield ""
-        yield "| mnemonic | cases that differ | for example | what differs (silicon is the emulated CPU) | case |"
+        yield "| mnemonic | cases that differ | for example | what differs | case |"
         yield "|---|---|---|---|---|"
         for mnemonic, departure in sorted(found.items()):
             yield f"| {mnemonic} | {_counts(departure)} | {_example(departure.simplest)} |"

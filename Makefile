@@ -17,12 +17,12 @@ ENGINE ?= pagetrap
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage campaign mutants fuzz docs clean python compiler
+.PHONY: help demo test bench coverage campaign test-cpus mutants fuzz docs clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
 	@echo "make TARGET [PYTHON=python3.12] [CC=clang]"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: compiler $(DEMO)  ## Run a C network card driver against a card written in Python
 	@CC='$(CC)' $(BIN)/python examples/nic/demo.py
@@ -42,6 +42,9 @@ coverage: compiler $(TEST)  ## Show which branches of decode and emulate their t
 
 campaign: $(TEST)  ## Compare with the CPU by the hundred thousand: CASES=200 a form, SEED=1, ENGINE=unicorn, BITS=64
 	$(BIN)/python -m tests.campaign --cases $(CASES) --seed $(SEED) --engine $(ENGINE) $(if $(BITS),--bits $(BITS))
+
+test-cpus: compiler $(TEST)  ## Run the suites on emulated CPUs, MODELS='Nehalem max'; the CPU at hand judges what differs
+	CC='$(CC)' $(BIN)/python -m tests.cpus $(if $(filter command%,$(origin CASES)),--cases $(CASES)) --seed $(SEED) $(MODELS)
 
 mutants: $(TEST)  ## Break the emulator in known ways and see that the laws notice
 	$(BIN)/python -m tests.mutants

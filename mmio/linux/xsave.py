@@ -54,10 +54,25 @@ class Component(NamedTuple):
 
 
 @cache
+def has_xsave() -> bool:
+    """Return whether the kernel saves registers with XSAVE; on CPUs before it, FXSAVE (CPUID leaf 01H, OSXSAVE)."""
+    return bool(trampoline().cpuid(1)[2] & _OSXSAVE)
+
+
+@cache
+def area_size() -> int:
+    """Return the size in bytes of the area that ptrace exchanges: without XSAVE that of FXSAVE, 512.
+
+    CPUID leaf 0DH must not be asked then: above its highest leaf, an Intel CPU answers with that of another.
+    """
+    return trampoline().cpuid(0xD)[1] if has_xsave() else _LEGACY_SIZE
+
+
+@cache
 def components() -> dict[int, Component]:
     """Return the components this CPU has and the kernel saves, by their bit (CPUID leaf 0DH, SDM vol. 1, 13.2)."""
     found = {_X87: Component(_STACK, 128), _SSE: Component(_XMM, 256)}
-    if trampoline().cpuid(1)[2] & _OSXSAVE:
+    if has_xsave():
         enabled = trampoline().cpuid(0xD)[0]
         for bit in (AVX, OPMASK, ZMM_HI256, HI16_ZMM):
             if enabled >> bit & 1:

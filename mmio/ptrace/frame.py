@@ -8,8 +8,7 @@ import ctypes
 from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
-from mmio.linux.trampoline import trampoline
-from mmio.linux.xsave import XSave
+from mmio.linux.xsave import XSave, area_size, has_xsave
 from mmio.live.xsave_frame import XSaveFrame
 from mmio.ptrace import ptrace_requests
 
@@ -82,7 +81,7 @@ class Frame(XSaveFrame):
         """Give the thread these registers. Raises ProcessLookupError when it is gone."""
         ptrace_requests.request(ptrace_requests.SETREGS, self.pid, 0, addressof(self.regs))
         if self.fetched:
-            self._exchange(ptrace_requests.SETREGSET)
+            self._exchange(ptrace_requests.SETREGSET, ptrace_requests.SETFPREGS)
             self.fetched = False
 
     def saved(self) -> bytes:
@@ -97,14 +96,17 @@ class Frame(XSaveFrame):
     def xsave(self) -> XSave:
         """The XSAVE area: all registers but the general ones."""
         if self._area is None:
-            size = trampoline().cpuid(0xD, 0)[1]
+            size = area_size()
             self._area = (c_char * size)()
             self._xsave = XSave(addressof(self._area), size)
         if not self.fetched:
-            self._exchange(ptrace_requests.GETREGSET)
+            self._exchange(ptrace_requests.GETREGSET, ptrace_requests.GETFPREGS)
             self.fetched = True
         return self._xsave
 
-    def _exchange(self, number: int) -> None:
+    def _exchange(self, number: int, legacy: int) -> None:
+        if not has_xsave():  # the kernel has no such register set then, only the area of FXSAVE
+            ptrace_requests.request(legacy, self.pid, 0, addressof(self._area))
+            return
         vector = (c_uint64 * 2)(addressof(self._area), len(self._area))
         ptrace_requests.request(number, self.pid, ptrace_requests.XSTATE, addressof(vector))

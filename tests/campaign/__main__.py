@@ -11,11 +11,14 @@ import fnmatch
 import sys
 from pathlib import Path
 
+from tests.campaign import cpus
 from tests.campaign.report import verification
-from tests.campaign.run import Campaign, forms, identity
+from tests.campaign.run import Campaign, forms, host_cpu, identity
 from tests.campaign.tally import State
 from tests.campaign.trial import MODES
 from tests.campaign.unicorn_report import departures, is_comparable
+from tests.oracle.hidden import hidden
+from tests.oracle.host import vendor
 
 _PAGES = {
     "pagetrap": (Path("verification.json"), Path("docs/verification.md"), verification),
@@ -50,6 +53,8 @@ def main() -> None:
         for kind, mismatch in state.tallies[name].mismatches.items() if options.forms and name in state.tallies else ():
             print(f"{name}, {kind}: {mismatch.text}", mismatch.case, *mismatch.lines, sep="\n    ")
     if not options.forms and options.state is None:
+        if options.engine == "pagetrap" and options.bits is None and not hidden():
+            cpus.record([cpus.row_of(state, host_cpu(), vendor(), silicon=True)])
         page.write_text(write(state))
         print(f"{page} is written")
 

@@ -9,6 +9,7 @@ from textwrap import wrap
 from iced_x86 import Code, OpCodeInfo
 
 from emulate.coverage import coverage
+from tests.campaign import cpus
 from tests.campaign.run import forms
 from tests.campaign.tally import State
 from tests.campaign.trial import MODES
@@ -45,6 +46,7 @@ def _lines(state: State) -> Iterator[str]:
     yield f"| forms that differ | {len(wrong):,} |"
     yield f"| sources | {state.identity['sources']} |"
     yield ""
+    yield from cpus.table(cpus.load())
     yield "## Mismatches"
     yield ""
     if not wrong:

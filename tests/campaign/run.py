@@ -27,7 +27,7 @@ from tests.campaign.tally import Mismatch, State, Tally
 from tests.campaign.trial import MODES, Subject, Trial, Verdict, make_case, mode_of_case
 from tests.cases.forms import CODE_NAMES, Unbuildable, all_codes, operation
 from tests.oracle.case import Case
-from tests.oracle.hidden import hidden, needed
+from tests.oracle.hidden import hidden, needed, taken_for_others
 from tests.oracle.silicon import SiliconEngine
 
 ROUND = 50
@@ -150,6 +150,9 @@ def tally_of(trial: Trial, stretch: Stretch, seed: int, bits: int | None) -> Tal
             continue
         if needed(stretch.code) & hidden():
             tally.count(mode, Verdict("not run", ("its CPU feature is hidden",)))
+            continue
+        if needed(stretch.code) & taken_for_others():
+            tally.count(mode, Verdict("not run", ("this CPU takes it for another instruction",)))
             continue
         try:
             case = make_case(seed, stretch.code, name, number)

@@ -135,10 +135,16 @@ class State:
     def load(cls, path: Path, identity: dict[str, Any]) -> State:
         """Go on with the campaign in a file, or begin one: where there is none, or another."""
         if path.exists():
-            data = json.loads(path.read_text())
-            if data["identity"] == identity:
-                return cls(identity, {name: Tally.of_json(tally) for name, tally in data["forms"].items()})
+            known = cls.read(path)
+            if known.identity == identity:
+                return known
         return cls(identity, {})
+
+    @classmethod
+    def read(cls, path: Path) -> State:
+        """Return the campaign in a file, of whatever CPU."""
+        data = json.loads(path.read_text())
+        return cls(data["identity"], {name: Tally.of_json(tally) for name, tally in data["forms"].items()})
 
     def save(self, path: Path) -> None:
         """Write everything down, at once or not at all."""

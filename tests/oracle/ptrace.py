@@ -21,8 +21,9 @@ _ptrace.restype = ctypes.c_long
 _ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 
 # linux/ptrace.h, asm/ptrace-abi.h
-_GETREGS, _SETREGS, _SETOPTIONS, _GETSIGINFO = 12, 13, 0x4200, 0x4202
+_GETREGS, _SETREGS, _GETFPREGS, _SETFPREGS, _SETOPTIONS, _GETSIGINFO = 12, 13, 14, 15, 0x4200, 0x4202
 _GETREGSET, _SETREGSET, _XSTATE_NOTE = 0x4204, 0x4205, 0x202
+_FXSAVE_SIZE = 512
 _SINGLESTEP = 9
 _OPTIONS = 0x100000 | 1  # EXITKILL: the child dies with us. TRACESYSGOOD: system calls stop it distinguishably.
 
@@ -110,14 +111,17 @@ class Tracee:
         self._request(_SETREGS, 0, self._address)
 
     def load_xstate(self, buffer: ctypes.Array[ctypes.c_char]) -> None:
-        """Fetch the child's XSAVE area, in the standard format."""
-        self._exchange_xstate(_GETREGSET, buffer)
+        """Fetch the child's XSAVE area, in the standard format; for a buffer of 512 bytes, that of FXSAVE."""
+        self._exchange_xstate(_GETREGSET, _GETFPREGS, buffer)
 
     def store_xstate(self, buffer: ctypes.Array[ctypes.c_char]) -> None:
-        """Give the child the XSAVE area in `buffer`."""
-        self._exchange_xstate(_SETREGSET, buffer)
+        """Give the child the area in `buffer`, as `load_xstate` fetches it."""
+        self._exchange_xstate(_SETREGSET, _SETFPREGS, buffer)
 
-    def _exchange_xstate(self, request: int, buffer: ctypes.Array[ctypes.c_char]) -> None:
+    def _exchange_xstate(self, request: int, legacy: int, buffer: ctypes.Array[ctypes.c_char]) -> None:
+        if len(buffer) == _FXSAVE_SIZE:
+            self._request(legacy, 0, ctypes.addressof(buffer))
+            return
         vector = _IoVec(ctypes.addressof(buffer), len(buffer))
         self._request(request, _XSTATE_NOTE, ctypes.addressof(vector))
 

@@ -205,7 +205,8 @@ class SiliconEngine:
         cell = self._cell
         cell.place(address & -BLOCK, case.window.base, case.window.pages * PAGE, case.window.absent)
         bases = case.segment_bases()
-        with_bases = case.bits == 16 or (case.bits == 32 and any(bases[:4]))
+        # FS and GS too: without FSGSBASE a base that ptrace sets does not outlive a selector that is not null.
+        with_bases = case.bits == 16 or (case.bits == 32 and any(bases))
         if with_bases:
             cell.describe(case.bits, bases)
         start = address % BLOCK

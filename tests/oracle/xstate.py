@@ -20,6 +20,8 @@ Cpuid = Callable[[int, int], tuple[int, int, int, int]]
 
 _FCW, _MXCSR, _ST, _XMM, _HEADER = 0, 24, 32, 160, 512
 _X87_BIT, _SSE_BIT = 0b1, 0b10
+_LEGACY_SIZE = 512
+_OSXSAVE = 1 << 27  # of CPUID.01H:ECX
 _YMM, _OPMASK, _ZMM_UPPER, _ZMM_16_TO_31 = 2, 5, 6, 7  # state components, by their bit in XCR0
 _FEATURE_OF = {_YMM: "AVX", _OPMASK: "AVX512F", _ZMM_UPPER: "AVX512F", _ZMM_16_TO_31: "AVX512F"}
 _MXCSR_MASK_AT = 28
@@ -29,7 +31,8 @@ _MXCSR_MASK_AT = 28
 class Layout:
     """The XSAVE area of this machine: its size, and the offset of each optional component it has.
 
-    `header` is the XSTATE_BV of an area that has them all, `bits` a one for each bit of vector state that is there.
+    On a CPU without XSAVE it is the area of FXSAVE, which has no header. `header` is the XSTATE_BV of an area that has
+    all components, `bits` a one for each bit of vector state that is there.
     """
 
     size: int
@@ -51,7 +54,12 @@ class Layout:
 
     @classmethod
     def of_host(cls, cpuid: Cpuid) -> Layout:
-        """Read the layout from CPUID leaf 0xD, without the components of hidden features."""
+        """Read the layout from CPUID leaf 0xD, without the components of hidden features.
+
+        Without XSAVE that leaf is above the highest one, and an Intel CPU answers with another's data.
+        """
+        if not cpuid(1, 0)[2] & _OSXSAVE or "XSAVE" in hidden():
+            return cls(_LEGACY_SIZE, {})
         supported, size, _, _ = cpuid(0xD, 0)
         parts = [part for part, feature in _FEATURE_OF.items() if supported >> part & 1 and feature not in hidden()]
         return cls(size, {part: cpuid(0xD, part)[1] for part in parts})
@@ -80,7 +88,8 @@ class Layout:
             if offset is not None:
                 data = b"".join(pieces)
                 view[offset : offset + len(data)] = data
-        struct.pack_into("<QQ", buffer, _HEADER, self.header, 0)
+        if self.size > _LEGACY_SIZE:
+            struct.pack_into("<QQ", buffer, _HEADER, self.header, 0)
 
     def unpack(self, buffer: ctypes.Array[ctypes.c_char], before: VectorState) -> VectorState:
         """Read a state from `buffer`; registers this machine does not have stay as they were `before`."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from iced_x86 import Code
 
+from tests.oracle import hidden as hiding
+from tests.oracle import xstate
 from tests.oracle.case import ALL_VECTOR_BITS, Case, Outcome, VectorState, compare
-from tests.oracle.hidden import VARIABLE, hidden, needed
+from tests.oracle.hidden import VARIABLE, hidden, needed, taken_for_others
+from tests.oracle.host import need_silicon
+from tests.oracle.silicon import SiliconEngine
 from tests.oracle.xstate import Layout
 
 YMM, OPMASK, ZMM_HI256, HI16_ZMM = 2, 5, 6, 7
@@ -49,6 +54,15 @@ def test_a_feature_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         hide(monkeypatch, "AVX1024")
 
 
+def test_instructions_that_an_old_cpu_takes_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where CPUID does not tell of LZCNT, BMI1, XOP, TBM and LWP, their forms are not judged: they raise no #UD."""
+    answers = {0: 6, 0x80000001: 0}
+    monkeypatch.setattr(hiding, "entry", lambda: SimpleNamespace(cpuid=lambda leaf: (answers[leaf],) * 4))
+    assert taken_for_others.__wrapped__() == {"BMI1", "LWP", "LZCNT", "TBM", "XOP"}
+    answers = {0: 7, 7: 1 << 3, 0x80000001: 1 << 5}
+    assert taken_for_others.__wrapped__() == {"LWP", "TBM", "XOP"}
+
+
 def test_needs_of_a_form() -> None:
     """A form's features are those iced-x86 knows."""
     assert needed(Code.MOVBE_R32_M32) == {"MOVBE"}
@@ -69,6 +83,28 @@ def test_only_the_bits_of_a_layout_are_compared(parts: tuple[int, ...], low: int
         for bit in range(64 if name == "k5" else 512):
             ours = Outcome("ours", (0,) * 16, 0, 2, (0,) * 6, b"", zeros.replaced(**{name: 1 << bit}))
             assert bool(compare(Case(b""), silicon, ours)) == (bit < count), (name, bit)
+
+
+def test_a_cpu_without_xsave_has_the_area_of_fxsave() -> None:
+    """Leaf 0DH is not asked where CPUID does not tell of XSAVE: Intel CPUs would answer with another leaf's data."""
+
+    def cpuid(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        assert (leaf, subleaf) == (1, 0)
+        return 0, 0, 0, 0
+
+    layout = Layout.of_host(cpuid)
+    assert (layout.size, layout.offsets, layout.bits.vector[0]) == (512, {}, (1 << 128) - 1)
+
+
+def test_vector_state_by_way_of_fxsave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With XSAVE hidden, XMM, MXCSR and x87 registers still go to the CPU and come back, and nothing else is judged."""
+    need_silicon()
+    monkeypatch.setattr(xstate, "hidden", lambda: frozenset(("XSAVE",)))
+    state = VectorState().replaced(mxcsr=0x1FA0, fsw=0x3800, ftw=0xFF)
+    with SiliconEngine() as engine:
+        outcome = engine.run(Case(b"\x90", vectors=state))
+    assert outcome.vectors == state
+    assert outcome.vector_bits.vector == ((1 << 128) - 1,) * 16 + (0,) * 16
 
 
 @pytest.mark.cpu("AVX")

@@ -325,7 +325,7 @@ def test_close_leaves_no_process() -> None:
     ("case", "reason"),
     [
         (Case(b"\x90", rflags=0x302), "trap flag"),
-        (Case(b"\x90", ip=0x11FFF), "block"),
+        (Case(b"\x66\x90", ip=0x11FFF), "block"),
         (Case(b"\x90", ip=0x400100), "absent page"),
     ],
 )

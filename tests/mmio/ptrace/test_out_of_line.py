@@ -1,9 +1,13 @@
 """Instructions a traced thread completes natively, in a copy in its own memory."""
 
+import math
+import struct
 from collections import Counter
 from pathlib import Path
 
-from mmio.ptrace import Tracer
+import pytest
+
+from mmio.ptrace import Tracer, frame
 from tests.mmio.ptrace.programs import device_file, program, program_32, run
 from tests.mmio.ptrace.sources import MISALIGNED, NATIVE
 
@@ -43,3 +47,23 @@ def test_32_bit_code_too(tmp_path: Path) -> None:
     assert run(tracer, program_32(source), tmp_path / "device").status == 0x37F & 0xFF
     native = Counter((a.letter, a.width, a.text.split()[0]) for a in tracer.trace if a.notes == "native")
     assert native == {("R", 16, "sqrtps"): 100, ("W", 28, "fnstenv"): 100, ("R", 28, "fldenv"): 100}
+
+
+def test_a_cpu_without_xsave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel has no XSAVE area to give, vector and x87 registers come and go by that of FXSAVE."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        float out[4] __attribute__((aligned(16)));
+        for (int i = 0; i < 4; i++) ((volatile float *)p)[i] = (i + 1) * (i + 1);
+        __asm__ volatile("movups (%1),%%xmm3; sqrtps %%xmm3,%%xmm3; movaps %%xmm3,%0" : "=m"(out) : "r"(p) : "xmm3");
+        __asm__ volatile("movaps %0,%%xmm4; movups %%xmm4,(%1); fldpi; fstpl 16(%1)"
+            : : "m"(out), "r"(p) : "memory", "xmm4");
+        return 0;
+    }"""
+    monkeypatch.setattr(frame, "has_xsave", lambda: False)
+    monkeypatch.setattr(frame, "area_size", lambda: 512)
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(source), tmp_path / "device").status == 0
+    contents = (tmp_path / "device").read_bytes()
+    assert struct.unpack_from("<4fd", contents) == (1, 2, 3, 4, math.pi)

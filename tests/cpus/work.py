@@ -1,0 +1,77 @@
+"""What a guest does: a campaign of few cases of every form, and the suites; and what came of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import attrs
+
+TOP = Path(__file__).parents[2]
+# tests/emulate/test_silicon.py is the law that the campaign checks, with other cases of the same forms.
+SUITES = (
+    *("tests/decode", "tests/emulate", "--ignore=tests/emulate/test_silicon.py"),
+    *("tests/mmio/formats", "tests/mmio/inprocess", "tests/mmio/ptrace"),
+)
+STATE, JUNIT, CPUINFO = "verification.json", "junit.xml", "cpuinfo"
+_EXAMPLES = 2
+_TIMEOUT = 3600  # seconds a test, of which natively the longest takes some twenty
+
+
+def script(cases: int, seed: int, suites: bool) -> str:
+    """Return the shell script that a guest runs; what it writes goes to /mnt."""
+    python = shlex.quote(sys.executable)
+    lines = [
+        "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root",
+        f"export PAGETRAP_EXAMPLES={_EXAMPLES}",
+        f"cd {shlex.quote(str(TOP))}",
+        f"cp /proc/cpuinfo /mnt/{CPUINFO}",
+        f"{python} -m tests.campaign --cases {cases} --seed {seed} --state /mnt/{STATE}",
+    ]
+    if suites:
+        lines.append(
+            f"{python} -m pytest -p no:cacheprovider -q -n 2 --dist loadgroup -o timeout={_TIMEOUT} "
+            f"--junit-xml=/mnt/{JUNIT} {' '.join(SUITES)}"
+        )
+    return "\n".join(lines)
+
+
+def vendor(results: Path) -> str:
+    """Return the vendor of a guest's CPU."""
+    found = re.search(r"^vendor_id\s*: (\S+)", (results / CPUINFO).read_text(), re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
+@attrs.frozen
+class Tests:
+    """What pytest reported: how many passed and skipped, and the failures, by name, with their first line."""
+
+    passed: int
+    skipped: int
+    failed: dict[str, str]
+
+    def __str__(self) -> str:
+        parts = [f"{self.passed:,} passed"]
+        others = {"failed": len(self.failed), "skipped": self.skipped}
+        return ", ".join(parts + [f"{count:,} {word}" for word, count in others.items() if count])
+
+
+def tests(results: Path) -> Tests | None:
+    """Return what the suites reported; None when they have not been run."""
+    path = results / JUNIT
+    if not path.exists():
+        return None
+    failed: dict[str, str] = {}
+    passed = skipped = 0
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        problems: Iterable[ElementTree.Element] = [*case.iter("failure"), *case.iter("error")]
+        for problem in problems:
+            failed[f"{case.get('classname')}::{case.get('name')}"] = (problem.get("message") or "").partition("\n")[0]
+        skip = case.find("skipped") is not None
+        skipped += skip
+        passed += not problems and not skip
+    return Tests(passed, skipped, failed)

@@ -1,0 +1,148 @@
+"""Rows of CPUs are kept, and what differs on an emulated CPU is judged by the real one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.campaign import cpus
+from tests.campaign.tally import Mismatch, State, Tally
+from tests.campaign.trial import Verdict as Result
+from tests.cpus import arbiter, kernel, work
+from tests.cpus.arbiter import Verdict
+from tests.cpus.page import Judged, departures
+
+TOP = Path(__file__).parents[2]
+FORM = "ADD_RM32_R32"
+ZEN = cpus.Row("Zen", "AuthenticAMD", True, ("AVX", "X64"), 1700, 1786, 5000, 0, "1")
+OLD = cpus.Row("QEMU old", "GenuineIntel", False, ("X64",), 1000, 1786, 3000, 7, "1", refuted=6, undecided=1)
+
+
+def tally(*kinds: str, bits: int = 64) -> Tally:
+    """Return the tally of cases of one form with these verdicts."""
+    counted = Tally(len(kinds))
+    for kind in kinds:
+        counted.count(bits, Result(kind, ("a reason",)))
+        if kind == "mismatch":
+            counted.add(kind, Mismatch(1, "Case(...)", bits, "add eax,ebx", ["rax: silicon 0x1, pagetrap 0x2"]))
+    return counted
+
+
+def state(counted: Tally) -> State:
+    """Return a campaign of one form."""
+    return State({"subject": "pagetrap", "sources": "1"}, {FORM: counted})
+
+
+def test_a_row_replaces_that_of_its_cpu_only(tmp_path: Path) -> None:
+    """A machine's second row takes the place of its first, the others stay; real CPUs come first."""
+    path = tmp_path / "cpus.json"
+    cpus.record([OLD, cpus.Row("Zen", "AuthenticAMD", True, (), 1, 1, 1, 0, "0")], path)
+    assert cpus.record([ZEN], path) == cpus.load(path) == [ZEN, OLD]
+
+
+def test_a_row_counts_forms_cases_and_features() -> None:
+    """Forms count when a case of them was compared, and features are those of such forms."""
+    row = cpus.row_of(state(tally("equal", "mismatch")), "a CPU", "a vendor", silicon=True)
+    assert (row.judged, row.forms, row.cases, row.differing, row.features) == (1, 1, 2, 1, ("INTEL386",))
+    row = cpus.row_of(state(tally("illegal", "not run")), "a CPU", "a vendor", silicon=True)
+    assert (row.judged, row.forms, row.cases, row.features) == (0, 1, 0, ())
+
+
+def test_the_table_takes_the_place_of_the_one_before() -> None:
+    """The section is put before the mismatches, and only it changes after that."""
+    page = "# Verification\n\nwords\n\n## Mismatches\n\nNone.\n"
+    first = cpus.replaced(page, [OLD])
+    both = cpus.replaced(first, [ZEN, OLD])
+    assert first.startswith("# Verification\n\nwords\n\n## CPUs\n")
+    assert both.endswith("\n\n## Mismatches\n\nNone.\n")
+    assert both.count("## CPUs") == both.count("## Mismatches") == 1
+    assert "| Zen, real | AuthenticAMD | AVX | 1,700 of 1,786 | 5,000 | 0 |  | - |" in both
+    assert "| QEMU old, emulated | GenuineIntel | - | 1,000 of 1,786 | 3,000 | 7 | 6, 1 open | - |" in both
+
+
+def test_the_page_has_every_row() -> None:
+    """docs/verification.md has the table of docs/cpus.json."""
+    text = (TOP / "docs/verification.md").read_text()
+    assert text == cpus.replaced(text, cpus.load()), "run make campaign or make test-cpus"
+
+
+@pytest.mark.parametrize(
+    ("real", "whose"),
+    [
+        (tally("equal", "equal fault"), Verdict.EMULATED),
+        (tally("equal", "mismatch"), Verdict.PAGETRAP),
+        (tally("illegal", "illegal"), Verdict.OPEN),
+        (tally("equal", bits=32), Verdict.OPEN),
+        (None, Verdict.OPEN),
+    ],
+)
+def test_the_real_cpu_judges(real: Tally | None, whose: Verdict) -> None:
+    """A difference is QEMU's where silicon agrees with pagetrap, and open where silicon lacks the form in that mode."""
+    assert arbiter.verdict(tally("equal", "mismatch"), real) is whose
+
+
+def test_the_page_lists_departures_and_failed_tests() -> None:
+    """A departure has its mnemonic, how many cases of each model, and an example; a failed test its first line."""
+    guest = state(tally("equal", "mismatch", "mismatch"))
+    reported = work.Tests(3, 0, {"tests.a::test_b": "assert 1 == 2"})
+    judged = Judged(guest, arbiter.differing(guest, state(tally("equal"))), reported)
+    page = departures({"old": judged}, "7.2", 3, 1)
+    assert "| add | old 2 | `add eax,ebx` (64-bit) | rax: silicon 0x1, pagetrap 0x2 | `Case(...)` |" in page
+    assert "| old | `tests.a::test_b` | assert 1 == 2 |" in page
+    assert "Not decided" not in page
+    assert "Errors of pagetrap" not in page
+
+
+def test_reports_of_the_suites(tmp_path: Path) -> None:
+    """Passed, skipped and failed tests are told apart; without a report there is none."""
+    assert work.tests(tmp_path) is None
+    (tmp_path / work.JUNIT).write_text(
+        "<testsuites><testsuite><testcase classname='a' name='b'/>"
+        "<testcase classname='a' name='c'><skipped/></testcase>"
+        "<testcase classname='a' name='d'><failure message='no&#10;more'/></testcase></testsuite></testsuites>"
+    )
+    found = work.tests(tmp_path)
+    assert found == work.Tests(1, 1, {"a::d": "no"})
+    assert str(found) == "1 passed, 1 failed, 1 skipped"
+
+
+def test_a_module_comes_after_those_it_needs(tmp_path: Path) -> None:
+    """The modules a guest loads are in an order in which each finds those it depends on."""
+    for name, depends in {
+        "9p": "9pnet",
+        "9pnet": "",
+        "9pnet_virtio": "9pnet,virtio-ring",
+        "virtio-ring": "",
+        "virtio_pci": "virtio-ring",
+        "overlay": "",
+    }.items():
+        (tmp_path / f"{name}.ko").write_bytes(b"\0license=GPL\0depends=" + depends.encode() + b"\0")
+    kernels = kernel.Kernel(tmp_path / "vmlinuz", tmp_path)
+    assert kernel.load_order(kernels) == ["virtio_ring", "virtio_pci", "9pnet", "9pnet_virtio", "9p", "overlay"]
+
+
+def test_a_kernel_without_9p_is_none(tmp_path: Path) -> None:
+    """Cloud kernels, and those whose modules are elsewhere, are passed over; the newest that will do is taken."""
+    (tmp_path / "boot").mkdir()
+    for version in ("6.1.0-1-amd64", "6.1.0-2-amd64", "6.1.0-3-cloud-amd64", "6.1.0-4-amd64"):
+        (tmp_path / "boot" / f"vmlinuz-{version}").touch()
+        if version != "6.1.0-4-amd64":
+            modules = tmp_path / "lib/modules" / version
+            modules.mkdir(parents=True)
+            for name in ("virtio_pci", "9pnet_virtio", "9p", "overlay"):
+                (modules / f"{name}.ko").touch()
+    found = kernel.kernel_in(tmp_path)
+    assert found is not None
+    assert found.image.name == "vmlinuz-6.1.0-2-amd64"
+    assert kernel.kernel_in(tmp_path / "boot") is None
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without QEMU the command says which package has it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = subprocess.run([sys.executable, "-m", "tests.cpus"], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "make test-cpus needs qemu-system-x86_64 (apt-get install qemu-system-x86)\n"

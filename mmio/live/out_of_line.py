@@ -11,7 +11,8 @@ thread at a time: a word says so, which the copy itself clears on its way out, t
 another thread, or a signal handler that got in between, needs the same instruction, another copy is made. Copies are
 kept as long as the process lives.
 
-The slot lies where the operand did, modulo 64, so that an instruction which demands alignment faults in its copy, too.
+An operand that must be aligned and is not never comes here: the CPU raises #GP for it before it looks for the page (SDM
+vol. 3A, 7.9, priority of exceptions), so no slot has to lie as its operand did.
 """
 
 from collections.abc import Callable
@@ -37,12 +38,11 @@ Run: TypeAlias = Callable[[Frame, Initiator], None]
 
 _ARENA: Final = 64 << 20
 """Address space for copies."""
-_ALIGNMENT: Final = 64
 
 # Where in a copy's two pages things are.
 _RETURN: Final = PAGE
 _TAKEN: Final = PAGE + 8
-_SLOT: Final = PAGE + _ALIGNMENT
+_SLOT: Final = PAGE + 64  # no operand needs to be aligned to more
 
 _HLT: Final = b"\xf4"
 
@@ -57,12 +57,12 @@ class Copy:
         start, end: the addresses of the copy and of what comes after it.
     """
 
-    def __init__(self, instruction: Instruction, start: int, phase: int) -> None:
+    def __init__(self, instruction: Instruction, start: int) -> None:
         self.instruction = instruction
         self.ip = self.address = 0
         self.start = start
         self._stores: list[MemoryTouch] = []
-        self._slot = start + _SLOT + phase
+        self._slot = start + _SLOT
         self._return = c_uint64.from_address(start + _RETURN)
         self._taken = c_uint64.from_address(start + _TAKEN)
         libc.protect(start, 2 * PAGE, libc.PROT_READ | libc.PROT_WRITE)
@@ -105,7 +105,7 @@ class Copy:
 
 
 _lock: Final = RLock()  # reentrant: a signal handler of the program may get in between
-_copies: Final[dict[tuple[bytes, int], list[Copy]]] = {}
+_copies: Final[dict[bytes, list[Copy]]] = {}
 _by_number: Final[list[Copy]] = []
 
 
@@ -123,7 +123,7 @@ def completion(error: UnsupportedInstruction) -> Run:
     def complete(frame: Frame, bus: Initiator) -> None:
         address = effective_address(instruction, operand, frame)
         touches = [touch for touch in accesses(instruction, frame) if isinstance(touch, MemoryTouch)]
-        copy = _taken(instruction, frame.regs[RIP], address % _ALIGNMENT)
+        copy = _taken(instruction, frame.regs[RIP])
         try:
             with marked(bus, NATIVE):
                 copy.load(address, touches, bus)
@@ -149,13 +149,13 @@ def finish(copy: Copy, frame: Frame, bus: Initiator) -> None:
     copy.skip(frame)
 
 
-def _taken(instruction: Instruction, ip: int, phase: int) -> Copy:
+def _taken(instruction: Instruction, ip: int) -> Copy:
     """Return a copy taken for the instruction at `ip`."""
     with _lock:
-        copies = _copies.setdefault((instruction.code, phase), [])
+        copies = _copies.setdefault(instruction.code, [])
         copy = next((copy for copy in copies if not copy.taken), None)
         if copy is None:
-            copy = Copy(instruction, _arena() + 2 * PAGE * len(_by_number), phase)
+            copy = Copy(instruction, _arena() + 2 * PAGE * len(_by_number))
             copies.append(copy)
             _by_number.append(copy)
         copy.take(ip)

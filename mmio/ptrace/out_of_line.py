@@ -22,7 +22,6 @@ from mmio.ptrace.out_of_line_slots import RETURN, SIZE, Copies, Copy
 from mmio.ptrace.thread import Thread
 from mmio.records.flags import NATIVE
 
-_ALIGNMENT: Final = 64
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 
 
@@ -43,7 +42,7 @@ def start(thread: Thread, instruction: Instruction) -> bool:
     operand = operand_of(instruction)
     address = effective_address(instruction, operand, frame)
     touches = [touch for touch in accesses(instruction, frame) if isinstance(touch, MemoryTouch)]
-    copy = copies.take(instruction, address % _ALIGNMENT)
+    copy = copies.take(instruction)
     with marked(thread.bus, NATIVE):
         for direction, at, width in touches:
             if direction & READ:

@@ -2,7 +2,7 @@
 
 There are two kinds of pages, one to run and one to write, so that no page is ever both. A word of each copy's data says
 that the copy is in use. The copy of a load clears it itself on its way out, touching no register and no flag. The slot
-lies where the operand did, modulo 64, so that an instruction which demands alignment faults in its copy, too.
+of the operand is aligned: where the operand is not and must be, the CPU has raised #GP before it looked for the page.
 """
 
 import os
@@ -33,7 +33,6 @@ class Copy:
     Attributes:
         start: where the copy begins; end: where it ends, before the way out.
         data: the address of its words.
-        phase: of the operand, modulo 64.
         instruction: the original, ip: where it stands, address: where its operand is.
         stores: what it writes.
         taken: some thread has gone in; of a load's copy, the word in the process says whether it is out again.
@@ -42,7 +41,6 @@ class Copy:
     start: int
     data: int
     end: int = 0
-    phase: int = -1
     instruction: Instruction | None = None
     ip: int = 0
     address: int = 0
@@ -52,7 +50,7 @@ class Copy:
     @property
     def slot(self) -> int:
         """The address of the operand."""
-        return self.data + _SLOT + self.phase
+        return self.data + _SLOT
 
 
 class Copies:
@@ -72,7 +70,7 @@ class Copies:
         """Return the copy an address lies in."""
         return self._copies[(ip - self.start) // _CODE] if self.start <= ip < self.start + PAGE else None
 
-    def take(self, instruction: Instruction, phase: int) -> Copy:
+    def take(self, instruction: Instruction) -> Copy:
         """Return a copy of an instruction that no thread is in.
 
         Raises:
@@ -84,12 +82,12 @@ class Copies:
                 copy.taken = False
             if copy.taken:
                 continue
-            if copy.instruction is instruction and copy.phase == phase:
+            if copy.instruction is instruction:
                 return copy
             fit = copy if fit is None or (fit.instruction is not None and copy.instruction is None) else fit
         if fit is None:
             raise MemoryError(f"all {_COUNT} natively completed instructions of a process are in use")
-        fit.phase, fit.instruction = phase, instruction
+        fit.instruction = instruction
         code = redirect(instruction, fit.start, fit.slot)
         fit.end = fit.start + len(code)
         code += _HLT if operand_of(instruction).direction & WRITE else _way_out(instruction.bits, fit)

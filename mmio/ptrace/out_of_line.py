@@ -19,10 +19,10 @@ from mmio.live.fault_signals import SignalInfo
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.frame import RIP
 from mmio.ptrace.out_of_line_slots import RETURN, SIZE, Copies, Copy
-from mmio.ptrace.thread import Thread
+from mmio.ptrace.thread import FAULTS, Thread
 from mmio.records.flags import NATIVE
 
-_EVERY_SIGNAL: Final = (1 << 64) - 1
+_ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in FAULTS)  # which nobody can hold back
 
 
 def start(thread: Thread, instruction: Instruction) -> bool:
@@ -72,14 +72,22 @@ def finish(thread: Thread, copy: Copy) -> None:
 def leave(thread: Thread, copy: Copy) -> None:
     """Step a thread out of its out-of-line slot before a signal is delivered.
 
+    Where the instruction itself faults (a floating-point exception) the thread is at the original: the fault at hand is
+    told as the original's, and one that is still to come comes when the original runs again.
+
     The thread is stopped at the signal, and stays so until it is delivered.
     """
     thread.load_signal()
+    if thread.info.number in FAULTS and thread.info.code > 0 and thread.info.address == thread.regs[RIP]:
+        thread.info.address = copy.ip
+        thread.store_signal()
+        _undo(thread, copy)
+        return
     about = bytes(thread.info)
     copies = thread.process.copies
     assert copies is not None
     mask = ptrace_requests.signal_mask(thread.pid)
-    ptrace_requests.set_signal_mask(thread.pid, _EVERY_SIGNAL)
+    ptrace_requests.set_signal_mask(thread.pid, _ALL_BUT_FAULTS)
     assert copy.instruction is not None
     stores = operand_of(copy.instruction).direction & WRITE  # if only of elements of which none is selected
     while copies.at(thread.regs[RIP]) is copy:
@@ -87,8 +95,18 @@ def leave(thread: Thread, copy: Copy) -> None:
             finish(thread, copy)
             thread.frame.store()
             break
-        thread.step()
+        if not thread.step():
+            thread.frame.load()
+            _undo(thread, copy)
+            break
         thread.frame.load()
     ptrace_requests.set_signal_mask(thread.pid, mask)
     ctypes.memmove(ctypes.addressof(thread.info), about, ctypes.sizeof(SignalInfo))
     thread.store_signal()
+
+
+def _undo(thread: Thread, copy: Copy) -> None:
+    """Put a thread whose copy has done nothing yet back to the original."""
+    copy.taken = False
+    thread.regs[RIP] = copy.ip
+    thread.frame.store()

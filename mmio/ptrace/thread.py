@@ -33,6 +33,8 @@ _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 _BUFFER: Final = 1 << 16
 _PRIVATE_ANONYMOUS: Final = 0x22
 _EVERY_SIGNAL: Final = (1 << 64) - 1
+FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
+"""Signals of a fault of the instruction itself, other than one of its memory."""
 
 _RESTART: Final = {-512: None, -513: None, -514: None, -516: {64: 219, 32: 0}}
 """Results by which an interrupted call asks to be made again, -516 by way of restart_syscall (linux/errno.h)."""
@@ -255,15 +257,15 @@ class Thread:
             regs[place] = value
         self.frame.store()
 
-    def step(self) -> None:
-        """Execute one instruction of the thread. All its signals must be blocked."""
+    def step(self) -> bool:
+        """Execute one instruction of the thread; return False when that faults. All other signals must be blocked."""
         self.go(ptrace_requests.SINGLESTEP)
         while True:
             found, status = ptrace_requests.wait(self.pid)
             if found and is_exiting(status):
                 raise ThreadGone(self.pid, status)
-            if found and os.WSTOPSIG(status) == signal.SIGTRAP:
-                return
+            if found and os.WSTOPSIG(status) in (signal.SIGTRAP, *FAULTS):
+                return os.WSTOPSIG(status) == signal.SIGTRAP
             if found:
                 self.go(ptrace_requests.SINGLESTEP)
 

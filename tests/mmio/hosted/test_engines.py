@@ -1,6 +1,7 @@
 """One program, two engines: the same output, the same exit status, the same records."""
 
 import signal
+import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from tests.mmio.hosted.engines import ENGINES, pagetrap
 from tests.mmio.program.test_bounce_buffers import CALLS, START
 from tests.mmio.ptrace.models import pattern
 from tests.mmio.ptrace.programs import device_file, need_program, program
-from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS, MISALIGNED, NATIVE, SIGNALS, THREADS
+from tests.mmio.ptrace.sources import (
+    BEYOND,
+    DIVIDING,
+    ENDLESS,
+    HANDLED,
+    MAPPINGS,
+    MISALIGNED,
+    NATIVE,
+    SIGNALS,
+    THREADS,
+)
 from tests.mmio.silent import in_c, silent_forms
 
 WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
@@ -217,9 +228,35 @@ def test_what_the_emulator_does_not_do_is_done_by_the_cpu(tmp_path: Path, engine
 
 @both
 def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path, engine: str) -> None:
-    """A misaligned operand of a natively completed instruction faults at the original's address."""
+    """A floating-point exception of a natively completed instruction is told at the original's address."""
     device_file(tmp_path)
-    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(MISALIGNED), "device"]).status == 0
+    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(DIVIDING), "device"]).status == 0
+
+
+@both
+def test_beyond_the_end_of_a_file_is_a_bus_error(tmp_path: Path, engine: str) -> None:
+    """An access to a page that lies wholly beyond its file is SIGBUS, with the code and the address that it has."""
+    path = device_file(tmp_path)
+    assert subprocess.run([program(BEYOND), str(path)], check=False).returncode == 0
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(BEYOND), "device"])
+    assert run.status == 0
+    assert [(a.offset, a.value) for a in run.accesses] == [(4095, 1)]
+
+
+@both
+def test_a_handler_begins_as_the_abi_has_it(tmp_path: Path, engine: str) -> None:
+    """DF and TF are clear in a handler, set in what it interrupted, and the red zone stays as it was."""
+    path = device_file(tmp_path)
+    assert subprocess.run([program(HANDLED), str(path)], check=False).returncode == 0
+    assert pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(HANDLED), "device"]).status == 0
+
+
+@both
+def test_a_misaligned_operand_never_comes_to_a_copy(tmp_path: Path, engine: str) -> None:
+    """The CPU raises #GP for it before it looks for the page, so nothing is read."""
+    device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(MISALIGNED), "device"])
+    assert (run.status, run.accesses) == (0, [])
 
 
 @both

@@ -123,14 +123,22 @@ int main(int argc, char **argv) {
 """Loads and stores that are completed natively, in four threads and under a timer; if there are two arguments, in a
 child as well."""
 
-MISALIGNED = r"""
+_FAULTING = r"""
 static sigjmp_buf back;
-static volatile uint64_t ip;
+static volatile uint64_t ip, at, code;
 static void fault(int number, siginfo_t *info, void *context) {
     ip = ((uint64_t *)context)[5 + 16];
+    at = (uint64_t)info->si_addr;
+    code = info->si_code;
     siglongjmp(back, 1);
 }
+static void tick(int number) {}
 extern char site[];
+"""
+
+MISALIGNED = (
+    _FAULTING
+    + r"""
 int main(int argc, char **argv) {
     volatile char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
     struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
@@ -139,10 +147,86 @@ int main(int argc, char **argv) {
         __asm__ volatile(".globl site; site: sqrtps 4(%0),%%xmm0" : : "r"(p) : "xmm0");
         return 1;
     }
-    return ip != (uint64_t)site;
+    return ip != (uint64_t)site ? 2 : code != SI_KERNEL ? 3 : 0;
 }
 """
-"""A natively completed instruction that faults: the status says whether the handler is told of the original."""
+)
+"""An operand that must be aligned and is not: status 0 when the CPU's #GP comes as without us."""
+
+DIVIDING = (
+    _FAULTING
+    + r"""
+int main(int argc, char **argv) {
+    volatile char *p = (void *)map(argv[1], PROT_READ | PROT_WRITE);
+    uint32_t unmasked = 0x1d80;
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+    sigaction(SIGFPE, &action, 0);
+    signal(SIGALRM, tick);
+    struct itimerval often = {{0, 300}, {0, 300}};
+    setitimer(ITIMER_REAL, &often, 0);
+    for (int i = 0; i < 200; i++) {
+        if (!sigsetjmp(back, 1)) {
+            __asm__ volatile(
+                "ldmxcsr %1; pcmpeqd %%xmm0,%%xmm0; pslld $25,%%xmm0; psrld $2,%%xmm0\n"  /* ones */
+                ".globl site; site: divps (%0),%%xmm0" : : "r"(p), "m"(unmasked) : "xmm0");
+            return 1;
+        }
+        if (ip != (uint64_t)site || at != ip || code != FPE_FLTDIV) return 2;
+    }
+    return 0;
+}
+"""
+)
+"""Natively completed divisions by a device's zeros, under a timer: status 0 when each raises SIGFPE at the original."""
+
+BEYOND = (
+    _FAULTING
+    + r"""
+int main(int argc, char **argv) {
+    int fd = open(argv[1], O_RDWR);
+    volatile char *p = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &action, 0);
+    p[4095] = 1;
+    if (!sigsetjmp(back, 1)) {
+        p[4096 + 5] = 1;
+        return 1;
+    }
+    return code != BUS_ADRERR ? 2 : at != (uint64_t)p + 4096 + 5 ? 3 : 0;
+}
+"""
+)
+"""A page mapped beyond the end of its file: status 0 when the SIGBUS says what it does without us (mmap(2))."""
+
+HANDLED = r"""
+#include <ucontext.h>
+static volatile int traps, wrong;
+static void trap(int number) { traps++; }
+static void fault(int number, siginfo_t *info, void *context) {
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uint64_t flags;
+    __asm__ volatile("pushf; pop %0; cld" : "=r"(flags));
+    if (flags & 0x400) wrong |= 1;
+    if ((regs[REG_EFL] & 0x500) != 0x500) wrong |= 2;
+    if (traps) wrong |= 4;
+    regs[REG_EFL] &= ~0x500;
+    regs[REG_RIP] += 2;
+}
+int main(int argc, char **argv) {
+    map(argv[1], PROT_READ);
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, 0);
+    signal(SIGTRAP, trap);
+    uint64_t one, other;
+    __asm__ volatile(
+        "lea -256(%%rsp),%%rsp; movq $77,-16(%%rsp); movq $78,-128(%%rsp); mov $8,%%eax\n"
+        "pushf; orl $0x500,(%%rsp); popf; movb (%%rax),%%al\n"  /* DF and TF, and a fault of two bytes */
+        "mov -16(%%rsp),%0; mov -128(%%rsp),%1; lea 256(%%rsp),%%rsp"
+        : "=&r"(one), "=&r"(other) : : "rax", "memory", "cc");
+    return wrong ? wrong : one != 77 || other != 78 ? 16 : 0;
+}
+"""
+"""A fault with DF and TF set, and bytes below the stack pointer: status 0 when its handler begins as the ABI has it."""
 
 ENDLESS = r"""
 int main() { volatile uint32_t *p = map("/nowhere", PROT_READ); for (;;) p[0]; }

@@ -9,7 +9,7 @@ import pytest
 
 from mmio.ptrace import Tracer, frame
 from tests.mmio.ptrace.programs import device_file, program, program_32, run
-from tests.mmio.ptrace.sources import MISALIGNED, NATIVE
+from tests.mmio.ptrace.sources import DIVIDING, MISALIGNED, NATIVE
 
 
 def test_results_are_the_cpus_in_all_threads(tmp_path: Path) -> None:
@@ -23,10 +23,19 @@ def test_results_are_the_cpus_in_all_threads(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path) -> None:
-    """A misaligned operand faults as it would in place, at the original's address."""
+    """A floating-point exception is the program's, at the original's address, whatever else interrupts the copy."""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(DIVIDING), tmp_path / "device").status == 0
+    assert {(a.letter, a.width, a.notes) for a in tracer.trace} == {("R", 16, "native")}
+
+
+def test_a_misaligned_operand_never_comes_to_a_copy(tmp_path: Path) -> None:
+    """The CPU raises #GP for it before it looks for the page, so nothing is read (SDM vol. 3A, 7.9)."""
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))
     assert run(tracer, program(MISALIGNED), tmp_path / "device").status == 0
+    assert len(tracer.trace) == 0
 
 
 def test_32_bit_code_too(tmp_path: Path) -> None:

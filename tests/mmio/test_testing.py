@@ -48,6 +48,16 @@ def test_report_shows_the_last_accesses(times: int, headline: str) -> None:
     assert len([row for row in rows if "card+0x0" in row]) == min(times, SHOWN)
 
 
+def test_what_happened_last_is_in_the_report() -> None:
+    """Of more accesses than are shown, it is the first that are left out."""
+    traps = Traps(lambda trace: None)
+    mapping = traps(Bytes(64), name="card")
+    read(mapping, SHOWN)
+    mapping.space.read(mapping.address + 8, 1)
+    traps.close()
+    assert "card+0x8" in traps.report().splitlines()[-1]
+
+
 def test_ports_are_closed_and_reported_too() -> None:
     """What goes for memory goes for ports."""
     told: list[Trace] = []

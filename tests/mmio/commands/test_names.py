@@ -1,9 +1,12 @@
 """Names of the code of programs that have come and gone."""
 
+import os
 import subprocess
 import sys
+from ctypes import CDLL
 
 from mmio.commands.names import Names
+from mmio.linux.libc import address_of
 
 
 def _libc(pid: int) -> int:
@@ -47,3 +50,14 @@ def test_what_was_never_seen_has_no_name() -> None:
     names = Names(lambda: [2**22 + 1])
     assert names(0x1234) == "0x1234"
     assert names.locate(0x1234) is None
+
+
+def test_every_program_is_asked() -> None:
+    """Code that the first of several programs does not have is named by another."""
+    ip = address_of(CDLL(None).getpid)
+    with subprocess.Popen(["sleep", "100"]) as sleeper:
+        try:
+            names = Names(lambda: [sleeper.pid, os.getpid()])
+            assert names(ip) == Names(lambda: [os.getpid()])(ip) != hex(ip)
+        finally:
+            sleeper.kill()

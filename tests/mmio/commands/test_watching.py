@@ -23,6 +23,7 @@ from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
 from tests.mmio.ptrace.granting import Granting
 from tests.mmio.ptrace.models import Recording, pattern
 from tests.mmio.ptrace.programs import program
+from tests.native import run_python
 from tests.needs import need
 
 MODEL = """
@@ -171,6 +172,19 @@ def test_the_exit_status_is_the_program_s(here: Path) -> None:
         done = pagetrap(here, "trace", "-q", "--map", "regs.bin", "sh", "-c", f"kill -{int(number)} $$")
         assert done.returncode == -number
     assert not list(here.glob("core*"))
+
+
+def test_the_core_file_is_the_programs() -> None:
+    """When pagetrap ends by the program's signal it dumps no core of its own over that of the program."""
+    code = """
+import os, resource, signal
+from mmio.commands.watching import die
+resource.getrlimit = lambda what: (7, 9)
+resource.setrlimit = lambda what, limits: print(what == resource.RLIMIT_CORE, *limits)
+os.kill = lambda process, number: print(process == os.getpid(), number)
+print(die(signal.SIGABRT))
+"""
+    assert run_python(code).stdout.split() == ["True", "0", "9", "True", "6", "134"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_order(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> No
         assert error.reason == f"access {wrong} comes after access {highest}: lines are out of order, or twice there"
 
 
+def test_a_line_that_is_there_twice(tmp_path: Path) -> None:
+    """An access that a file has twice in a row is an error at the second line."""
+    path = tmp_path / "trace.jsonl"
+    save([access(0), access(1), access(1)], path)
+    with pytest.raises(TraceFormatError, match="access 1 comes after access 1") as caught:
+        list(JsonLinesReader(path))
+    assert caught.value.line == 4
+
+
 def test_jq(tmp_path: Path) -> None:
     """jq reads every line, and finds in it what was recorded."""
     need(which("jq"), "jq (apt-get install jq)")

@@ -164,6 +164,53 @@ def test_signals_are_arranged_as_the_kernel_does(tmp_path: Path) -> None:
     assert run.status == -signal.SIGSEGV  # blocked, so that the last one kills
 
 
+def test_a_jump_into_a_device_is_the_programs(tmp_path: Path) -> None:
+    """Code cannot run where a device is: the program has the SIGSEGV of any page without the right, nothing is read."""
+    source = r"""
+    static sigjmp_buf back;
+    static volatile int code;
+    static void *volatile at;
+    static void fault(int number, siginfo_t *info, void *context) {
+        code = info->si_code, at = info->si_addr;
+        siglongjmp(back, 1);
+    }
+    int main(int argc, char **argv) {
+        volatile void *p = map(argv[1], PROT_READ | PROT_EXEC);
+        struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+        sigaction(SIGSEGV, &action, 0);
+        if (!sigsetjmp(back, 1)) ((void (*)(void))p)();
+        return code == SEGV_ACCERR && at == p ? 7 : 8;
+    }"""
+    path = device_file(tmp_path, bytes([0xC3]) * 4096)
+    run = pagetrap("inprocess", tmp_path, "trace", ["--map", str(path)], [program(source), "device"])
+    assert (run.status, run.accesses) == (7, [])
+
+
+def test_descriptors_close_as_execve_closes_them(tmp_path: Path) -> None:
+    """What is open close-on-exec is closed in the program that the first one becomes, and nothing else is."""
+    source = r"""int main(int argc, char **argv) {
+        if (argc > 2) return (fcntl(8, F_GETFD) == -1) + 2 * (fcntl(9, F_GETFD) != -1);
+        int fd = open(argv[1], O_RDONLY);
+        dup3(fd, 8, O_CLOEXEC), dup2(fd, 9);
+        execl(argv[0], argv[0], argv[1], "again", (char *)0);
+        return 4;
+    }"""
+    device_file(tmp_path)
+    assert pagetrap("inprocess", tmp_path, "trace", ["--map", "x"], [program(source), "device"]).status == 3
+
+
+def test_an_exit_status_has_eight_bits(tmp_path: Path) -> None:
+    """Whoever runs a program is told as much of its status as wait(2) tells."""
+    code = f"""
+from mmio.hosted import Host
+host = Host()
+host.map_file("x")
+host.spawn([{program("int main() { _exit(0x107); }")!r}])
+print(host.run())
+"""
+    assert run_python(code).stdout == "7\n"
+
+
 def test_a_host_in_a_process_with_threads_is_refused() -> None:
     """A signal of the program's could come to one of them."""
     code = """

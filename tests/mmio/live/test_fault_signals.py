@@ -8,13 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from emulate import PageFault, Ram
+from emulate import (
+    AlignmentCheck,
+    DivideError,
+    Fault,
+    GeneralProtection,
+    InvalidOpcode,
+    PageFault,
+    Ram,
+    SimdFault,
+    StackFault,
+)
 from mmio.inprocess import Mapping, ioremap
 from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_READ, PROT_WRITE
+from mmio.live.fault_signals import signal_of
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 
+IP = 0x401000
 SOURCE = """
 #define _GNU_SOURCE
 #include <fenv.h>
@@ -148,6 +160,28 @@ with ioremap(Bytes(4096)) as mapping:
 """
     done = run_python(program, str(build_c(SOURCE, tmp_path, "-lm")), what)
     assert (done.returncode, done.stderr) == (-number, "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "number", "code", "address"),
+    [
+        (PageFault(0x1230), signal.SIGSEGV, 1, 0x1230),  # SEGV_MAPERR
+        (DivideError("by zero"), signal.SIGFPE, 1, IP),  # FPE_INTDIV
+        (SimdFault(0x01, 0x1F00), signal.SIGFPE, 7, IP),  # FPE_FLTINV
+        (SimdFault(0x04, 0x1D80), signal.SIGFPE, 3, IP),  # FPE_FLTDIV
+        (SimdFault(0x08, 0x1B80), signal.SIGFPE, 4, IP),  # FPE_FLTOVF
+        (SimdFault(0x10, 0x1780), signal.SIGFPE, 5, IP),  # FPE_FLTUND
+        (SimdFault(0x20, 0x0F80), signal.SIGFPE, 6, IP),  # FPE_FLTRES
+        (InvalidOpcode("undefined"), signal.SIGILL, 2, IP),  # ILL_ILLOPN
+        (AlignmentCheck("odd", error_code=0, address=0x1231), signal.SIGBUS, 1, 0),  # BUS_ADRALN
+        (StackFault("not canonical", error_code=0), signal.SIGBUS, 0x80, 0),  # SI_KERNEL
+        (GeneralProtection("misaligned", error_code=0), signal.SIGSEGV, 0x80, 0),
+    ],
+    ids=lambda value: getattr(value, "mnemonic", None),
+)
+def test_signals_are_the_kernels(fault: Fault, number: int, code: int, address: int) -> None:
+    """Each fault is the signal, the si_code and the si_addr that Linux makes of it (arch/x86/kernel/traps.c)."""
+    assert signal_of(fault, IP) == (number, code, address)
 
 
 def test_fault_of_a_model_is_an_exception(driver: CDLL) -> None:

@@ -142,6 +142,27 @@ def test_policy_applies(executor: Executor) -> None:
         assert all(access.flags & NATIVE for access in mapping.trace)
 
 
+def test_the_mark_is_of_one_access(executor: Executor, mapping: Mapping) -> None:
+    """An access that is emulated is no native one, though one came before it."""
+    executor.run(ADDPS, rsi=mapping.address)
+    executor.run(bytes.fromhex("8b06"), rsi=mapping.address)  # mov eax,[rsi]
+    assert accesses(mapping) == [("READ", 0, 16, NATIVE), ("READ", 0, 4, 0)]
+
+
+def test_a_copy_whose_device_failed_is_free(driver: CDLL) -> None:
+    """An exception of the model leaves no copy in use."""
+
+    class Broken(Bytes):
+        def read(self, offset: int, width: int) -> int:
+            raise KeyError("broken")
+
+    with ioremap(Broken(4096)) as mapping:
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                driver.load(mapping)
+    assert not any(copy.taken for copy in out_of_line._by_number)
+
+
 @pytest.mark.cpu("F16C")
 def test_exception_of_the_model(driver: CDLL) -> None:
     """What the device raises comes out of the call, from a load and from a store; after that all is well."""
@@ -187,6 +208,20 @@ def test_reentrance(driver: CDLL) -> None:
         for _ in range(5):
             assert driver.load(outer) == driver.store(outer) == 1
         assert len(inner.trace) == 5 * (2 * 2 + 1)
+
+
+def test_the_same_bytes_elsewhere(driver: CDLL) -> None:
+    """An instruction that a model runs meanwhile, of the same bytes, goes on where it stands, and so does the first."""
+
+    class Relay(Bytes):
+        def read(self, offset: int, width: int) -> int:
+            assert driver.load_elsewhere(inner) == 2
+            return super().read(offset, width)
+
+    with ioremap(Bytes(64)) as inner, ioremap(Relay(64)) as outer:
+        assert driver.load(outer) == 1
+        assert inner.trace[0].code == outer.trace[0].code
+        assert inner.trace[0].ip != outer.trace[0].ip
 
 
 def test_threads(driver: CDLL) -> None:
@@ -266,6 +301,10 @@ static __m128 sum;
 int load(void *p) {
     __asm__ volatile("addps (%1),%0" : "+x"(sum) : "r"(p));
     return 1;
+}
+int load_elsewhere(void *p) {
+    __asm__ volatile("addps (%1),%0" : "+x"(sum) : "r"(p));
+    return 2;
 }
 int store(void *p) {
     __asm__ volatile("vcvtps2ph $0,%0,(%1)" :: "x"(sum), "r"(p) : "memory");

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import AddressSpace, NoRegister, ioremap
-from mmio.live.passthrough import Passthrough, extent_of
+from mmio.live.passthrough import Passthrough, _pieces, extent_of
 from tests.native import compile_c
 
 WIDTHS = [1, 2, 3, 4, 6, 8, 10, 16, 32, 64]
@@ -27,6 +27,15 @@ def test_any_width_anywhere(offset: int, width: int, data: bytes) -> None:
     expected = bytearray(range(200))
     expected[offset : offset + width] = data[:width]
     assert memory == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "words"), [(16, [8, 8]), (10, [8, 2]), (6, [4, 2]), (3, [2, 1]), (64, [8] * 8), (28, [8, 8, 8, 4])]
+)
+def test_wide_accesses_are_as_few_words_as_can_be(width: int, words: list[int]) -> None:
+    """What is behind the memory may care: it sees words of eight bytes, and smaller ones only at the end."""
+    places = [sum(words[:index]) for index in range(len(words))]
+    assert _pieces(width) == list(zip(places, words, strict=True))
 
 
 @pytest.mark.parametrize(("offset", "width"), [(16, 1), (15, 2), (-1, 1), (8, 16), (1 << 40, 4)])

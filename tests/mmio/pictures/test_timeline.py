@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmio import TraceView
-from mmio.pictures.timeline import MAX_LANES
+from mmio.pictures.timeline import MAX_LANES, _runs
 from tests.mmio.sample_traces import START, access
 
 
@@ -77,3 +77,9 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'pagetrap\[plot\]'"):
         TraceView.of([access()]).timeline(tmp_path / "trace.png")
+
+
+def test_neighbouring_columns_are_one_bar() -> None:
+    """However many accesses stand side by side, they are drawn once."""
+    assert list(_runs([0, 1, 2, 7, 9, 10])) == [(0, 3), (7, 1), (9, 2)]
+    assert list(_runs([])) == []

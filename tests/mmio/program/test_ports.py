@@ -80,6 +80,7 @@ def test_a_port_without_the_right_to_it_faults(kernel: Granting, asks: str) -> N
     with kernel.machine(Recording()) as machine:
         assert run(tracer, program(f"int main() {{ {asks} return inb(0x305); }}")).status == -signal.SIGSEGV
     assert len(machine.trace) == len(tracer.trace) == 0
+    assert tracer.unmatched == []  # it has been there, for all that
 
 
 def test_a_port_that_is_not_traced_is_not_ours(kernel: Granting) -> None:

@@ -97,6 +97,21 @@ def test_children_are_followed(tmp_path: Path) -> None:
     assert path.read_bytes()[:16] == b"\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0"
 
 
+def test_a_childs_mappings_are_its_own(tmp_path: Path) -> None:
+    """What a child unmaps stays mapped, and trapped, in its parent."""
+    source = r"""int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        if (!fork()) { munmap((void *)p, 4096); _exit(0); }
+        wait(0);
+        p[1] = 5;
+        return 0;
+    }"""
+    tracer = Tracer()
+    tracer.map_file(str(device_file(tmp_path)))
+    assert run(tracer, program(source), tmp_path / "device").status == 0
+    assert [(a.offset, a.value) for a in tracer.trace] == [(4, 5)]
+
+
 def test_signals_stay_the_programs(tmp_path: Path) -> None:
     """Timers tick, own SIGSEGV handlers hear of the program's own faults with the right siginfo, and only of those."""
     tracer = Tracer()

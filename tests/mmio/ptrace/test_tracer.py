@@ -173,6 +173,7 @@ def test_a_range_is_watched_to_the_byte(tmp_path: Path) -> None:
         ("WRITE", 2, "watched"),
         ("READ", 2, "watched"),
     ]
+    assert tracer.unmatched == []
 
 
 def test_32_bit_programs(tmp_path: Path) -> None:

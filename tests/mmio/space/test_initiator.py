@@ -233,3 +233,26 @@ def test_a_space_vouches_for_its_devices(code: str, answer: object) -> None:
     cpu = Cpu(rdi=0x10, rsi=0x10, rdx=0x70, rcx=1, k1=1)
     with pytest.raises(DeviceError, match="the device answered"):
         Emulator(space, bus_checks_answers=True).step(cpu, bytes.fromhex(code))
+
+
+def test_a_block_moved_downwards_is_recorded_in_its_order() -> None:
+    """With DF set the first element is the highest, in the records as in the move."""
+    trace = Trace()
+    space = AddressSpace(trace)
+    space.map(0x1000, 0x10, Ram(bytes(range(16))), "memory")
+    space.map(0x2000, 0x10, Ram(0x10), "other")
+    Emulator(space).step(Cpu(rsi=0x1006, rdi=0x2006, rcx=3, df=1), b"\xf3\x66\xa5")
+    assert [(a.letter, a.address, a.value) for a in trace] == [
+        (letter, base + at, at | at + 1 << 8) for at in (6, 4, 2) for letter, base in (("R", 0x1000), ("W", 0x2000))
+    ]
+
+
+def test_what_is_watched_is_no_block() -> None:
+    """Watched bytes are read and written one access at a time, so that watchpoints hear of each."""
+    space = AddressSpace()
+    space.ram(0, 0x20)
+    assert space.read_block(4, 4) == bytes(4)
+    with space.watch(4, 4, on="access"):
+        assert space.read_block(4, 4) is None
+        assert not space.write_block(4, b"\1\2\3\4")
+    assert space.read_block(4, 4) == bytes(4)

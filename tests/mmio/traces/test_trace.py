@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from time import time_ns
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,6 +125,31 @@ def test_gives_back_any_sequence(
         for a in trace
     ] == expected
     assert [a.sequence for a in trace] == list(range(len(calls)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"direction": WRITE},
+        {"space": "port"},
+        {"width": 2},
+        {"instruction": ADD},
+        {"flags": SPLIT},
+        {"thread": 7},
+        {"old": 1, "direction": READ_WRITE},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_differs_in_one_thing_is_told_apart(other: dict[str, Any]) -> None:
+    """Of two records that are alike but for one thing, each has its own, whichever comes first."""
+    trace = Trace()
+    for _ in range(2):
+        record(trace)
+        record(trace, **other)
+    for name, value in other.items():
+        plain, changed = getattr(trace[0], name), getattr(trace[1], name)
+        assert changed == value != plain
+        assert [getattr(access, name) for access in trace[2:]] == [plain, changed]
 
 
 def test_wide_value_beside_narrow_one() -> None:

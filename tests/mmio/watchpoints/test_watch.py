@@ -225,6 +225,21 @@ def test_a_callback_may_close_its_own_watchpoint() -> None:
     assert watch.total == 1
 
 
+def test_what_a_callback_does_is_no_hit() -> None:
+    """A callback may read and write the bytes it is told of."""
+    space = _space()
+
+    def call(hit: Hit) -> None:
+        space.write(0x10, 1, space.read(0x10, 1) + 1)
+
+    with space.watch(0x10, on="access", call=call) as hits:
+        space.write(0x10, 1, 5)
+        assert hits.total == 1
+        space.write(0x10, 1, 7)  # the next one of the program's is
+    assert _seen(hits) == [("W", 0x10, 1)] * 2
+    assert space.read(0x10, 1) == 8
+
+
 def test_a_callback_waits_for_nobody() -> None:
     """An atomic access is over when it is told: another thread may make one meanwhile."""
     space = _space()

@@ -46,7 +46,7 @@ campaign: $(TEST)  ## Compare with the CPU by the hundred thousand: CASES=200 a 
 test-cpus: compiler $(TEST)  ## Run the suites on emulated CPUs, MODELS='Nehalem max'; the CPU at hand judges what differs
 	CC='$(CC)' $(BIN)/python -m tests.cpus $(if $(filter command%,$(origin CASES)),--cases $(CASES)) --seed $(SEED) $(MODELS)
 
-mutants: $(TEST)  ## Break the emulator in known ways and see that the laws notice
+mutants: $(TEST)  ## Break every package in known ways and see that a law or a test notices
 	$(BIN)/python -m tests.mutants
 
 fuzz: $(TEST)  ## Feed anything to everything that parses, SECONDS=60 each

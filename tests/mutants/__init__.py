@@ -1,4 +1,4 @@
-"""Is the suite any good? Faults that other emulators have had, put into this one, and the laws that must notice.
+"""Is the suite any good? Faults put in on purpose, and the laws and tests that must notice.
 
-`python -m tests.mutants [NAME ...]`, or `make mutants`.
+`python -m tests.mutants [WORD ...]`, or `make mutants`.
 """

@@ -1,8 +1,13 @@
-"""The laws of the suite, on a few operations: fast enough to run against every mutant."""
+"""The laws of the suite, on a few operations: fast enough to run against every mutant.
+
+`python -m tests.mutants.laws LAW OPERATIONS`, in a copy of the project that has a fault, tries that law first and then
+the others; it prints the first one that does not hold, nothing when all do.
+"""
 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from decode import decode
@@ -10,7 +15,7 @@ from emulate import is_supported
 from tests.campaign.trial import MODES, Trial, Unbuildable, make_case, modes_of
 from tests.cases.forms import CODE_NAMES, codes_by_operation
 from tests.emulate import order, test_laws
-from tests.mutants.table import Law
+from tests.mutants.mutant import Law
 from tests.oracle.case import Case
 from tests.oracle.silicon import SiliconEngine
 
@@ -72,3 +77,20 @@ def _in_order(operations: Sequence[str]) -> None:
     for bits in MODES:
         _, differing = order.judge(bits, ON_A_BUS, operations)
         assert not differing, differing[0]
+
+
+def noticed(expected: Law, operations: Sequence[str]) -> str:
+    """Return the first law that does not hold, beginning with the expected one; "" when all do."""
+    checks = laws(operations)
+    for law in sorted(checks, key=lambda law: law != expected):
+        try:
+            checks[law]()
+        except BaseException as error:  # pytest's failures are no Exceptions
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return law
+    return ""
+
+
+if __name__ == "__main__":
+    print(noticed(sys.argv[1], sys.argv[2].split()))  # type: ignore[arg-type]  # which law it is says the table

@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 import attrs
 import pytest
 
-from tests.mutants.__main__ import run
-from tests.mutants.table import CONTROL, MUTANTS, Mutant
+from tests.mutants.judge import run
+from tests.mutants.mutant import Fault, MmioMutant, Mutant
+from tests.mutants.table import CONTROLS, MUTANTS
+from tests.native import ROOT
 from tests.oracle.host import need_silicon
 
-TOP = Path(__file__).parents[2]
 HANDFUL = ("MOVSX reads twice", "XCHG not locked", "ADC loses the carry", "PUSH moves the pointer before it writes")
+TESTED_HANDFUL = (
+    "an atomic is recorded without its flag",
+    "natively completed accesses are recorded as emulated",
+    "a fault in a copy stands in the copy",  # in a process that the test starts
+)
+TESTED = [fault for fault in MUTANTS if isinstance(fault, MmioMutant)]
 
 
-@pytest.mark.parametrize("mutant", [*MUTANTS, CONTROL], ids=lambda mutant: mutant.name)
-def test_the_text_to_replace_exists(mutant: Mutant) -> None:
-    """Every fault can be put in: its text stands in its module, once."""
-    source = (TOP / (mutant.module.replace(".", "/") + ".py")).read_text()
-    assert source.count(mutant.old) == 1
+def packages() -> list[str]:
+    """Every package of mmio that has modules of its own."""
+    modules = (path.relative_to(ROOT) for path in (ROOT / "mmio").rglob("*.py") if path.name != "__init__.py")
+    return sorted({str(module.parent).replace("/", ".") for module in modules})
+
+
+@pytest.mark.parametrize("fault", [*MUTANTS, *CONTROLS], ids=lambda fault: fault.name)
+def test_the_text_to_replace_exists(fault: Fault) -> None:
+    """Every fault can be put in: its text stands in its module, once, and another takes its place."""
+    assert (ROOT / fault.path).read_text().count(fault.old) == 1
+    assert fault.old != fault.new or fault in CONTROLS
+
+
+def test_the_page_counts_them() -> None:
+    """docs/correctness.md says how many faults there are."""
+    page = (ROOT / "docs" / "correctness.md").read_text()
+    assert f"The {len(MUTANTS) - len(TESTED)} of `decode` and `emulate`" in page
+    assert f"The {len(TESTED)} of `mmio`" in page
+
+
+def test_every_name_is_one_faults() -> None:
+    """A line of the report is about one fault."""
+    assert [name for name, count in Counter(fault.name for fault in MUTANTS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("package", packages())
+def test_every_package_has_mutants(package: str) -> None:
+    """There is no package of mmio of which nobody asks whether its tests are any good."""
+    assert [fault for fault in MUTANTS if fault.module.rpartition(".")[0] == package]
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in MUTANTS if isinstance(fault, MmioMutant)], ids=lambda fault: fault.name
+)
+def test_the_tests_exist(fault: MmioMutant) -> None:
+    """Whoever is expected to notice a fault of mmio is a test that there is."""
+    for test in fault.tests.split():
+        path, _, name = test.partition("::")
+        assert name in ("", *_functions(ROOT / "tests" / "mmio" / path))
+
+
+def _functions(path: Path) -> list[str]:
+    return [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
 
 
 @pytest.mark.parametrize("name", HANDFUL)
@@ -27,11 +74,27 @@ def test_a_fault_is_noticed_by_its_law(name: str) -> None:
     """The law that is there for a kind of fault notices it."""
     need_silicon()
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name == name)
+    assert isinstance(mutant, Mutant)
     assert run(mutant) == mutant.law
+
+
+@pytest.mark.parametrize("name", TESTED_HANDFUL)
+def test_a_fault_is_noticed_by_its_test(name: str) -> None:
+    """The test that is there for a fault of mmio notices it, also in a process that it starts."""
+    (mutant,) = (mutant for mutant in TESTED if mutant.name == name)
+    assert run(mutant) in mutant.tests.split()
 
 
 def test_without_a_fault_the_laws_hold() -> None:
     """What the laws say of mutants means something: on the same cases, the sources as they are pass them all."""
     need_silicon()
-    operations = " ".join(mutant.operations for mutant in MUTANTS if mutant.name in HANDFUL)
-    assert run(attrs.evolve(CONTROL, operations=operations)) == ""
+    (control,) = (control for control in CONTROLS if isinstance(control, Mutant))
+    operations = [mutant.operations for mutant in MUTANTS if isinstance(mutant, Mutant) and mutant.name in HANDFUL]
+    assert run(attrs.evolve(control, operations=" ".join(operations))) == ""
+
+
+def test_without_a_fault_the_tests_pass() -> None:
+    """What tests say of mutants means something: in a copy of the sources as they are, they pass."""
+    (control,) = (control for control in CONTROLS if isinstance(control, MmioMutant))
+    tests = [mutant.tests for mutant in TESTED if mutant.name in TESTED_HANDFUL]
+    assert run(attrs.evolve(control, tests=" ".join(tests))) == ""

@@ -1,0 +1,163 @@
+"""Faults in mmio's engine that runs a program in this process."""
+
+from typing import Final
+
+from tests.mutants.mutant import MmioMutant
+
+HOSTING: Final = (
+    MmioMutant(
+        "a descriptor that is to be closed at exec stays open",
+        "mmio.hosted.descriptors",
+        "                os.close(number)\n",
+        "                pass\n",
+        "hosted/test_host.py::test_descriptors_close_as_execve_closes_them",
+    ),
+    MmioMutant(
+        "standard output stays closed when the program has closed it",
+        "mmio.hosted.descriptors",
+        "            os.dup2(copy, number, inheritable=True)\n",
+        "            pass\n",
+        "hosted/test_host.py::test_the_summary_comes_when_the_program_has_closed_everything",
+    ),
+    MmioMutant(
+        "arguments of a script lose its own",
+        "mmio.hosted.elf_image",
+        "arguments = [*words, os.fsencode(path), *arguments[1:]]",
+        "arguments = [words[0], os.fsencode(path), *arguments[1:]]",
+        "hosted/test_elf_image.py::test_scripts_are_their_interpreters",
+    ),
+    MmioMutant(
+        "a page beyond its file is a segmentation fault here",
+        "mmio.hosted.faults",
+        "                if isinstance(error, BeyondEnd):\n"
+        "                    number, code, address = type(number)(_SIGBUS), _ADRERR, frame.regs[FAULT_ADDRESS]\n",
+        "",
+        "hosted/test_engines.py::test_beyond_the_end_of_a_file_is_a_bus_error",
+    ),
+    MmioMutant(
+        "a fault beyond a file's end says here what an alignment fault does",
+        "mmio.hosted.faults",
+        "_ADRERR: Final = 2",
+        "_ADRERR: Final = 1",
+        "hosted/test_engines.py::test_beyond_the_end_of_a_file_is_a_bus_error",
+    ),
+    MmioMutant(
+        "an instruction fetched from a trapped page is taken for an access",
+        "mmio.hosted.faults",
+        " or regs[_ERROR_CODE] & _FETCH:",
+        ":",
+        "hosted/test_host.py::test_a_jump_into_a_device_is_the_programs",
+    ),
+    MmioMutant(
+        "a child's access reaches the device",
+        "mmio.hosted.faults",
+        "            if not self.watched:\n",
+        "            if False:\n",
+        "hosted/test_host.py::test_a_child_may_not_touch_a_device",
+    ),
+    MmioMutant(
+        "a fault in a copy stands in the copy",
+        "mmio.hosted.faults",
+        "            frame.regs[RIP] = copy.ip\n            copy.release()\n",
+        "            copy.release()\n",
+        "hosted/test_engines.py::test_a_fault_in_the_copy_is_the_originals",
+    ),
+    MmioMutant(
+        "a host with other threads begins",
+        "mmio.hosted.host",
+        "if threading.active_count() > 1:",
+        "if False:",
+        "hosted/test_host.py::test_a_host_in_a_process_with_threads_is_refused",
+    ),
+    MmioMutant(
+        "the auxiliary vector has Python's entry",
+        "mmio.hosted.initial_stack",
+        "        _ENTRY: program.entry,\n",
+        "",
+        "hosted/test_host.py::test_the_program_finds_what_execve_gives",
+    ),
+    MmioMutant(
+        "a heap that shrinks keeps its contents",
+        "mmio.hosted.program_area",
+        "            system_call(_MADVISE, new, old - new, _DONTNEED)\n",
+        "            pass\n",
+        "hosted/test_program_area.py::test_the_heap_moves_as_brk_moves_it",
+    ),
+    MmioMutant(
+        "places in the program's area overlap",
+        "mmio.hosted.program_area",
+        "start = -(-self._next // alignment) * alignment",
+        "start = self._next // alignment * alignment",
+        "hosted/test_program_area.py::test_places_do_not_overlap",
+    ),
+    MmioMutant(
+        "what a child is refused is nobody's trouble",
+        "mmio.hosted.run_loop",
+        "            self._refused[0] = 1\n",
+        "            pass\n",
+        "hosted/test_host.py::test_a_child_may_not_touch_a_device",
+    ),
+    MmioMutant(
+        "a program killed by a signal has exited",
+        "mmio.hosted.run_loop",
+        "            return -outcome.number\n",
+        "            return outcome.number\n",
+        "hosted/test_host.py::test_signals_are_arranged_as_the_kernel_does",
+    ),
+    MmioMutant(
+        "a signal handler begins with the trace flag",
+        "mmio.hosted.signals",
+        "_TRACE_FLAGS: Final = 0x10500",
+        "_TRACE_FLAGS: Final = 0x10400",
+        "hosted/test_engines.py::test_a_handler_begins_as_the_abi_has_it",
+    ),
+    MmioMutant(
+        "a signal handler begins with the direction flag",
+        "mmio.hosted.signals",
+        "        regs[RFLAGS] &= ~_TRACE_FLAGS\n",
+        "",
+        "hosted/test_engines.py::test_a_handler_begins_as_the_abi_has_it",
+    ),
+    MmioMutant(
+        "a handler's stack is pushed into the red zone",
+        "mmio.hosted.signals",
+        "            stack -= _RED_ZONE\n",
+        "            pass\n",
+        "hosted/test_engines.py::test_a_handler_begins_as_the_abi_has_it",
+    ),
+    MmioMutant(
+        "a handler does not hear on its own stack",
+        "mmio.hosted.signals",
+        "if action.flags & _ONSTACK and not flags & _DISABLED and not _is_on_stack(thread, stack):",
+        "if False:",
+        "hosted/test_host.py::test_signals_are_arranged_as_the_kernel_does",
+    ),
+    MmioMutant(
+        "a handler is not reset where it is to be",
+        "mmio.hosted.signals",
+        "        if action.flags & _RESETHAND:\n",
+        "        if False:\n",
+        "hosted/test_host.py::test_signals_are_arranged_as_the_kernel_does",
+    ),
+    MmioMutant(
+        "a fault is not fatal where its signal is blocked",
+        "mmio.hosted.signals",
+        "or (thread.blocked >> number - 1 & 1 and not sent):",
+        "or False:",
+        "hosted/test_host.py::test_signals_are_arranged_as_the_kernel_does",
+    ),
+    MmioMutant(
+        "an exit status has more than eight bits",
+        "mmio.hosted.syscalls",
+        "    raise Exited(arguments[0] & 0xFF)\n",
+        "    raise Exited(arguments[0])\n",
+        "hosted/test_host.py::test_an_exit_status_has_eight_bits",
+    ),
+    MmioMutant(
+        "a program finds that it is Python",
+        "mmio.hosted.syscalls",
+        "    if name not in _EXECUTABLES and",
+        "    if name in _EXECUTABLES or",
+        "hosted/test_host.py::test_the_program_finds_what_execve_gives",
+    ),
+)

@@ -63,13 +63,6 @@ TRACING: Final = (
         "ptrace/test_instruction_cache.py::test_an_access_reaches_exactly_its_bytes",
     ),
     MmioMutant(
-        "the second interrupt is like the first",
-        "mmio.ptrace.interrupts",
-        "        if self.number:\n            raise KeyboardInterrupt\n",
-        "",
-        "ptrace/test_interrupts.py::test_the_second_one_ends_it_at_once",
-    ),
-    MmioMutant(
         "a native access of another process is recorded as emulated",
         "mmio.ptrace.out_of_line",
         "    with marked(thread.bus, NATIVE):\n        for direction, at, width in touches:",

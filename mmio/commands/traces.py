@@ -13,7 +13,7 @@ from mmio.commands import choosing, progress
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
-from mmio.formats import TraceFormatError, open_trace, writer
+from mmio.formats import open_trace, writer
 from mmio.formats.reader import LineReader
 from mmio.records.access import Access
 from mmio.records.events import Located
@@ -88,9 +88,6 @@ def add(commands: Commands) -> None:
 
 
 def _open(path: str, options: argparse.Namespace) -> LineReader:
-    def complain(error: TraceFormatError) -> None:
-        complain(error)
-
     return open_trace(path, on_error=complain if options.skip else "raise")
 
 

@@ -38,7 +38,7 @@ def test_a_recipe_is_named_by_its_place(name: str, recipe: str) -> None:
         ("ADDPS_XMM_XMMM128", "native", "floating-point arithmetic"),
         ("CMPSD_XMM_XMMM64_IMM8", "native", "floating-point comparison"),
         ("LGDT_M1664", "refused", "needs descriptor tables, which are not modelled"),
-        ("MVEX_VMOVAPS_ZMM_K1_ZMMMT", "unread", "belongs to Knights Corner, whose encoding is nobody else's"),
+        ("MVEX_VMOVAPS_ZMM_K1_ZMMMT", "unread", "belongs to Knights Corner, whose encoding no other CPU has"),
         ("UMOV_RM8_R8", "unread", "exists on a few old CPUs only, where others have another instruction or none"),
     ],
 )

@@ -57,7 +57,7 @@ def test_a_feature_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_instructions_that_an_old_cpu_takes_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where CPUID does not tell of LZCNT, BMI1, XOP, TBM and LWP, their forms are not judged: they raise no #UD."""
     answers = {0: 6, 0x80000001: 0}
-    monkeypatch.setattr(hiding, "entry", lambda: SimpleNamespace(cpuid=lambda leaf: (answers[leaf],) * 4))
+    monkeypatch.setattr(hiding, "trampoline", lambda: SimpleNamespace(cpuid=lambda leaf: (answers[leaf],) * 4))
     assert taken_for_others.__wrapped__() == {"BMI1", "LWP", "LZCNT", "TBM", "XOP"}
     answers = {0: 7, 7: 1 << 3, 0x80000001: 1 << 5}
     assert taken_for_others.__wrapped__() == {"LWP", "TBM", "XOP"}

@@ -160,7 +160,7 @@ def test_unknown_keys_are_ignored() -> None:
 def test_instruction_is_decoded_again() -> None:
     """Code and mode are enough to have the instruction back."""
     again = from_json(to_json(access(instruction=MOV)))
-    assert again.instruction is MOV  # type: ignore[union-attr]
+    assert again.instruction == MOV  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

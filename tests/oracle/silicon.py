@@ -76,6 +76,8 @@ def _falls_through(instruction: Instruction, code: bytes) -> bool:
         raise CannotRun(f"a transaction does not survive being traced: {code.hex()}")
     if instruction.op_code().is_input_output:
         raise CannotRun(f"ports are closed to user programs: {code.hex()}")
+    if instruction.mnemonic == Mnemonic.MONITORX:  # KVM intercepts it and checks no address
+        raise CannotRun(f"a hypervisor does MONITORX for user programs: {code.hex()}")
     if instruction.mnemonic == Mnemonic.SMSW:  # arch/x86/kernel/umip.c
         raise CannotRun(f"the kernel does SMSW for user programs: {code.hex()}")
     return instruction.code == Code.INVALID or instruction.flow_control in _STRAIGHT

@@ -16,8 +16,11 @@ SEED ?= 1
 ENGINE ?= pagetrap
 SECONDS ?= 60
 
+FAST := tests/test_imports.py tests/test_public_api.py tests/docs/test_docstrings.py tests/decode tests/emulate \
+  $(addprefix tests/mmio/,device descriptions pictures records space traces watchpoints)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench coverage campaign test-cpus mutants fuzz docs clean python compiler
+.PHONY: help demo check test bench coverage campaign test-cpus mutants fuzz docs clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -26,6 +29,12 @@ help:  ## Show this list
 
 demo: compiler $(DEMO)  ## Run a C network card driver against a card written in Python
 	@CC='$(CC)' $(BIN)/python examples/nic/demo.py
+
+check: $(TEST)  ## Lint, check the types, run a fast subset of the tests: a minute on two cores
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto -q -m 'not slow' $(FAST)
 
 test: compiler $(TEST)  ## Lint, check the types, run every test
 	$(BIN)/ruff check .

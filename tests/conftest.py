@@ -19,6 +19,7 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of tests that need features of the CPU."""
+    config.addinivalue_line("markers", "slow: takes seconds, and is left out by make check")
     config.addinivalue_line("markers", "cpu(feature, ...): not collected on a CPU without these (tests/cpu.py)")
 
 

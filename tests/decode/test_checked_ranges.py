@@ -22,6 +22,8 @@ from tests.oracle.case import CannotRun, Case, Signal
 from tests.oracle.host import PRIVILEGED, is_judged, need_silicon, silicon
 from tests.oracle.pagetrap import cpu_of
 
+pytestmark = pytest.mark.slow
+
 CASES = 8  # of each form in each mode
 SOME = 10_000  # ranges of one instruction: a REP has one for each element
 SEGV_MAPERR = 1

@@ -24,6 +24,8 @@ from tests.emulate.everywhere import Everywhere, Interrupted, Locking
 from tests.oracle import pagetrap
 from tests.oracle.case import Case
 
+pytestmark = pytest.mark.slow
+
 CASES_A_FORM = 3
 INTERRUPTIONS = 16
 EMULATOR = Emulator(Everywhere())

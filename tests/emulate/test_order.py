@@ -13,6 +13,8 @@ import pytest
 from tests.emulate.order import MODES, judge
 from tests.oracle.host import need_silicon
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("PAGETRAP_EXAMPLES", "20")) // 10 or 1
 
 

@@ -28,6 +28,8 @@ from tests.oracle.judge import differences
 from tests.oracle.pagetrap import PagetrapEngine
 from tests.strategies import instruction_cases
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("PAGETRAP_EXAMPLES", "20"))
 ENGINES = PagetrapEngine(), PagetrapEngine(bulk=True)
 

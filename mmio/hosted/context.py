@@ -30,7 +30,7 @@ _ALIGNMENT: Final = 64
 class SignalStack:
     """The stack a thread's signals arrive on, which begins at a multiple of its size.
 
-    Its first words are Python's stack pointer and FS base of the thread, for `crossing.py`.
+    Its first words are Python's stack pointer and FS base of the thread, for `trampoline.py`.
     """
 
     SIZE: Final = 8 << 20

@@ -14,7 +14,7 @@ class _Bases:
 
 
 class Frame(signal_frame.Frame):
-    """As in this process otherwise; the FS base is the program's, which `crossing.py` has put by."""
+    """As in this process otherwise; the FS base is the program's, which `trampoline.py` has put by."""
 
     bases: Any = _Bases()
 

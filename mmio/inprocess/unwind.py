@@ -7,7 +7,7 @@ unwinder reconstructs the registers the driver would have had to restore by then
 and the thread goes on as if the driver had returned.
 
 The interpreter then raises the exception when it looks for asynchronous ones, which is right after the call (see
-`escape.py`). The result of the call is never looked at.
+`pending_exceptions.py`). The result of the call is never looked at.
 
 Locks the driver held stay held, memory it allocated stays allocated.
 """

@@ -25,7 +25,7 @@ FAULT_ADDRESS: Final = 22
 
 _SEGMENTS: Final = 18
 _XSAVE: Final = 23
-_WORDS: Final = 32  # among them eight reserved ones, of which `entry.py` uses three
+_WORDS: Final = 32  # among them eight reserved ones, of which `trampoline.py` uses three
 _MCONTEXT: Final = 40  # where in the ucontext the registers start
 _SIGNAL_MASK: Final = _MCONTEXT + 8 * _WORDS
 

@@ -5,8 +5,8 @@ is made with a bounce buffer in the program's memory. What the kernel will read 
 the devices; what it has written is carried to them afterwards. A structure that names trapped buffers is made again in
 our memory as well, with other pointers. The records say that a system call did it.
 
-Calls that `pointers.py` does not know find EFAULT, as they would without us find a device that its driver does not let
-the kernel copy from. (Memory of the program's own is another matter: `borrowed.py`.)
+Calls that `syscall_pointers.py` does not know find EFAULT, as they would without us find a device that its driver does
+not let the kernel copy from. (Memory of the program's own is another matter: `bounce_unknown.py`.)
 """
 
 from collections.abc import Iterator

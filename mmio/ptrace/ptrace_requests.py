@@ -3,7 +3,7 @@
 Each function is one system call with its errors turned into `OSError`. A thread that has gone in the meantime (killed,
 which may happen at any moment) is `ProcessLookupError`, as the kernel says.
 
-What every access needs is not here: see `trip.py`.
+What every access needs is not here: see `asm_loop.py`.
 """
 
 import ctypes

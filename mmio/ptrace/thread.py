@@ -71,7 +71,7 @@ class Thread:
         frame: its registers, while it is stopped.
         bus: its way to the devices.
         on_exit: what to do when the system call it is in returns.
-        blocks_faults: it believes that it blocks SIGSEGV, see `masks.py`.
+        blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
     """

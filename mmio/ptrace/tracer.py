@@ -1,6 +1,6 @@
 """Tracing other programs: every access they make to chosen files, addresses and ports, one stop each.
 
-Here is how tracing begins and ends; what happens in between is in `stops.py`.
+Here is how tracing begins and ends; what happens in between is in `event_loop.py`.
 
 ptrace belongs to a thread: the thread that spawns or attaches must also run.
 """

@@ -14,6 +14,9 @@ FORBIDDEN = frozenset(
     ["Be", "Have", "How", "Let", "Tell", "What", "Where", "Whether", "Which", "Who", "Whoever", "Why"]
 )
 
+TREES = "benchmarks", "decode", "emulate", "examples", "mmio", "tests"
+PAGES = {"architecture.md", "correctness.md", "embedding.md", "guarantees.md", "in-process-engine.md"}  # about the code
+
 PRONOUNS = re.compile(r"\b(anybody|everybody|nobody|ours|somebody|theirs|whoever)\b", re.IGNORECASE)
 
 
@@ -41,6 +44,19 @@ def test_a_docstring_names_its_nouns(module: Path) -> None:
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
     assert [text for text in texts if PRONOUNS.search(text)] == []
+
+
+def test_modules_that_are_named_exist() -> None:
+    """A module named in a docstring, a comment or a page of the manual is in the tree, whatever was renamed."""
+    there = {path.name for top in TREES for path in (TOP / top).rglob("*.py")}
+    pages = [path for path in (TOP / "docs").rglob("*.md") if path.name in PAGES]
+    named = {
+        f"{path.relative_to(TOP)}: {name}"
+        for path in [*(TOP / module for module in MODULES), *pages]
+        for name in re.findall(r"`(?:[\w/]*/)?(\w+\.py)`", path.read_text())
+        if name not in there
+    }
+    assert named == set()
 
 
 def test_docstrings_are_looked_at() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tests.cpu import cpu_lacks, cpu_report
+from tests.oracle.hidden import hidden
 
 # No deadline: the first example of a kind pays for decoding, compiling and signal handlers, the others do not.
 settings.register_profile("pagetrap", deadline=None, print_blob=True)
@@ -18,7 +19,11 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of tests that need features of the CPU."""
+    """Declare the marks; refuse a feature to hide that is none, which would hide nothing."""
+    try:
+        hidden()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "slow: takes seconds, and is left out by make check")
     config.addinivalue_line("markers", "cpu(feature, ...): not collected on a CPU without these (tests/cpu.py)")
 

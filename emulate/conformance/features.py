@@ -16,9 +16,7 @@ def features_without(words: Iterable[str]) -> frozenset[str]:
     for word in words:
         found = {name for name in features if name.startswith(word)}
         if not found:
-            raise ValueError(
-                f"expected CPUID features such as AVX512 or MOVBE, one of the recorded cases', got {word!r}"
-            )
+            raise ValueError(f"expected CPUID features of the recorded cases, such as AVX512 or MOVBE, got {word!r}")
         lacking |= found
     return features - lacking
 

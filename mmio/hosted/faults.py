@@ -1,30 +1,19 @@
-"""A signal has taken us out of the program: whose it is, and the access it was about.
-
-As in another process (`mmio.ptrace.faults`): a page that may not be touched, an instruction that user code may not
-execute, or the end of a natively completed instruction; anything else is the program's own. The way of an access is as
-in this process (`mmio.inprocess.trap`).
-"""
+"""Answer a signal of a hosted program: perform the access, or deliver the signal to the program."""
 
 from typing import Any, Final
 
-from mmio.errors import UnmappedAccess
 from mmio.hosted.context import SignalStack
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.frame import Frame
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
-from mmio.linux.trampoline import COPIES_START, trampoline
-from mmio.live import out_of_line
-from mmio.live.fault_signals import SignalInfo, is_guest_fault, signal_of
+from mmio.live.fault_signals import ACCERR, SignalInfo
 from mmio.live.instruction_cache import InstructionCache
-from mmio.live.signal_frame import FAULT_ADDRESS, RIP
-from mmio.program.memory import BeyondEnd
+from mmio.live.own_slots import own_slots
+from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS
+from mmio.program.faults import original, perform, signal_for
 
-_ACCERR: Final = 2
-_KERNEL: Final = 0x80
-_SIGBUS: Final = 7
-_ADRERR: Final = 2
 _ERROR_CODE: Final = 19  # in `Frame.regs`
 _FETCH: Final = 0x10
 _LEAVE: Final = 1
@@ -55,48 +44,36 @@ class Frames(dict[int, tuple[Frame, Any, Thread]]):
 
 
 class Faults:
-    """The handlers of SIGSEGV and of the signals that would kill the program.
-
-    Attributes:
-        watched: accesses are answered; not so in a child of the program.
-    """
+    """The handlers of SIGSEGV and of the signals that would kill the program."""
 
     def __init__(self, signals: Signals, frames: Frames) -> None:
-        self.watched = True
         self._signals = signals
         self._frames = frames
-        self._sites = InstructionCache()
+        self._instructions = InstructionCache(SLOTS)
 
     def on_access(self, context: int, siginfo: int) -> None:
         """Answer a SIGSEGV."""
         frame, regs, thread = self._frames[context]
+        cause, address, ip = regs[CAUSE], regs[FAULT_ADDRESS], regs[RIP]
         try:
-            cause = regs[CAUSE]
-            process = thread.process
-            if cause == _ACCERR:
-                if not process.traps(regs[FAULT_ADDRESS]) or regs[_ERROR_CODE] & _FETCH:
-                    self._pass_on(thread, frame, siginfo)
-                    return
-                site = self._sites[regs[CODE]]
-            elif cause == _KERNEL:
-                known = self._sites.of_a_protection_fault(regs[CODE], regs[RIP])
-                if known is None or known.port is None or not process.targets.ports:
-                    self._copy_or_pass_on(thread, frame, siginfo)
-                    return
-                site = known
-            else:
+            if regs[_ERROR_CODE] & _FETCH or not perform(
+                thread, frame, self._instructions, cause, address, ip, regs[CODE]
+            ):
                 self._pass_on(thread, frame, siginfo)
-                return
-            if not self.watched:
+        except BaseException as error:
+            self._settle(thread, frame, error, cause, ip, address)
+
+    def refuse_access(self, context: int, siginfo: int) -> None:
+        """Answer a SIGSEGV in a child of the program, which may not access devices."""
+        frame, regs, thread = self._frames[context]
+        try:
+            if regs[CAUSE] == ACCERR and thread.process.traps(regs[FAULT_ADDRESS]):
                 raise HostError(
                     f"a child of the program accesses a device, and only the program itself may here: {ADVICE}"
                 )
-            bus = thread.bus
-            bus.ip = regs[RIP]
-            bus.instruction = site.instruction
-            site.run(frame, bus)
+            self._pass_on(thread, frame, siginfo)
         except BaseException as error:
-            self._settle(thread, frame, error)
+            leave(thread, frame, error)
 
     def on_signal(self, context: int, siginfo: int) -> None:
         """Answer any signal but SIGSEGV and SIGSYS."""
@@ -106,41 +83,23 @@ class Faults:
         except BaseException as error:
             leave(thread, frame, error)
 
-    def _settle(self, thread: Thread, frame: Frame, error: BaseException) -> None:
-        """Find the right place for what was raised on the way."""
+    def _settle(self, thread: Thread, frame: Frame, error: BaseException, cause: int, ip: int, address: int) -> None:
+        """Deliver a fault of the program's own; make the thread leave the program with anything else."""
         try:
-            if isinstance(error, UnmappedAccess) and frame.regs[CAUSE] == _KERNEL:
-                if not thread.process.port_rights.granted:  # it has no right to this port, and no device answers there
-                    self._signals.deliver(thread, frame, SignalInfo(number=11, code=_KERNEL))
-                    return
-            elif is_guest_fault(error):
-                number, code, address = signal_of(error, frame.regs[RIP])
-                if isinstance(error, BeyondEnd):
-                    number, code, address = type(number)(_SIGBUS), _ADRERR, frame.regs[FAULT_ADDRESS]
-                self._signals.deliver(thread, frame, SignalInfo(number=number, code=code, address=address))
+            signal = signal_for(thread, frame, error, cause, ip, address)
+            if signal is not None:
+                self._signals.deliver(thread, frame, signal)
                 return
         except BaseException as more:
             error = more
         leave(thread, frame, error)
 
-    def _copy_or_pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
-        """Deal with a natively completed instruction that has reached its HLT."""
-        copy = _copy_at(frame.regs[RIP])
-        if copy is None or frame.regs[RIP] != copy.end:
-            self._pass_on(thread, frame, siginfo)
-            return
-        copy.release()
-        out_of_line.finish(copy, frame, thread.bus)
-
     def _pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
         """Deliver a signal to the program; a fault in an out-of-line copy is reported at the original instruction."""
         info = SignalInfo.from_buffer_copy(SignalInfo.from_address(siginfo))
-        copy = _copy_at(frame.regs[RIP])
-        if copy is not None and info.code > 0:
-            if info.address == frame.regs[RIP]:
-                info.address = copy.ip
-            frame.regs[RIP] = copy.ip
-            copy.release()
+        slot = own_slots().at(frame.regs[RIP])
+        if slot is not None and info.code > 0:
+            original(slot, frame, info)
         self._signals.deliver(thread, frame, info)
 
 
@@ -148,10 +107,3 @@ def leave(thread: Thread, frame: Frame, outcome: BaseException) -> None:
     """Make a thread leave the program when its handler returns."""
     thread.outcome = outcome
     frame.regs[VERDICT] = _LEAVE
-
-
-def _copy_at(ip: int) -> out_of_line.Copy | None:
-    """Return the copy of an instruction that an address lies in."""
-    words = trampoline().words
-    inside = words[COPIES_START] and words[COPIES_START] <= ip < words[COPIES_START] + words[COPIES_START + 1]
-    return out_of_line.copy_around(ip) if inside else None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mmio.hosted import seccomp_filter
 from mmio.linux.seccomp import WINDOW
+from mmio.live.own_slots import own_slots
 from mmio.program import process
 from mmio.program.targets import Targets
 from mmio.space.recorder import Recorder
@@ -21,6 +22,7 @@ class Process(process.Process):
         super().__init__(os.getpid(), targets, trace)
         self._places = places
         self._watched: set[int] = set()
+        self.slots = own_slots()
 
     def watch_every_call(self) -> None:
         """Watch trapped mappings that are not where the filter expects them."""
@@ -28,9 +30,6 @@ class Process(process.Process):
             if trapped.start not in WINDOW and trapped.start not in self._watched:
                 self._watched.add(trapped.start)
                 seccomp_filter.watch(range(trapped.start, trapped.end), self._places)
-
-    def forget_code(self, start: int, end: int) -> None:
-        """Do nothing: instructions are known here by their bytes, which are read at each fault."""
 
     def trapped_changed(self) -> None:
         """Do nothing: the program ends with this process, and needs no crash handler."""

@@ -161,7 +161,7 @@ class RunLoop:
     def _forked(self, thread: Thread) -> None:
         """This is a new child now, with one thread."""
         self._is_child = True
-        self._faults.watched = False
+        self._crossing.handle(ACCESS, self._faults.refuse_access)
         self._trace.enabled = False
         self._threads.forked(thread)
 

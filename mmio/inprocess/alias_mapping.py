@@ -9,9 +9,8 @@ there is no moment at which another thread could slip through (mremap(2); Linux 
 All accesses take the lock under which the pages move, and under which an atomic instruction reads and writes.
 """
 
-import ctypes
 import errno
-from ctypes import c_int, c_size_t, c_void_p, memmove, string_at
+from ctypes import memmove, string_at
 from threading import RLock
 from typing import Final
 
@@ -20,13 +19,7 @@ from mmio.linux.libc import LIBC, PROT_NONE, PROT_READ, PROT_WRITE
 from mmio.live.memory import Unreachable
 from mmio.live.passthrough import RealMemory
 
-_MAYMOVE: Final = 1
-_FIXED: Final = 2
 _DONTUNMAP: Final = 4
-_FAILED: Final = (1 << 64) - 1
-
-LIBC.mremap.restype = c_void_p
-LIBC.mremap.argtypes = (c_void_p, c_size_t, c_size_t, c_int, c_void_p)
 
 
 class Alias(RealMemory):
@@ -105,9 +98,10 @@ class Alias(RealMemory):
             raise Unreachable(self.start + offset, write=right == PROT_WRITE)
 
     def _remap(self, old: int, length: int, new: int, flags: int) -> None:
-        result = LIBC.mremap(old, length, self.length, _MAYMOVE | _FIXED | flags, new)
-        if result is None or result == _FAILED:
-            hint = ""
-            if ctypes.get_errno() == errno.EINVAL:
-                hint = " (private memory takes Linux 5.7, that of a file 5.13)"
-            libc.check(-1, f"mremap of {self.length:#x} bytes at {old:#x}{hint}")
+        try:
+            libc.move_pages(old, length, new, self.length, flags)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            hint = "private memory takes Linux 5.7, that of a file 5.13"
+            raise OSError(error.errno, f"{error.strerror} ({hint})") from error

@@ -23,6 +23,7 @@ from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
+from mmio.live.own_slots import own_slots
 from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import Recorder
@@ -31,7 +32,6 @@ from mmio.space.space import AddressSpace
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 _MOST_FRAMES: Final = 1024  # remembered per thread
-_RDX: Final = 2  # in SLOTS
 
 
 _Trapped: TypeAlias = tuple[Frame, Any, Initiator]
@@ -88,7 +88,7 @@ class Trap:
     def __init__(self, territory: Territory) -> None:
         self.territory = territory
         self._frames = _Frames(territory.space)
-        self._sites = InstructionCache()
+        self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
         self._callbacks = [
             _install(PAGE_HANDLER, self._page_handler(), 1),
@@ -99,7 +99,7 @@ class Trap:
         os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
 
     def _page_handler(self) -> Callable[..., None]:
-        frames, sites, pending = self._frames, self._sites, pending_exceptions.pending
+        frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
         rip, code = RIP, CODE
 
         def on_page(context: int) -> None:
@@ -107,10 +107,10 @@ class Trap:
                 if pending:
                     pending_exceptions.check()
                 frame, regs, bus = frames[context]
-                site = sites[regs[code]]
+                cached = instructions[regs[code]]
                 bus.ip = regs[rip]
-                bus.instruction = site.instruction
-                run = site.run  # a call through an attribute that is a slot would be looked up anew each time
+                bus.instruction = cached.instruction
+                run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
                 run(frame, bus)
                 return
             except BaseException as error:
@@ -126,16 +126,16 @@ class Trap:
             trapped = frame, regs, bus = self._frames[context]
             try:
                 pending_exceptions.check()
-                site = self._sites.of_a_protection_fault(regs[CODE], regs[RIP])
-                if site is None or site.port is None:  # another instruction that user code may not execute
+                cached = self._instructions.of_a_protection_fault(regs[CODE], frame)
+                if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
                 else:
                     bus.ip = regs[RIP]
-                    bus.instruction = site.instruction
-                    site.run(frame, bus)
+                    bus.instruction = cached.instruction
+                    cached.run(frame, bus)
                 return
             except BaseException as error:
-                self._settle(trapped, error, self._port_owner(regs), lambda: self._float(trapped))
+                self._settle(trapped, error, self._port_owner(frame), lambda: self._float(trapped))
             pending_exceptions.lend()
 
         return on_port
@@ -144,26 +144,26 @@ class Trap:
         def on_copy(context: int, siginfo: int) -> None:
             trapped = frame, regs, bus = self._frames[context]
             info = SignalInfo.from_address(siginfo)
-            copy = out_of_line.copy_around(regs[RIP])
             stopped = regs[RIP]
-            if info.code <= 0 or stopped not in (copy.start, copy.end):  # the signal was sent
+            slot = own_slots().at(stopped)
+            if slot is None or info.code <= 0 or stopped not in (slot.start, slot.end):  # the signal was sent
                 regs[VERDICT] = PASS_ON
                 return
-            regs[RIP] = copy.ip  # it is the original that was interrupted, for everything that looks from here on
+            regs[RIP] = slot.ip  # it is the original that was interrupted, for everything that looks from here on
             try:
                 pending_exceptions.check()
-                if stopped == copy.end:
-                    out_of_line.finish(copy, frame, bus)
+                if stopped == slot.end:
+                    out_of_line.finish(slot, frame, bus)
                 else:  # the instruction itself faults, as the original would
                     if info.number == SIGFPE:
-                        info.address = copy.ip
+                        info.address = slot.ip
                     regs[VERDICT] = PASS_ON
                 return
             except BaseException as error:
-                owner = self.territory.owner_at("memory", copy.address)
-                self._settle(trapped, error, owner, lambda: copy.skip(frame))
+                owner = self.territory.owner_at("memory", slot.address)
+                self._settle(trapped, error, owner, lambda: out_of_line.skip(slot, frame))
             finally:
-                copy.release()
+                slot.release()
             pending_exceptions.lend()
 
         return on_copy
@@ -202,15 +202,15 @@ class Trap:
 
     def _float(self, trapped: _Trapped) -> None:
         """Execute the trapped instruction with no device there."""
-        frame, regs, _ = trapped
-        self._sites.at(regs[RIP]).run(frame, self._floating)
+        frame = trapped[0]
+        self._instructions.at(frame).run(frame, self._floating)
 
-    def _port_owner(self, regs: Any) -> Owner | None:
+    def _port_owner(self, frame: Frame) -> Owner | None:
         """Return whose port the trapped instruction names."""
-        port = self._sites.at(regs[RIP]).port
+        port = self._instructions.at(frame).port
         if port is None:
             return None
-        number = regs[SLOTS[_RDX]] & 0xFFFF if port.register else port.number
+        number = frame.dx if port.register else port.number
         return self.territory.owner_at("port", number)
 
 

@@ -21,6 +21,8 @@ _MAP_PRIVATE: Final = 0x02
 _MAP_ANONYMOUS: Final = 0x20
 _MAP_NORESERVE: Final = 0x4000
 _FAILED: Final = (1 << 64) - 1
+_MREMAP_MAYMOVE: Final = 1
+_MREMAP_FIXED: Final = 2
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -28,6 +30,8 @@ LIBC.mmap.restype = c_void_p
 LIBC.mmap.argtypes = (c_void_p, c_size_t, c_int, c_int, c_int, c_long)
 LIBC.mprotect.argtypes = (c_void_p, c_size_t, c_int)
 LIBC.munmap.argtypes = (c_void_p, c_size_t)
+LIBC.mremap.restype = c_void_p
+LIBC.mremap.argtypes = (c_void_p, c_size_t, c_size_t, c_int, c_void_p)
 
 
 def pages(length: int) -> int:
@@ -60,6 +64,22 @@ def map_pages(length: int, protection: int = PROT_NONE) -> int:
 def protect(address: int, length: int, protection: int) -> None:
     """Change what may be done with pages."""
     check(LIBC.mprotect(address, length, protection), f"mprotect of {length:#x} bytes at {address:#x}")
+
+
+def move_pages(old: int, old_length: int, new: int, length: int, flags: int = 0) -> None:
+    """Move a mapping to another address, in place of what is there; no thread sees a moment in between (mremap(2)).
+
+    Args:
+        old, old_length: where it is, whole pages.
+        new, length: where it goes, and the length it has there.
+        flags: MREMAP_DONTUNMAP or 0.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    result = LIBC.mremap(old, old_length, length, _MREMAP_MAYMOVE | _MREMAP_FIXED | flags, new)
+    if result is None or result == _FAILED:
+        check(-1, f"mremap of {length:#x} bytes at {old:#x}")
 
 
 def map_code(code: bytes) -> int:

@@ -4,7 +4,7 @@ A SIGSEGV handler written in Python alone would swallow every crash of the proce
 interpreter, a stack of handlers inside handlers. So the first look at a signal is taken here, in under a hundred
 instructions that need no interpreter: a fault elsewhere goes to the handler that was there before, as the kernel gave
 it. A fault in a trapped range goes to one of three Python handlers: a page that traps, an IO port, or a copy of
-an instruction that runs out of line (`out_of_line.py`). errno is kept over the call, as a signal handler must.
+an instruction that runs out of line. errno is kept over the call, as a signal handler must.
 
 A Python handler finds the first bytes of the instruction in `CODE`, one of several words of the ucontext that the
 kernel leaves alone. It answers through two others:
@@ -45,8 +45,8 @@ COPY_HANDLER: Final = 2
 _FUNCTIONS: Final = 3
 TRAPS_START: Final = 10
 """Where the lowest trapping page starts, followed by how many bytes there are to the end of the highest."""
-COPIES_START: Final = 12
-"""Where copies of instructions run, followed by the size of that range."""
+SLOTS_START: Final = 12
+"""Where the out-of-line slots of this process start, followed by the size of that range."""
 PORTS: Final = 14
 """Not zero while IO ports are mapped."""
 OLD_SIGFPE: Final = 32
@@ -61,7 +61,7 @@ entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: t
     4189fd                   mov r13d,edi
     4c8d3dfc0f0000           lea r15,[1010h]                   COPY_HANDLER
     488b83a8000000           mov rax,[rbx+0A8h]                rip
-    482b053e100000           sub rax,[1060h]                   COPIES_START
+    482b053e100000           sub rax,[1060h]                   SLOTS_START
     483b053f100000           cmp rax,[1068h]                   its size
     725f                     jb short 000000000000008Ah        ours
     83ff0b                   cmp edi,0Bh                       SIGSEGV

@@ -15,11 +15,17 @@ from typing import Final, TypeGuard
 
 from emulate import AlignmentCheck, DivideError, Fault, InvalidOpcode, MathFault, PageFault, SimdFault, StackFault
 from mmio.linux.libc import LIBC, check
-from mmio.live.memory import Unreachable
+from mmio.linux.proc_maps import mappings
+from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.signal_frame import RIP, Frame
 from mmio.space import route
 
 _RT_TGSIGQUEUEINFO: Final = 297
+
+ACCERR: Final = 2
+"""si_code of a SIGSEGV for a page that may not be accessed so (SEGV_ACCERR)."""
+KERNEL: Final = 0x80
+"""si_code of a SIGSEGV for an instruction that user code may not execute, and of others without a code (SIKERNEL)."""
 
 _MAPERR: Final = 1  # SEGV_MAPERR
 _INTDIV: Final = 1  # FPE_INTDIV
@@ -27,7 +33,7 @@ _ILLOPN: Final = 2  # ILL_ILLOPN
 _SIMD: Final = {0x01: 7, 0x04: 3, 0x08: 4, 0x12: 5, 0x20: 6}  # MXCSR's exceptions to FPE_FLTINV, DIV, OVF, UND, RES
 _FLTUNK: Final = 14  # FPE_FLTUNK
 _ADRALN: Final = 1  # BUS_ADRALN
-_KERNEL: Final = 0x80  # SI_KERNEL
+_ADRERR: Final = 2  # BUS_ADRERR
 
 
 class SignalInfo(ctypes.Structure):
@@ -48,8 +54,8 @@ LIBC.syscall.argtypes = (c_ulong, c_ulong, c_ulong, c_ulong, c_void_p)
 
 def deliver(frame: Frame, fault: Fault) -> None:
     """Deliver the signal of a fault at the interrupted instruction when the current handler returns."""
-    number, code, address = signal_of(fault, frame.regs[RIP])
-    info = SignalInfo(number=number, code=code, address=address)
+    info = signal_of(fault, frame.regs[RIP], frame.fault_address, os.getpid())
+    number = info.number
     pthread_sigmask(SIG_BLOCK, (number,))
     frame.signal_mask.value &= ~(1 << number - 1)
     thread = get_native_id()
@@ -72,23 +78,41 @@ def is_guest_fault(error: BaseException) -> TypeGuard[Fault]:
     return isinstance(error, Fault)
 
 
-def signal_of(fault: Fault, ip: int) -> tuple[Signals, int, int]:
-    """Return the signal, si_code and si_addr that Linux makes of a fault at `ip` (arch/x86/kernel/traps.c)."""
+def signal_of(fault: Fault, ip: int, fault_address: int, pid: int) -> SignalInfo:
+    """Return the signal, si_code and si_addr that Linux makes of a fault (traps.c and fault.c of arch/x86).
+
+    Args:
+        fault: what the emulator raised.
+        ip: the address of the instruction.
+        fault_address: the address of the page fault by which the thread came to be stopped.
+        pid: of the process whose memory it is.
+    """
     match fault:
+        case BeyondEnd():
+            return _signal(SIGBUS, _ADRERR, fault_address)
         case PageFault():
             assert fault.address is not None
-            return SIGSEGV, _MAPERR, fault.address
+            return _signal(SIGSEGV, ACCERR if _is_mapped(fault.address, pid) else _MAPERR, fault.address)
         case DivideError():
-            return SIGFPE, _INTDIV, ip
+            return _signal(SIGFPE, _INTDIV, ip)
         case SimdFault():
-            return SIGFPE, next(code for bits, code in _SIMD.items() if fault.exceptions & bits), ip
+            return _signal(SIGFPE, next(code for bits, code in _SIMD.items() if fault.exceptions & bits), ip)
         case MathFault():
-            return SIGFPE, _FLTUNK, ip
+            return _signal(SIGFPE, _FLTUNK, ip)
         case InvalidOpcode():
-            return SIGILL, _ILLOPN, ip
+            return _signal(SIGILL, _ILLOPN, ip)
         case AlignmentCheck():
-            return SIGBUS, _ADRALN, 0
+            return _signal(SIGBUS, _ADRALN, 0)
         case StackFault():
-            return SIGBUS, _KERNEL, 0
+            return _signal(SIGBUS, KERNEL, 0)
         case _:
-            return SIGSEGV, _KERNEL, 0
+            return _signal(SIGSEGV, KERNEL, 0)
+
+
+def _signal(number: Signals, code: int, address: int) -> SignalInfo:
+    return SignalInfo(number=number, code=code, address=address)
+
+
+def _is_mapped(address: int, pid: int) -> bool:
+    """Return whether a process has a mapping at an address, whatever may be done there."""
+    return any(mapping.start <= address < mapping.end for mapping in mappings(pid))

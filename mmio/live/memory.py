@@ -19,6 +19,10 @@ class Unreachable(PageFault):
     """The program itself could not have made this access."""
 
 
+class BeyondEnd(Unreachable):
+    """A mapped page lies wholly beyond the end of its file, which is a bus error (mmap(2))."""
+
+
 class ProcessMemory:
     """The memory of this process, unrecorded. Any width, any alignment.
 

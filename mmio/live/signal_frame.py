@@ -6,11 +6,13 @@ module knows; that a signal brought us here is the business of `trap.py`.
 """
 
 import ctypes
-from ctypes import c_int, c_uint64, c_ulong
+from ctypes import c_int, c_uint64, c_ulong, string_at
 from typing import Any, Final
 
 from mmio.linux.libc import LIBC, check
 from mmio.linux.xsave import XSave
+from mmio.live.out_of_line_slots import Slots
+from mmio.live.own_slots import own_slots
 from mmio.live.xsave_frame import XSaveFrame
 
 SLOTS: Final = (13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17)
@@ -81,6 +83,20 @@ class Frame(XSaveFrame):
         self.regs: Any = memoryview((c_uint64 * _WORDS).from_address(address + _MCONTEXT)).cast("B").cast("Q")
         self.signal_mask = signal_mask_of(address)
         self._xsave: XSave | None = None
+
+    @property
+    def fault_address(self) -> int:
+        """The address of the access that raised the page fault (CR2)."""
+        address: int = self.regs[FAULT_ADDRESS]
+        return address
+
+    def code(self, address: int, length: int) -> bytes:
+        """Return `length` bytes of code. They must be mapped: the CPU has just fetched them."""
+        return string_at(address, length)
+
+    def out_of_line_slots(self) -> Slots:
+        """Return the slots of this process."""
+        return own_slots()
 
     @property
     def xsave(self) -> XSave:

@@ -14,15 +14,11 @@ from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
 from mmio.linux.process_memory import read_memory, write_memory
-from mmio.live.memory import Unreachable
+from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.passthrough import RealMemory
 
 _MAP_SHARED: Final = 1
 _FAILED: Final = (1 << 64) - 1
-
-
-class BeyondEnd(Unreachable):
-    """A mapped page lies wholly beyond the end of its file, which is a bus error (mmap(2))."""
 
 
 class TracedMemory:

@@ -15,6 +15,7 @@ from mmio.linux import proc_maps
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE, PROT_WRITE, pages
 from mmio.linux.seccomp import WINDOW
+from mmio.live.out_of_line_slots import Slots
 from mmio.program.device_views import guarded, shifted
 from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
 from mmio.program.ports import PortRights, TracedPorts
@@ -78,6 +79,7 @@ class Process(ABC):
         trapped: its trapped mappings.
         bits: 64 or 32, what kind of program it is.
         port_rights: the IO ports it has been granted.
+        slots: where its instructions are executed out of line; None before the first.
         own_memory: a descriptor of its /proc/PID/mem, through which memory is reached that its page tables forbid.
     """
 
@@ -95,6 +97,7 @@ class Process(ABC):
         for watch in targets.watches:
             self.space.memory.watch(watch)
         self.trapped: list[Trapped] = []
+        self.slots: Slots | None = None
         self._next = WINDOW.start
         self.own_memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         self.bits = 64
@@ -106,10 +109,6 @@ class Process(ABC):
     @abstractmethod
     def watch_every_call(self) -> None:
         """See every system call from now on: a trapped mapping lies where the seccomp filter does not expect one."""
-
-    @abstractmethod
-    def forget_code(self, start: int, end: int) -> None:
-        """Forget the instructions known between two addresses: what is mapped there has changed."""
 
     @abstractmethod
     def trapped_changed(self) -> None:
@@ -198,7 +197,6 @@ class Process(ABC):
 
     def cut(self, start: int, end: int) -> list[Trapped]:
         """Take what lies between two addresses out of what is trapped, and return it: it has been unmapped."""
-        self.forget_code(start, end)
         gone = self.pieces(start, end)
         for trapped in self.trapped_in(start, end):
             self._take(trapped)
@@ -219,7 +217,6 @@ class Process(ABC):
 
     def protect(self, start: int, end: int, protection: int) -> None:
         """Note what the program may do from now on between two addresses."""
-        self.forget_code(start, end)
         for piece in self.cut(start, end):
             self.put(evolve(piece, protection=protection))
 

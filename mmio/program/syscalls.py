@@ -160,7 +160,6 @@ class SystemCalls:
         process = thread.process
         pieces = process.trapped_in(start, end)
         if not pieces:
-            thread.on_exit = lambda: process.forget_code(start, end)
             return
         whole = all(start >= piece.start and end <= piece.end for piece in pieces)
         if whole:  # it stays as it is; only what the program thinks of it changes

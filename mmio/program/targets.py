@@ -134,6 +134,7 @@ class Targets:
         self.ports: list[PortTarget] = []
         self.redirections: list[Redirection] = []
         self.met: set[Target] = set()
+        self._ports_met = False
 
     def __iter__(self) -> Any:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
@@ -147,6 +148,12 @@ class Targets:
     def real_ports(self) -> list[PortTarget]:
         """The ports of this machine that are traced."""
         return [target for target in self.ports if target.device is None]
+
+    def meet_ports(self) -> None:
+        """Remember that the program uses IO ports."""
+        if not self._ports_met:
+            self._ports_met = True
+            self.met.update(self.ports)
 
     def concerns(self) -> dict[str, bool]:
         """Return which kinds of system calls matter, as `table.rules` takes it."""

@@ -88,8 +88,9 @@ class EventLoop:
         thread = self.threads[pid]
         event, number = status >> 16, os.WSTOPSIG(status)
         if status == ACCESS_STATUS:
-            thread.load_signal()
-            thread.frame.load()
+            _, fetch = functions()
+            if fetch(thread.asm_loop.wait) != ACCESS:
+                raise ProcessLookupError
             answer = faults.answer(thread)
             thread.frame.store()
             thread.resume(answer)
@@ -118,7 +119,7 @@ class EventLoop:
         elif event:
             thread.resume()
         else:
-            self.leave_copy(thread)
+            self.leave_slot(thread)
             thread.resume(number)
 
     def _at_call(self, thread: Thread) -> None:
@@ -174,14 +175,14 @@ class EventLoop:
         if process.targets.ranges or process.attached:
             thread.on_exit = lambda: self._calls.executed(thread)
 
-    def leave_copy(self, thread: Thread) -> None:
-        """See that a thread is not found in a natively completed instruction."""
-        copies = thread.process.copies
-        if copies is not None:
+    def leave_slot(self, thread: Thread) -> None:
+        """Take a thread out of its out-of-line slot, if it is in one."""
+        slots = thread.process.slots
+        if slots is not None:
             thread.frame.load()
-            copy = copies.at(thread.regs[RIP])
-            if copy is not None:
-                out_of_line.leave(thread, copy)
+            slot = slots.at(thread.regs[RIP])
+            if slot is not None:
+                out_of_line.leave(thread, slot)
 
     def gone(self, pid: int, status: int) -> None:
         """Note that a thread has ended."""

@@ -5,10 +5,14 @@ directly. Vector state is fetched when an instruction asks for it, and given bac
 """
 
 import ctypes
+from collections.abc import Callable
+from contextlib import suppress
 from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
 from mmio.linux.xsave import XSave, area_size, has_xsave
+from mmio.live.fault_signals import SignalInfo
+from mmio.live.out_of_line_slots import Slots
 from mmio.live.xsave_frame import XSaveFrame
 from mmio.ptrace import ptrace_requests
 
@@ -53,20 +57,21 @@ class Frame(XSaveFrame):
     """The registers of one thread, valid while it is stopped.
 
     Attributes:
-        pid: the thread's number.
-        bits: 64 or 32: what its code is, mostly that of the whole process.
-        native_bits: what `bits` is after `load`, until CS is looked at.
+        pid: the TID.
+        info: the signal that the thread stopped at.
+        out_of_line_slots: returns the out-of-line slots of its process, made when they are first asked for.
+        fetched: the XSAVE area has been fetched, and is given back by `store`.
     """
 
     slots = SLOTS
-    bits: int = 64
 
     bases: Any = _Bases()
     selectors: Any = _Selectors()
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, out_of_line_slots: Callable[[], Slots]) -> None:
         self.pid = pid
-        self.bits = self.native_bits = 64
+        self.info = SignalInfo()
+        self.out_of_line_slots = out_of_line_slots
         self.regs: Any = (c_uint64 * WORDS)()
         self._area: Any = None
         self.fetched = False
@@ -75,7 +80,6 @@ class Frame(XSaveFrame):
         """Fetch the registers of the stopped thread. Raises ProcessLookupError when it is gone."""
         ptrace_requests.request(ptrace_requests.GETREGS, self.pid, 0, addressof(self.regs))
         self.fetched = False
-        self.bits = self.native_bits
 
     def store(self) -> None:
         """Give the thread these registers. Raises ProcessLookupError when it is gone."""
@@ -83,6 +87,24 @@ class Frame(XSaveFrame):
         if self.fetched:
             self._exchange(ptrace_requests.SETREGSET, ptrace_requests.SETFPREGS)
             self.fetched = False
+
+    @property
+    def bits(self) -> int:  # type: ignore[override]  # a class attribute there
+        """64 or 32: the width of the code segment that the thread executes in."""
+        return 32 if self.regs[CS] == CODE_32 else 64
+
+    @property
+    def fault_address(self) -> int:
+        """The address of the access that raised the page fault (si_addr)."""
+        address: int = self.info.address
+        return address
+
+    def code(self, address: int, length: int) -> bytes:
+        """Return up to `length` bytes of code, which the program may be forbidden to read but not to execute."""
+        with open(f"/proc/{self.pid}/mem", "rb", buffering=0) as memory, suppress(OSError):
+            memory.seek(address)
+            return memory.read(length)
+        return b""
 
     def saved(self) -> bytes:
         """Return a copy of the general registers, for `restore`."""

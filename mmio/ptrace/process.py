@@ -11,8 +11,7 @@ from mmio.program.process import Process
 from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.crash_handler import CrashHandler
-from mmio.ptrace.instruction_cache import TracedInstructionCache
-from mmio.ptrace.out_of_line_slots import Copies
+from mmio.ptrace.slot_memory import TracedSlotMemory
 from mmio.space.recorder import Recorder
 
 _GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}  # syscall; int 80h
@@ -22,14 +21,12 @@ class TracedProcess(Process):
     """A process under ptrace.
 
     Attributes:
-        sites: the instructions known in its memory, by address.
         gate: the address of an instruction that makes a system call.
         filtered: a seccomp filter picks the system calls that stop its threads.
         every_call: its threads stop at all system calls.
         attached: it was running before it was traced, and goes on when the tracer leaves.
         buffers: what has been mapped in it for the tracer: address and length.
         threads: the TIDs of the threads that run in it.
-        copies: where instructions are executed out of line; None before the first.
         crash_handler: its handler for the case that the tracer is killed; None when it has none.
     """
 
@@ -38,11 +35,9 @@ class TracedProcess(Process):
     ) -> None:
         super().__init__(pid, targets, trace)
         self._trace = trace
-        self.sites = TracedInstructionCache()
         self.filtered, self.attached = filtered, attached
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []
-        self.copies: Copies | None = None
         self.crash_handler: CrashHandler | None = None
         self.threads: set[int] = set()
         self.gate = 0
@@ -54,10 +49,6 @@ class TracedProcess(Process):
             for tid in self.threads:
                 with suppress(ProcessLookupError):
                     ptrace_requests.request(ptrace_requests.INTERRUPT, tid)
-
-    def forget_code(self, start: int, end: int) -> None:
-        """Forget the instructions known between two addresses."""
-        self.sites.forget(start, end)
 
     def trapped_changed(self) -> None:
         """Write the mappings down for the crash handler."""
@@ -81,8 +72,8 @@ class TracedProcess(Process):
         child.every_call = self.every_call
         child.bits, child.gate, child._next = self.bits, self.gate, self._next
         child.buffers = self.buffers.copy()
-        if self.copies is not None:
-            child.copies = Copies(child.own_memory, self.copies.start)
+        if self.slots is not None:
+            child.slots = self.slots.copied_to(TracedSlotMemory(child.own_memory, self.bits))
         if self.crash_handler is not None:
             child.crash_handler = self.crash_handler.forked(child.own_memory)
         for trapped in self.trapped:

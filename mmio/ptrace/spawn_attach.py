@@ -96,7 +96,6 @@ def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thr
         process.find_gate(32 if threads[0].regs[CS] == CODE_32 else 64)
         for stopped in threads:
             ptrace_requests.request(ptrace_requests.SETOPTIONS, stopped.pid, 0, ptrace_requests.OPTIONS)
-            stopped.frame.native_bits = process.bits
     except BaseException:
         for thread in statuses:
             with suppress(ProcessLookupError):

@@ -16,12 +16,13 @@ from mmio.linux import proc_maps
 from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
-from mmio.live.fault_signals import SignalInfo
+from mmio.live.out_of_line_slots import Slots
 from mmio.program.thread import Call
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.asm_loop import AsmLoop
 from mmio.ptrace.frame import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
 from mmio.ptrace.process import TracedProcess
+from mmio.ptrace.slot_memory import TracedSlotMemory
 from mmio.space.initiator import Initiator
 
 # What PTRACE_GET_SYSCALL_INFO says of a stop.
@@ -78,9 +79,8 @@ class Thread:
 
     def __init__(self, pid: int, process: TracedProcess) -> None:
         self.pid = pid
-        self.frame = Frame(pid)
-        self.regs = self.frame.regs
-        self.info = SignalInfo()
+        self.frame = Frame(pid, self._out_of_line_slots)
+        self.regs, self.info = self.frame.regs, self.frame.info
         self.on_exit: Callable[[], None] | None = None
         self.in_call = self.blocks_faults = self.ending = False
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
@@ -95,7 +95,6 @@ class Thread:
     def join(self, process: TracedProcess) -> None:
         """Run in a process's memory from now on."""
         self.process = process
-        self.frame.native_bits = process.bits
         self._buffer = (0, 0)
         process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)
@@ -103,12 +102,23 @@ class Thread:
     def leave(self) -> None:
         """Run in its process's memory no more, which is forgotten with its last thread."""
         self.process.threads.discard(self.pid)
+        if self.process.slots is not None:
+            self.process.slots.release_of(self.pid)
         if not self.process.threads:
             self.process.close()
 
     def adopt_buffer(self, maker: "Thread") -> None:
         """Use the copy of its maker's buffer that a new process has."""
         self._buffer = maker._buffer
+
+    def _out_of_line_slots(self) -> Slots:
+        process = self.process
+        if process.slots is None:
+            process.slots = Slots(TracedSlotMemory(process.own_memory, process.bits), process.bits)
+        memory = process.slots.memory
+        assert isinstance(memory, TracedSlotMemory)
+        memory.maker = self
+        return process.slots
 
     def load_signal(self) -> None:
         """Fetch what is known of the signal the thread stopped at. Raises ProcessLookupError when it is gone."""

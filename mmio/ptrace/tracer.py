@@ -213,7 +213,7 @@ class Tracer(Targeting):
                 pid = 0
                 continue
             if os.WIFSTOPPED(status) and (event == ptrace_requests.EVENT_STOP or (not event and status != CALL_STATUS)):
-                self._event_loop.leave_copy(thread)
+                self._event_loop.leave_slot(thread)
                 silent = event or (status == ACCESS_STATUS and self._is_ours(thread))
                 pending[pid] = 0 if silent else number << 8
                 return

@@ -29,6 +29,8 @@ SOME = 10_000  # ranges of one instruction: a REP has one for each element
 SEGV_MAPERR = 1
 # The kernel does these where user programs may not (UMIP), and tells of addresses that are not those of the access.
 BY_THE_KERNEL = ("sgdt", "sidt", "sldt", "smsw", "str")
+# These access no memory. QEMU 7.2 emulates no #UD for SYSCALL in 32-bit code on an Intel CPU: the guest panics.
+ENTERS_THE_KERNEL = ("int", "syscall", "sysenter")
 
 
 def cases(code: Code_, bits: int) -> list[Case]:
@@ -65,7 +67,7 @@ def test_silicon_faults_nowhere_else(bits: int) -> None:
     need_silicon()
     faults, wrong = 0, []
     for code in all_codes(bits):
-        if not is_judged(code) or operation(code) in PRIVILEGED or operation(code) in BY_THE_KERNEL:
+        if not is_judged(code) or operation(code) in (*PRIVILEGED, *BY_THE_KERNEL, *ENTERS_THE_KERNEL):
             continue
         for case in cases(code, bits):
             fault = page_fault(case)

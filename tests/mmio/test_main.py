@@ -11,7 +11,7 @@ from emulate import BusError, PageFault
 from mmio.__main__ import main, parser
 from mmio.commands.models import ModelError
 from mmio.commands.parser import Parser, arguments, subcommands
-from mmio.ptrace.faults import MissedAccess
+from mmio.live.instruction_cache import MissedAccess
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
 
 COMMANDS = {name: command for name, (_, command) in subcommands(parser()).items()}

@@ -1,6 +1,7 @@
 """Faults the program would have had anyway reach the program's own handler."""
 
 import ctypes
+import os
 import signal
 from collections.abc import Iterator
 from ctypes import CDLL, c_long, c_void_p
@@ -23,6 +24,7 @@ from mmio.inprocess import Mapping, ioremap
 from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_READ, PROT_WRITE
 from mmio.live.fault_signals import signal_of
+from mmio.live.memory import BeyondEnd
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 
@@ -117,7 +119,7 @@ def test_finished_elements_stay(driver: CDLL, mapping: Mapping) -> None:
     page = libc.map_pages(2 * PAGE, PROT_READ | PROT_WRITE) + PAGE
     libc.protect(page, PAGE, libc.PROT_NONE)
     assert driver.copy(c_void_p(page - 3), mapping, c_long(10)) == 1
-    assert seen(driver) == [signal.SIGSEGV, 1, page, 0, 7]
+    assert seen(driver) == [signal.SIGSEGV, 2, page, 0, 7]  # SEGV_ACCERR
     assert ctypes.string_at(page - 3, 3) == b"\1\2\3"
 
 
@@ -166,6 +168,7 @@ with ioremap(Bytes(4096)) as mapping:
     ("fault", "number", "code", "address"),
     [
         (PageFault(0x1230), signal.SIGSEGV, 1, 0x1230),  # SEGV_MAPERR
+        (BeyondEnd(0x10), signal.SIGBUS, 2, 0x9000),  # BUS_ADRERR, at the address that faulted
         (DivideError("by zero"), signal.SIGFPE, 1, IP),  # FPE_INTDIV
         (SimdFault(0x01, 0x1F00), signal.SIGFPE, 7, IP),  # FPE_FLTINV
         (SimdFault(0x04, 0x1D80), signal.SIGFPE, 3, IP),  # FPE_FLTDIV
@@ -181,7 +184,15 @@ with ioremap(Bytes(4096)) as mapping:
 )
 def test_signals_are_the_kernels(fault: Fault, number: int, code: int, address: int) -> None:
     """Each fault is the signal, the si_code and the si_addr that Linux makes of it (arch/x86/kernel/traps.c)."""
-    assert signal_of(fault, IP) == (number, code, address)
+    info = signal_of(fault, IP, 0x9000, os.getpid())
+    assert (info.number, info.code, info.address) == (number, code, address)
+
+
+def test_a_page_that_is_mapped_is_a_protection_fault() -> None:
+    """A page fault at an address where something is mapped says SEGV_ACCERR, as the kernel does."""
+    address = libc.map_pages(PAGE) + 8
+    info = signal_of(PageFault(address), IP, 0x9000, os.getpid())
+    assert (info.number, info.code, info.address) == (signal.SIGSEGV, 2, address)
 
 
 def test_fault_of_a_model_is_an_exception(driver: CDLL) -> None:

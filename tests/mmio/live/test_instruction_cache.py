@@ -2,17 +2,16 @@
 
 import ctypes
 from collections.abc import Iterator
-from ctypes import CFUNCTYPE, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, c_uint64, c_void_p, create_string_buffer
 
 import pytest
 
 from decode.cache import SIZE
-from mmio.errors import AccessError
 from mmio.inprocess import Mapping, ioremap
 from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
-from mmio.live.instruction_cache import InstructionCache
-from mmio.live.signal_frame import FAULT_ADDRESS, RIP
+from mmio.live.instruction_cache import InstructionCache, MissedAccess
+from mmio.live.signal_frame import FAULT_ADDRESS, SLOTS, Frame
 from tests.mmio.inprocess.models import Bytes
 
 LOAD = bytes.fromhex("8b07")  # mov eax,[rdi]
@@ -74,32 +73,30 @@ def test_instruction_that_looks_unread(mapping: Mapping, pages: int) -> None:
     assert len(mapping.trace) == 8
 
 
-class Elsewhere:
-    """A frame whose registers do not explain the fault."""
-
-    bits, slots, bases = 64, tuple(range(18)), (0,) * 6
-    vector = k = x87 = ()
-
-    def __init__(self, code_address: int) -> None:
-        self.regs = [0] * 32
-        self.regs[RIP] = code_address
-        self.regs[7] = 0x5000
-        self.regs[FAULT_ADDRESS] = 0x9123
+@pytest.fixture
+def frame() -> Frame:
+    """A frame with `mov eax,[rdi]` to run at 0x401000, whose registers do not explain the fault."""
+    words = create_string_buffer(1024)
+    frame = Frame(ctypes.addressof(words))
+    frame.keep = words
+    frame.rip, frame.rdi, frame.regs[FAULT_ADDRESS] = 0x401000, 0x5000, 0x9123
+    return frame
 
 
-def test_address_that_does_not_explain_the_fault() -> None:
+def test_address_that_does_not_explain_the_fault(frame: Frame) -> None:
     """An instruction seen for the first time is refused when it would not touch the page that faulted."""
-    site = InstructionCache()[int.from_bytes(LOAD.ljust(8, b"\x90"), "little")]
-    frame = Elsewhere(0x401000)
-    with pytest.raises(AccessError) as caught:
-        site.run(frame, None)  # type: ignore[arg-type]
-    message = "'mov eax,[rdi]' at ip 0x401000 faulted at 0x9123, but touches 4 bytes at 0x5000"
-    assert str(caught.value) == message
+    cached = InstructionCache(SLOTS)[int.from_bytes(LOAD.ljust(8, b"\x90"), "little")]
+    with pytest.raises(MissedAccess) as caught:
+        cached.run(frame, None)  # type: ignore[arg-type]
+    message = (
+        "'mov eax,[rdi]' at ip 0x401000 (bytes 8b 07, 64-bit code) faulted at 0x9123, but touches 4 bytes at 0x5000"
+    )
+    assert str(caught.value).startswith(f"{message}: rip=0x401000 rax=0x0")
 
 
 def test_memory_is_bounded() -> None:
     """However many distinct instructions fault: the sites of both generations are at most `SIZE`."""
-    sites = InstructionCache()
+    sites = InstructionCache(SLOTS)
     for number in range(SIZE + 500):
         sites[int.from_bytes(b"\x8b\x87" + number.to_bytes(4, "little") + b"\x90\x90", "little")]
         assert len(sites) <= SIZE
@@ -108,7 +105,7 @@ def test_memory_is_bounded() -> None:
 
 def test_a_site_of_the_older_generation_is_still_known() -> None:
     """It comes back as it was, and its first fault is not checked a second time."""
-    sites = InstructionCache()
+    sites = InstructionCache(SLOTS)
     word = int.from_bytes(LOAD.ljust(8, b"\x90"), "little")
     sites[word]
     known = sites[word]

@@ -18,6 +18,7 @@ from mmio.inprocess import Mapping, ioremap
 from mmio.inprocess.mapping import _trap
 from mmio.live import out_of_line
 from mmio.live.instruction_cache import CachedInstruction, InstructionCache
+from mmio.live.own_slots import own_slots
 from mmio.records.flags import NATIVE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
@@ -49,14 +50,14 @@ def mapping(device: Bytes) -> Iterator[Mapping]:
 @pytest.fixture(params=["usual", "native"])
 def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The usual route, or native completion also of what the emulator does."""
-    known = _trap()._sites
+    known = _trap()._instructions
     if request.param == "native":
 
-        def natively(sites: InstructionCache, code: bytes) -> CachedInstruction:
+        def natively(instructions: InstructionCache, code: bytes) -> CachedInstruction:
             instruction = decode(code)
             return CachedInstruction(instruction, out_of_line.completion(UnsupportedInstruction(instruction)))
 
-        monkeypatch.setattr(InstructionCache, "_site", natively)
+        monkeypatch.setattr(InstructionCache, "_compiled", natively)
         known.clear()
     yield request.param
     known.clear()
@@ -160,7 +161,9 @@ def test_a_copy_whose_device_failed_is_free(driver: CDLL) -> None:
         for _ in range(3):
             with pytest.raises(KeyError):
                 driver.load(mapping)
-    assert not any(copy.taken for copy in out_of_line._by_number)
+    slots = [slot for block in own_slots()._blocks.values() for slot in block]
+    assert slots
+    assert all(map(own_slots()._is_free, slots))
 
 
 @pytest.mark.cpu("F16C")

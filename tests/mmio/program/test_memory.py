@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mmio.live.memory import Unreachable
-from mmio.program.memory import BeyondEnd, DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.live.memory import BeyondEnd, Unreachable
+from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
 
 
 @pytest.fixture

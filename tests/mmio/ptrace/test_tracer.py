@@ -10,9 +10,9 @@ import pytest
 
 from decode import READ, WRITE
 from emulate import UnsupportedInstruction
-from mmio.ptrace import Tracer
-from mmio.ptrace.faults import MissedAccess
-from mmio.ptrace.instruction_cache import TracedInstruction
+from mmio.live import instruction_cache
+from mmio.live.instruction_cache import MissedAccess
+from mmio.ptrace import Tracer, faults
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 from tests.mmio.ptrace.programs import device_file, is_gone, need_program, program, program_32, run
 from tests.mmio.ptrace.sources import ENDLESS, MAPPINGS
@@ -261,12 +261,13 @@ def test_a_tracer_runs_again(tmp_path: Path) -> None:
 
 def test_an_access_that_cannot_be_explained_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the instruction does not touch the address that faulted, as we reckon, nothing is done but to say so."""
-    monkeypatch.setattr(TracedInstruction, "reaches", lambda site, frame, address: False)
+    monkeypatch.setattr(instruction_cache, "checked_ranges", lambda instruction, frame: iter(()))
+    faults._instructions.cache_clear()
     path = device_file(tmp_path)
     tracer = Tracer()
     tracer.map_file(str(path))
     body = "int main(int argc, char **argv) { map(argv[1], PROT_READ | PROT_WRITE)[3] = 5; }"
-    with pytest.raises(MissedAccess, match=r"faulted at address 0x5a000000000c, but 'mov .*\],5'.*bytes c7 .*rip=0x"):
+    with pytest.raises(MissedAccess, match=r"'mov .*\],5' at ip .*bytes c7 .* faulted at 0x5a000000000c, .*rip=0x"):
         run(tracer, program(body), path)
     assert len(tracer.trace) == 0
     assert path.read_bytes() == bytes(4096)

@@ -6,6 +6,20 @@ from tests.mutants.mutant import MmioMutant
 
 PROGRAM: Final = (
     MmioMutant(
+        "what a program did at real ports is not met",
+        "mmio.program.faults",
+        "        process.targets.meet_ports()\n",
+        "",
+        "program/test_ports.py::test_a_port_without_the_right_to_it_faults",
+    ),
+    MmioMutant(
+        "a fault in a copy is reported in the copy",
+        "mmio.program.faults",
+        "    frame.rip = slot.ip\n",
+        "",
+        "hosted/test_engines.py::test_a_fault_in_the_copy_is_the_originals",
+    ),
+    MmioMutant(
         "a buffer the kernel filled in part is handed on whole",
         "mmio.program.bounce_buffers",
         "            length = min(length, left)\n            left -= length\n",

@@ -15,38 +15,9 @@ TRACING: Final = (
     MmioMutant(
         "a signal for a thread is swallowed",
         "mmio.ptrace.event_loop",
-        "            self.leave_copy(thread)\n            thread.resume(number)",
-        "            self.leave_copy(thread)\n            thread.resume()",
+        "            self.leave_slot(thread)\n            thread.resume(number)",
+        "            self.leave_slot(thread)\n            thread.resume()",
         "ptrace/test_event_loop.py::test_signals_stay_the_programs",
-    ),
-    MmioMutant(
-        "a page beyond its file is a segmentation fault",
-        "mmio.ptrace.faults",
-        "    if isinstance(fault, BeyondEnd):\n"
-        "        number, code, address = number.__class__(_SIGBUS), _ADRERR, thread.info.address\n",
-        "",
-        "hosted/test_engines.py::test_beyond_the_end_of_a_file_is_a_bus_error",
-    ),
-    MmioMutant(
-        "a fault beyond a file's end says what an alignment fault does",
-        "mmio.ptrace.faults",
-        "_ADRERR = 2",
-        "_ADRERR = 1",
-        "hosted/test_engines.py::test_beyond_the_end_of_a_file_is_a_bus_error",
-    ),
-    MmioMutant(
-        "an access that cannot be explained is performed",
-        "mmio.ptrace.faults",
-        "    elif not site.reaches(frame, info.address):\n        _missed(thread, site)\n",
-        "",
-        "ptrace/test_tracer.py::test_an_access_that_cannot_be_explained_is_refused",
-    ),
-    MmioMutant(
-        "what a program did at real ports is not met",
-        "mmio.ptrace.faults",
-        "            thread.process.targets.met.update(thread.process.targets.ports)\n",
-        "            pass\n",
-        "program/test_ports.py::test_a_port_without_the_right_to_it_faults",
     ),
     MmioMutant(
         "vector registers that were changed are not given back",
@@ -54,27 +25,6 @@ TRACING: Final = (
         "        if self.fetched:\n            self._exchange(ptrace_requests.SETREGSET",
         "        if not self.fetched:\n            self._exchange(ptrace_requests.SETREGSET",
         "test_sources.py::test_all_sources_record_the_same",
-    ),
-    MmioMutant(
-        "an access one byte over the watched ones is theirs",
-        "mmio.ptrace.instruction_cache",
-        "if self.place is not None and 0 <= address - self.place(frame.regs) < self.width:",
-        "if self.place is not None and 0 <= address - self.place(frame.regs) <= self.width:",
-        "ptrace/test_instruction_cache.py::test_an_access_reaches_exactly_its_bytes",
-    ),
-    MmioMutant(
-        "a native access of another process is recorded as emulated",
-        "mmio.ptrace.out_of_line",
-        "    with marked(thread.bus, NATIVE):\n        for direction, at, width in touches:",
-        "    if True:\n        for direction, at, width in touches:",
-        "ptrace/test_out_of_line.py::test_a_fault_in_the_copy_is_the_originals",
-    ),
-    MmioMutant(
-        "a copy is reused while somebody is in it",
-        "mmio.ptrace.out_of_line_slots",
-        "            if copy.taken:\n                continue\n",
-        "",
-        "ptrace/test_out_of_line_slots.py::test_nobody_is_given_a_copy_that_somebody_is_in",
     ),
     MmioMutant(
         "rights to ports are lost at exec",

@@ -1,0 +1,181 @@
+"""Allocate slots in which copies of instructions are executed out of line.
+
+A slot has the code of the copy and, elsewhere, the data: the memory operand that the copy uses, and two words. No page
+is both written and executed. The copy of a load ends by clearing the word that says the slot is in use, and jumps to
+the instruction after the original; it touches no register and no flag. The copy of a store ends in HLT, which user code
+may not execute.
+
+The operand is aligned to 64 bytes. Where an operand must be aligned and is not, the CPU raises #GP before it looks for
+the page (SDM vol. 3A, 7.9, priority of exceptions), and no slot is needed.
+"""
+
+from threading import RLock
+from typing import Final, Protocol
+
+from attrs import define, field
+
+from decode import WRITE, Instruction, MemoryTouch
+from decode.redirect import redirect
+from mmio.linux.libc import PAGE
+from mmio.live.completion import operand_of
+
+_CODE: Final = 64  # bytes of code for each slot
+_DATA: Final = 1024  # bytes for its words and its operand
+SLOTS_PER_BLOCK: Final = PAGE // _CODE
+BLOCK_SIZE: Final = PAGE + SLOTS_PER_BLOCK * _DATA
+"""Bytes of a block of slots: one page of code, then their data."""
+MOST: Final = 4096
+"""Slots in one process, each of which one thread is in."""
+
+_RETURN: Final = 0  # in the data: the address after the original
+_TAKEN: Final = 8
+_OPERAND: Final = 64
+_HLT: Final = b"\xf4"
+
+
+class SlotMemory(Protocol):
+    """Memory in which slots lie: that of this process, or of a tracee."""
+
+    def new_block(self) -> int:
+        """Map BLOCK_SIZE bytes, of which the first page can be executed and the rest written; return the address."""
+
+    def write_code(self, address: int, code: bytes) -> None:
+        """Replace code in the page that can be executed, while other threads execute other slots in it."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write data."""
+
+    def read(self, address: int, length: int) -> bytes:
+        """Read data."""
+
+
+@define(eq=False)
+class Slot:
+    """A place for a copy, and the execution it is taken for.
+
+    Attributes:
+        start: the address of the code.
+        data: the address of its data.
+        end: the address after the copy, of the HLT or the way out.
+        instruction: the original; None before the first.
+        ip: the address of the original.
+        address: the address of the original's operand.
+        stores: what the instruction writes.
+        thread: the TID of the thread that is in the slot; 0 when it is free. The thread of a load has left it when the
+            word in its data is 0.
+    """
+
+    start: int
+    data: int
+    end: int = 0
+    instruction: Instruction | None = None
+    ip: int = 0
+    address: int = 0
+    stores: list[MemoryTouch] = field(factory=list)
+    thread: int = 0
+
+    @property
+    def operand(self) -> int:
+        """The address of the operand that the copy uses."""
+        return self.data + _OPERAND
+
+    def release(self) -> None:
+        """Mark the slot as free."""
+        self.thread = 0
+
+
+class Slots:
+    """The slots of one process, made as they are needed.
+
+    Args:
+        memory: where they lie.
+        bits: 64 or 32, the code that can reach them.
+    """
+
+    def __init__(self, memory: SlotMemory, bits: int = 64) -> None:
+        self.memory = memory
+        self.bits = bits
+        self._blocks: dict[int, list[Slot]] = {}  # by where their code starts
+        self._copies: dict[bytes, list[Slot]] = {}  # by the bytes of the instruction copied
+        self._lock = RLock()  # reentrant: a signal handler of the program may get in between
+
+    def at(self, ip: int) -> Slot | None:
+        """Return the slot whose code an address lies in."""
+        slots = self._blocks.get(ip & -PAGE)
+        return slots[(ip % PAGE) // _CODE] if slots is not None else None
+
+    def take(self, instruction: Instruction, thread: int) -> Slot:
+        """Return a slot with a copy of an instruction for a thread to execute.
+
+        Raises:
+            MemoryError: there is a thread in each of the slots that a process may have.
+        """
+        with self._lock:
+            slot = next(filter(self._is_free, self._copies.get(instruction.code, ())), None) or self._new(instruction)
+            self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))
+            slot.thread = thread
+        return slot
+
+    def begin(self, slot: Slot, ip: int) -> None:
+        """Set a slot that has been taken to go on after the original, which is at `ip`."""
+        assert slot.instruction is not None
+        slot.ip = ip
+        self.memory.write(slot.data + _RETURN, (ip + slot.instruction.length).to_bytes(8, "little"))
+
+    def release_of(self, thread: int) -> None:
+        """Mark the slots of a thread that has ended as free."""
+        for slots in self._blocks.values():
+            for slot in slots:
+                if slot.thread == thread:
+                    slot.release()
+
+    def copied_to(self, memory: SlotMemory) -> "Slots":
+        """Return the slots of a process that a fork has made, which has the same blocks."""
+        twin = Slots(memory, self.bits)
+        twin._blocks = {start: _slots_of(start) for start in self._blocks}
+        return twin
+
+    def _is_free(self, slot: Slot) -> bool:
+        if slot.thread and not any(self.memory.read(slot.data + _TAKEN, 8)):
+            slot.release()
+        return not slot.thread
+
+    def _new(self, instruction: Instruction) -> Slot:
+        """Return a free slot with a new copy of an instruction; what the slot had before is forgotten."""
+        slots = [slot for block in self._blocks.values() for slot in block]
+        slot = next((slot for slot in slots if slot.instruction is None), None) or next(
+            filter(self._is_free, slots), None
+        )
+        if slot is None:
+            if len(slots) >= MOST:
+                raise MemoryError(f"all {MOST} out-of-line slots of a process are in use")
+            start = self.memory.new_block()
+            slot, *_ = self._blocks[start] = _slots_of(start)
+        elif slot.instruction is not None:
+            self._copies[slot.instruction.code].remove(slot)
+        code = redirect(instruction, slot.start, slot.operand)
+        slot.end = slot.start + len(code)
+        code += _HLT if operand_of(instruction).direction & WRITE else _way_out(self.bits, slot)
+        self.memory.write_code(slot.start, code)
+        slot.instruction = instruction
+        self._copies.setdefault(instruction.code, []).append(slot)
+        return slot
+
+
+def _slots_of(start: int) -> list[Slot]:
+    return [Slot(start + _CODE * i, start + PAGE + _DATA * i) for i in range(SLOTS_PER_BLOCK)]
+
+
+def _way_out(bits: int, slot: Slot) -> bytes:
+    """Return the end of a copy that only loads: clear the word that says the slot is in use, and jump.
+
+    Addresses are relative to the end of each instruction in 64-bit code, absolute in 32-bit code.
+    """
+
+    def word(place: int, end: int) -> bytes:
+        return (slot.data + place - (end if bits == 64 else 0) & 0xFFFFFFFF).to_bytes(4, "little")
+
+    wide = b"\x48" if bits == 64 else b""
+    clear = wide + b"\xc7\x05" + word(_TAKEN, slot.end + len(wide) + 10) + bytes(4)  # mov [taken],0
+    jump = b"\xff\x25" + word(_RETURN, slot.end + len(clear) + 6)  # jmp [return]
+    return clear + jump

@@ -1,0 +1,115 @@
+"""Which out-of-line slot an execution of an instruction is given."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import Instruction, decode
+from mmio.linux.libc import PAGE
+from mmio.live.out_of_line_slots import _TAKEN, BLOCK_SIZE, MOST, Slot, Slots
+
+FNSTENV = decode(bytes.fromhex("d937"))  # fnstenv [rdi], which stores
+SQRTPS = decode(bytes.fromhex("0f5107"))  # sqrtps xmm0,[rdi], which loads
+OTHER = decode(bytes.fromhex("0f5106"))  # sqrtps xmm0,[rsi]
+
+
+class Memory:
+    """Slots in a bytearray, at addresses from one page on."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(PAGE)
+
+    def new_block(self) -> int:
+        start = len(self.data)
+        self.data += bytes(-(-BLOCK_SIZE // PAGE) * PAGE)
+        return start
+
+    def write_code(self, address: int, code: bytes) -> None:
+        self.write(address, code)
+
+    def write(self, address: int, data: bytes) -> None:
+        self.data[address : address + len(data)] = data
+
+    def read(self, address: int, length: int) -> bytes:
+        return bytes(self.data[address : address + length])
+
+
+@pytest.fixture
+def slots() -> Slots:
+    return Slots(Memory())
+
+
+def enter(slots: Slots, instruction: Instruction, thread: int = 1) -> Slot:
+    """Take a slot, and let the thread go into it."""
+    slot = slots.take(instruction, thread)
+    slots.begin(slot, 0x400000)
+    return slot
+
+
+def leave(slots: Slots, slot: Slot) -> None:
+    """Do what the CPU does at the end of a load's copy, or `finish` after that of a store."""
+    if slot.instruction is FNSTENV:
+        slot.release()
+    else:
+        slots.memory.write(slot.data + _TAKEN, bytes(8))
+
+
+@pytest.mark.parametrize("instruction", [FNSTENV, SQRTPS], ids=["store", "load"])
+def test_a_slot_in_use_is_not_given_away(slots: Slots, instruction: Instruction) -> None:
+    """A second thread at the same instruction gets another slot, until the first has left its own."""
+    first = enter(slots, instruction)
+    second = enter(slots, instruction, thread=2)
+    assert second is not first
+    leave(slots, first)
+    assert slots.take(instruction, 3) is first
+
+
+@given(st.lists(st.tuples(st.sampled_from([FNSTENV, SQRTPS, OTHER]), st.integers(0, 5)), max_size=200))
+def test_no_two_executions_share_a_slot(steps: list[tuple[Instruction, int]]) -> None:
+    """Whatever comes and goes, each execution has a slot of its own, with the code of its instruction."""
+    slots, inside = Slots(Memory()), dict[int, Slot]()
+    for instruction, thread in steps:
+        if thread in inside:
+            leave(slots, inside.pop(thread))
+        else:
+            slot = enter(slots, instruction, thread + 1)
+            assert slot not in inside.values()
+            assert slot.instruction is instruction
+            assert slots.at(slot.start) is slots.at(slot.end) is slot
+            inside[thread] = slot
+
+
+def test_a_full_process_is_an_error(slots: Slots) -> None:
+    """When a thread is in every slot that there may be, that is an error, and no slot is taken away."""
+    taken = {id(enter(slots, FNSTENV, thread)): thread for thread in range(1, MOST + 1)}
+    assert len(taken) == MOST
+    with pytest.raises(MemoryError, match=f"all {MOST} out-of-line slots of a process are in use"):
+        slots.take(FNSTENV, MOST + 1)
+
+
+def test_an_ended_thread_leaves_its_slots(slots: Slots) -> None:
+    """A thread that was killed in a slot does not keep it."""
+    first, second = enter(slots, FNSTENV, thread=1), enter(slots, FNSTENV, thread=2)
+    slots.release_of(1)
+    assert slots.take(FNSTENV, 3) is first
+    assert slots.take(FNSTENV, 3) is not second
+
+
+def test_a_copy_gives_way_to_another_instruction(slots: Slots) -> None:
+    """Free slots are used again before another block is made, and their old instruction is forgotten."""
+    for address in range(1000):
+        code = bytes.fromhex("0f5187") + address.to_bytes(4, "little")
+        leave(slots, enter(slots, decode(code)))
+    assert len(slots._blocks) == 1
+    assert sum(map(len, slots._copies.values())) == 64
+    assert enter(slots, SQRTPS).instruction is SQRTPS
+
+
+def test_a_forked_process_has_slots_of_its_own(slots: Slots) -> None:
+    """The blocks are the same, and nothing in the child's is in use."""
+    slot = enter(slots, FNSTENV)
+    twin = slots.copied_to(Memory())
+    there = twin.at(slot.start)
+    assert there is not None
+    assert there is not slot
+    assert there.thread == 0

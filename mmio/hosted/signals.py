@@ -31,6 +31,7 @@ _SIGALTSTACK: Final = 131
 _SIGINFO: Final = 0x4
 _RESTORER: Final = 0x04000000
 _ONSTACK: Final = 0x08000000
+_RESTART: Final = 0x10000000
 _NODEFER: Final = 0x40000000
 _RESETHAND: Final = 0x80000000
 
@@ -47,6 +48,7 @@ _TO_US: Final = frozenset(
     {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGBUS} | _HELD
 )
 """Signals that mean this process, or something that went wrong in it."""
+_OF_INSTRUCTIONS: Final = frozenset({signal.SIGTRAP, signal.SIGILL, signal.SIGBUS})
 _IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 _EVERY: Final = (1 << 64) - 1
@@ -212,13 +214,21 @@ class Signals:
         return bottom
 
     def _arrange(self, number: int, action: Action) -> None:
-        """Note what the program wants, and tell the kernel, if that is what is to happen."""
+        """Note what the program wants, and tell the kernel, if that is what is to happen.
+
+        A handler on the alternate stack is called by hand, too: the kernel knows pagetrap's alternate stack only. So is
+        one of a signal that an instruction in an out-of-line copy may raise.
+        """
         self._actions[number] = action
-        ours = number in _HELD
         if action.handler == _DEFAULT:
-            ours = ours or number not in _HARMLESS | _STOPPING
-        real = action._replace(mask=action.mask & ~_HELD_MASK)
-        _set_kernel_action(number, self._ours if ours else real)
+            by_hand = number not in _HARMLESS | _STOPPING
+        else:
+            by_hand = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in _OF_INSTRUCTIONS)
+        if by_hand or number in _HELD:
+            real = self._ours._replace(flags=self._ours.flags | action.flags & _RESTART)
+        else:
+            real = action._replace(mask=action.mask & ~_HELD_MASK)
+        _set_kernel_action(number, real)
 
 
 def _numbers() -> list[int]:

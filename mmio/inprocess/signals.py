@@ -5,13 +5,40 @@ behind it in the chain. SA_NODEFER, because a device model may call a driver tha
 handlers nest, and the frame of an inner one would overwrite that of the outer, both starting at the top of the same
 alternate stack. (The price: a stack overflow while something is mapped kills without a report.)
 
+While the handler runs, which is Python code, signals whose handlers are C code are held back: such a handler may access
+a device itself, which would enter Python in the middle of anything, or leave by siglongjmp. The kernel delivers them to
+the driver's code afterwards. Signals that Python handles are not held back, because its C handler only sets a flag; nor
+are those by which users end, stop and continue a process, unless they have a C handler when a mapping is made.
+
 SIGFPE is there for instructions that run out of line: a floating-point exception in a copy must look as if the original
 had raised it.
 """
 
 import ctypes
 from ctypes import POINTER, c_int, c_uint64, c_void_p
-from signal import SIGFPE, SIGSEGV, Signals
+from signal import (
+    SIGABRT,
+    SIGBUS,
+    SIGCHLD,
+    SIGCONT,
+    SIGFPE,
+    SIGHUP,
+    SIGILL,
+    SIGINT,
+    SIGKILL,
+    SIGQUIT,
+    SIGSEGV,
+    SIGSTOP,
+    SIGSYS,
+    SIGTERM,
+    SIGTRAP,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    Signals,
+    getsignal,
+    valid_signals,
+)
 from typing import Final
 
 from mmio.linux.libc import LIBC, check
@@ -19,6 +46,12 @@ from mmio.linux.trampoline import OLD_SIGFPE, OLD_SIGSEGV, trampoline
 
 _SA_SIGINFO: Final = 4
 _SA_NODEFER: Final = 0x40000000
+
+_IGNORE: Final = 1
+_NEVER: Final = frozenset({SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGKILL, SIGSTOP})
+"""Signals of faults, which cannot be held back, and those that cannot be handled."""
+_OF_USERS: Final = frozenset({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD})
+"""Signals that must have their effect at once, and those that programs started by a model count on."""
 
 _OLD: Final = {SIGSEGV: OLD_SIGSEGV, SIGFPE: OLD_SIGFPE}
 
@@ -34,10 +67,10 @@ LIBC.sigaction.argtypes = (c_int, POINTER(Action), POINTER(Action))
 _chained: Final[set[Signals]] = set()  # the signals whose chain of handlers we are part of
 
 
-def current(signal: Signals) -> Action:
+def current(signal: int) -> Action:
     """Return what happens on a signal now."""
     action = Action()
-    check(LIBC.sigaction(signal, None, action), f"sigaction of {signal.name}")
+    check(LIBC.sigaction(signal, None, action), f"sigaction of signal {signal}")
     return action
 
 
@@ -46,14 +79,28 @@ def is_ours(signal: Signals) -> bool:
     return bool(current(signal).handler == trampoline().address)
 
 
+def held() -> int:
+    """Return the signals to hold back while Python code answers an access, as a mask."""
+    mask = 0
+    for number in valid_signals():
+        if number in _NEVER or callable(getsignal(number)):
+            continue
+        if number not in _OF_USERS or current(number).handler not in (None, _IGNORE):
+            mask |= 1 << number - 1
+    return mask
+
+
 def install() -> None:
-    """Put our handler in front of those for SIGSEGV and SIGFPE; nothing happens where it is already.
+    """Put this handler in front of those for SIGSEGV and SIGFPE; where it is already, look anew what it must hold back.
 
     Raises:
         RuntimeError: another handler has been installed since. It would take device accesses for crashes.
     """
+    ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
+    ours.mask[0] = held()
     for signal in _OLD:
         if is_ours(signal):
+            check(LIBC.sigaction(signal, ours, None), f"sigaction of {signal.name}")
             continue
         if signal in _chained:
             raise RuntimeError(
@@ -61,7 +108,6 @@ def install() -> None:
                 f"accesses to mapped devices would crash; do that before mapping anything"
             )
         old = Action.from_address(trampoline().word_address(_OLD[signal]))
-        ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
         check(LIBC.sigaction(signal, ours, old), f"sigaction of {signal.name}")
         if not old.flags & _SA_NODEFER:  # what the kernel would block by itself, we must when passing a signal on
             old.mask[0] |= 1 << signal - 1

@@ -26,6 +26,7 @@ TRAP: Final = 0x00030000  # SECCOMP_RET_TRAP
 """Let a call become a SIGSYS."""
 
 _ALLOW: Final = 0x7FFF0000
+_RT_SIGRETURN: Final = 15
 _NR: Final = 0
 _ARCH: Final = 4
 _CALLER: Final = 8
@@ -83,7 +84,9 @@ def program(
         action: what becomes of a call that stops.
         callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.
     """
-    wide = b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
+    # It has no arguments: what the registers hold is left from the signal handler. It must not be made elsewhere.
+    wide = _rule(Rule(_RT_SIGRETURN), _ALLOW)
+    wide += b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
     wide += b"".join(_arguments_in(piece, action) for addresses in ranges for piece in _within_halves(addresses))
     narrow = b"".join(_rule(rule, action) for rule in rules_32)
     allow = _op(_RETURN, _ALLOW)

@@ -128,11 +128,15 @@ pass on:
     480f44e8                 cmove rbp,rax
     4c8b7d00                 mov r15,[rbp]
     4983ff01                 cmp r15,1
-    761e                     jbe short 0000000000000155h       SIG_DFL or SIG_IGN
+    7632                     jbe short 0000000000000169h       SIG_DFL or SIG_IGN
+    bf02000000               mov edi,2                         SIG_SETMASK
+    488db328010000           lea rsi,[rbx+128h]                that of the interrupted code
+    31d2                     xor edx,edx
+    ff15f50e0000             call qword ptr [1040h]            pthread_sigmask
     31ff                     xor edi,edi                       SIG_BLOCK
     488d7508                 lea rsi,[rbp+8]                   what it wants blocked
     31d2                     xor edx,edx
-    ff15fb0e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15e70e0000             call qword ptr [1040h]            pthread_sigmask
     4489ef                   mov edi,r13d
     4c89e6                   mov rsi,r12
     4889da                   mov rdx,rbx
@@ -141,19 +145,19 @@ pass on:
 SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
     458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
     4585f6                   test r14d,r14d
-    7f05                     jg short 0000000000000164h        reinstall
+    7f05                     jg short 0000000000000178h        reinstall
     4d85ff                   test r15,r15                      SIG_IGN
-    75ae                     jne short 0000000000000112h       done
+    759a                     jne short 0000000000000112h       done
 reinstall:
     4489ef                   mov edi,r13d
     4889ee                   mov rsi,rbp
     31d2                     xor edx,edx
-    ff15c60e0000             call qword ptr [1038h]            sigaction
+    ff15b20e0000             call qword ptr [1038h]            sigaction
     4585f6                   test r14d,r14d
-    7f9b                     jg short 0000000000000112h        done
+    7f87                     jg short 0000000000000112h        done
     4489ef                   mov edi,r13d
-    ff15c80e0000             call qword ptr [1048h]            raise
-    eb90                     jmp short 0000000000000112h       done
+    ff15b40e0000             call qword ptr [1048h]            raise
+    e979ffffff               jmp 0000000000000112h             done
 return address: where a function that libffi calls returns to.
     488b0424                 mov rax,[rsp]
     c3                       ret

@@ -9,7 +9,7 @@ kernel restores the mask and, before a single instruction runs, delivers it.
 import ctypes
 import os
 from ctypes import c_int, c_ulong, c_void_p
-from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals, pthread_sigmask
+from signal import SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, Signals, pthread_sigmask
 from threading import get_native_id
 from typing import Final, TypeGuard
 
@@ -34,6 +34,12 @@ _SIMD: Final = {0x01: 7, 0x04: 3, 0x08: 4, 0x12: 5, 0x20: 6}  # MXCSR's exceptio
 _FLTUNK: Final = 14  # FPE_FLTUNK
 _ADRALN: Final = 1  # BUS_ADRALN
 _ADRERR: Final = 2  # BUS_ADRERR
+
+
+TRAP_FLAG: Final = 0x100
+"""RFLAGS.TF: the CPU raises a debug exception after each instruction."""
+TRAP_TRACE: Final = 2
+"""si_code of the SIGTRAP of such an exception."""
 
 
 class SignalInfo(ctypes.Structure):
@@ -107,6 +113,11 @@ def signal_of(fault: Fault, ip: int, fault_address: int, pid: int) -> SignalInfo
             return _signal(SIGBUS, KERNEL, 0)
         case _:
             return _signal(SIGSEGV, KERNEL, 0)
+
+
+def single_step(ip: int) -> SignalInfo:
+    """Return the signal of a debug exception after an instruction, with RFLAGS.TF set; `ip` is that of the next one."""
+    return _signal(SIGTRAP, TRAP_TRACE, ip)
 
 
 def _signal(number: Signals, code: int, address: int) -> SignalInfo:

@@ -75,7 +75,7 @@ def start(frame: Any, bus: Initiator, instruction: Instruction) -> None:
         raise UnsupportedInstruction(instruction, f"{instruction.bits}-bit code in a {slots.bits}-bit program")
     address = effective_address(instruction, operand_of(instruction), frame)
     touches = [touch for touch in accesses(instruction, frame) if isinstance(touch, MemoryTouch)]
-    slot = slots.take(instruction, bus.thread)
+    slot = slots.take(instruction, frame.rip, bus.thread)
     slot.address, slot.stores = address, [touch for touch in touches if touch.direction & WRITE]
     try:
         with marked(bus, NATIVE):
@@ -85,7 +85,6 @@ def start(frame: Any, bus: Initiator, instruction: Instruction) -> None:
     except BaseException:
         slot.release()
         raise
-    slots.begin(slot, frame.rip)
     frame.rip = slot.start
 
 

@@ -5,6 +5,10 @@ is both written and executed. The copy of a load ends by clearing the word that 
 the instruction after the original; it touches no register and no flag. The copy of a store ends in HLT, which user code
 may not execute.
 
+A thread may be stopped between that word and the jump, and the slot be given to another execution meanwhile. So a slot
+belongs to an instruction at one address, and the jump leads to the same place whoever makes it. A slot gets another
+instruction only when there are as many as there may be, the oldest first.
+
 The operand is aligned to 64 bytes. Where an operand must be aligned and is not, the CPU raises #GP before it looks for
 the page (SDM vol. 3A, 7.9, priority of exceptions), and no slot is needed.
 """
@@ -96,7 +100,8 @@ class Slots:
         self.memory = memory
         self.bits = bits
         self._blocks: dict[int, list[Slot]] = {}  # by where their code starts
-        self._copies: dict[bytes, list[Slot]] = {}  # by the bytes of the instruction copied
+        self._copies: dict[tuple[bytes, int], list[Slot]] = {}  # by the bytes of the instruction and its address
+        self._unused: list[Slot] = []
         self._lock = RLock()  # reentrant: a signal handler of the program may get in between
 
     def at(self, ip: int) -> Slot | None:
@@ -104,23 +109,18 @@ class Slots:
         slots = self._blocks.get(ip & -PAGE)
         return slots[(ip % PAGE) // _CODE] if slots is not None else None
 
-    def take(self, instruction: Instruction, thread: int) -> Slot:
-        """Return a slot with a copy of an instruction for a thread to execute.
+    def take(self, instruction: Instruction, ip: int, thread: int) -> Slot:
+        """Return a slot with a copy of an instruction, for a thread to execute in place of the one at `ip`.
 
         Raises:
             MemoryError: there is a thread in each of the slots that a process may have.
         """
         with self._lock:
-            slot = next(filter(self._is_free, self._copies.get(instruction.code, ())), None) or self._new(instruction)
+            copies = self._copies.get((instruction.code, ip), ())
+            slot = next(filter(self._is_free, copies), None) or self._new(instruction, ip)
             self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))
             slot.thread = thread
         return slot
-
-    def begin(self, slot: Slot, ip: int) -> None:
-        """Set a slot that has been taken to go on after the original, which is at `ip`."""
-        assert slot.instruction is not None
-        slot.ip = ip
-        self.memory.write(slot.data + _RETURN, (ip + slot.instruction.length).to_bytes(8, "little"))
 
     def release_of(self, thread: int) -> None:
         """Mark the slots of a thread that has ended as free."""
@@ -140,26 +140,32 @@ class Slots:
             slot.release()
         return not slot.thread
 
-    def _new(self, instruction: Instruction) -> Slot:
+    def _new(self, instruction: Instruction, ip: int) -> Slot:
         """Return a free slot with a new copy of an instruction; what the slot had before is forgotten."""
-        slots = [slot for block in self._blocks.values() for slot in block]
-        slot = next((slot for slot in slots if slot.instruction is None), None) or next(
-            filter(self._is_free, slots), None
-        )
-        if slot is None:
-            if len(slots) >= MOST:
-                raise MemoryError(f"all {MOST} out-of-line slots of a process are in use")
+        if not self._unused and len(self._blocks) * SLOTS_PER_BLOCK < MOST:
             start = self.memory.new_block()
-            slot, *_ = self._blocks[start] = _slots_of(start)
-        elif slot.instruction is not None:
-            self._copies[slot.instruction.code].remove(slot)
+            self._blocks[start] = _slots_of(start)
+            self._unused = self._blocks[start][::-1]
+        slot = self._unused.pop() if self._unused else self._taken_back()
         code = redirect(instruction, slot.start, slot.operand)
         slot.end = slot.start + len(code)
         code += _HLT if operand_of(instruction).direction & WRITE else _way_out(self.bits, slot)
         self.memory.write_code(slot.start, code)
-        slot.instruction = instruction
-        self._copies.setdefault(instruction.code, []).append(slot)
+        self.memory.write(slot.data + _RETURN, (ip + instruction.length).to_bytes(8, "little"))
+        slot.instruction, slot.ip = instruction, ip
+        self._copies.setdefault((instruction.code, ip), []).append(slot)
         return slot
+
+    def _taken_back(self) -> Slot:
+        """Return a free slot that has no instruction any more, of those with one the first in order of their making."""
+        for key, copies in self._copies.items():
+            slot = next(filter(self._is_free, copies), None)
+            if slot is not None:
+                copies.remove(slot)
+                if not copies:
+                    del self._copies[key]
+                return slot
+        raise MemoryError(f"all {MOST} out-of-line slots of a process are in use")
 
 
 def _slots_of(start: int) -> list[Slot]:

@@ -4,10 +4,10 @@ import ctypes
 from functools import cache
 from signal import SIGSEGV
 
-from mmio.live.fault_signals import SignalInfo
+from mmio.live.fault_signals import TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.program.faults import original, perform, signal_for
-from mmio.ptrace.frame import CODE_32, CS, RIP, SLOTS
+from mmio.ptrace.frame import CODE_32, CS, RFLAGS, RIP, SLOTS
 from mmio.ptrace.thread import Thread
 
 
@@ -37,12 +37,12 @@ def answer(thread: Thread) -> int:
         signal = signal_for(thread, frame, error, cause, ip, address)
         if signal is None:
             raise
-        ctypes.memmove(ctypes.addressof(info), ctypes.addressof(signal), ctypes.sizeof(SignalInfo))
-        thread.store_signal()
-        return int(signal.number)
+        return _raise(thread, signal)
     if done:
         if frame.fetched:
             frame.store()
+        if regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and not _is_in_slot(thread):
+            return _raise(thread, single_step(regs[RIP]))
         return 0
     slots = thread.process.slots
     slot = slots.at(ip) if slots is not None else None
@@ -50,3 +50,15 @@ def answer(thread: Thread) -> int:
         original(slot, frame, info)
         thread.store_signal()
     return SIGSEGV
+
+
+def _raise(thread: Thread, signal: SignalInfo) -> int:
+    """Replace the signal that a thread has stopped at; return the number of the other one."""
+    ctypes.memmove(ctypes.addressof(thread.info), ctypes.addressof(signal), ctypes.sizeof(SignalInfo))
+    thread.store_signal()
+    return int(signal.number)
+
+
+def _is_in_slot(thread: Thread) -> bool:
+    slots = thread.process.slots
+    return slots is not None and slots.at(thread.regs[RIP]) is not None

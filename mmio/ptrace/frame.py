@@ -24,6 +24,7 @@ RAX: Final = 10
 ORIG_RAX: Final = 15
 RIP: Final = 16
 CS: Final = 17
+RFLAGS: Final = 18
 RSP: Final = 19
 
 ARGUMENTS: Final = {64: (14, 13, 12, 7, 9, 8), 32: (5, 11, 12, 13, 14, 4)}

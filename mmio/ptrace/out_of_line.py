@@ -1,19 +1,21 @@
 """Take a traced thread out of its out-of-line slot before a signal is delivered to the program."""
 
 import ctypes
+from signal import SIGTRAP
 from typing import Final
 
 from decode import WRITE
 from mmio.live import out_of_line
 from mmio.live.completion import operand_of
-from mmio.live.fault_signals import SignalInfo
+from mmio.live.fault_signals import TRAP_TRACE, SignalInfo
 from mmio.live.out_of_line_slots import Slot
 from mmio.program.faults import original
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.frame import RIP
 from mmio.ptrace.thread import FAULTS, Thread
 
-_ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in FAULTS)  # which no mask holds back
+# No mask holds back the signal of a fault or of a single step: the kernel unblocks it and resets its handler.
+_ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in (*FAULTS, SIGTRAP))
 
 
 def leave(thread: Thread, slot: Slot) -> None:
@@ -51,4 +53,6 @@ def leave(thread: Thread, slot: Slot) -> None:
         frame.load()
     ptrace_requests.set_signal_mask(thread.pid, mask)
     ctypes.memmove(ctypes.addressof(info), about, ctypes.sizeof(SignalInfo))
+    if info.number == SIGTRAP and info.code == TRAP_TRACE:  # RFLAGS.TF: after the original, not after its copy
+        info.address = frame.regs[RIP]
     thread.store_signal()

@@ -39,11 +39,9 @@ def slots() -> Slots:
     return Slots(Memory())
 
 
-def enter(slots: Slots, instruction: Instruction, thread: int = 1) -> Slot:
+def enter(slots: Slots, instruction: Instruction, thread: int = 1, ip: int = 0x400000) -> Slot:
     """Take a slot, and let the thread go into it."""
-    slot = slots.take(instruction, thread)
-    slots.begin(slot, 0x400000)
-    return slot
+    return slots.take(instruction, ip, thread)
 
 
 def leave(slots: Slots, slot: Slot) -> None:
@@ -61,7 +59,7 @@ def test_a_slot_in_use_is_not_given_away(slots: Slots, instruction: Instruction)
     second = enter(slots, instruction, thread=2)
     assert second is not first
     leave(slots, first)
-    assert slots.take(instruction, 3) is first
+    assert enter(slots, instruction, thread=3) is first
 
 
 @given(st.lists(st.tuples(st.sampled_from([FNSTENV, SQRTPS, OTHER]), st.integers(0, 5)), max_size=200))
@@ -84,25 +82,37 @@ def test_a_full_process_is_an_error(slots: Slots) -> None:
     taken = {id(enter(slots, FNSTENV, thread)): thread for thread in range(1, MOST + 1)}
     assert len(taken) == MOST
     with pytest.raises(MemoryError, match=f"all {MOST} out-of-line slots of a process are in use"):
-        slots.take(FNSTENV, MOST + 1)
+        enter(slots, FNSTENV, thread=MOST + 1)
 
 
 def test_an_ended_thread_leaves_its_slots(slots: Slots) -> None:
     """A thread that was killed in a slot does not keep it."""
     first, second = enter(slots, FNSTENV, thread=1), enter(slots, FNSTENV, thread=2)
     slots.release_of(1)
-    assert slots.take(FNSTENV, 3) is first
-    assert slots.take(FNSTENV, 3) is not second
+    assert enter(slots, FNSTENV, thread=3) is first
+    assert enter(slots, FNSTENV, thread=3) is not second
 
 
-def test_a_copy_gives_way_to_another_instruction(slots: Slots) -> None:
-    """Free slots are used again before another block is made, and their old instruction is forgotten."""
-    for address in range(1000):
-        code = bytes.fromhex("0f5187") + address.to_bytes(4, "little")
-        leave(slots, enter(slots, decode(code)))
-    assert len(slots._blocks) == 1
-    assert sum(map(len, slots._copies.values())) == 64
-    assert enter(slots, SQRTPS).instruction is SQRTPS
+def test_a_slot_goes_to_one_address_only(slots: Slots) -> None:
+    """The same instruction at another address has a slot of its own: a thread may still be at the jump of the first."""
+    leave(slots, first := enter(slots, SQRTPS))
+    second = enter(slots, SQRTPS, ip=0x500000)
+    assert second is not first
+    after = [int.from_bytes(slots.memory.read(slot.data, 8), "little") for slot in (first, second)]
+    assert after == [0x400000 + SQRTPS.length, 0x500000 + SQRTPS.length]
+
+
+def test_a_copy_gives_way_when_all_slots_are_used(slots: Slots) -> None:
+    """The oldest free slot is used again, and its old instruction is forgotten."""
+    for number in range(MOST):
+        slot = enter(slots, SQRTPS, ip=16 * number)
+        if number != 0:
+            leave(slots, slot)
+    again = enter(slots, OTHER)
+    assert again.instruction is OTHER
+    assert again is not enter(slots, SQRTPS, ip=16)
+    assert enter(slots, SQRTPS, ip=0).thread
+    assert sum(map(len, slots._blocks.values())) == sum(map(len, slots._copies.values())) == MOST
 
 
 def test_a_forked_process_has_slots_of_its_own(slots: Slots) -> None:

@@ -46,8 +46,8 @@ OPERANDS: Final = (
     Mutant(
         "registers looked for at their number instead of their slot",
         "emulate.builder",
-        'return f"r[{self.slots[register.index]}]"',
-        'return f"r[{register.index}]"',
+        'return self._element("r", self.slots[register.index])',
+        'return self._element("r", register.index)',
         "any order of registers",
         "mov",
     ),

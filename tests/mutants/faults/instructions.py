@@ -198,8 +198,8 @@ INSTRUCTIONS: Final = (
     Mutant(
         "a segment override applied to ES",
         "emulate.families.strings",
-        "_pointer(b, destination, 7, width), b.slots)\n",
-        "_pointer(b, source or destination, 7, width), b.slots)\n",
+        "pointer(b, destination, 7, width), b.slots)\n",
+        "pointer(b, source or destination, 7, width), b.slots)\n",
         "silicon",
         "movs cmps",
     ),
@@ -231,9 +231,9 @@ INSTRUCTIONS: Final = (
     Mutant(
         "REP with a count of zero does one element",
         "emulate.families.strings",
-        "        if not r[cx] & address_mask and not amd:\n",
-        "        r[cx] = r[cx] if r[cx] & address_mask else merge(r[cx], counter, 1)\n"
-        "        if not r[cx] & address_mask and not amd:\n",
+        "        if not r[counter] & mask and not amd:\n",
+        "        r[counter] = r[counter] if r[counter] & mask else merge(r[counter], progress.counter, 1)\n"
+        "        if not r[counter] & mask and not amd:\n",
         "silicon",
         "movs stos",
     ),
@@ -257,7 +257,7 @@ INSTRUCTIONS: Final = (
         "an interrupted REP does its last element again",
         "emulate.families.strings",
         "                if not amd:\n",
-        "                r[cx] = merge(r[cx], counter, (r[cx] & address_mask) + 1)\n                if not amd:\n",
+        "                progress.count_down(r, -1)\n                if not amd:\n",
         "finished elements stay",
         "movs stos",
     ),

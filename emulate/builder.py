@@ -38,6 +38,7 @@ from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
 from emulate.faults import UnsupportedInstruction
 from emulate.flags import AC, WORD
+from emulate.source import Source, commit_lines
 
 _PRELUDE: Final = {
     "v": "cpu.vector",
@@ -72,31 +73,6 @@ class Settings:
     port_allowed: Callable[[int, int], bool] | None = None
     bus_checks_answers: bool = False
     vendor: Vendor = "intel"
-
-
-@frozen(slots=True)
-class Source:
-    """A function written down.
-
-    Attributes:
-        body: its lines.
-        constants: integer parameters and their defaults, which come after `cpu` and `bus`.
-        objects: parameters that are Python objects and theirs, which come last.
-    """
-
-    body: str
-    constants: dict[str, int]
-    objects: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        """The text without the defaults: that of every function that does the same to other registers and places."""
-        return f"def run({', '.join(('cpu', 'bus', *self.constants, *self.objects))}):\n{self.body}"
-
-    def __str__(self) -> str:
-        constants = [f"{name}={value:#x}" for name, value in self.constants.items()]
-        objects = [f"{name}={name}" for name in self.objects]
-        return f"def run({', '.join(('cpu', 'bus', *constants, *objects))}):\n{self.body}"
 
 
 class Builder:
@@ -411,14 +387,5 @@ class Builder:
             self._words[rip] = "ip"
         lines = ["r = cpu.regs"]
         lines += [f"{letter} = {_PRELUDE[letter]}" for letter in _PRELUDE if letter in self._used]
-        lines += self._plan + self._act + _commit_lines(self._words)
+        lines += self._plan + self._act + commit_lines(self._words)
         return Source("".join(f"    {line}\n" for line in lines), self._constants, self._objects)
-
-
-def _commit_lines(words: dict[str, str]) -> list[str]:
-    """Return the register writes: one by one, or as one tuple where a later value still needs an earlier word."""
-    targets = list(words)
-    for position, expression in enumerate(words.values()):
-        if any(earlier in expression for earlier in targets[:position]):
-            return [f"{', '.join(targets)} = {', '.join(words.values())}"]
-    return [f"{target} = {expression}" for target, expression in words.items()]

@@ -22,9 +22,10 @@ from attrs import frozen
 from decode import Instruction
 from emulate import families  # noqa: F401  # fills RECIPES
 from emulate.answer import COMPILED
-from emulate.builder import Builder, Settings, Source
+from emulate.builder import Builder, Settings
 from emulate.faults import InvalidOpcode, UnsupportedInstruction
 from emulate.recipes import RECIPES, Recipe, Run
+from emulate.source import Source
 from emulate.unsupported import reason
 
 

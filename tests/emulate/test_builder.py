@@ -8,9 +8,10 @@ import pytest
 
 from decode import READ, REGISTERS, MemoryOperand, decode, forms
 from emulate import Cpu, Emulator, Fault, GeneralProtection, UnsupportedInstruction, is_supported
-from emulate.builder import Builder, Settings, Source
+from emulate.builder import Builder, Settings
 from emulate.compiler import _function, compile_instruction
 from emulate.recipes import RECIPES
+from emulate.source import Source
 from tests.emulate.everywhere import Everywhere
 
 SLOT_NAMES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")

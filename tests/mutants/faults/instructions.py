@@ -162,8 +162,8 @@ INSTRUCTIONS: Final = (
     Mutant(
         "PUSH moves the pointer before it writes",
         "emulate.builder",
-        "lines += self._plan + self._act + _commit_lines(self._words)",
-        "lines += self._plan + _commit_lines(self._words) + self._act",
+        "lines += self._plan + self._act + commit_lines(self._words)",
+        "lines += self._plan + commit_lines(self._words) + self._act",
         "nothing changes when an access raises",
         "push",
     ),
@@ -222,7 +222,7 @@ INSTRUCTIONS: Final = (
     ),
     Mutant(
         "CMPS reads its source first, and decode says so, too",
-        "decode.decoder",
+        "decode.memory",
         "memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]",
         'memories = [o for o in operands[:: 1 if string == "cmps" else -1] if isinstance(o, MemoryOperand)]',
         "order of accesses",
@@ -248,8 +248,8 @@ INSTRUCTIONS: Final = (
     Mutant(
         "REPE and REPNE mixed up",
         "emulate.families.strings",
-        'stop = {"repe": 0, "repne": ZF}.get(instruction.rep)',
-        'stop = {"repe": ZF, "repne": 0}.get(instruction.rep)',
+        'stop = {"repe": 0, "repne": ZF}.get(b.instruction.rep)',
+        'stop = {"repe": ZF, "repne": 0}.get(b.instruction.rep)',
         "silicon",
         "scas cmps",
     ),

@@ -26,9 +26,6 @@ Element: TypeAlias = Callable[[String, Any, Any, int, int], None]
 Block: TypeAlias = Callable[[String, Any, Any, int, int, int], int]
 """Does many elements in plain memory: `(…, count) -> elements done`, 0 where the memory is not plain."""
 
-Some: TypeAlias = Callable[[Any, Any, int], int]
-"""Does some of the elements that are left: `(cpu, bus, count) -> elements done`, at least one."""
-
 
 _INDEXES = {width: (f"{p}cx", f"{p}si", f"{p}di") for width, p in ((2, ""), (4, "e"), (8, "r"))}
 
@@ -73,12 +70,13 @@ _ELEMENTS: dict[str, Element] = {
 }
 
 
+_UNBOUNDED: Final = 1 << 62  # more than anything lives to do
 _BLOCKS: Final[dict[str, Block]] = {"movs": move_block, "stos": store_block}
 
 
 @frozen(slots=True)
 class Progress:
-    """How a string instruction moves the registers on.
+    """Registers that a string instruction moves on, as slots of `regs`.
 
     Attributes:
         width: bytes an element.
@@ -100,32 +98,9 @@ class Progress:
     length: int
     ip_mask: int
 
-    def advance(self, r: Any, elements: int) -> None:
-        """Move the index registers over so many elements."""
-        flags, width, mask = self.flags, self.width, self.mask
-        distance = -elements * width if r[flags] & DF else elements * width
-        for slot, keep in self.moved:
-            word = r[slot]
-            r[slot] = word & keep | word + distance & mask
-
-    def count_down(self, r: Any, elements: int) -> None:
-        """Take so many elements off the count."""
-        word = r[self.count]
-        r[self.count] = word & self.counter.keep | (word & self.mask) - elements
-
     def leave(self, r: Any) -> None:
         """Go on to the next instruction."""
         r[self.ip] = r[self.ip] + self.length & self.ip_mask
-
-    def clear_upper_halves(self, r: Any, indexes: bool) -> None:
-        """Write the counter, which is zero, and the index registers over themselves.
-
-        Intel CPUs do so when there is nothing to do (arch/x86/kvm/emulate.c, string_registers_quirk); AMD's do not.
-        They do at a fault of the first element, too, where registers stay as they were here, as at every other fault.
-        """
-        r[self.count] = merge(r[self.count], self.counter, 0)
-        if indexes:
-            self.advance(r, 0)
 
 
 @recipe(*_ELEMENTS)
@@ -144,81 +119,113 @@ def string_instruction(b: Builder) -> Run:
     count, flags, ip = (b.slots[i] for i in (1, RFLAGS, RIP))
     ip_mask = (1 << b.bits) - 1
     progress = Progress(width, tuple(moved), counter.mask, counter, count, flags, ip, instruction.length, ip_mask)
-    some = _some(string, _ELEMENTS[instruction.string], _BLOCKS.get(instruction.string))
-    run = _repeat(b, some, progress) if instruction.rep else _once(some, progress)
+    element, block = _ELEMENTS[instruction.string], _BLOCKS.get(instruction.string)
+    run = _repeat(b, string, element, block, progress) if instruction.rep else _once(string, element, progress)
+    if instruction.rep in ("repe", "repne") and not b.amd:
+        run = _flags_kept(run, flags)
     allowed = b.settings.port_allowed
     if allowed is not None and instruction.string in ("ins", "outs"):
-        return _permitted(b, allowed, run, progress)
+        run = _permitted(b, allowed, run, progress)
     return run
 
 
-def _some(string: String, element: Element, block: Block | None) -> Some:
-    """Return what does a block of elements where memory is plain, and one element everywhere else."""
-    locate_source, locate_destination = string.source.locate, string.destination.locate
+def _advance(progress: Progress) -> Callable[[Any, int], None]:
+    """Return what moves the index registers over some elements: `(regs, elements)`."""
+    moved, width, mask, flags = progress.moved, progress.width, progress.mask, progress.flags
 
-    def some(cpu: Any, bus: Any, count: int) -> int:
-        r = cpu.regs
-        source, destination = locate_source(cpu, r), locate_destination(cpu, r)
-        if count > 1 and block is not None:
-            done = block(string, cpu, bus, source, destination, count)
-            if done:
-                return done
-        element(string, cpu, bus, source, destination)
-        return 1
+    def advance(r: Any, elements: int) -> None:
+        distance = -elements * width if r[flags] & DF else elements * width
+        for slot, keep in moved:
+            word = r[slot]
+            r[slot] = word & keep | word + distance & mask
 
-    return some
+    return advance
 
 
-def _once(some: Some, progress: Progress) -> Run:
+def _once(string: String, element: Element, progress: Progress) -> Run:
     """Return the instruction without REP."""
+    locate_source, locate_destination = string.source.locate, string.destination.locate
+    advance, ip, length, ip_mask = _advance(progress), progress.ip, progress.length, progress.ip_mask
 
     def once(cpu: Any, bus: Any) -> None:
-        some(cpu, bus, 1)
-        progress.advance(cpu.regs, 1)
-        progress.leave(cpu.regs)
+        r = cpu.regs
+        element(string, cpu, bus, locate_source(cpu, r), locate_destination(cpu, r))
+        advance(r, 1)
+        r[ip] = r[ip] + length & ip_mask
 
     return once
 
 
-def _repeat(b: Builder, some: Some, progress: Progress) -> Run:
-    """Return the instruction with REP, which does no more than `max_iterations` elements in one run.
-
-    At a fault the flags of CMPS and SCAS are as before the instruction (SDM vol. 2B, REP); AMD's CPUs leave those of
-    the last element that was finished.
-    """
-    amd, bound, operation = b.amd, b.settings.max_iterations, b.instruction.string
+def _repeat(b: Builder, string: String, element: Element, block: Block | None, progress: Progress) -> Run:
+    """Return the instruction with REP, which does no more than `max_iterations` elements in one run."""
+    locate_source, locate_destination = string.source.locate, string.destination.locate
+    advance, mask, counter, keep = _advance(progress), progress.mask, progress.count, progress.counter.keep
+    flags, width, bound = progress.flags, progress.width, b.settings.max_iterations or _UNBOUNDED
+    nothing = None if b.amd else _nothing_to_do(progress, advance if block is not None else None)
     # REPE goes on while ZF is set, REPNE while it is clear; the others never look at it.
     stop = {"repe": 0, "repne": ZF}.get(b.instruction.rep)
-    mask, counter, flags, width = progress.mask, progress.count, progress.flags, progress.width
 
     def repeat(cpu: Any, bus: Any) -> None:
-        r = cpu.regs
-        budget, before, cpu.pending = bound, r[flags], ""
+        r, budget, cpu.pending = cpu.regs, bound, ""
         alone = 0  # elements to do one by one before another block is tried: a device goes on for a while
-        if not r[counter] & mask and not amd:
-            progress.clear_upper_halves(r, operation in _BLOCKS)
+        if nothing is not None and not r[counter] & mask:
+            nothing(r)
         while count := r[counter] & mask:
-            if budget is not None:
-                if not budget:
-                    cpu.pending = "iterations"
-                    return
-                count = min(count, budget)
-            try:
-                done = some(cpu, bus, 1 if alone else count)
-            except BaseException:
-                if not amd:
-                    r[flags] = before
-                raise
-            alone = alone - 1 if alone else PAGE // width if done == 1 else 0
-            progress.advance(r, done)
-            progress.count_down(r, done)
-            if budget is not None:
-                budget -= done
+            if not budget:
+                cpu.pending = "iterations"
+                return
+            if count > budget:
+                count = budget
+            source, destination = locate_source(cpu, r), locate_destination(cpu, r)
+            done = 0
+            if alone:
+                alone -= 1
+            elif block is not None and count > 1:
+                done = block(string, cpu, bus, source, destination, count)
+                alone = 0 if done else PAGE // width
+            if not done:
+                element(string, cpu, bus, source, destination)
+                done = 1
+            advance(r, done)
+            r[counter] = r[counter] & keep | (r[counter] & mask) - done
+            budget -= done
             if stop is not None and r[flags] & ZF == stop:
                 break
         progress.leave(r)
 
     return repeat
+
+
+def _nothing_to_do(progress: Progress, advance: Callable[[Any, int], None] | None) -> Callable[[Any], None]:
+    """Return what REP does to the registers with a count of zero: `(regs)`.
+
+    Intel CPUs clear upper halves even so (arch/x86/kvm/emulate.c, string_registers_quirk); AMD's leave them. Intel's do
+    at a fault of the first element, too, where registers stay as they were here, as at every other fault.
+    """
+
+    def nothing(r: Any) -> None:
+        r[progress.count] = merge(r[progress.count], progress.counter, 0)
+        if advance is not None:
+            advance(r, 0)
+
+    return nothing
+
+
+def _flags_kept(run: Run, flags: int) -> Run:
+    """Return REPE or REPNE with the flags as before the instruction at a fault (SDM vol. 2B, REP).
+
+    AMD's CPUs leave those of the last element that was finished.
+    """
+
+    def kept(cpu: Any, bus: Any) -> None:
+        before = cpu.regs[flags]
+        try:
+            run(cpu, bus)
+        except BaseException:
+            cpu.regs[flags] = before
+            raise
+
+    return kept
 
 
 def _permitted(b: Builder, allowed: Callable[[int, int], bool], run: Run, progress: Progress) -> Run:

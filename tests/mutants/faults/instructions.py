@@ -231,9 +231,9 @@ INSTRUCTIONS: Final = (
     Mutant(
         "REP with a count of zero does one element",
         "emulate.families.strings",
-        "        if not r[counter] & mask and not amd:\n",
+        "        if nothing is not None and not r[counter] & mask:\n",
         "        r[counter] = r[counter] if r[counter] & mask else merge(r[counter], progress.counter, 1)\n"
-        "        if not r[counter] & mask and not amd:\n",
+        "        if nothing is not None and not r[counter] & mask:\n",
         "silicon",
         "movs stos",
     ),
@@ -256,16 +256,20 @@ INSTRUCTIONS: Final = (
     Mutant(
         "an interrupted REP does its last element again",
         "emulate.families.strings",
-        "                if not amd:\n",
-        "                progress.count_down(r, -1)\n                if not amd:\n",
+        "                element(string, cpu, bus, source, destination)\n",
+        "                try:\n"
+        "                    element(string, cpu, bus, source, destination)\n"
+        "                except BaseException:\n"
+        "                    r[counter] = merge(r[counter], progress.counter, (r[counter] & mask) + 1)\n"
+        "                    raise\n",
         "finished elements stay",
         "movs stos",
     ),
     Mutant(
         "the bound of a REP is not kept",
         "emulate.families.strings",
-        "                budget -= done\n",
-        "                pass\n",
+        "            budget -= done\n",
+        "",
         "rep in steps",
         "stos movs",
     ),

@@ -5,31 +5,27 @@ size there, masked accesses are given at full width, RIP-relative displacements 
 here, once, so that nothing downstream needs to know.
 """
 
-import re
 from contextlib import suppress
 from typing import Final
 
 from attrs import evolve
 from iced_x86 import (
-    Code,
     CodeSize,
     Decoder,
     DecoderError,
-    EncodingKind,
     InstructionInfo,
     InstructionInfoFactory,
     MemorySizeExt,
-    Mnemonic,
-    OpAccess,
     OpKind,
-    UsedMemory,
 )
 from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import Register as IcedRegister
 
 from decode.cache import Cache
 from decode.errors import DecodeError
-from decode.instruction import Access, Instruction, MemoryAccess, PortAccess
+from decode.iced import DIRECTIONS, ENCODINGS, FORMS, ICED_REGISTERS, MNEMONICS, signed
+from decode.instruction import Instruction
+from decode.memory import UNTOUCHED, accesses_of
 from decode.operands import (
     NONE,
     READ,
@@ -45,43 +41,9 @@ from decode.operands import (
     RegisterOperand,
 )
 from decode.refusal import MAX_LENGTH, refusal
-from decode.registers import REGISTERS, SEGMENT, Register
-from decode.selection import explicit_access
+from decode.registers import REGISTERS, Register
 from decode.vendors import OPTIONS, VENDORS, Vendor, check_vendor
 
-
-def names(enumeration: object) -> dict[int, str]:
-    """Map the bare ints of an iced-x86 enumeration back to their names."""
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
-
-
-_FORMS: Final = names(Code)
-MNEMONICS: Final = {value: name.lower() for value, name in names(Mnemonic).items()}
-_REGISTERS: Final = {
-    # iced-x86 writes r8l for the low byte of r8, the manual r8b.
-    value: REGISTERS[re.sub(r"^(r\d+)l$", r"\1b", name.lower())]
-    for value, name in names(IcedRegister).items()
-    if value != IcedRegister.NONE
-}
-ENCODINGS: Final = {
-    EncodingKind.LEGACY: "legacy",
-    EncodingKind.VEX: "vex",
-    EncodingKind.EVEX: "evex",
-    EncodingKind.XOP: "xop",
-    EncodingKind.D3NOW: "3dnow",
-    EncodingKind.MVEX: "mvex",  # Knights Corner: in the list of forms, never decoded
-}
-_ADDRESS_WIDTHS: Final = {CodeSize.CODE16: 2, CodeSize.CODE32: 4, CodeSize.CODE64: 8}
-_DIRECTIONS: Final = {
-    OpAccess.NONE: NONE,
-    OpAccess.NO_MEM_ACCESS: NONE,
-    OpAccess.READ: READ,
-    OpAccess.COND_READ: READ,
-    OpAccess.WRITE: WRITE,
-    OpAccess.COND_WRITE: WRITE,
-    OpAccess.READ_WRITE: READ_WRITE,
-    OpAccess.READ_COND_WRITE: READ_WRITE,
-}
 _IMMEDIATE_WIDTHS: Final = {
     OpKind.IMMEDIATE8: 1,
     OpKind.IMMEDIATE8_2ND: 1,
@@ -110,17 +72,9 @@ _ES_KINDS: Final = (OpKind.MEMORY_ESDI, OpKind.MEMORY_ESEDI, OpKind.MEMORY_ESRDI
 # One object for all instructions: there are few, and each would be an object for the garbage collector to look at.
 _REGISTER_OPERANDS: Final = {
     (register.name, direction): RegisterOperand(register, direction)
-    for register in _REGISTERS.values()
+    for register in ICED_REGISTERS.values()
     for direction in (NONE, READ, WRITE, READ_WRITE)
 }
-UNTOUCHED: Final = ("clflush", "clflushopt", "clwb", "umonitor")
-"""They take a line by its address and move no data, which iced-x86 calls a read."""
-LINE: Final = 64
-"""Bytes of a cache line."""
-MONITORS: Final = ("umonitor", "monitorx")
-"""They watch a line, for which the CPU makes the checks of a load."""
-_ACCUMULATORS: Final = {"W": IcedRegister.AX, "D": IcedRegister.EAX, "Q": IcedRegister.RAX}
-_SP_SLOT: Final = 3  # of the eight that POPA pops
 _STRING_WIDTHS: Final = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 _info = InstructionInfoFactory().info
@@ -196,15 +150,15 @@ def _build(raw: IcedInstruction, code: bytes, bits: int, vendor: Vendor) -> Inst
         rep = "rep"
         if string in ("cmps", "scas"):
             rep = "repne" if raw.has_repne_prefix else "repe"
-    opmask = _REGISTERS[raw.op_mask] if raw.has_op_mask else None
+    opmask = ICED_REGISTERS[raw.op_mask] if raw.has_op_mask else None
     return Instruction(
         code=code,
         bits=bits,
         mnemonic=mnemonic,
-        form=_FORMS[raw.code],
+        form=FORMS[raw.code],
         encoding=ENCODINGS[raw.encoding],
         operands=operands,
-        accesses=_accesses(raw, info, mnemonic, operands, opmask, string, bool(rep), vendor),
+        accesses=accesses_of(raw, info, mnemonic, operands, opmask, string, bool(rep), vendor),
         lock=raw.has_lock_prefix,
         rep=rep,
         string=string,
@@ -222,9 +176,9 @@ def _string_operation(raw: IcedInstruction, mnemonic: str) -> str:
 def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: str) -> Operand:
     """Return operand `index`."""
     kind = raw.op_kind(index)
-    direction = NONE if mnemonic in UNTOUCHED else _DIRECTIONS[info.op_access(index)]
+    direction = NONE if mnemonic in UNTOUCHED else DIRECTIONS[info.op_access(index)]
     if kind == OpKind.REGISTER:
-        register = _REGISTERS[raw.op_register(index)]
+        register = ICED_REGISTERS[raw.op_register(index)]
         if mnemonic in ("in", "out") and register.name == "dx":
             return PortOperand(register, 0, _port_width(raw, mnemonic), WRITE if mnemonic == "out" else READ)
         if mnemonic.startswith(("ins", "outs")) and raw.is_string_instruction:
@@ -240,7 +194,7 @@ def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: 
     if kind in _BRANCH_WIDTHS:
         # Decoded at address 0, so the target less the length is the displacement from the next instruction.
         width = _BRANCH_WIDTHS[kind]
-        return BranchOperand(_signed(raw.near_branch_target - raw.len, width), width)
+        return BranchOperand(signed(raw.near_branch_target - raw.len, width), width)
     if kind in (OpKind.FAR_BRANCH16, OpKind.FAR_BRANCH32):
         short = kind == OpKind.FAR_BRANCH16
         offset = raw.far_branch16 if short else raw.far_branch32
@@ -255,13 +209,13 @@ def _operand(raw: IcedInstruction, info: InstructionInfo, index: int, mnemonic: 
 
 def _port_width(raw: IcedInstruction, mnemonic: str) -> int:
     """Return the bytes an IN or OUT moves: the width of its accumulator."""
-    return _REGISTERS[raw.op_register(0 if mnemonic == "in" else 1)].width
+    return ICED_REGISTERS[raw.op_register(0 if mnemonic == "in" else 1)].width
 
 
 def _memory_operand(raw: IcedInstruction, direction: Direction) -> MemoryOperand:
     """Return the ModRM, moffs or XLAT memory operand."""
-    base = _REGISTERS.get(raw.memory_base)
-    index = _REGISTERS.get(raw.memory_index)
+    base = ICED_REGISTERS.get(raw.memory_base)
+    index = ICED_REGISTERS.get(raw.memory_index)
     if raw.memory_base in (IcedRegister.RIP, IcedRegister.EIP):
         address_width = 8 if raw.memory_base == IcedRegister.RIP else 4
     elif base is not None or (index is not None and index.file == "general" and index.name != "al"):
@@ -276,7 +230,7 @@ def _memory_operand(raw: IcedInstruction, direction: Direction) -> MemoryOperand
         base,
         index,
         raw.memory_index_scale if index else 1,
-        _signed(displacement, address_width),
+        signed(displacement, address_width),
         _segment(raw, base),
         address_width,
         size.element_size if raw.is_broadcast else size.size,
@@ -287,110 +241,7 @@ def _memory_operand(raw: IcedInstruction, direction: Direction) -> MemoryOperand
 
 def _segment(raw: IcedInstruction, base: Register | None) -> Register:
     """Return the segment register in force; 64-bit code ignores overrides but FS and GS (SDM vol. 1, 3.3.7.1)."""
-    named = _REGISTERS[raw.memory_segment]
+    named = ICED_REGISTERS[raw.memory_segment]
     if raw.code_size != CodeSize.CODE64 or named.index >= 4:
         return named
     return REGISTERS["ss" if base is not None and base.name in ("rsp", "rbp", "esp", "ebp") else "ds"]
-
-
-def _accesses(
-    raw: IcedInstruction,
-    info: InstructionInfo,
-    mnemonic: str,
-    operands: tuple[Operand, ...],
-    opmask: Register | None,
-    string: str,
-    repeats: bool,
-    vendor: Vendor,
-) -> tuple[Access, ...]:
-    """Return what the instruction touches, in architectural order."""
-    explicit = next((o for o in operands if isinstance(o, MemoryOperand) and o.direction), None)
-    found: list[Access] = []
-    if string:
-        # The one named last comes first: MOVS reads DS:rSI before it writes ES:rDI, and CMPS, which names them the
-        # other way round, reads ES:rDI first, as CPUs do (tests/emulate/test_order.py; the manual does not say).
-        memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]
-        found += [MemoryAccess(o.direction, o.width, o, o.width, repeats=repeats) for o in memories]
-    elif mnemonic == "clzero":
-        line = _implicit_line(raw, LINE, WRITE)
-        found.append(MemoryAccess(line.direction, line.width, line, line.width))
-    elif mnemonic not in UNTOUCHED:
-        for memory in info.used_memory():
-            # No instruction touches its operand and other memory in the same direction.
-            if explicit and _DIRECTIONS[memory.access] == explicit.direction:
-                found.append(explicit_access(raw, mnemonic, operands, opmask, explicit, vendor))
-            else:
-                operand = _implicit_operand(memory, operands, vendor)
-                found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
-        # POP reads the stack before it writes its operand; AMD's CPUs return to a selector before an offset.
-        if mnemonic == "pop" or (mnemonic == "retf" and vendor == "amd"):
-            found.reverse()
-        elif mnemonic in ("popa", "popad") and vendor == "amd":
-            found.insert(_SP_SLOT, _next(found[_SP_SLOT - 1]))  # the stack pointer's, which Intel's CPUs pass over
-    for port_operand in operands:
-        if isinstance(port_operand, PortOperand):
-            port = PortAccess(port_operand.direction, port_operand.width, port_operand, repeats)
-            if port.direction == READ:
-                found.insert(0, port)
-            else:
-                found.append(port)
-    return tuple(found)
-
-
-def monitored(instruction: Instruction) -> MemoryOperand | None:
-    """Return the operand whose line UMONITOR or MONITORX watches, of any other instruction None.
-
-    It names a register or nothing, and nothing is moved; the segment is DS unless overridden (SDM vol. 2B, UMONITOR;
-    APM vol. 3, MONITORX).
-    """
-    if instruction.mnemonic not in MONITORS:
-        return None
-    return _implicit_line(Decoder(instruction.bits, instruction.code).decode(), 1, NONE)
-
-
-def _implicit_line(raw: IcedInstruction, width: int, direction: Direction) -> MemoryOperand:
-    """Return the operand of an instruction whose address is in rAX, or in the one register it names.
-
-    iced-x86 says nothing of CLZERO's, which is the 64-byte line around DS:rAX (APM vol. 3, CLZERO).
-    """
-    base = _REGISTERS[raw.op0_register if raw.op_count else _ACCUMULATORS[_FORMS[raw.code][-1]]]
-    segment = _REGISTERS.get(raw.segment_prefix)
-    if segment is None or (raw.code_size == CodeSize.CODE64 and segment.index < 4):
-        segment = REGISTERS["ds"]
-    return MemoryOperand(base, None, 1, 0, segment, base.width, width, direction)
-
-
-def _next(access: Access) -> MemoryAccess:
-    """Return the access to the memory after that of another one."""
-    assert isinstance(access, MemoryAccess)
-    operand = evolve(access.operand, displacement=access.operand.displacement + access.width)
-    return evolve(access, operand=operand)
-
-
-def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...], vendor: Vendor) -> MemoryOperand:
-    """Return an operand for memory an instruction touches without naming it, such as the stack."""
-    address_width = _ADDRESS_WIDTHS[memory.address_size]
-    width = MemorySizeExt.size(memory.memory_size)
-    if (
-        vendor == "intel"
-        and width == 4
-        and any(isinstance(o, RegisterOperand) and o.register.file == SEGMENT and o.direction == READ for o in operands)
-    ):
-        # PUSH of a selector leaves the upper half of its slot (SDM vol. 2B, PUSH: recent CPUs); AMD's CPUs clear it.
-        width = 2
-    return MemoryOperand(
-        _REGISTERS.get(memory.base),
-        _REGISTERS.get(memory.index),
-        memory.scale,
-        _signed(memory.displacement, address_width),
-        _REGISTERS[memory.segment],
-        address_width,
-        width,
-        _DIRECTIONS[memory.access],
-    )
-
-
-def _signed(value: int, width: int) -> int:
-    """Return the low `width` bytes of `value` as a signed int."""
-    half = 1 << 8 * width - 1
-    return (value + half & (half << 1) - 1) - half

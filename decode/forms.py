@@ -15,7 +15,9 @@ from iced_x86 import Instruction as IcedInstruction
 from iced_x86 import OpCodeOperandKind as Kind
 from iced_x86 import Register as IcedRegister
 
-from decode.decoder import ENCODINGS, MNEMONICS, UNTOUCHED, decode, names
+from decode.decoder import decode
+from decode.iced import ENCODINGS, MNEMONICS, names
+from decode.memory import UNTOUCHED
 
 
 @frozen(slots=True)

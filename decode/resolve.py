@@ -6,8 +6,8 @@ The emulator makes the same accesses for real; the property "the bus log equals 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from decode.decoder import UNTOUCHED, monitored
 from decode.instruction import Instruction, MemoryAccess
+from decode.memory import UNTOUCHED, monitored
 from decode.operands import READ, WRITE, Direction, ImmediateOperand, MemoryOperand, RegisterOperand
 from decode.registers import FLAGS, GENERAL, POINTER, VECTOR, Register, read
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from decode import Instruction, PagetrapError
 
-COMPILED: Final = "<pagetrap instruction>"
-"""The file name of compiled instructions, in tracebacks."""
+COMPILED: Final = "<pagetrap instruction "
+"""Beginning of the file names of compiled instructions, in tracebacks."""
 
 
 class BusError(PagetrapError):
@@ -65,7 +65,7 @@ def is_about_an_answer(error: TypeError) -> bool:
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code.co_filename == COMPILED
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(COMPILED)
 
 
 def read(bus: Any, address: int, width: int) -> int:

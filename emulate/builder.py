@@ -1,19 +1,22 @@
 """An instruction written down as Python source, once.
 
 A recipe says what an instruction does in terms of reading and writing operands; the builder turns that into the text of
-one specialised function `run(cpu, bus)`, in which every register index, mask, width and displacement is a constant. For
-`mov eax,[rdi+10h]` it is
+one specialised function, in which every mask and width is a number. For `mov eax,[rdi+10h]` it is
 
-    def run(cpu, bus):
+    def run(cpu, bus, reg0=0x7, disp1=0x10, reg2=0x0, length=0x3, canonical=canonical, fitting=fitting):
         r = cpu.regs
-        a0 = r[7] + 0x10
+        a0 = r[reg0] + disp1
         if a0 > 0x7ffffffffffc: a0 = canonical(a0, 4)
-        ip = r[16] + 3
+        ip = r[16] + length
         if ip > 0xffffffffffffffff: ip &= 0xffffffffffffffff
         m1 = bus.read(a0, 4)
         if m1 >> 32: m1 = fitting(m1, a0, 4)
-        r[0] = m1
+        r[reg2] = m1
         r[16] = ip
+
+What differs between instructions that do the same, which registers, displacements and immediates they name and how long
+they are, is no part of the text: it is the default of a parameter, made by `Builder.constant`. The Python objects that
+the text names are parameters as well, made by `Builder.bind`. So each text is compiled once (`emulate/compiler.py`).
 
 The text has three parts in fixed order, which is how "plan, check, act, commit" holds for every instruction without
 a recipe having to ensure it: addresses and checks, then bus accesses, then register writes. A recipe can put a line in
@@ -35,6 +38,7 @@ from emulate.bus import locked
 from emulate.cpu import RFLAGS, RIP, SLOTS
 from emulate.faults import UnsupportedInstruction
 from emulate.flags import AC, WORD
+from emulate.source import Source, commit_lines
 
 _PRELUDE: Final = {
     "v": "cpu.vector",
@@ -91,7 +95,9 @@ class Builder:
         self._act: list[str] = []
         self._words: dict[str, str] = {}
         self._used: set[str] = set()
-        self._namespace: dict[str, Any] = {}
+        self._constants: dict[str, int] = {}
+        self._objects: dict[str, Any] = {}
+        self._elements: dict[tuple[str, int], str] = {}
         self._count = 0
         self._addresses: dict[int, tuple[MemoryOperand, str]] = {}  # by id, which lasts as long as the operand is kept
 
@@ -101,11 +107,20 @@ class Builder:
 
     def bind(self, value: Any, name: str) -> str:
         """Make a Python object available to the source under a name like `name`; return that name."""
-        for known, bound in self._namespace.items():
+        for known, bound in self._objects.items():
             if bound is value:
                 return known
-        unique = name if name not in self._namespace else f"{name}_{len(self._namespace)}"
-        self._namespace[unique] = value
+        unique = name if name not in self._objects else f"{name}_{len(self._objects)}"
+        self._objects[unique] = value
+        return unique
+
+    def constant(self, value: int, name: str) -> str:
+        """Keep a number out of the text; return the name, which begins with `name`, of the parameter that has it.
+
+        For numbers of which an operand may have any: written into the text, each would be compiled anew.
+        """
+        unique = f"{name}{len(self._constants)}"
+        self._constants[unique] = value
         return unique
 
     def call(self, function: Callable[..., Any], *arguments: object) -> str:
@@ -134,7 +149,7 @@ class Builder:
     def word(self, register: Register) -> str:
         """Return the expression of the whole file word a register lies in."""
         if register.file == GENERAL:
-            return f"r[{self.slots[register.index]}]"
+            return self._element("r", self.slots[register.index])
         if register.file == POINTER:
             return f"r[{self.slots[RIP]}]"
         if register.file == FLAGS:
@@ -143,7 +158,13 @@ class Builder:
         if letter is None:
             raise self.unsupported(f"uses {register}, which is not emulated")
         self._used.add(letter)
-        return f"{letter}[{register.index}]"
+        return self._element(letter, register.index)
+
+    def _element(self, letter: str, index: int) -> str:
+        """Return the expression of a register file's element: always the same, as commits are told apart by it."""
+        if (letter, index) not in self._elements:
+            self._elements[letter, index] = f"{letter}[{self.constant(index, 'reg')}]"
+        return self._elements[letter, index]
 
     def register(self, register: Register, width: int | None = None) -> str:
         """Return the expression of a register's value, or of its low `width` bytes."""
@@ -182,7 +203,12 @@ class Builder:
     @property
     def next_ip(self) -> str:
         """The expression of the next instruction's address."""
-        return f"r[{self.slots[RIP]}] + {self.instruction.length} & {(1 << self.bits) - 1:#x}"
+        return f"r[{self.slots[RIP]}] + {self._length()} & {(1 << self.bits) - 1:#x}"
+
+    def _length(self) -> str:
+        """Return the name of the instruction's length."""
+        self._constants["length"] = self.instruction.length
+        return "length"
 
     def set_rip(self, target: str) -> None:
         """Commit a branch target, checked here: canonical in 64-bit code, within the limit of CS elsewhere.
@@ -224,10 +250,10 @@ class Builder:
             terms.append(extra)
         mask = (1 << 8 * operand.address_width) - 1
         if not terms:
-            return f"{constant & mask:#x}"
+            return self.constant(constant & mask, "disp")
         text = " + ".join(terms)
         if constant:
-            text += f" {'-' if constant < 0 else '+'} {abs(constant):#x}"
+            text += f" + {self.constant(constant, 'disp')}"
         elif operand.index is None and not extra:
             return text
         if checked and constant >= 0 and not extra and operand.address_width == 8:  # never negative
@@ -308,7 +334,7 @@ class Builder:
             width: for registers, how many low bytes.
         """
         if isinstance(operand, ImmediateOperand):
-            return f"{operand.value:#x}"
+            return self.constant(operand.value, "imm")
         if isinstance(operand, RegisterOperand):
             return self.register(operand.register, width)
         return self.answer("read", self._whole(operand), operand.width)
@@ -353,22 +379,13 @@ class Builder:
             raise self.unsupported()
         return self.address(operand)
 
-    def finish(self) -> tuple[str, dict[str, Any]]:
-        """Return the source of `run(cpu, bus)` and the names it uses."""
+    def finish(self) -> Source:
+        """Return what was written, once."""
         rip, last = f"r[{self.slots[RIP]}]", (1 << self.bits) - 1
         if rip not in self._words:  # a comparison that says no costs less than a mask that changes nothing
-            self._plan += [f"ip = {rip} + {self.instruction.length}", f"if ip > {last:#x}: ip &= {last:#x}"]
+            self._plan += [f"ip = {rip} + {self._length()}", f"if ip > {last:#x}: ip &= {last:#x}"]
             self._words[rip] = "ip"
         lines = ["r = cpu.regs"]
         lines += [f"{letter} = {_PRELUDE[letter]}" for letter in _PRELUDE if letter in self._used]
-        lines += self._plan + self._act + _commit_lines(self._words)
-        return "def run(cpu, bus):\n    " + "\n    ".join(lines) + "\n", self._namespace
-
-
-def _commit_lines(words: dict[str, str]) -> list[str]:
-    """Return the register writes: one by one, or as one tuple where a later value still needs an earlier word."""
-    targets = list(words)
-    for position, expression in enumerate(words.values()):
-        if any(earlier in expression for earlier in targets[:position]):
-            return [f"{', '.join(targets)} = {', '.join(words.values())}"]
-    return [f"{target} = {expression}" for target, expression in words.items()]
+        lines += self._plan + self._act + commit_lines(self._words)
+        return Source("".join(f"    {line}\n" for line in lines), self._constants, self._objects)

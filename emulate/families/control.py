@@ -28,7 +28,7 @@ def _cut(expression: str, width: int) -> str:
 def _target(b: Builder, operand: Operand) -> str:
     """Return the expression of a near branch target."""
     if isinstance(operand, BranchOperand):
-        return _cut(f"({b.next_ip}) + {operand.displacement}", operand.width)
+        return _cut(f"({b.next_ip}) + {b.constant(operand.displacement, 'disp')}", operand.width)
     return b.read(operand)
 
 
@@ -42,7 +42,7 @@ def _far_target(b: Builder) -> tuple[str, str, int]:
     (operand,) = b.instruction.operands
     width = operand.width - 2
     if isinstance(operand, FarPointerOperand):
-        return f"{operand.selector:#x}", f"{operand.offset:#x}", width
+        return b.constant(operand.selector, "imm"), b.constant(operand.offset, "imm"), width
     assert isinstance(operand, MemoryOperand)
     b.address(operand, part=width)  # as load_far_pointer of `segments` has it
     pointer = b.read(operand)

@@ -6,7 +6,6 @@ Flags the manual leaves undefined are as Intel's CPUs have them: those of the re
 from collections.abc import Callable
 from typing import Final
 
-from decode.operands import ImmediateOperand
 from decode.registers import REGISTERS
 from emulate.builder import Builder
 from emulate.families.arithmetic import add
@@ -92,5 +91,4 @@ def aad(ax: int, base: int, flags: int) -> tuple[int, int]:
 def convert_digits(b: Builder) -> None:
     """Split AL into digits, or join them."""
     (base,) = b.instruction.operands
-    assert isinstance(base, ImmediateOperand)
-    _convert(b, aam if b.instruction.mnemonic == "aam" else aad, str(base.value))
+    _convert(b, aam if b.instruction.mnemonic == "aam" else aad, b.read(base))

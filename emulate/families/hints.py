@@ -3,7 +3,7 @@
 None of them reaches a bus. A NOP or a prefetch may name any address; flushing or watching a line has a load's checks.
 """
 
-from decode.decoder import monitored
+from decode.memory import monitored
 from decode.operands import MemoryOperand
 from decode.registers import REGISTERS
 from emulate.builder import Builder

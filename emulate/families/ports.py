@@ -16,7 +16,7 @@ def check_port(allowed: Callable[[int, int], bool], port: int, width: int) -> No
 
 def _number(b: Builder, operand: PortOperand) -> str:
     """Return the expression of a port's number, having planned the check that it may be accessed."""
-    number = b.register(operand.register) if operand.register else f"{operand.number:#x}"
+    number = b.register(operand.register) if operand.register else b.constant(operand.number, "port")
     if b.settings.port_allowed is not None:
         b.plan(b.call(check_port, b.bind(b.settings.port_allowed, "port_allowed"), number, operand.width))
     return number

@@ -61,7 +61,7 @@ class Stack:
     @property
     def top(self) -> str:
         """The expression of the stack pointer as it is now."""
-        return f"{self._b.register(self._base)} + {self._moved} & {self.pointer.mask:#x}"
+        return f"{self._b.register(self._base)} + {self._b.constant(self._moved, 'moved')} & {self.pointer.mask:#x}"
 
     def settle(self) -> None:
         """Commit the stack pointer. What an instruction pops into the pointer itself is to be committed after that."""

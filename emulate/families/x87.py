@@ -51,7 +51,7 @@ def load(b: Builder) -> None:
         convert = _LOADS[b.instruction.mnemonic]
         b.act(b.call(push, "cpu", f"*{b.call(convert, b.read(source), source.width)}"))
     else:
-        b.act(b.call(push_register, "cpu", _index(source)))
+        b.act(b.call(push_register, "cpu", _index(b, source)))
 
 
 @recipe(*_CONSTANTS)
@@ -71,21 +71,21 @@ def store(b: Builder) -> None:
         convert = b.bind(_STORES[b.instruction.mnemonic], "convert")
         b.act(b.call(store_memory, "cpu", "bus", b.address(destination), destination.width, convert, pops))
     else:
-        b.act(b.call(store_register, "cpu", _index(destination), pops))
+        b.act(b.call(store_register, "cpu", _index(b, destination), pops))
 
 
 @recipe("fxch")
 def exchange(b: Builder) -> None:
     """Exchange the top of the stack with another register."""
     wait(b)
-    b.act(b.call(exchange_registers, "cpu", _index(b.instruction.operands[-1])))
+    b.act(b.call(exchange_registers, "cpu", _index(b, b.instruction.operands[-1])))
 
 
 @recipe("ffree")
 def ffree(b: Builder) -> None:
     """Mark a register empty."""
     wait(b)
-    b.act(b.call(free, "cpu", _index(b.instruction.operands[0])))
+    b.act(b.call(free, "cpu", _index(b, b.instruction.operands[0])))
 
 
 @recipe("fincstp", "fdecstp")
@@ -136,10 +136,10 @@ def fnstsw(b: Builder) -> None:
     b.write(b.instruction.operands[0], "cpu.fsw")
 
 
-def _index(operand: Operand) -> int:
-    """Return i of ST(i)."""
+def _index(b: Builder, operand: Operand) -> str:
+    """Return the expression of i of ST(i)."""
     assert isinstance(operand, RegisterOperand)
-    return operand.register.index
+    return b.constant(operand.register.index, "st")
 
 
 def _physical(cpu: RegisterFile, index: int) -> int:

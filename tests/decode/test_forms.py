@@ -6,8 +6,8 @@ import pytest
 from iced_x86 import Code, OpCodeInfo
 
 from decode import Form, MemoryAccess, MemoryOperand, PortAccess, decode, forms
-from decode.decoder import names
 from decode.forms import encode, example
+from decode.iced import names
 
 FORMS = {form.name: form for form in forms()}
 EXAMPLES = [(form, bits) for form in forms() for bits in form.examples]

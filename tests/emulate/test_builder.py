@@ -1,6 +1,7 @@
 """An instruction written down: what the text contains, in which order, and what it never contains."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from decode import READ, REGISTERS, MemoryOperand, decode, forms
 from emulate import Cpu, Emulator, Fault, GeneralProtection, UnsupportedInstruction, is_supported
 from emulate.builder import Builder, Settings
-from emulate.compiler import compile_instruction
+from emulate.compiler import _function, compile_instruction
 from emulate.recipes import RECIPES
+from emulate.source import Source
 from tests.emulate.everywhere import Everywhere
+
+SLOT_NAMES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
 
 
 def builder(code: str, bits: int = 64) -> Builder:
@@ -18,14 +22,14 @@ def builder(code: str, bits: int = 64) -> Builder:
     return Builder(decode(bytes.fromhex(code), bits), Settings())
 
 
-def written(code: str, bits: int = 64) -> tuple[str, dict[str, object]]:
-    """The finished source of an instruction, and the names it uses."""
+def written(code: str, bits: int = 64) -> Source:
+    """The finished source of an instruction."""
     b = builder(code, bits)
     RECIPES[b.instruction.mnemonic](b)
     return b.finish()
 
 
-def sources() -> Iterator[tuple[str, dict[str, object]]]:
+def sources() -> Iterator[Source]:
     """The source of every form that has one."""
     for form in forms():
         for bits, code in form.examples.items():
@@ -36,32 +40,35 @@ def sources() -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def test_a_load() -> None:
-    """The example of the module's docstring: every index, mask, width and displacement is a constant."""
-    assert written("8b4710")[0] == (
-        "def run(cpu, bus):\n"
+    """The example of the module's docstring: masks and widths are numbers, registers and displacements parameters."""
+    assert str(written("8b4710")) == (
+        "def run(cpu, bus, reg0=0x7, disp1=0x10, reg2=0x0, length=0x3, canonical=canonical, fitting=fitting):\n"
         "    r = cpu.regs\n"
-        "    a0 = r[7] + 0x10\n"
+        "    a0 = r[reg0] + disp1\n"
         "    if a0 > 0x7ffffffffffc: a0 = canonical(a0, 4)\n"
-        "    ip = r[16] + 3\n"
+        "    ip = r[16] + length\n"
         "    if ip > 0xffffffffffffffff: ip &= 0xffffffffffffffff\n"
         "    m1 = bus.read(a0, 4)\n"
         "    if m1 >> 32: m1 = fitting(m1, a0, 4)\n"
-        "    r[0] = m1\n"
+        "    r[reg2] = m1\n"
         "    r[16] = ip\n"
     )
 
 
 def test_only_names_made_here_enter_the_text() -> None:
-    """A source is one function without imports or attributes with underscores; its names are its own or were bound."""
-    for source, namespace in sources():
-        tree = ast.parse(source)
+    """A source is one function without imports or attributes with underscores; names are parameters and locals."""
+    for source in sources():
+        tree = ast.parse(source.text)
         assert [type(node) for node in tree.body] == [ast.FunctionDef]
         nodes = list(ast.walk(tree))
         own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
         own |= {argument.arg for node in nodes if isinstance(node, ast.arguments) for argument in node.args}
         used = {node.id for node in nodes if isinstance(node, ast.Name)}
-        assert used <= own | set(namespace) | {"cpu", "bus", "max", "min"}, source
-        assert not own & set(namespace), source
+        parameters = {"cpu", "bus", *source.constants, *source.objects}
+        assert own >= parameters, source
+        assert used <= own | {"max", "min"}, source
+        stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        assert not stored & parameters, source
         assert not any(isinstance(node, ast.Import | ast.ImportFrom | ast.Global) for node in nodes)
         assert not any(isinstance(node, ast.Attribute) and node.attr.startswith("_") for node in nodes)
 
@@ -75,8 +82,8 @@ def is_commit(statement: ast.stmt) -> bool:
 
 def test_registers_are_written_last() -> None:
     """Whatever recipes do, once a register is written nothing is accessed and nothing can be refused any more."""
-    for source, _ in sources():
-        function = ast.parse(source).body[0]
+    for source in sources():
+        function = ast.parse(source.text).body[0]
         assert isinstance(function, ast.FunctionDef)
         first = next(index for index, statement in enumerate(function.body) if is_commit(statement))
         for statement in function.body[first:]:
@@ -88,8 +95,7 @@ def test_registers_are_written_last() -> None:
 
 def test_checks_come_before_accesses() -> None:
     """Every address is computed and checked before the first access."""
-    source, _ = written("ff30")  # push [rax]: a load and a store
-    lines = source.splitlines()
+    lines = written("ff30").body.splitlines()  # push [rax]: a load and a store
     checks = [index for index, line in enumerate(lines) if "canonical(" in line]
     accesses = [index for index, line in enumerate(lines) if "bus." in line]
     assert len(checks) == len(accesses) == 2
@@ -107,20 +113,20 @@ def test_an_object_is_bound_once() -> None:
 
 def test_an_address_is_planned_once() -> None:
     """Reading and writing one operand computes and checks its address once."""
-    source, _ = written("0107")
+    source = written("0107").body
     assert source.count("canonical(") == 1
-    assert source.count("r[7]") == 1
+    assert source.count("r[reg1]") == 1
 
 
 @pytest.mark.parametrize(
     ("operand", "expected"),
     [
-        (("rdi", None, 1, 0, 8), "r[7]"),
-        (("rdi", None, 1, -8, 8), "r[7] - 0x8 & 0xffffffffffffffff"),
-        (("edi", None, 1, 0, 4), "(r[7] & 0xffffffff)"),
-        ((None, "rcx", 4, 0, 8), "r[1] * 4 & 0xffffffffffffffff"),
-        (("rdi", "rcx", 1, 0, 8), "r[7] + r[1] & 0xffffffffffffffff"),
-        (("bx", "si", 1, 2, 2), "(r[3] & 0xffff) + (r[6] & 0xffff) + 0x2 & 0xffff"),
+        (("rdi", None, 1, 0, 8), "r[rdi]"),
+        (("rdi", None, 1, -8, 8), "r[rdi] + -0x8 & 0xffffffffffffffff"),
+        (("edi", None, 1, 0, 4), "(r[rdi] & 0xffffffff)"),
+        ((None, "rcx", 4, 0, 8), "r[rcx] * 4 & 0xffffffffffffffff"),
+        (("rdi", "rcx", 1, 0, 8), "r[rdi] + r[rcx] & 0xffffffffffffffff"),
+        (("bx", "si", 1, 2, 2), "(r[rbx] & 0xffff) + (r[rsi] & 0xffff) + 0x2 & 0xffff"),
         ((None, None, 1, -0x2000000, 4), "0xfe000000"),
         (("rip", None, 1, 0x10, 8), "r[16] + 0x12 & 0xffffffffffffffff"),
     ],
@@ -138,7 +144,12 @@ def test_effective_addresses(operand: tuple[str | None, str | None, int, int, in
         4,
         READ,
     )
-    assert builder("8b07").effective_address(named) == expected
+    b = builder("8b07")
+    text = b.effective_address(named)
+    for name, value in b.finish().constants.items():
+        shown = SLOT_NAMES[value] if name.startswith("reg") else f"{value:#x}"
+        text = re.sub(rf"\b{name}\b", shown, text)
+    assert text == expected
 
 
 def test_what_has_no_register_file_is_unsupported() -> None:
@@ -169,33 +180,25 @@ def test_register_writes_merge(registers: tuple[str, ...], expected: int) -> Non
     b = builder("90")
     for value, name in zip((0x11, 0x22), registers, strict=False):
         b.set_register(REGISTERS[name], f"{value:#x}")
-    source, namespace = b.finish()
-    assert "r[0]" in source
     cpu = Cpu(rax=0x1122334455667788)
-    run(source, namespace, cpu)
+    _function(b.finish())(cpu, Everywhere())
     assert cpu.rax == expected
-
-
-def run(source: str, namespace: dict[str, object], cpu: Cpu) -> None:
-    """Execute a finished source."""
-    exec(source, namespace)  # noqa: S102  # the builder's own text
-    namespace["run"](cpu, Everywhere())  # type: ignore[operator]
 
 
 def test_unchanged_keeps_the_whole_register() -> None:
     """What is written back to leave a register alone has the upper half of a 32-bit one too."""
-    assert builder("90").unchanged(REGISTERS["eax"]) == "r[0]"
-    assert builder("90").unchanged(REGISTERS["ax"]) == "(r[0] & 0xffff)"
+    assert builder("90").unchanged(REGISTERS["eax"]) == "r[reg0]"
+    assert builder("90").unchanged(REGISTERS["ax"]) == "(r[reg0] & 0xffff)"
 
 
 def test_later_values_may_need_earlier_registers() -> None:
     """When a commit reads a register that another one writes, they happen at once."""
     b = builder("90")
-    b.set_register(REGISTERS["rax"], "r[3]")
-    b.set_register(REGISTERS["rbx"], "r[0]")
-    source, namespace = b.finish()
+    rax, rbx = REGISTERS["rax"], REGISTERS["rbx"]
+    b.set_register(rax, b.register(rbx))
+    b.set_register(rbx, b.register(rax))
     cpu = Cpu(rax=1, rbx=2)
-    run(source, namespace, cpu)
+    _function(b.finish())(cpu, Everywhere())
     assert (cpu.rax, cpu.rbx) == (2, 1)
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from decode import MemoryOperand, decode
-from decode.decoder import MNEMONICS
+from decode.iced import MNEMONICS
 from decode.redirect import redirect
 from emulate import Cpu, Emulator, UnsupportedInstruction, is_supported
 from emulate.coverage import coverage

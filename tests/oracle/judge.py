@@ -14,8 +14,8 @@ from typing import Final
 import attrs
 
 from decode import DecodeError, Instruction, Vendor, decode
-from decode.decoder import monitored
 from decode.instruction import MemoryAccess
+from decode.memory import monitored
 from decode.operands import MemoryOperand
 from emulate.flags import undefined
 from mmio.live.vendor import cpu_vendor

@@ -162,8 +162,8 @@ INSTRUCTIONS: Final = (
     Mutant(
         "PUSH moves the pointer before it writes",
         "emulate.builder",
-        "lines += self._plan + self._act + _commit_lines(self._words)",
-        "lines += self._plan + _commit_lines(self._words) + self._act",
+        "lines += self._plan + self._act + commit_lines(self._words)",
+        "lines += self._plan + commit_lines(self._words) + self._act",
         "nothing changes when an access raises",
         "push",
     ),
@@ -198,8 +198,8 @@ INSTRUCTIONS: Final = (
     Mutant(
         "a segment override applied to ES",
         "emulate.families.strings",
-        "_pointer(b, destination, 7, width), b.slots)\n",
-        "_pointer(b, source or destination, 7, width), b.slots)\n",
+        "pointer(b, destination, 7, width), b.slots)\n",
+        "pointer(b, source or destination, 7, width), b.slots)\n",
         "silicon",
         "movs cmps",
     ),
@@ -222,7 +222,7 @@ INSTRUCTIONS: Final = (
     ),
     Mutant(
         "CMPS reads its source first, and decode says so, too",
-        "decode.decoder",
+        "decode.memory",
         "memories = [o for o in reversed(operands) if isinstance(o, MemoryOperand)]",
         'memories = [o for o in operands[:: 1 if string == "cmps" else -1] if isinstance(o, MemoryOperand)]',
         "order of accesses",
@@ -231,9 +231,9 @@ INSTRUCTIONS: Final = (
     Mutant(
         "REP with a count of zero does one element",
         "emulate.families.strings",
-        "        if not r[cx] & address_mask and not amd:\n",
-        "        r[cx] = r[cx] if r[cx] & address_mask else merge(r[cx], counter, 1)\n"
-        "        if not r[cx] & address_mask and not amd:\n",
+        "        if nothing is not None and not r[counter] & mask:\n",
+        "        r[counter] = r[counter] if r[counter] & mask else merge(r[counter], progress.counter, 1)\n"
+        "        if nothing is not None and not r[counter] & mask:\n",
         "silicon",
         "movs stos",
     ),
@@ -248,24 +248,28 @@ INSTRUCTIONS: Final = (
     Mutant(
         "REPE and REPNE mixed up",
         "emulate.families.strings",
-        'stop = {"repe": 0, "repne": ZF}.get(instruction.rep)',
-        'stop = {"repe": ZF, "repne": 0}.get(instruction.rep)',
+        'stop = {"repe": 0, "repne": ZF}.get(b.instruction.rep)',
+        'stop = {"repe": ZF, "repne": 0}.get(b.instruction.rep)',
         "silicon",
         "scas cmps",
     ),
     Mutant(
         "an interrupted REP does its last element again",
         "emulate.families.strings",
-        "                if not amd:\n",
-        "                r[cx] = merge(r[cx], counter, (r[cx] & address_mask) + 1)\n                if not amd:\n",
+        "                element(string, cpu, bus, source, destination)\n",
+        "                try:\n"
+        "                    element(string, cpu, bus, source, destination)\n"
+        "                except BaseException:\n"
+        "                    r[counter] = merge(r[counter], progress.counter, (r[counter] & mask) + 1)\n"
+        "                    raise\n",
         "finished elements stay",
         "movs stos",
     ),
     Mutant(
         "the bound of a REP is not kept",
         "emulate.families.strings",
-        "                budget -= done\n",
-        "                pass\n",
+        "            budget -= done\n",
+        "",
         "rep in steps",
         "stos movs",
     ),

@@ -46,8 +46,8 @@ OPERANDS: Final = (
     Mutant(
         "registers looked for at their number instead of their slot",
         "emulate.builder",
-        'return f"r[{self.slots[register.index]}]"',
-        'return f"r[{register.index}]"',
+        'return self._element("r", self.slots[register.index])',
+        'return self._element("r", register.index)',
         "any order of registers",
         "mov",
     ),
@@ -56,7 +56,8 @@ OPERANDS: Final = (
         "sign extension missing in an 8-bit immediate",
         "decode.decoder",
         "value = raw.immediate(index) & (1 << 8 * width) - 1",
-        'value = raw.immediate(index) & (0xFF if "8TO" in names(OpKind)[kind] else (1 << 8 * width) - 1)',
+        "extended = kind in (OpKind.IMMEDIATE8TO16, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE8TO64)\n"
+        "        value = raw.immediate(index) & (0xFF if extended else (1 << 8 * width) - 1)",
         "silicon",
         "add",
     ),

@@ -16,14 +16,18 @@ a region that has gone.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from attrs import Factory, define, evolve, field
 
 from decode import Direction
 from mmio.errors import MappingError, NoRegister, UnmappedAccess
+from mmio.signatures import arguments_of
 from mmio.space.intervals import Intervals
 from mmio.space.policy import Policy
+
+if TYPE_CHECKING:
+    from mmio.watchpoints.watch import Watch
 
 _BLOCK: Final = 64  # segments in a block when it is cut; a block has up to twice as many
 
@@ -177,22 +181,19 @@ class Segment:
 
 
 class Watcher(Protocol):
-    """Receiver of accesses to its bytes. Called as `Watch.seen`."""
+    """Receiver of the accesses that touch its bytes; `Watch` is one."""
 
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Its first byte."""
+
     @property
-    def end(self) -> int: ...
-    def seen(
-        self,
-        who: Any,
-        direction: Direction,
-        address: int,
-        width: int,
-        value: int,
-        old: int | None,
-        region: Region | None,
-    ) -> None: ...
+    def end(self) -> int:
+        """One past its last byte."""
+
+    @arguments_of(lambda: Watch.seen)
+    def seen(self, *access: Any) -> None:
+        """Receive an access that has been made. Routes pass the arguments by position."""
 
 
 _Block: TypeAlias = tuple[list[int], list[Segment]]

@@ -11,12 +11,12 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache
 from itertools import count
 from threading import get_ident
-from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, get_args, overload
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args, overload
 
 from attrs import evolve
 
 from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.closing import Closing
 from mmio.records.access import Access, Space
 from mmio.records.region import RecordedRegion
 from mmio.records.symbols import Symbols
@@ -44,7 +44,7 @@ class WatchOptions(TypedDict, total=False):
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "access": READ_WRITE, "change": READ_WRITE}
 
 
-class Watch(Sequence[Hit]):
+class Watch(Closing, Sequence[Hit]):
     """A watchpoint, which is also the sequence of its hits. Use it in a `with` statement, or close it.
 
     Attributes:
@@ -217,14 +217,6 @@ class Watch(Sequence[Hit]):
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(list(self._hits))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __str__(self) -> str:
         return self.table()

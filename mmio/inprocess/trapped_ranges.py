@@ -39,7 +39,7 @@ class Owner(Protocol):
         """Exceptions that could not come out of any call."""
 
 
-class Territory:
+class TrappedRanges:
     """The regions that trap, each with its owner; the recorder of their address space.
 
     Attributes:

@@ -12,7 +12,7 @@ import pytest
 
 import mmio
 from mmio import MappingError, WatchpointStop
-from mmio.inprocess.mapping import territory
+from mmio.inprocess.mapping import trapped_ranges
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 
@@ -334,7 +334,7 @@ def test_what_cannot_be_watched(library: CDLL, make: Any, reason: str) -> None:
     """Where a fault could not be handled is refused, with the reason, and everything is as before."""
     with pytest.raises(MappingError, match=reason):
         mmio.watch(make(library))
-    assert not territory().space.memory.watches
+    assert not trapped_ranges().space.memory.watches
 
 
 def _stack() -> int:

@@ -15,7 +15,7 @@ class Recorder(Protocol):
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is recorded at all."""
+        """False while nothing is to be recorded."""
 
     @arguments_of(lambda: Trace.record)
     def record(self, *access: Any, **more: Any) -> None:

@@ -46,9 +46,11 @@ class DeviceLike(Protocol):
     `write_block` and `fetch` as a Bus has them.
     """
 
-    def read(self, offset: int, width: int) -> int: ...
+    def read(self, offset: int, width: int) -> int:
+        """Return `width` bytes at an offset as an unsigned little-endian int."""
 
-    def write(self, offset: int, width: int, value: int) -> None: ...
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Store `width` bytes at an offset; `value` is unsigned and fits."""
 
 
 class Void:
@@ -87,6 +89,18 @@ class Region:
     """A range of addresses (or ports) and the device that answers there.
 
     A *view* is a region as the records of some accesses have it, where names change: the same, with `names` of its own.
+
+    Attributes:
+        start: the first address.
+        length: in bytes, or ports.
+        device: answers there, at offsets from `start`.
+        name: in records.
+        policy: which accesses the device gets, and what becomes of the others.
+        priority: of regions that overlap, the one with the highest answers.
+        recorded: whether accesses are recorded.
+        is_background: whether it is only what lies behind all others.
+        names: the object that names its registers, usually the device.
+        whole: of a view, the region it is a view of.
     """
 
     start: int

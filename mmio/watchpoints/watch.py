@@ -47,6 +47,8 @@ _DIRECTIONS: Final = {"read": READ, "write": WRITE, "access": READ_WRITE, "chang
 class Watch(Closing, Sequence[Hit]):
     """A watchpoint, which is also the sequence of its hits. Use it in a `with` statement, or close it.
 
+    `AddressSpace.watch` and `mmio.watch` make it, and say what the arguments are; `detach` is called when it is closed.
+
     Attributes:
         start, end: the bytes watched.
         name: in its hits.
@@ -71,11 +73,6 @@ class Watch(Closing, Sequence[Hit]):
         space: Space = "memory",
         detach: Callable[["Watch"], None],
     ) -> None:
-        """Use `AddressSpace.watch` or `mmio.watch`, which say what the arguments are.
-
-        Args:
-            detach: called once, when it is closed.
-        """
         if on not in get_args(On):
             raise ValueError(f"a watchpoint is on one of {', '.join(map(repr, get_args(On)))}, not {on!r}")
         if ignore < 0 or (keep is not None and keep < 0):
@@ -115,7 +112,10 @@ class Watch(Closing, Sequence[Hit]):
 
         Args:
             who: made it: has `ip`, `instruction` and `thread`.
-            direction, address, width, value: of the whole access; of an atomic the value written.
+            direction: of the whole access, as the next three are.
+            address: its first byte.
+            width: in bytes.
+            value: that was read or written; of an atomic the value written.
             old: what was there before, None when that is not known.
             region: where the access begins, None where nothing is mapped.
 

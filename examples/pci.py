@@ -99,7 +99,7 @@ class Endpoint(Function):
 
     @bars.written
     def _moved(self, index: int, old: int, new: int) -> None:
-        # The low bits cannot be set: whoever writes all ones reads back how much the function wants.
+        # The low bits cannot be set: software that writes all ones reads back how much the function wants.
         mask, kind, _ = self._words[index] if index < len(self._words) else (0, 0, 0)
         self.bars[index].value = new & mask | kind
 

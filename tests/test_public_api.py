@@ -17,8 +17,10 @@ import emulate.conformance
 import mmio
 
 PAGE = Path(__file__).with_name("public_api.txt")
+TOP = Path(__file__).parents[1]
 PACKAGES = decode, emulate, emulate.conformance, mmio
 
+_IMPORT = re.compile(r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", re.MULTILINE)
 _VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -94,6 +96,28 @@ def test_every_public_docstring_names_every_parameter() -> None:
     """The docstring of a function says what its parameters are, that of a class what its constructor's are."""
     values = {f"{package.__name__}.{name}": getattr(package, name) for package in PACKAGES for name in package.__all__}
     assert {name: missing for name, value in values.items() if (missing := undescribed(value))} == {}
+
+
+def test_the_page_names_the_public_packages() -> None:
+    """docs/public-api.md lists the packages whose names are pinned here."""
+    named = re.findall(r"^\| `([\w.]+)` \|", (TOP / "docs" / "public-api.md").read_text(), re.MULTILINE)
+    assert named == [package.__name__ for package in PACKAGES]
+
+
+def test_the_pages_use_public_names_only() -> None:
+    """What a page for users imports comes from a public package itself, and is in its `__all__`."""
+    public = {package.__name__: set(package.__all__) for package in PACKAGES}
+    pages = [TOP / "README.md", *(TOP / "docs").glob("*.md"), *(TOP / "examples").glob("*/README.md")]
+    imported = [
+        (page.name, package, name.strip())
+        for page in pages
+        for package, names in re.findall(
+            r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", page.read_text(), re.M
+        )
+        for name in names.split("#")[0].split(",")
+    ]
+    assert len(imported) > 20
+    assert [use for use in imported if use[2] not in public.get(use[1], ())] == []
 
 
 def test_an_undescribed_parameter_is_found() -> None:

@@ -97,7 +97,7 @@ class VcdWriter(LineWriter):
         return self._at_time(event.time, [_string(str(event), _MARK)])
 
     def _at_time(self, time: int, changes: list[str]) -> str:
-        # Threads may be recorded a little out of order, which VCD does not know: then the latest time is theirs, too.
+        # Threads may be recorded a little out of order, which VCD does not know: then they get the latest time, too.
         if changes and time > self._time:
             self._time = time
             changes.insert(0, f"#{time}")

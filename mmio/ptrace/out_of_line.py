@@ -22,7 +22,7 @@ from mmio.ptrace.out_of_line_slots import RETURN, SIZE, Copies, Copy
 from mmio.ptrace.thread import FAULTS, Thread
 from mmio.records.flags import NATIVE
 
-_ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in FAULTS)  # which nobody can hold back
+_ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in FAULTS)  # which cannot be blocked
 
 
 def start(thread: Thread, instruction: Instruction) -> bool:

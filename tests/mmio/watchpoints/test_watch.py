@@ -107,7 +107,7 @@ def test_change_of_a_device_is_against_what_was_seen_last() -> None:
     card = space.memory.find(0x20).region.device
     assert isinstance(card, Spy)
     with space.watch(0x20, 4, "change") as hits:
-        space.write(0x20, 4, 1)  # nobody knows what was there
+        space.write(0x20, 4, 1)  # what was there is not known
         space.write(0x20, 4, 1)
         space.read(0x20, 4)
         card.data[0] = 7  # on its own account

@@ -54,7 +54,7 @@ def comments(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_docstrings_and_comments_name_their_nouns(tree: str) -> None:
-    """None speaks of ours, theirs, somebody, nobody and the like, where a process, a caller or a reader is meant."""
+    """None has one of `PRONOUNS`, where a process, a caller or a reader is meant."""
     files = sorted((TOP / tree).rglob("*.py"))
     texts = [(path.name, text) for path in files for kind in (docstrings, comments) for text in kind(path)]
     assert [(name, text) for name, text in texts if PRONOUNS.search(text)] == []

@@ -48,7 +48,7 @@ def test_code_is_bytes(code: object) -> None:
     assert cpu.rip == 0x400000
 
 
-def test_a_step() -> None:
+def test_a_step_executes_one_instruction_and_returns_it() -> None:
     """It executes one instruction, moves RIP, and returns the instruction; what follows it is not looked at."""
     cpu = Cpu(rax=1, rip=0x400000)
     instruction = Emulator(Ram(1)).step(cpu, bytes.fromhex("4883c010 4883c020"))

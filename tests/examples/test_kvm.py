@@ -46,7 +46,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def seen(access: Access) -> tuple[str, str, int, int, int]:
-    """Return what whoever executes the guest must agree on."""
+    """Return what everything that executes the guest must agree on."""
     return ("R" if access.reads else "W"), access.space, access.address, access.width, access.value
 
 

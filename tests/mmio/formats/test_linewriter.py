@@ -45,7 +45,7 @@ def test_each_record_is_in_the_file_at_once(make: type[LineWriter], tmp_path: Pa
 
 
 @WRITERS
-def test_batches(make: type[LineWriter], tmp_path: Path) -> None:
+def test_every_third_record_writes_the_batch(make: type[LineWriter], tmp_path: Path) -> None:
     """With `every=3` each third record goes to the file together with the two before it."""
     path = tmp_path / "trace"
     with make(path, every=3, seconds=1000) as file:
@@ -161,7 +161,7 @@ def test_file_of_a_killed_process_that_writes_batches(suffix: str, tmp_path: Pat
 
 
 @WRITERS
-def test_full_disk(make: type[LineWriter]) -> None:
+def test_a_full_disk_is_an_error_with_the_path(make: type[LineWriter]) -> None:
     """No space left is an OSError that names the file and says why."""
     with pytest.raises(TraceFileError) as caught:
         make("/dev/full")
@@ -217,7 +217,7 @@ def test_disk_that_fills_up(suffix: str, limit: int, values: Callable[[Path], li
     assert failures == [f"{n} TraceFileError 27" for n in range(len(written), 200)]
 
 
-def test_pipe(tmp_path: Path) -> None:
+def test_a_pipe_is_neither_locked_nor_emptied(tmp_path: Path) -> None:
     """A trace can be written to a pipe: it is neither locked nor emptied."""
     path = tmp_path / "pipe"
     os.mkfifo(path)

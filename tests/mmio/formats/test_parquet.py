@@ -135,7 +135,7 @@ def test_empty_trace_is_an_empty_table(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["trace.parquet", "run/"])
-def test_one_writer(name: str, tmp_path: Path) -> None:
+def test_a_second_writer_is_refused(name: str, tmp_path: Path) -> None:
     """A second writer is refused and harms nothing; closing twice is closing once, writing then is an error."""
     path = f"{tmp_path}/{name}"
     with ParquetWriter(path) as file:
@@ -148,7 +148,7 @@ def test_one_writer(name: str, tmp_path: Path) -> None:
         file.write(access())
 
 
-def test_full_disk() -> None:
+def test_a_full_disk_is_an_error_with_the_path() -> None:
     """A disk that is full is a TraceFileError with the path."""
     with pytest.raises(TraceFileError, match=r"cannot write the trace any further: .*No space left") as caught:
         ParquetWriter("/dev/full")
@@ -198,8 +198,8 @@ def test_folder_of_a_killed_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.cpu("AVX2")  # for duckdb
-def test_unfinished_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part that was never finished disturbs nobody who reads the folder, and is gone after the next trace."""
+def test_an_unfinished_part_is_ignored_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that was never finished disturbs no reader of the folder, and is gone after the next trace."""
     import duckdb
 
     folder = tmp_path / "run"
@@ -216,7 +216,7 @@ def test_unfinished_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [path.name for path in folder.iterdir()] == ["part-000000.parquet"]
 
 
-def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyarrow_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When pyarrow is missing the error says how to get it, and there is no file."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"needs pyarrow: pip install 'pagetrap\[parquet\]'"):

@@ -45,7 +45,7 @@ def test_value_is_a_counter(tmp_path: Path) -> None:
     assert [(e["name"], e["args"]["value"]) for e in found if e["ph"] == "C"] == [("timer.STATUS", v) for v in (3, 7)]
 
 
-def test_details(tmp_path: Path) -> None:
+def test_an_instant_has_what_the_record_holds(tmp_path: Path) -> None:
     """An instant has what the record holds as arguments; what it does not hold is left out."""
     trace = Trace()
     machine(trace).write(START, 4, 1)

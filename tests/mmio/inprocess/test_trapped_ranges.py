@@ -41,7 +41,7 @@ def test_a_claim_sets_the_ranges_of_the_trampoline() -> None:
 
 
 def test_owners() -> None:
-    """A place belongs to whoever claimed its region, a port apart from the address of the same number."""
+    """A place belongs to the owner that claimed its region, a port apart from the address of the same number."""
     trapped_ranges, one, two = TrappedRanges(), MappingLike(), MappingLike()
     regions = [claimed(trapped_ranges, 0x1000, one), claimed(trapped_ranges, 0x2000, two)]
     assert trapped_ranges.owner_at("memory", 0x1FFF) is one

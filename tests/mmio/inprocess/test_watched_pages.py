@@ -76,7 +76,7 @@ def test_all_or_nothing(pages: Pages) -> None:
 
 
 def test_closing_gives_everything_back(pages: Pages) -> None:
-    """Whoever still needs it; their release comes too late to matter."""
+    """An owner that still needs it; its release comes too late to matter."""
     area = Area(2)
     runs = pages.trap(area.start, 2 * PAGE, False)
     pages.close()

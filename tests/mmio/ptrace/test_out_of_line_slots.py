@@ -41,7 +41,7 @@ def test_a_load_says_itself_that_it_is_over(copies: Copies) -> None:
 
 
 def test_there_are_so_many_and_no_more(copies: Copies) -> None:
-    """When somebody is in every copy, that is an error, and no copy is taken away."""
+    """When a thread is in every copy, that is an error, and no copy is taken away."""
     for _ in range(64):
         copy = copies.take(FNSTENV)
         copy.taken, copy.stores = True, [MemoryTouch(WRITE, 0x1000, 28)]

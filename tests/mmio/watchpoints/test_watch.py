@@ -257,7 +257,7 @@ def test_a_callback_waits_for_nobody() -> None:
     assert space.read(0x10, 4) == 2
 
 
-def test_ports() -> None:
+def test_a_watched_port_reports_hits() -> None:
     """A port is watched like memory."""
     space = AddressSpace(unmapped="ones")
     space.map_ports(0x70, 2, Spy())
@@ -282,7 +282,7 @@ def test_a_register_has_its_name() -> None:
 
 
 def test_block_moves_are_seen() -> None:
-    """REP STOS over plain memory goes in one piece, but not where somebody watches."""
+    """REP STOS over plain memory goes in one piece, but not where it is watched."""
     space = AddressSpace()
     space.ram(0, 0x100)
     with space.watch(0x13, 2) as hits:
@@ -325,7 +325,9 @@ def test_a_device_that_is_mapped_later_is_watched_too() -> None:
         ({"start": 1 << 64}, MappingError, "0x10000000000000000..0x10000000000000001 cannot be watched"),
     ],
 )
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_a_bad_argument_is_refused_and_leaves_nothing_behind(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
     """They are refused at once, in words, and leave nothing behind."""
     space = AddressSpace()
     with pytest.raises(error) as caught:

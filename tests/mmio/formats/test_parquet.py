@@ -1,7 +1,6 @@
 """Parquet, as pyarrow and DuckDB read it."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +17,7 @@ from mmio import Access, TraceFileError, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_linewriter import run
+from tests.mmio.formats.killed import killed_while_writing, run
 from tests.mmio.sample_traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
@@ -180,18 +179,7 @@ def test_file_that_may_not_grow(name: str, tmp_path: Path) -> None:
 
 def test_folder_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves every finished part, and nothing that cannot be read."""
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1], every=100)]))\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, f"{tmp_path}/run/") as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
-        child.send_signal(signal.SIGKILL)
+    reported = killed_while_writing(f"{tmp_path}/run/", every=100)
     values = [row["value"] for row in rows(tmp_path / "run") if row["event"] is None]
     assert len(values) >= reported - 100
     assert values == list(range(1, len(values) + 1))

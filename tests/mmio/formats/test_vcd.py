@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from enum import IntEnum
@@ -20,7 +19,7 @@ from decode import READ_WRITE, WRITE
 from mmio import Access, AddressSpace, Device, Trace, TraceFileError, bit, field, open_trace, register, save, writer
 from mmio.formats import VcdWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_linewriter import run
+from tests.mmio.formats.killed import killed_while_writing
 from tests.mmio.sample_traces import START, access, accesses, events, machine
 from tests.needs import need
 
@@ -256,19 +255,7 @@ def test_no_more_room(tmp_path: Path) -> None:
 def test_file_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves a file that reads without error and has every value written."""
     path = tmp_path / "trace.vcd"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START + n % 16 * 8, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
-        child.send_signal(signal.SIGKILL)
+    reported = killed_while_writing(path, places=16)
     _, changes = read(path)
     values = [value for _, name, value in changes if re.fullmatch(r"timer\.(CTRL|0x\w+)", name)]
     assert len(values) >= reported

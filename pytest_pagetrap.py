@@ -50,8 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
-    """Trap device accesses: `mapping = mmio_trap(Device(), length=0x1000)`, with the arguments of `mmio.ioremap`.
+    """Trap device accesses in a test.
 
+    `mapping = mmio_trap(Device(), length=0x1000)` takes the arguments of `mmio.ioremap`,
     `mmio_trap.ports(0x3f8, 8, Device())` takes those of `mmio.map_ports`.
 
     Mappings are closed when the test is over. When it fails, its report shows the last accesses of each.

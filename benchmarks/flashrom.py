@@ -1,10 +1,10 @@
-"""How long flashrom takes to read a whole chip that is Python: 1.6 million port accesses of a program nobody adapted.
+"""How long flashrom takes to read a whole chip that is Python: 1.6 million port accesses of an unadapted program.
 
     python -m benchmarks.flashrom
 
 By each engine, with every access recorded; what is read must be the chip's contents, byte for byte. One run each, of
 the better part of a minute, and so at the mercy of whatever else runs: the CPU time, tracer and program together, says
-how much of it was ours. Starting the program and its delays are part of it.
+how much of it was pagetrap's. Starting the program and its delays are part of it.
 """
 
 import os

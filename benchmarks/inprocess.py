@@ -2,8 +2,8 @@
 
     python -m benchmarks.inprocess
 
-All alternatives execute the same `mov eax,[rdi+10h]` on a page that nobody may touch. The floor is a SIGSEGV handler in
-C that adds the length of the instruction to rip. Ours decodes, finds the device, calls it, records, and resumes.
+All alternatives execute the same `mov eax,[rdi+10h]` on an inaccessible page. The floor is a SIGSEGV handler in
+C that adds the length of the instruction to rip. pagetrap's decodes, finds the device, calls it, records, and resumes.
 """
 
 import ctypes

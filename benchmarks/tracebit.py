@@ -3,7 +3,7 @@
     python -m benchmarks.tracebit
 
 Both trace the same program with ptrace, the same memory behind its mapping. The trace-bit tracer is C, as fast as it
-can be had (tracebit.c); ours is Python. A tracer outside the kernel makes two stops more an access than the kernel
+can be had (tracebit.c); pagetrap is Python. A tracer outside the kernel makes two stops more an access than the kernel
 would, to change the page's protection. So the two stops that the trace bit itself takes are timed alone as well:
 nothing done that way is cheaper. Linux's mmiotrace loses no access to other CPUs because it takes them offline.
 """

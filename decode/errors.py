@@ -20,6 +20,7 @@ class DecodeError(PagetrapError, ValueError):
     """Bytes that are not one whole instruction.
 
     Attributes:
+        reason: what is wrong with the bytes, without them.
         code: the bytes that were looked at, at most 15.
         bits: the mode, 16, 32 or 64.
         vector: the exception that the CPU raises for them, 6 for #UD or 13 for #GP; None when more bytes decide.

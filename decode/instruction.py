@@ -72,7 +72,14 @@ class MemoryAccess:
 
 @frozen(slots=True)
 class PortAccess:
-    """One port access an instruction makes."""
+    """One port access an instruction makes.
+
+    Attributes:
+        direction: READ or WRITE.
+        width: in bytes.
+        operand: the port.
+        repeats: whether a REP prefix repeats it.
+    """
 
     direction: Direction
     width: int

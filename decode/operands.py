@@ -32,7 +32,12 @@ READ_WRITE: Final = Direction.READ_WRITE
 
 @frozen(slots=True)
 class RegisterOperand:
-    """A register, `width` bytes of it."""
+    """A register, `width` bytes of it.
+
+    Attributes:
+        register: the register.
+        direction: whether it is read, written or both.
+    """
 
     register: Register
     direction: Direction
@@ -48,7 +53,13 @@ class RegisterOperand:
 
 @frozen(slots=True)
 class ImmediateOperand:
-    """A constant, sign-extended by the decoder to the width the instruction uses it at, as an unsigned int."""
+    """A constant in the instruction.
+
+    Attributes:
+        value: sign-extended by the decoder to the width the instruction uses it at, as an unsigned int.
+        width: that width in bytes.
+        direction: always READ.
+    """
 
     value: int
     width: int
@@ -104,7 +115,14 @@ class MemoryOperand:
 
 @frozen(slots=True)
 class PortOperand:
-    """An IO port: a number in the instruction, or DX."""
+    """An IO port: a number in the instruction, or DX.
+
+    Attributes:
+        register: DX, or None when the number is in the instruction.
+        number: the port where it is in the instruction, else 0.
+        width: bytes of the access.
+        direction: READ for IN and INS, WRITE for OUT and OUTS.
+    """
 
     register: Register | None
     number: int
@@ -117,7 +135,13 @@ class PortOperand:
 
 @frozen(slots=True)
 class BranchOperand:
-    """A near branch target, as a signed displacement from the next instruction."""
+    """A near branch target.
+
+    Attributes:
+        displacement: from the next instruction, signed.
+        width: bytes of the displacement.
+        direction: always READ.
+    """
 
     displacement: int
     width: int
@@ -129,7 +153,14 @@ class BranchOperand:
 
 @frozen(slots=True)
 class FarPointerOperand:
-    """A far branch target: selector and offset, both in the instruction."""
+    """A far branch target in the instruction.
+
+    Attributes:
+        selector: of the code segment.
+        offset: in it.
+        width: bytes of both together.
+        direction: always READ.
+    """
 
     selector: int
     offset: int

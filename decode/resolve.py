@@ -21,19 +21,32 @@ class Registers(Protocol):
     """The registers an address depends on, as an `emulate.Cpu` has them."""
 
     @property
-    def bits(self) -> int: ...
+    def bits(self) -> int:
+        """The mode: 16, 32 or 64."""
+
     @property
-    def slots(self) -> Sequence[int]: ...
+    def slots(self) -> Sequence[int]:
+        """Indices into `regs` of the general registers, rip and rflags, in the architecture's order."""
+
     @property
-    def regs(self) -> Sequence[int]: ...
+    def regs(self) -> Sequence[int]:
+        """The general registers, rip and rflags, in the order that `slots` says."""
+
     @property
-    def bases(self) -> Sequence[int]: ...
+    def bases(self) -> Sequence[int]:
+        """The segment bases, by segment number."""
+
     @property
-    def vector(self) -> Sequence[int]: ...
+    def vector(self) -> Sequence[int]:
+        """The vector registers, whole."""
+
     @property
-    def k(self) -> Sequence[int]: ...
+    def k(self) -> Sequence[int]:
+        """The mask registers k0 to k7."""
+
     @property
-    def x87(self) -> Sequence[int]: ...
+    def x87(self) -> Sequence[int]:
+        """The x87 registers."""
 
 
 class MemoryTouch(NamedTuple):
@@ -79,7 +92,12 @@ def accesses(instruction: Instruction, cpu: Registers) -> list[Touch]:
 
 
 def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
-    """Yield what `accesses` returns, one at a time and without limit."""
+    """Yield what `accesses` returns for an instruction and a CPU, one at a time and without limit.
+
+    Args:
+        instruction: the instruction; nothing of it is executed.
+        cpu: the registers that its addresses depend on.
+    """
     if not instruction.rep:
         yield from _once(instruction, cpu, 0)
         return
@@ -98,6 +116,10 @@ def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[i
     like "check as a load would" (SDM vol. 2A, CLFLUSH), as UMONITOR and MONITORX do, and a masked-off element may fault
     where it is not accessed (SDM vol. 2B, MASKMOVDQU; vol. 2C, VMASKMOV). ENTER checks the page of the new top of the
     stack (SDM vol. 2A). A test asks the CPU whether that is all.
+
+    Args:
+        instruction: the instruction; nothing of it is executed.
+        cpu: the registers that its addresses depend on.
     """
     monitor = monitored(instruction)
     if monitor is not None:

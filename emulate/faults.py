@@ -13,6 +13,7 @@ class Fault(PagetrapError):
     """An architectural exception (SDM vol. 3A, chapter 6).
 
     Attributes:
+        reason: why it was raised, without the place.
         vector: its number, 0 for #DE … 19 for #XM.
         error_code: what the CPU pushes, None for vectors without one.
         address: the linear address for #PF and #AC and wherever one is known, else None.
@@ -114,6 +115,9 @@ class SimdFault(Fault):
 
     Attributes:
         exceptions: the exception bits of MXCSR that are set and not masked.
+
+    Args:
+        mxcsr: MXCSR as it is now, for the message.
     """
 
     vector = 19

@@ -165,7 +165,7 @@ def add(a: int, b: int, format: Format, mxcsr: int) -> Result:
     (x, first), (y, second) = format.number(a), format.number(b)
     scale = min(first, second)
     total = (x << first - scale) + (y << second - scale)
-    if not total:  # equal signs keep theirs, others cancel to plus zero, or minus zero when rounding down
+    if not total:  # a sign that both have stays, others cancel to plus zero, or minus zero when rounding down
         return a & b & format.sign | ((a ^ b) & format.sign if mxcsr >> ROUNDING & 3 == DOWN else 0), flags
     return _pack(abs(total), scale, total < 0, format, mxcsr, flags)
 

@@ -6,7 +6,7 @@
 
 After the PCI Local Bus Specification 3.0: the mechanism is in section 3.2.2.3.2, headers in chapter 6, base address
 registers in 6.2.5.1; a bridge's header is in the PCI-to-PCI Bridge Architecture Specification 1.2. There are no
-capabilities and no expansion ROMs, and what the functions would do with their addresses is nobody's business here.
+capabilities and no expansion ROMs, and what the functions would do with their addresses is not modelled.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class Endpoint(Function):
 
     @bars.written
     def _moved(self, index: int, old: int, new: int) -> None:
-        # The low bits cannot be set: whoever writes all ones reads back how much the function wants.
+        # The low bits cannot be set: software that writes all ones reads back how much the function wants.
         mask, kind, _ = self._words[index] if index < len(self._words) else (0, 0, 0)
         self.bars[index].value = new & mask | kind
 

@@ -25,7 +25,7 @@ class Clock(Device):
     """The chip: its time, an alarm, and RAM.
 
     `now` says how late it is, in seconds since 1970; the chip keeps its distance from it when it is set. Between two
-    accesses the chip does nothing: whoever waits for `irq` calls `update` from time to time.
+    accesses the chip does nothing: code that waits for `irq` calls `update` from time to time.
     """
 
     seconds = register(0x00, width=1)
@@ -193,7 +193,7 @@ class Cmos(Device):
 class Millennium(Cmos):
     """A clock for tests: it is 23:59:58 on 31 December 1999, and half a millisecond passes with each byte.
 
-    Whoever waits for the update flag sees the same on every machine, however slow.
+    A program that waits for the update flag sees the same on every machine, however slow.
     """
 
     def __init__(self) -> None:

@@ -97,6 +97,11 @@ class NoRegister(UnmappedAccess):
     """A device has no register at some byte of an access; raised before anything happened.
 
     A mapping with `unmapped="ones"` or `"zeros"` answers for the missing bytes instead.
+
+    Args:
+        device: the device.
+        offset: of the access in it.
+        width: of the access in bytes.
     """
 
     def __init__(self, device: object, offset: int, width: int) -> None:

@@ -7,7 +7,7 @@ from ctypes import c_uint64
 from functools import cache
 from typing import Any, Unpack
 
-from mmio.inprocess.mapping import symbols, territory
+from mmio.inprocess.mapping import symbols, trapped_ranges
 from mmio.inprocess.watched_pages import Pages, check_mapped
 from mmio.linux.libc import PAGE, pages
 from mmio.live.passthrough import Extent, extent_of
@@ -23,7 +23,7 @@ def watch(buffer: Any, on: On = "write", *, outside: bool = False, **options: Un
 
     While it is watched, the pages with these bytes are inaccessible, and every access to them, whether it is to the
     bytes or to their neighbours, is done by the emulator on the same memory at another address, in all threads. Hits
-    are those to the bytes; `AddressSpace.watch` says what `on` and the options are. By default a hit has the name
+    are those to the bytes; the options are those of `AddressSpace.watch`. By default a hit has the name
     "buffer", and knows its function and line.
 
     The kernel cannot reach the bytes meanwhile: `read` and other system calls into them fail with EFAULT.
@@ -31,6 +31,7 @@ def watch(buffer: Any, on: On = "write", *, outside: bool = False, **options: Un
     Args:
         buffer: a ctypes object, an mmap, a bytearray, a writable memoryview or array, or `(address, length)`. It stays
             as long as it is watched.
+        on: which accesses are hits: "read", "write", "access" or "change", as in `AddressSpace.watch`.
         outside: watch it from another process, which attaches to this one for the time: that goes for any bytes but
             those of a stack, the heap's too, is slower, and tells all hits at the end, so that it cannot `call` or
             `stop`.
@@ -45,7 +46,7 @@ def watch(buffer: Any, on: On = "write", *, outside: bool = False, **options: Un
     options.setdefault("symbols", symbols())
     if outside:
         return _from_outside(extent, on, options)
-    watching = territory().space.watch(extent.address, extent.length, on, **options)
+    watching = trapped_ranges().space.watch(extent.address, extent.length, on, **options)
     try:
         runs = _pages().trap(extent.address, extent.length, _has_pages_to_itself(buffer, extent))
     except BaseException:
@@ -114,6 +115,6 @@ def _block(extent: Extent) -> tuple[int, int]:
 
 @cache
 def _pages() -> Pages:
-    found = Pages(territory())
+    found = Pages(trapped_ranges())
     atexit.register(found.close)
     return found

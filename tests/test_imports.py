@@ -20,6 +20,8 @@ LAYERS = {"decode": set[str](), "emulate": {"decode"}, "mmio": {"decode", "emula
 ROOMS = (
     *(
         "demand",
+        "closing",
+        "signatures",
         "coverage_table",
         "linux",
         "records",

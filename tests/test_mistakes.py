@@ -66,7 +66,7 @@ def test_there_are_mistakes_enough() -> None:
 
 @pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.name)
 def test_the_message_says_what_to_do(mistake: Mistake) -> None:
-    """It has what it must say: what was expected, what came, where, or what to do next; and no traceback of ours."""
+    """It has what it must say: what was expected, what came, where, or what to do next; and no traceback."""
     message = message_of(mistake)
     for part in mistake.says:
         assert part in message

@@ -5,7 +5,9 @@ that goes away still works, and warns.
 """
 
 import inspect
+import re
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ import emulate.conformance
 import mmio
 
 PAGE = Path(__file__).with_name("public_api.txt")
+TOP = Path(__file__).parents[1]
+PACKAGES = decode, emulate, emulate.conformance, mmio
+
+_IMPORT = re.compile(r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", re.MULTILINE)
+_VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 def members(kind: type) -> Iterator[str]:
@@ -43,7 +50,7 @@ def signature(function: Any) -> str:
 def page() -> str:
     """Return the listing."""
     lines: list[str] = []
-    for package in (decode, emulate, emulate.conformance, mmio):
+    for package in PACKAGES:
         for name in sorted(package.__all__):
             value = getattr(package, name)
             if inspect.isclass(value):
@@ -58,6 +65,68 @@ def page() -> str:
 def test_the_public_api_is_what_it_was() -> None:
     """No name or parameter has changed without public_api.txt saying so."""
     assert page() == PAGE.read_text(), "run python -m tests.test_public_api, and look at the difference"
+
+
+def described(value: Any) -> str:
+    """Return a docstring with those of its base classes and of the public names that it refers to in backquotes."""
+    kinds = [kind for kind in value.__mro__ if kind is not object] if inspect.isclass(value) else [value]
+    text = "\n".join(inspect.getdoc(kind) or "" for kind in kinds)
+    for name in re.findall(r"`(?:mmio\.)?([A-Za-z_.]+)`", text):
+        found: Any = mmio
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if callable(found) and found is not value:
+            text += "\n" + (inspect.getdoc(found) or "")
+    return text
+
+
+def undescribed(value: Any) -> list[str]:
+    """Return the parameters of a function, or of a class's constructor, that its docstring does not name."""
+    if not callable(value) or (inspect.isclass(value) and issubclass(value, Enum)):
+        return []
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):  # an alias of a type
+        return []
+    text = described(value)
+    return [p.name for p in parameters if p.kind not in _VARIADIC and not re.search(rf"\b{p.name}\b", text)]
+
+
+def test_every_public_docstring_names_every_parameter() -> None:
+    """The docstring of a function says what its parameters are, that of a class what its constructor's are."""
+    values = {f"{package.__name__}.{name}": getattr(package, name) for package in PACKAGES for name in package.__all__}
+    assert {name: missing for name, value in values.items() if (missing := undescribed(value))} == {}
+
+
+def test_the_page_names_the_public_packages() -> None:
+    """docs/public-api.md lists the packages whose names are pinned here."""
+    named = re.findall(r"^\| `([\w.]+)` \|", (TOP / "docs" / "public-api.md").read_text(), re.MULTILINE)
+    assert named == [package.__name__ for package in PACKAGES]
+
+
+def test_the_pages_use_public_names_only() -> None:
+    """What a page for users imports comes from a public package itself, and is in its `__all__`."""
+    public = {package.__name__: set(package.__all__) for package in PACKAGES}
+    pages = [TOP / "README.md", *(TOP / "docs").glob("*.md"), *(TOP / "examples").glob("*/README.md")]
+    imported = [
+        (page.name, package, name.strip())
+        for page in pages
+        for package, names in re.findall(
+            r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", page.read_text(), re.M
+        )
+        for name in names.split("#")[0].split(",")
+    ]
+    assert len(imported) > 20
+    assert [use for use in imported if use[2] not in public.get(use[1], ())] == []
+
+
+def test_an_undescribed_parameter_is_found() -> None:
+    """A parameter counts as described where the docstring, a base class or a name that is referred to has its name."""
+
+    def function(first: int, width: int, other: int) -> None:
+        """Take the first, and the rest as `AddressSpace.read` has it."""
+
+    assert undescribed(function) == ["other"]
 
 
 if __name__ == "__main__":

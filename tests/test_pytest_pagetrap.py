@@ -124,7 +124,7 @@ def test_failures_point_at_the_driver_and_the_model(pytester: pytest.Pytester) -
 
 
 @pytest.mark.usefixtures("_suite")
-def test_trace_file(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_mmio_trace_writes_all_tests_to_one_file(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """`--mmio-trace` writes every test's accesses to one file, each test's after a mark with its node id."""
     pytester.makepyfile(test_it=SUITE)
     path = tmp_path / "run.jsonl"

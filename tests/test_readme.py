@@ -30,10 +30,3 @@ def test_there_are_examples_and_tables() -> None:
 def test_a_table_is_copied_from_where_it_says(page: str, table: str) -> None:
     """Every row of a table stands in the generated page it names."""
     assert set(table.splitlines()) <= set((TOP / page).read_text().splitlines())
-
-
-def test_every_link_leads_somewhere() -> None:
-    """Relative links name files of the repository."""
-    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (TOP / link).exists()] == []

@@ -51,10 +51,11 @@ def truncate(value: int, wide: int, narrow: int, count: int, low: int, high: int
 
     Args:
         value: the elements.
-        wide, narrow: bytes of one element before and after.
+        wide: bytes of one element before.
+        narrow: bytes of one element after.
         count: how many.
-        low, high: least and greatest number kept; what lies beyond becomes the nearer one. With `low` below zero the
-            elements are signed. Both zero: cut instead.
+        low: least number kept; what lies below becomes it. Below zero, the elements are signed.
+        high: greatest number kept; what lies above becomes it. Both zero: cut instead.
     """
     whole, mask = (1 << 8 * wide) - 1, (1 << 8 * narrow) - 1
     sign = 1 << 8 * wide - 1 if low else 0

@@ -8,7 +8,7 @@
     (gdb) continue
 
 The pages are made inaccessible by calling mprotect in the program. An access stops it with SIGSEGV, and the condition
-of a catchpoint, which gdb asks before anybody hears of the stop, does the instruction by `Emulator.step`: on gdb's
+of a catchpoint, which gdb asks before it reports the stop, does the instruction by `Emulator.step`: on gdb's
 registers, with gdb's memory as the bus. So an access that is not watched goes on unseen, and `next` or `finish` work as
 ever. What it needs of pagetrap are `decode` and `emulate`. Where gdb's Python does not find attrs and iced-x86, name
 the directories they are in, with a colon between, in the environment variable PAGETRAP_PATH.
@@ -169,7 +169,7 @@ class Watches:
                 _protect(page, self._protections.pop(page))
 
     def stopped(self) -> bool:
-        """Do the instruction the program has stopped at for us; return whether anybody should hear of it."""
+        """Do the instruction the program has stopped at for a watched range; return whether to report it."""
         info = gdb.parse_and_eval("$_siginfo")
         address = int(info["_sifields"]["_sigfault"]["si_addr"])
         if int(info["si_code"]) != 2 or address & -PAGE not in self._protections:  # SEGV_ACCERR
@@ -209,7 +209,7 @@ WATCHES = Watches()
 
 
 class Condition(gdb.Function):  # type: ignore[misc]
-    """Whether a SIGSEGV is anybody's business: the condition of our catchpoint."""
+    """Condition of the catchpoint: whether a SIGSEGV is to be reported."""
 
     def __init__(self) -> None:
         super().__init__("_mmio")

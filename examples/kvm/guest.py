@@ -65,7 +65,7 @@ class Memory(Ram):
 
 
 class Machine:
-    """RAM and the two devices in an address space, whoever executes the guest.
+    """RAM and the two devices in an address space, by whatever executes the guest.
 
     Attributes:
         memory: the RAM; it is the background of `space`, so it is not recorded.

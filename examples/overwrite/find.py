@@ -1,4 +1,4 @@
-"""A meter's limit is 230, and still 100 is an alarm. Somebody overwrites the limit: who?
+"""A meter's limit is 230, and still 100 is an alarm. Something overwrites the limit: what?
 
     python find.py
 
@@ -33,7 +33,7 @@ def build(directory: Path) -> ctypes.CDLL:
 
 
 def use(library: ctypes.CDLL, meter: int) -> bool:
-    """Use a meter as anybody would; return whether a harmless reading is an alarm."""
+    """Use a meter as a program would; return whether a harmless reading is an alarm."""
     library.meter_configure(meter, 230)
     library.meter_rename(meter, b"mains")
     library.meter_rename(meter, b"main building, first floor")

@@ -54,7 +54,7 @@ class Timer(Device):
         self.count.value = 0
         if self.ctrl.ONESHOT:
             self.ctrl.EN = 0
-        self.status.LATE |= self.status.MATCH  # nobody has acknowledged the last one
+        self.status.LATE |= self.status.MATCH  # the driver has not acknowledged the last one
         self.status.MATCH = 1
         self._update()
 

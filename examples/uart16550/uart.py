@@ -106,7 +106,7 @@ class Uart(Device):
     def _power_on(self) -> None:
         self._rx: deque[tuple[int, int]] = deque()  # characters and their errors
         self._tx: deque[int] = deque()
-        self._thre = False  # the transmitter has emptied, and nobody has been told
+        self._thre = False  # the transmitter has emptied, and the interrupt is still to come
         self._timeout = False  # characters have been waiting for longer than four would take
 
     # The wire.

@@ -113,8 +113,13 @@ def declare(
     """Add a subcommand and return its parser.
 
     Args:
+        commands: the subcommands to add it to.
+        name: the word on the command line.
         run: does it, and returns the exit status.
         summary: what it does, for the list of commands.
+        description: what it does, for its own help.
+        examples: of its use, shown in its help.
+        notes: paragraphs at the end of its help.
         trouble: the exit status when it cannot be done.
     """
     parser = commands.add_parser(name, help=summary, description=description, examples=examples, notes=notes)

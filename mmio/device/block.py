@@ -59,8 +59,13 @@ class Block(Member[D]):
 
 
 def block(offset: int, device: type[D], name: str | None = None) -> Block[D]:
-    """Declare a device inside this one, made with it: `dma = block(0x100, Dma)`, then `self.dma.ctrl`.
+    """Declare a device inside this one, made with it.
 
-    Its registers appear from `offset` on, under dotted names ("dma.CTRL"). The class must need no arguments.
+    After `dma = block(0x100, Dma)` in the class, `self.dma.ctrl` is a register of it.
+
+    Args:
+        offset: its registers appear from here on, under dotted names ("dma.CTRL").
+        device: its class, which must need no arguments.
+        name: in those names; the attribute's when left out.
     """
     return Block(offset, device, name)

@@ -61,6 +61,7 @@ class Device:
         cls._device_members = members
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the registers of the device, before any `__init__` of its class."""
         if cls.__init__ is object.__init__ and (args or kwargs):
             raise TypeError(f"{cls.__name__}() takes no arguments")
         device = super().__new__(cls)

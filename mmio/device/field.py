@@ -80,10 +80,18 @@ def field(
     on_write: OnWrite | None = None,
     singlepulse: bool = False,
 ) -> Field:
-    """Name bits msb..lsb, both included.
+    """Declare a field of a register.
 
-    `enum` names values, as a dict or an IntEnum. `singlepulse`: a one that is written is seen by the register's
-    `written` handler and is gone afterwards. The other words are in `register`, whose own they replace for these bits.
+    Args:
+        name: of the field, in code and records.
+        msb: its highest bit.
+        lsb: its lowest bit.
+        enum: names of its values, as a dict or an IntEnum.
+        reset: its value at reset.
+        access: as in `register`, whose own this word and the next two replace for these bits.
+        on_read: as in `register`.
+        on_write: as in `register`.
+        singlepulse: a one that is written is seen by the register's `written` handler and is gone afterwards.
     """
     if not (isinstance(name, str) and isinstance(msb, int) and isinstance(lsb, int)):
         raise DefinitionError(f"field({name!r}, {msb!r}, {lsb!r}): expected name, msb, lsb, as in field('PSC', 15, 8)")
@@ -101,7 +109,7 @@ def bit(
     on_write: OnWrite | None = None,
     singlepulse: bool = False,
 ) -> Field:
-    """Name one bit; otherwise like `field`."""
+    """Declare a field of one bit, `name` at `index`; otherwise like `field`."""
     if not (isinstance(name, str) and isinstance(index, int)):
         raise DefinitionError(f"bit({name!r}, {index!r}): expected name and number, as in bit('EN', 0)")
     return Field(name, index, index, _names(enum), reset, access, on_read, on_write, singlepulse)

@@ -9,7 +9,11 @@ Subscriber: TypeAlias = Callable[[bool], object]
 
 
 class Line:
-    """One wire: a level, and those who want to know when it changes."""
+    """One wire: a level, and the functions that are called when it changes.
+
+    Attributes:
+        name: of the wire, in messages.
+    """
 
     __slots__ = ("_level", "_subscribers", "name")
 
@@ -52,5 +56,12 @@ class LineDeclaration(Member[Line]):
 
 
 def line(name: str | None = None) -> LineDeclaration:
-    """Declare a wire out of a device: `irq = line()`, then `self.irq.set(True)`, `card.irq.subscribe(handler)`."""
+    """Declare a wire out of a device.
+
+    After `irq = line()` in the class, the device calls `self.irq.set(True)`, and whatever listens has called
+    `card.irq.subscribe(handler)`.
+
+    Args:
+        name: in messages; the attribute's when left out.
+    """
     return LineDeclaration(name)

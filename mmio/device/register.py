@@ -114,16 +114,22 @@ def register(
     doc: str = "",
     when: Selection | None = None,
 ) -> Register:
-    """Declare a register of `width` bytes at an offset.
+    """Declare a register. Mistakes are reported when the class is made, as `DefinitionError`.
 
-    `access`: rw, r, w, rw1 and w1 (written once, then locked until reset), na (neither). What may not be read reads as
-    0, what may not be written stays.
-    `on_read`: what a read leaves behind: rclr (zeros), rset (ones).
-    `on_write`: woclr, woset, wot (a written one clears, sets, toggles its bit), wzc, wzs, wzt (a written zero does),
-    wclr, wset (any write does).
-    `when`: the register is only there while another has this value, as in `when=lcr.has(DLAB=1)`. Two registers may
-    share bytes if they are there at different times, or if one is only read and the other only written.
-    Fields may have words of their own. Mistakes are reported when the class is made, as `DefinitionError`.
+    Args:
+        offset: of its first byte in the device.
+        width: in bytes.
+        reset: its value at reset.
+        fields: made by `field` and `bit`; they may have an access and effects of their own.
+        on_read: what a read leaves behind: rclr (zeros), rset (ones).
+        on_write: woclr, woset, wot (a written one clears, sets, toggles its bit), wzc, wzs, wzt (a written zero does),
+            wclr, wset (any write does).
+        access: rw, r, w, rw1 and w1 (written once, then locked until reset), na (neither). What may not be read reads
+            as 0, what may not be written stays.
+        name: in records and messages; the attribute's, in capitals, when left out.
+        doc: a description.
+        when: the register is only there while another has this value, as in `when=lcr.has(DLAB=1)`. Two registers may
+            share bytes if they are there at different times, or if one is only read and the other only written.
     """
     return Register(offset, width, reset, fields, access, on_read, on_write, name, doc, when)
 

@@ -53,13 +53,9 @@ class PerfettoWriter(LineWriter):
 
     def event(self, event: Event) -> str:
         """Return a global instant for a mark or a loss."""
-        if isinstance(event, Mark):
-            text = event.text
-        elif isinstance(event, Loss):
-            text = f"{event.count} accesses are missing here"
-        else:
+        if not isinstance(event, Mark | Loss):
             return ""
-        instant = {"ph": "i", "ts": event.time / 1000, "pid": PROCESS, "tid": 0, "name": text, "s": "g"}
+        instant = {"ph": "i", "ts": event.time / 1000, "pid": PROCESS, "tid": 0, "name": str(event), "s": "g"}
         return f",\n{_dumped(instant)}"
 
     def _template(self, spot: Spot) -> tuple[str, str, str, str]:

@@ -55,7 +55,9 @@ _START: Final = 4096
 def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> LineReader:
     """Return the reader for a trace file, chosen by what the file holds.
 
-    `on_error` says what becomes of a bad line: "raise", "skip", or a function to call with the error.
+    Args:
+        path: of the file.
+        on_error: what becomes of a bad line: "raise", "skip", or a function to call with the error.
 
     Raises:
         TraceFormatError: the file is of no format that can be read.
@@ -77,7 +79,10 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
 def writer(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Writer:
     """Return a writer for a trace file, chosen by the name of a format or else by the file's suffix.
 
-    `options` go to the writer.
+    Args:
+        path: of the file, which is made anew.
+        format: the name of a format; the suffix of the path decides when left out.
+        options: as the format's writer takes them.
 
     Raises:
         ValueError: no format has this name or suffix.
@@ -92,7 +97,13 @@ def writer(path: str | PathLike[str], *, format: str | None = None, **options: A
 
 
 def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **options: Any) -> None:
-    """Write a trace, or what a reader's `records()` gives, to a file; `options` as for `writer`."""
+    """Write a trace to a file.
+
+    Args:
+        trace: a trace, or accesses and events such as a reader's `records()`.
+        path: of the file, which is made anew; its suffix chooses the format.
+        options: as for `writer`.
+    """
     with writer(path, **options) as file:
         for record in trace.records() if isinstance(trace, TraceView) else trace:
             file.write(record)

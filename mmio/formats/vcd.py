@@ -92,16 +92,12 @@ class VcdWriter(LineWriter):
 
     def event(self, event: Event) -> str:
         """Return the change of the mark."""
-        if isinstance(event, Mark):
-            text = event.text
-        elif isinstance(event, Loss):
-            text = f"{event.count} accesses are missing here"
-        else:
+        if not isinstance(event, Mark | Loss):
             return ""
-        return self._at_time(event.time, [_string(text, _MARK)])
+        return self._at_time(event.time, [_string(str(event), _MARK)])
 
     def _at_time(self, time: int, changes: list[str]) -> str:
-        # Threads may be recorded a little out of order, which VCD does not know: then the latest time is theirs, too.
+        # Threads may be recorded a little out of order, which VCD does not know: then they get the latest time, too.
         if changes and time > self._time:
             self._time = time
             changes.insert(0, f"#{time}")

@@ -6,21 +6,20 @@ by the class for one or the other.
 """
 
 import errno
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from fcntl import LOCK_EX, LOCK_NB, flock
 from os import PathLike, fspath
 from threading import Event as Signal
 from threading import RLock, Thread
-from types import TracebackType
-from typing import Self
 
+from mmio.closing import Closing
 from mmio.formats.errors import TraceFileError
 from mmio.records.access import Access
 from mmio.records.events import Event, Record
 from mmio.records.spot import Spot, Spots
 
 
-class Writer(ABC):
+class Writer(Closing):
     """Base of all writers; a sink and a context manager.
 
     `every`: hand on after so many records; `seconds`: or after so long. With `every=1` a record has left this process
@@ -113,14 +112,6 @@ class Writer(ABC):
             finally:
                 self._refusal = ValueError(f"{self.path}: the writer is closed")
                 self._release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _refuse(self, error: OSError) -> TraceFileError:
         """Take nothing more; return what to raise."""

@@ -93,7 +93,7 @@ class HostCalls:
         return result is not None
 
     def clone(self, thread: Thread, flags: int, stack: int = 0, parent: int = 0, child: int = 0, tls: int = 0) -> int:
-        """Make a thread, or a child, as clone(2) does.
+        """Make a thread, or a child, as the system call does (clone(2)).
 
         A child made to share memory until it executes (vfork) has a copy instead, and its parent does not wait.
         """

@@ -14,7 +14,7 @@ from typing import Any, Self, TypedDict, Unpack
 
 from mmio.errors import ClosedMapping
 from mmio.inprocess.trap import Trap
-from mmio.inprocess.trapped_ranges import Territory
+from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux import libc
 from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
@@ -51,7 +51,7 @@ class Ports:
     @property
     def space(self) -> AddressSpace:
         """The address space of this process, in which the device has been mapped, among others."""
-        return territory().space
+        return trapped_ranges().space
 
     @property
     def closed(self) -> bool:
@@ -66,7 +66,7 @@ class Ports:
             call.
         """
         while self._regions:
-            territory().release(self._regions.pop())
+            trapped_ranges().release(self._regions.pop())
         if self.failures:
             failure = self.failures[0]
             self.failures.clear()
@@ -82,7 +82,7 @@ class Ports:
 
     def _claim(self, region: Region) -> Region:
         try:
-            territory().claim(region, self)
+            trapped_ranges().claim(region, self)
         except BaseException:
             self.space.unmap(region)
             raise
@@ -103,7 +103,7 @@ class _Closed:
 
 
 class Mapping(Ports):
-    """A device mapped into this process. It passes to a C function as the pointer, and is an int.
+    """A device mapped into this process by `ioremap`. It passes to a C function as the pointer, and is an int.
 
     Attributes:
         address: of the device's first byte.
@@ -248,11 +248,11 @@ _UNDER_DEVICES = -1  # a region's priority
 @cache
 def _trap() -> Trap:
     """Return the trap of this process, which stays."""
-    trap = Trap(Territory())
-    atexit.register(trap.territory.close)  # what crashes later than this crashes without Python
+    trap = Trap(TrappedRanges())
+    atexit.register(trap.trapped_ranges.close)  # what crashes later than this crashes without Python
     return trap
 
 
-def territory() -> Territory:
+def trapped_ranges() -> TrappedRanges:
     """Return what traps in this process."""
-    return _trap().territory
+    return _trap().trapped_ranges

@@ -16,7 +16,7 @@ from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
 from mmio.inprocess import pending_exceptions, unwind
-from mmio.inprocess.trapped_ranges import Owner, Territory
+from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
 from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, trampoline
 from mmio.live import out_of_line
@@ -83,11 +83,11 @@ class _Mine(threading.local):
 
 
 class Trap:
-    """The three handlers of a territory."""
+    """The three handlers of faults in the trapped ranges."""
 
-    def __init__(self, territory: Territory) -> None:
-        self.territory = territory
-        self._frames = _Frames(territory.space)
+    def __init__(self, trapped_ranges: TrappedRanges) -> None:
+        self.trapped_ranges = trapped_ranges
+        self._frames = _Frames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
         self._callbacks = [
@@ -95,7 +95,7 @@ class Trap:
             _install(PORT_HANDLER, self._port_handler(), 1),
             _install(COPY_HANDLER, self._copy_handler(), 2),
         ]
-        territory.record_to = self._frames.record_to
+        trapped_ranges.record_to = self._frames.record_to
         os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
 
     def _page_handler(self) -> Callable[..., None]:
@@ -115,7 +115,7 @@ class Trap:
                 return
             except BaseException as error:
                 trapped = _, regs, _ = frames[context]
-                owner = self.territory.owner_at("memory", regs[FAULT_ADDRESS])
+                owner = self.trapped_ranges.owner_at("memory", regs[FAULT_ADDRESS])
                 self._settle(trapped, error, owner, lambda: self._float(trapped))
             pending_exceptions.lend()
 
@@ -160,7 +160,7 @@ class Trap:
                     regs[VERDICT] = PASS_ON
                 return
             except BaseException as error:
-                owner = self.territory.owner_at("memory", slot.address)
+                owner = self.trapped_ranges.owner_at("memory", slot.address)
                 self._settle(trapped, error, owner, lambda: out_of_line.skip(slot, frame))
             finally:
                 slot.release()
@@ -211,7 +211,7 @@ class Trap:
         if port is None:
             return None
         number = frame.dx if port.register else port.number
-        return self.territory.owner_at("port", number)
+        return self.trapped_ranges.owner_at("port", number)
 
 
 def _install(index: int, function: Any, arguments: int) -> Any:

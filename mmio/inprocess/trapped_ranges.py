@@ -6,11 +6,11 @@ a copy from one device to another, or to a buffer, is nothing special. The mappi
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from attrs import evolve
 
-from decode import Direction, Instruction
+from decode import Instruction
 from mmio.inprocess import pending_exceptions, signals, unwind
 from mmio.linux.libc import pages
 from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
@@ -18,26 +18,28 @@ from mmio.live.memory import ProcessMemory
 from mmio.records.access import Space
 from mmio.records.region import RecordedRegion
 from mmio.records.rows import Block
+from mmio.signatures import arguments_of
 from mmio.space.recorder import Recorder
 from mmio.space.region import Region
 from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
+
+_REGION: Final = Trace.record.__code__.co_varnames.index("region") - 1  # among the arguments, of which self is none
 
 
 class Owner(Protocol):
-    """Whose a region is.
-
-    Attributes:
-        trace: where accesses to it are recorded, None if they are not.
-        failures: exceptions that could not come out of any call.
-    """
+    """Owner of a region, such as a mapping."""
 
     @property
-    def trace(self) -> Recorder | None: ...
+    def trace(self) -> Recorder | None:
+        """The trace that accesses to the region are recorded in, None if they are not."""
+
     @property
-    def failures(self) -> list[BaseException]: ...
+    def failures(self) -> list[BaseException]:
+        """Exceptions that could not come out of any call."""
 
 
-class Territory:
+class TrappedRanges:
     """The regions that trap, each with its owner; the recorder of their address space.
 
     Attributes:
@@ -71,7 +73,7 @@ class Territory:
             self._changed()
 
     def release(self, region: Region) -> None:
-        """Take a region out of the space. With the last one our handlers go."""
+        """Take a region out of the space. Releasing the last one removes the signal handlers."""
         with self._lock:
             self.space.unmap(region)
             del self._owners[region]
@@ -81,7 +83,7 @@ class Territory:
                 self.close()
 
     def close(self) -> None:
-        """Take our handlers away, whatever is still mapped."""
+        """Remove the signal handlers, whatever is still mapped."""
         signals.restore()
         pending_exceptions.restore()
 
@@ -104,27 +106,12 @@ class Territory:
             self.space.trace = recorder
             self.record_to(recorder)
 
-    def record(
-        self,
-        direction: Direction,
-        space: Space,
-        address: int,
-        width: int,
-        value: int,
-        ip: int,
-        instruction: Instruction | None,
-        region: Region | None,
-        offset: int,
-        flags: int,
-        thread: int,
-        old: int | None = None,
-    ) -> None:
+    @arguments_of(lambda: Trace.record)
+    def record(self, *access: Any) -> None:
         """Record an access in its owner's trace."""
-        owner = self._owners.get(region)
+        owner = self._owners.get(access[_REGION])
         if owner is not None and owner.trace is not None:  # else it has been released meanwhile
-            owner.trace.record(
-                direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old
-            )
+            owner.trace.record(*access)
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Record the accesses of a block in the traces of their owners."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from mmio.errors import MappingError
 from mmio.inprocess.alias_mapping import Alias
-from mmio.inprocess.trapped_ranges import Territory
+from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux.libc import PAGE, PROT_EXEC, pages
 from mmio.linux.loaded_modules import is_runtime, segments
 from mmio.linux.proc_maps import Mapping, mappings
@@ -41,10 +41,10 @@ class Run:
 
 
 class Pages:
-    """All such runs of a territory."""
+    """All such runs among the trapped ranges."""
 
-    def __init__(self, territory: Territory) -> None:
-        self._territory = territory
+    def __init__(self, trapped_ranges: TrappedRanges) -> None:
+        self._trapped_ranges = trapped_ranges
         self._runs: dict[Region, Run] = {}
 
     def trap(self, start: int, length: int, exclusive: bool) -> list[Run]:
@@ -53,6 +53,8 @@ class Pages:
         Pages that a mapped device answers for trap already, and are in no run.
 
         Args:
+            start: the address of the first byte.
+            length: how many bytes.
             exclusive: nothing else lies in these pages.
 
         Raises:
@@ -61,7 +63,7 @@ class Pages:
         """
         at, end = start // PAGE * PAGE, pages(start + length)
         found: list[Run] = []
-        space = self._territory.space
+        space = self._trapped_ranges.space
         with space.lock:
             try:
                 while at < end:
@@ -82,7 +84,7 @@ class Pages:
 
     def release(self, runs: list[Run]) -> None:
         """Need pages no longer."""
-        with self._territory.space.lock:
+        with self._trapped_ranges.space.lock:
             for run in runs:
                 run.users -= 1
                 if not run.users:
@@ -90,28 +92,28 @@ class Pages:
 
     def close(self) -> None:
         """Give all pages back, also those still in use: the process ends, and others still have work to do in it."""
-        with self._territory.space.lock:
+        with self._trapped_ranges.space.lock:
             for run in list(self._runs.values()):
                 self._end(run)
 
     def _end(self, run: Run) -> None:
         if self._runs.pop(run.region, None) is not None:
             run.memory.restore()
-            self._territory.release(run.region)
+            self._trapped_ranges.release(run.region)
 
     def _new(self, piece: Mapping) -> Run:
-        space = self._territory.space
+        space = self._trapped_ranges.space
         run = Run(Alias(piece.start, piece.end - piece.start, piece.protection, piece.shared, space.lock))
         space.memory.add(run.region)
         try:
-            self._territory.claim(run.region, run)
+            self._trapped_ranges.claim(run.region, run)
         except BaseException:
             space.memory.remove(run.region)
             raise
         try:
             run.memory.move()
         except BaseException:
-            self._territory.release(run.region)
+            self._trapped_ranges.release(run.region)
             raise
         self._runs[run.region] = run
         run.users = 1

@@ -79,7 +79,8 @@ def program(
     """Return the filter as an array of struct sock_filter.
 
     Args:
-        rules_64, rules_32: for the two kinds of system calls.
+        rules_64: for 64-bit system calls.
+        rules_32: for 32-bit system calls.
         ranges: of addresses; a 64-bit call with an argument there stops.
         action: what becomes of a call that stops.
         callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.

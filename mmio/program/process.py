@@ -141,7 +141,8 @@ class Process(ABC):
         """Take over a mapping of a file, already inaccessible.
 
         Args:
-            start, length: where it is.
+            start: its address.
+            length: in bytes.
             protection: what the program asked for.
             offset: where in the file it begins.
             path: of the file.

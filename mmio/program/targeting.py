@@ -40,8 +40,8 @@ class Targeting:
                 A pattern does not mean mappings that may be executed: code cannot run where nothing may be read.
             device: answers in place of the file, whether it exists or not, also to reads and writes of a file that the
                 program opens under a path which matches. Left out, the accesses go to the file.
-            offset, length: the part of the file meant, for `/dev/mem` thus the physical address. From a device the
-                length is its own when left out.
+            offset: the start of the part of the file meant, for `/dev/mem` thus the physical address.
+            length: of that part. With a device it is the device's own when left out.
             name: of the region in records; the file's path when left out.
             policies: as for `AddressSpace.map`.
         """

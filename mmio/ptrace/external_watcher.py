@@ -24,7 +24,7 @@ from mmio.errors import MappingError
 from mmio.linux.libc import LIBC
 from mmio.linux.proc_maps import tracer_of
 from mmio.ptrace.tracer import Tracer
-from mmio.space.region import Region
+from mmio.records.region import RecordedRegion
 from mmio.watchpoints.watch import Watch
 
 _SET_PTRACER: Final = 0x59616D61  # PR_SET_PTRACER (linux/prctl.h)
@@ -103,7 +103,7 @@ class _Witness:
         width: int,
         value: int,
         old: int | None,
-        region: Region | None,
+        region: RecordedRegion | None,
     ) -> None:
         code = "" if who.instruction is None else who.instruction.code.hex()
         self.seen_so_far.append((direction, address, width, value, old, who.ip, code, who.thread))

@@ -24,6 +24,8 @@ def launch(arguments: Sequence[str], environment: Mapping[str, str], descriptors
     """Start the loop as a child with a program's arguments and environment; return its number.
 
     Args:
+        arguments: of the program, its name first.
+        environment: of the program.
         descriptors: by the number the program will know it under, a descriptor of this process.
 
     Raises:

@@ -134,6 +134,7 @@ class Thread:
         self.go(ptrace_requests.SYSCALL if every else ptrace_requests.CONT, number)
 
     def go(self, how: int, number: int = 0) -> None:
+        """Restart the stopped thread by request `how` (ptrace(2)), with signal `number`."""
         ptrace_requests.request(how, self.pid, 0, number)
 
     def buffer(self, size: int) -> int:

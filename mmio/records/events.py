@@ -58,6 +58,9 @@ class Mark:
     time: int
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @frozen(slots=True)
 class Loss:
@@ -66,6 +69,9 @@ class Loss:
     sequence: int
     time: int
     count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} accesses are missing here"
 
 
 @frozen(slots=True)

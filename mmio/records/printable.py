@@ -7,7 +7,7 @@ obeyed by the terminal: ESC and the C1 controls begin sequences that move the cu
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """Return text with everything that is not printable, by `str.isprintable`, as a Python escape: "\\x1b".
+    r"""Return text with everything that is not printable, by `str.isprintable`, as a Python escape: "\x1b".
 
     Args:
         text: any string, with lone surrogates, too.

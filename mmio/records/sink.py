@@ -14,7 +14,8 @@ class Sink(Protocol):
     that has a method `take(spot, sequence, time, value, old)` is told of accesses by that: no `Access` is built for it.
     """
 
-    def write(self, record: Record) -> None: ...
+    def write(self, record: Record) -> None:
+        """Receive one access or event."""
 
 
 Take = Callable[[Spot, int, int, int, int | None], None]

@@ -1,11 +1,4 @@
-"""Per-thread bus: find the region, apply its policy, call the device, record.
-
-On a bus the initiator is the side that starts a transfer. Here it is the Bus the emulator gets: it finds the
-region, applies the region's policy, calls the device, checks the answer and appends one record. There is one
-per thread, because what it keeps is per thread: which instruction is running, and where the last access went.
-
-Memory and ports work alike, each a `Route` over its own range map; memory is what most accesses are about.
-"""
+"""Per-thread bus: find the region, apply its policy, call the device, record."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,23 +15,38 @@ class Addressed(Protocol):
     """The part of an address space that an initiator uses."""
 
     @property
-    def memory(self) -> RangeMap: ...
+    def memory(self) -> RangeMap:
+        """The regions at memory addresses."""
+
     @property
-    def ports(self) -> RangeMap: ...
+    def ports(self) -> RangeMap:
+        """The regions at IO ports."""
+
     @property
-    def lock(self) -> AbstractContextManager[object]: ...
+    def lock(self) -> AbstractContextManager[object]:
+        """The lock that is held by each read-modify-write."""
+
     @property
-    def trace(self) -> Recorder | None: ...
+    def trace(self) -> Recorder | None:
+        """The receiver of records where an initiator is given none."""
 
 
 class Initiator(Route):
-    """The Bus of one thread in an address space: the bus master of its accesses, to memory and to ports.
+    """Bus master of one thread: the view of an address space that this thread has, as a `Bus` for the emulator.
 
-    Set `ip` and `instruction` before each instruction, or let `step` do it: they go into every record and
-    every error.
+    A bus calls the side that starts a transfer its initiator. Each thread has its own, because two things are the
+    thread's: the instruction that is running, and the segments that its last accesses went to, which are tried first.
+    For each access it finds the region, applies the region's policy, calls the device, checks the answer and appends
+    one record. It is itself the `Route` to memory, which most accesses go to, and holds a second one to the ports.
 
-    `trace`: where records go, the space's own trace when left out. `thread`: the number in the records.
-    Whatever a device raises comes out unchanged; the access that failed is not recorded, those before it are.
+    Set `ip` and `instruction` before each instruction, or let `Emulator.step` do it: they go into every record and
+    every error. Whatever a device raises comes out unchanged; the access that failed is not recorded, those before it
+    are.
+
+    Args:
+        space: the address space.
+        trace: the receiver of records; the space's own trace when left out.
+        thread: the thread's number in the records.
     """
 
     __slots__ = ("instruction", "ip", "port_read", "port_write", "record", "recorder", "thread")

@@ -17,9 +17,12 @@ class Interval(Protocol):
     """Something from `start` up to `end`, which is not part of it."""
 
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Its first place."""
+
     @property
-    def end(self) -> int: ...
+    def end(self) -> int:
+        """One past its last place."""
 
 
 T = TypeVar("T", bound=Interval)

@@ -1,36 +1,28 @@
 """The receiver of records: a `Trace`, or none."""
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from decode import Direction, Instruction
-from mmio.records.access import Space
+from decode import Instruction
 from mmio.records.rows import Block
-from mmio.space.region import Region
+from mmio.signatures import arguments_of
+
+if TYPE_CHECKING:
+    from mmio.traces.trace import Trace
 
 
 class Recorder(Protocol):
     """Receiver of records; `Trace` is one."""
 
     @property
-    def enabled(self) -> bool: ...
+    def enabled(self) -> bool:
+        """False while nothing is to be recorded."""
 
-    def record(
-        self,
-        direction: Direction,
-        space: Space,
-        address: int,
-        width: int,
-        value: int,
-        ip: int,
-        instruction: Instruction | None,
-        region: Region | None,
-        offset: int,
-        flags: int,
-        thread: int,
-        old: int | None = None,
-    ) -> None: ...
+    @arguments_of(lambda: Trace.record)
+    def record(self, *access: Any, **more: Any) -> None:
+        """Receive one access. Routes pass the arguments by position."""
 
-    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None: ...
+    def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
+        """Receive the accesses of a string instruction that has moved a block in one piece."""
 
 
 class _Nowhere:
@@ -38,7 +30,7 @@ class _Nowhere:
 
     enabled = False
 
-    def record(self, *what: Any, **more: Any) -> None:
+    def record(self, *access: Any, **more: Any) -> None:
         """Keep nothing."""
 
     record_block = record

@@ -16,14 +16,18 @@ a region that has gone.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from attrs import Factory, define, evolve, field
 
 from decode import Direction
 from mmio.errors import MappingError, NoRegister, UnmappedAccess
+from mmio.signatures import arguments_of
 from mmio.space.intervals import Intervals
 from mmio.space.policy import Policy
+
+if TYPE_CHECKING:
+    from mmio.watchpoints.watch import Watch
 
 _BLOCK: Final = 64  # segments in a block when it is cut; a block has up to twice as many
 
@@ -42,9 +46,11 @@ class DeviceLike(Protocol):
     `write_block` and `fetch` as a Bus has them.
     """
 
-    def read(self, offset: int, width: int) -> int: ...
+    def read(self, offset: int, width: int) -> int:
+        """Return `width` bytes at an offset as an unsigned little-endian int."""
 
-    def write(self, offset: int, width: int, value: int) -> None: ...
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Store `width` bytes at an offset; `value` is unsigned and fits."""
 
 
 class Void:
@@ -83,6 +89,18 @@ class Region:
     """A range of addresses (or ports) and the device that answers there.
 
     A *view* is a region as the records of some accesses have it, where names change: the same, with `names` of its own.
+
+    Attributes:
+        start: the first address.
+        length: in bytes, or ports.
+        device: answers there, at offsets from `start`.
+        name: in records.
+        policy: which accesses the device gets, and what becomes of the others.
+        priority: of regions that overlap, the one with the highest answers.
+        recorded: whether accesses are recorded.
+        is_background: whether it is only what lies behind all others.
+        names: the object that names its registers, usually the device.
+        whole: of a view, the region it is a view of.
     """
 
     start: int
@@ -177,22 +195,19 @@ class Segment:
 
 
 class Watcher(Protocol):
-    """Receiver of accesses to its bytes. Called as `Watch.seen`."""
+    """Receiver of the accesses that touch its bytes; `Watch` is one."""
 
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Its first byte."""
+
     @property
-    def end(self) -> int: ...
-    def seen(
-        self,
-        who: Any,
-        direction: Direction,
-        address: int,
-        width: int,
-        value: int,
-        old: int | None,
-        region: Region | None,
-    ) -> None: ...
+    def end(self) -> int:
+        """One past its last byte."""
+
+    @arguments_of(lambda: Watch.seen)
+    def seen(self, *access: Any) -> None:
+        """Receive an access that has been made. Routes pass the arguments by position."""
 
 
 _Block: TypeAlias = tuple[list[int], list[Segment]]

@@ -1,8 +1,7 @@
 """The address space: what is where.
 
 It holds the two range maps, memory and ports, and is itself a Bus, so that a library caller hands it to an
-emulator and is done. A source with threads gives each thread an `Initiator` of its own, which knows the
-running instruction.
+emulator and is done. A source with threads makes an `Initiator` for each of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -122,7 +121,7 @@ class AddressSpace:
             ranges.remove(found)
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
-        """Watch `length` bytes from `start` on: every access to them, by whatever initiator, that meets the conditions.
+        """Watch `length` bytes from `start` on: every access to them, by whatever thread, that meets the conditions.
 
             with space.watch(0x1000, 4, on="change", ip=range(0x401000, 0x402000)) as hits:
                 …
@@ -130,10 +129,13 @@ class AddressSpace:
 
         An access is seen as the instruction made it, also when it only touches what is watched; its record, value and
         effect are as without a watchpoint. Any number of them may lie anywhere and over each other, and what is not
-        watched costs nothing more. `on` is "read", "write", "access" (either) or "change": a store of other bytes than
-        there were, or a read of other bytes than the last access has shown. An atomic access reads and writes.
+        watched costs nothing more. An atomic access reads and writes.
 
         Args:
+            start: the address of the first byte.
+            length: in bytes.
+            on: "read", "write", "access" (either) or "change": a store of other bytes than there were, or a read of
+                other bytes than the last access has shown.
             value: a condition on the watched bytes that the access touched, as one little-endian int: a number, a range
                 or set of numbers, or a function of one.
             ip: the same on the address of the instruction, or the name of the function it is in.
@@ -156,7 +158,7 @@ class AddressSpace:
         return self._watch("port", port, count, on, options)
 
     def initiator(self, thread: int = 0) -> Initiator:
-        """Make a Bus for one thread of execution."""
+        """Make an initiator for one thread; `thread` is its number in records."""
         return Initiator(self, thread=thread)
 
     def read(self, address: int, width: int) -> int:

@@ -51,7 +51,10 @@ class Hunk:
 class TraceDiff(Sequence[Hunk]):
     """The hunks of two traces, in order; printed, the differences with some accesses around them.
 
-    `fold`: of reads of one register that follow each other and find the same value, take the first.
+    Args:
+        mine: the accesses of one trace, told with a minus sign where the other has not got them.
+        other: the accesses of the other, told with a plus sign likewise.
+        fold: of reads of one register that follow each other and find the same value, take the first.
     """
 
     def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:

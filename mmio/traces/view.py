@@ -28,7 +28,13 @@ PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 class TraceView(Sequence[Access]):
     """Accesses in the order they happened, with the events between them.
 
-    Two views are equal when their accesses are; events and names given to values do not count.
+    Two views are equal when their accesses are; events and names given to values do not count. `TraceView.of` makes one
+    of any accesses.
+
+    Args:
+        access_at: returns the access with a sequence number.
+        numbers: the sequence numbers of the accesses in view, in order.
+        events: the events between them, in order.
     """
 
     def __init__(

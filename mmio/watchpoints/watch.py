@@ -11,12 +11,12 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache
 from itertools import count
 from threading import get_ident
-from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, get_args, overload
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args, overload
 
 from attrs import evolve
 
 from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.closing import Closing
 from mmio.records.access import Access, Space
 from mmio.records.region import RecordedRegion
 from mmio.records.symbols import Symbols
@@ -44,8 +44,10 @@ class WatchOptions(TypedDict, total=False):
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "access": READ_WRITE, "change": READ_WRITE}
 
 
-class Watch(Sequence[Hit]):
+class Watch(Closing, Sequence[Hit]):
     """A watchpoint, which is also the sequence of its hits. Use it in a `with` statement, or close it.
+
+    `AddressSpace.watch` and `mmio.watch` make it, and say what the arguments are; `detach` is called when it is closed.
 
     Attributes:
         start, end: the bytes watched.
@@ -71,11 +73,6 @@ class Watch(Sequence[Hit]):
         space: Space = "memory",
         detach: Callable[["Watch"], None],
     ) -> None:
-        """Use `AddressSpace.watch` or `mmio.watch`, which say what the arguments are.
-
-        Args:
-            detach: called once, when it is closed.
-        """
         if on not in get_args(On):
             raise ValueError(f"a watchpoint is on one of {', '.join(map(repr, get_args(On)))}, not {on!r}")
         if ignore < 0 or (keep is not None and keep < 0):
@@ -115,7 +112,10 @@ class Watch(Sequence[Hit]):
 
         Args:
             who: made it: has `ip`, `instruction` and `thread`.
-            direction, address, width, value: of the whole access; of an atomic the value written.
+            direction: of the whole access, as the next three are.
+            address: its first byte.
+            width: in bytes.
+            value: that was read or written; of an atomic the value written.
             old: what was there before, None when that is not known.
             region: where the access begins, None where nothing is mapped.
 
@@ -217,14 +217,6 @@ class Watch(Sequence[Hit]):
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(list(self._hits))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __str__(self) -> str:
         return self.table()

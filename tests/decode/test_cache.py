@@ -29,7 +29,7 @@ def test_never_holds_more_than_its_size_nor_a_wrong_value(size: int, keys: list[
 
 
 def test_recent_is_always_the_same_dict() -> None:
-    """Whoever has taken `recent` once may look there for ever; a dict of the caller's does as well."""
+    """A caller that has taken `recent` once may look there for ever; a dict of the caller's does as well."""
     own: dict[int, str] = {}
     for cache in (Cache[int, str](4), Cache[int, str](4, recent=own)):
         recent = cache.recent

@@ -41,7 +41,7 @@ def test_implicit_memory_counts(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["IN_AL_DX", "OUT_IMM8_EAX", "INSB_M8_DX", "OUTSD_DX_M32"])
-def test_ports_count(name: str) -> None:
+def test_a_form_that_accesses_a_port_is_listed(name: str) -> None:
     """So is one that accesses a port."""
     assert name in FORMS
 

@@ -67,6 +67,6 @@ def test_a_selector_selects_elements(chosen_by: MemoryAccess, value: int, elemen
         ("f30f5eca", None),
     ],
 )
-def test_embedded_rounding(code: str, rounding: int | None) -> None:
+def test_the_encoding_overrides_the_rounding_of_mxcsr(code: str, rounding: int | None) -> None:
     """The two bits of the encoding as MXCSR has them; without them it is MXCSR that decides."""
     assert decode(bytes.fromhex(code)).rounding == rounding

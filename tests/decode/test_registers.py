@@ -28,7 +28,7 @@ def test_every_name_of_a_general_register() -> None:
     assert [r.name for r in REGISTERS.values() if (r.file, r.index) == ("general", 8)] == ["r8", "r8d", "r8w", "r8b"]
 
 
-def test_encoding_order() -> None:
+def test_indexes_follow_the_encoding() -> None:
     """Indexes follow the encoding, not the alphabet: cx dx bx, and es cs ss ds fs gs."""
     assert [REGISTERS[name].index for name in ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")] == [*range(8)]
     assert [REGISTERS[name].index for name in SEGMENT_NAMES] == [*range(6)]
@@ -49,7 +49,9 @@ def test_vector_registers_share_words() -> None:
         ("rax", 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF),
     ],
 )
-def test_narrow_writes(name: str, value: int, expected: int) -> None:
+def test_a_narrow_write_keeps_the_upper_bits_and_a_32_bit_write_clears_them(
+    name: str, value: int, expected: int
+) -> None:
     """Writing 8 or 16 bits keeps the other ones, writing 32 clears the upper half."""
     assert merge(0x1122334455667788, REGISTERS[name], value) == expected
 

@@ -45,7 +45,7 @@ def test_a_load_touches_its_effective_address() -> None:
         ("d7", Cpu(16, bx=0xFFF0, ax=0xFF20, ds=0x100), 0x1010),
     ],
 )
-def test_effective_addresses(code: str, cpu: Cpu, address: int) -> None:
+def test_an_effective_address_wraps_before_the_base_is_added(code: str, cpu: Cpu, address: int) -> None:
     """Base, index, scale, displacement, wrapped to the address size; then the segment's base."""
     assert [place for _, place, _ in touched(code, cpu)] == [address]
 
@@ -63,7 +63,7 @@ def test_a_register_instruction_touches_nothing() -> None:
     assert touched("0fae3f", Cpu(rdi=0x1000)) == []
 
 
-def test_stack_accesses() -> None:
+def test_push_writes_below_the_stack_pointer_and_pop_reads_at_it() -> None:
     """PUSH writes below the stack pointer, POP reads at it; POP to an rSP-based place computes it after the pop."""
     cpu = Cpu(rsp=0x8000, rax=0x1000)
     assert touched("50", cpu) == [("WRITE", 0x7FF8, 8)]
@@ -113,7 +113,7 @@ def test_the_count_has_the_address_size() -> None:
     ]
 
 
-def test_string_ports() -> None:
+def test_ins_reads_the_port_first_and_outs_the_memory() -> None:
     """INS reads the port before it writes memory, OUTS reads memory before it writes the port."""
     cpu = Cpu(rsi=0x1000, rdi=0x2000, dx=0x1F0)
     assert accesses(decode(b"\x66\x6d"), cpu) == [PortTouch(READ, 0x1F0, 2), MemoryTouch(WRITE, 0x2000, 2)]

@@ -39,7 +39,9 @@ def memory_access(instruction: Instruction) -> MemoryAccess:
         ("62f17c595807", "masked", "k1", 4, 16),
     ],
 )
-def test_masked_accesses(code: str, selection: str, selector: str | None, element: int, count: int) -> None:
+def test_a_masked_access_names_its_selector(
+    code: str, selection: str, selector: str | None, element: int, count: int
+) -> None:
     """An access says which register selects its elements, how wide they are, and how many the selector speaks of."""
     access = memory_access(decode(bytes.fromhex(code)))
     assert (access.selection, access.selector and access.selector.name) == (selection, selector)

@@ -39,7 +39,7 @@ def touched(code: str, bits: int, vendor: Vendor) -> list[tuple[int, ...]]:
         ),  # popad
     ],
 )
-def test_accesses(code: str, bits: int, intel: list[Any], amd: list[Any]) -> None:
+def test_accesses_are_those_of_the_vendor(code: str, bits: int, intel: list[Any], amd: list[Any]) -> None:
     """An instruction's accesses are those of the vendor it was decoded for, Intel unless said otherwise."""
     assert touched(code, bits, "intel") == intel
     assert touched(code, bits, "amd") == amd

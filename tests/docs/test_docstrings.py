@@ -1,7 +1,9 @@
-"""Docstrings begin as the manuals do: with a verb, or with the thing's own noun."""
+"""Docstrings begin as the manuals do, with a verb or the thing's own noun; they and the comments name their nouns."""
 
 import ast
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,13 +39,33 @@ def test_a_docstring_opens_with_a_verb_or_a_noun(module: Path) -> None:
     assert [text for text, word in openings(module).items() if word in FORBIDDEN] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_docstring_names_its_nouns(module: Path) -> None:
-    """No docstring speaks of ours, theirs, somebody, nobody and the like, where a process or a caller is meant."""
-    nodes = ast.walk(ast.parse((TOP / module).read_text()))
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
-    assert [text for text in texts if PRONOUNS.search(text)] == []
+def docstrings(path: Path) -> Iterator[str]:
+    """Yield the docstrings of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def comments(path: Path) -> Iterator[str]:
+    """Yield the comments of a file, line by line."""
+    with path.open("rb") as file:
+        yield from (token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT)
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_docstrings_and_comments_name_their_nouns(tree: str) -> None:
+    """None has one of `PRONOUNS`, where a process, a caller or a reader is meant."""
+    files = sorted((TOP / tree).rglob("*.py"))
+    texts = [(path.name, text) for path in files for kind in (docstrings, comments) for text in kind(path)]
+    assert [(name, text) for name, text in texts if PRONOUNS.search(text)] == []
+
+
+def test_comments_are_told_from_strings(tmp_path: Path) -> None:
+    """A comment is found on a line of its own and at the end of one, and a string that looks like one is not."""
+    path = tmp_path / "module.py"
+    path.write_text('x = "# nobody"  # at the end\n\n# alone\ny = 1\n')
+    assert list(comments(path)) == ["# at the end", "# alone"]
+    assert PRONOUNS.search("# which nobody can hold back")
 
 
 def test_modules_that_are_named_exist() -> None:

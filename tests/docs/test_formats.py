@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
     return [text for found, text in every if found == language]
 
 
-def test_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_query_of_the_page_counts_every_poll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB runs the query on a folder of many parts, and it counts every poll."""
     with writer(f"{tmp_path}/run/", every=100) as file:
         for n in range(1000):
@@ -40,7 +40,7 @@ def test_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_keys() -> None:
+def test_the_page_lists_every_key_event_and_flag() -> None:
     """The page lists every key an access can have, every event with its keys, and every flag."""
     whole = access(
         1, direction=READ_WRITE, old=1, instruction=ADD, flags=1, describe=lambda *_: "EN=1", layout=(("EN", 0, 0),)
@@ -54,7 +54,7 @@ def test_keys() -> None:
         assert f'`"{name}"`' in PAGE
 
 
-def test_examples(tmp_path: Path) -> None:
+def test_the_example_lines_can_be_read(tmp_path: Path) -> None:
     """The example lines are read."""
     schema, example = blocks("json")
     (tmp_path / "run.jsonl").write_text(schema + example)

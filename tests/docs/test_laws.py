@@ -40,8 +40,8 @@ LAWS: Final = {
     "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
-    "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_round_trip",
-    "whatever a file holds": "tests/mmio/formats/test_reader.py::test_any_bytes",
+    "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",
+    "whatever a file holds": "tests/mmio/formats/test_reader.py::test_any_bytes_raise_only_trace_format_errors",
     "SystemRDL round-trips": "tests/mmio/descriptions/rdl/test_text.py::test_what_is_written_is_the_same_device",
 }
 """Each law's name, and the test that states it."""

@@ -53,5 +53,5 @@ def test_a_package_says_the_same_of_itself(name: str, licence: str) -> None:
 
 
 def test_what_users_install_is_permissive() -> None:
-    """Nothing that obliges whoever uses pagetrap is needed outside the tests."""
+    """Nothing that obliges users of pagetrap is needed outside the tests."""
     assert [name for name, extra, licence in ROWS if extra != "test" and "GPL" in licence] == []

@@ -39,7 +39,7 @@ def test_every_command_has_a_chapter_and_a_reference() -> None:
 
 @pytest.mark.parametrize("program", LINTERS)
 def test_the_manual_page_is_clean(program: str) -> None:
-    """Nobody who formats the page has anything to say about it."""
+    """No program that formats the page has anything to say about it."""
     command, package = LINTERS[program]
     need(shutil.which(program), package)
     done = subprocess.run([*command.split(), MANUAL], capture_output=True, text=True, check=False)

@@ -10,7 +10,12 @@ PACKAGES = "decode", "emulate", "mmio"
 
 def page() -> str:
     """Return the page: a table a folder, a row a module with the first line of its docstring."""
-    lines = ["# Modules", "", "Made from the first line of each module by `python -m tests.docs.test_modules`."]
+    lines = [
+        "# Modules",
+        "",
+        "For contributors: where things are. What may be imported is in [what is public](public-api.md).",
+    ]
+    lines += ["Made from the first line of each module by `python -m tests.docs.test_modules`."]
     for folder in sorted({path.parent for package in PACKAGES for path in (TOP / package).rglob("*.py")}):
         lines += ["", f"## {folder.relative_to(TOP)}", ""]
         lines += [_first_line(folder / "__init__.py"), "", "| module | holds |", "|---|---|"]

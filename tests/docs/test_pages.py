@@ -39,13 +39,6 @@ def test_there_are_pages() -> None:
         ) == page.text.count("\n```python\n")
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_its_links_lead_somewhere(path: str) -> None:
-    """Relative links name files of the repository."""
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", Page(path).text) if "://" not in link]
-    assert [link for link in links if not ((TOP / path).parent / link).exists()] == []
-
-
 NAMED = re.compile(r"`((?:decode|emulate|mmio|tests|examples|benchmarks|docs|\.ci)/[\w/.-]+)(?:::\w+)?`")
 PAPERS = [
     path.relative_to(TOP) for folder in ("", "docs", "docs/design") for path in sorted((TOP / folder).glob("*.md"))

@@ -24,7 +24,7 @@ TOP = 0x7FFFFFFFFFFF
         (2**64 - 1, 1, True),
     ],
 )
-def test_canonical(address: int, width: int, good: bool) -> None:
+def test_a_non_canonical_address_faults(address: int, width: int, good: bool) -> None:
     """All bytes lie in one canonical half, or it is #GP, through the stack segment #SS; both with error code 0."""
     if good:
         canonical(address, width)
@@ -36,7 +36,7 @@ def test_canonical(address: int, width: int, good: bool) -> None:
         assert (caught.value.error_code, caught.value.address) == (0, address)
 
 
-def test_limits() -> None:
+def test_an_address_beyond_the_limit_faults() -> None:
     """The last byte is at most the limit; beyond it is #SS for the stack and #GP for others; no limits, no check."""
     limits = [0xFFFF] * 6
     for segment in ("ds", "ss"):
@@ -51,7 +51,7 @@ def test_limits() -> None:
 @pytest.mark.parametrize(
     ("width", "alignment"), [(1, 1), (2, 2), (4, 4), (6, 2), (8, 8), (10, 8), (16, 16), (28, 4), (64, 16)]
 )
-def test_alignment(width: int, alignment: int) -> None:
+def test_a_misaligned_address_faults_where_alignment_is_checked(width: int, alignment: int) -> None:
     """#AC wants natural alignment, at most 16 bytes, and eight for the ten of an x87 register."""
     for address in range(0x1000, 0x1010):
         if address % alignment:

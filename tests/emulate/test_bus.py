@@ -47,7 +47,7 @@ def test_ram_has_no_ports() -> None:
         Ram(1).port_write(0x70, 2, 5)
 
 
-def test_blocks() -> None:
+def test_a_block_that_reaches_outside_faults_and_changes_nothing() -> None:
     """Whole blocks are read and written; a block that reaches outside is a fault and changes nothing."""
     ram = Ram(b"abcdef", base=0x10)
     assert ram.read_block(0x11, 3) == b"bcd"

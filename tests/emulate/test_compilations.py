@@ -36,7 +36,7 @@ def test_bounded_whatever_is_executed() -> None:
 
 
 def test_as_many_objects_after_ten_thousand_instructions_as_after_a_hundred() -> None:
-    """Nothing else is kept of an instruction that has been evicted, by nobody."""
+    """Nothing else is kept of an instruction that has been evicted, in no cache."""
     emulator = Emulator(Ram(1), cache_size=100)
 
     def objects(start: int, count: int) -> int:

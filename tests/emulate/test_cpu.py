@@ -38,14 +38,14 @@ class TestNames:
         assert [cpu.x87[i] for i in (3, 4, 0)] == [10, 11, 0xFFFF << 64 | 12]
         assert cpu.mm0 == 12
 
-    def test_flags(self) -> None:
+    def test_each_flag_is_an_attribute(self) -> None:
         """Each flag is an attribute of value 0 or 1; `if` is a keyword, so it is called if_flag."""
         cpu = Cpu(rflags=0x202, zf=1)
         assert (cpu.zf, cpu.cf, cpu.if_flag) == (1, 0, 1)
         cpu.zf, cpu.df = 0, 1
         assert cpu.rflags == 0x602
 
-    def test_segment_bases(self) -> None:
+    def test_a_base_in_protected_mode_is_independent_of_the_selector(self) -> None:
         """A base is given by itself in protected mode, whatever the selector."""
         cpu = Cpu(fs_base=0x7F0000000000, fs=0x2B)
         assert (cpu.fs, cpu.fs_base, cpu.bases[4], cpu.selectors[4]) == (0x2B, 0x7F0000000000, 0x7F0000000000, 0x2B)
@@ -59,8 +59,8 @@ class TestNames:
 class TestRefusals:
     """What does not fit is refused, by name."""
 
-    def test_unknown_registers(self) -> None:
-        """A register nobody knows is a TypeError, control registers among them."""
+    def test_an_unknown_register_is_a_type_error(self) -> None:
+        """An unknown register is a TypeError, control registers among them."""
         with pytest.raises(TypeError, match="no register is called 'eaxx'"):
             Cpu(eaxx=1)
         with pytest.raises(TypeError, match="no register is called 'cr0'"):
@@ -92,7 +92,7 @@ class TestRefusals:
 class TestSegments:
     """Where a segment's base comes from."""
 
-    def test_real_mode(self) -> None:
+    def test_a_base_in_real_mode_is_sixteen_times_the_selector(self) -> None:
         """16-bit code is real mode: the base is sixteen times the selector."""
         cpu = Cpu(16, ds=0x1234)
         assert (cpu.protected, cpu.ds_base, cpu.segment_base(0, 0xFFFF)) == (False, 0x12340, 0xFFFF0)
@@ -157,7 +157,7 @@ class TestValues:
 
 
 def test_registers_stand_where_slots_says() -> None:
-    """A frame over somebody else's words brings its own order."""
+    """A frame over words of another layout brings its own order."""
 
     class Frame(RegisterFile):
         def __init__(self) -> None:

@@ -48,7 +48,7 @@ def test_code_is_bytes(code: object) -> None:
     assert cpu.rip == 0x400000
 
 
-def test_a_step() -> None:
+def test_a_step_executes_one_instruction_and_returns_it() -> None:
     """It executes one instruction, moves RIP, and returns the instruction; what follows it is not looked at."""
     cpu = Cpu(rax=1, rip=0x400000)
     instruction = Emulator(Ram(1)).step(cpu, bytes.fromhex("4883c010 4883c020"))
@@ -241,10 +241,3 @@ def test_the_bus_may_be_exchanged() -> None:
     assert machine.bus is other
     assert other.log == [(1, 0x2000, 4)]
     assert (len(first.told), len(other.told)) == (1, 1)
-
-
-def test_a_former_argument_still_works() -> None:
-    """`vouched`, which is `bus_checks_answers` now, does the same and warns."""
-    with pytest.warns(DeprecationWarning, match="bus_checks_answers"):
-        old = Emulator(Ram(16), vouched=True)
-    assert old.settings == Emulator(Ram(16), bus_checks_answers=True).settings

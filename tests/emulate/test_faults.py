@@ -33,7 +33,7 @@ from emulate import (
         (SimdFault, 19, "#XM"),
     ],
 )
-def test_vectors(fault: type[Fault], vector: int, mnemonic: str) -> None:
+def test_each_fault_has_its_vector_and_name(fault: type[Fault], vector: int, mnemonic: str) -> None:
     """Each fault has its number and its name (SDM vol. 3A, table 6-1)."""
     assert (fault.vector, fault.mnemonic) == (vector, mnemonic)
 

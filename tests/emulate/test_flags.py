@@ -28,7 +28,7 @@ def test_status_of_a_result(result: int, width: int, expected: int) -> None:
     assert status(result, width) == expected
 
 
-def test_shift_counts() -> None:
+def test_a_shift_uses_five_bits_of_its_count_or_six() -> None:
     """Five bits of a count are used, six for 64-bit operands."""
     assert [shift_count(count, 4) for count in (31, 32, 33, 255)] == [31, 0, 1, 31]
     assert [shift_count(count, 8) for count in (31, 32, 64, 255)] == [31, 32, 0, 63]
@@ -56,6 +56,6 @@ def test_shift_counts() -> None:
         ("660fa4d811", 0, STATUS),
     ],
 )
-def test_undefined_flags(code: str, cl: int, expected: int) -> None:
+def test_undefined_flags_follow_the_mnemonic_and_the_count(code: str, cl: int, expected: int) -> None:
     """A table by mnemonic; shifts and rotates depend on their count, be it in the instruction or in CL."""
     assert undefined(decode(bytes.fromhex(code)), cl) == expected

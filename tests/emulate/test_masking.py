@@ -107,11 +107,11 @@ def test_a_bus_that_fails_half_way_leaves_the_registers() -> None:
 @pytest.mark.parametrize(
     ("elements", "element", "bits"), [(0, 4, 0), (0b101, 1, 0xFF00FF), (0b10, 8, 0xFFFFFFFFFFFFFFFF << 64)]
 )
-def test_spread(elements: int, element: int, bits: int) -> None:
+def test_each_selected_element_becomes_all_ones(elements: int, element: int, bits: int) -> None:
     """Each selected element becomes all ones."""
     assert masking.spread(elements, element) == bits
 
 
-def test_blend() -> None:
+def test_selected_bits_come_from_the_new_value() -> None:
     """The bits given come from the new value, the others from the old."""
     assert masking.blend(0x1111, 0x2222, 0xF0F0) == 0x2121

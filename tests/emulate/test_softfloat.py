@@ -72,7 +72,7 @@ def single(value: float) -> int:
     return int.from_bytes(struct.pack("<f", value), "little")
 
 
-def test_formats() -> None:
+def test_the_two_formats_have_the_parts_of_the_manual() -> None:
     """The parts of the two formats (SDM vol. 1, table 4-3)."""
     assert (SINGLE.special, SINGLE.bias, SINGLE.sign, SINGLE.infinity) == (255, 127, MINUS, INFINITY)
     assert (SINGLE.quiet, SINGLE.default) == (0x400000, DEFAULT)
@@ -123,7 +123,9 @@ def test_formats() -> None:
         (maximum, MINUS | TWO, MINUS | ONE, MINUS | ONE, 0),
     ],
 )
-def test_two_operands(function: Binary, a: int, b: int, result: int, flags: int) -> None:
+def test_special_operands_give_the_masked_results_and_exceptions(
+    function: Binary, a: int, b: int, result: int, flags: int
+) -> None:
     """Zeros, denormals, infinities and their exceptions, all masked, rounded to nearest."""
     assert function(a, b, SINGLE, MXCSR) == (result, flags)
 
@@ -140,7 +142,7 @@ def test_two_operands(function: Binary, a: int, b: int, result: int, flags: int)
         (ONE, SIGNALING, QUIET, IE),
     ],
 )
-def test_nans(function: Binary, a: int, b: int, result: int, flags: int) -> None:
+def test_the_first_nan_is_the_result_made_quiet(function: Binary, a: int, b: int, result: int, flags: int) -> None:
     """The first NaN is the result, made quiet; a signaling one is invalid; nothing is said of denormals beside it."""
     assert function(a, b, SINGLE, MXCSR) == (result, flags)
 
@@ -154,7 +156,7 @@ def test_nans(function: Binary, a: int, b: int, result: int, flags: int) -> None
         (CHOP, ONE, MINUS | ONE, 0, GREATEST),
     ],
 )
-def test_rounding(mode: int, above: int, below: int, zero: int, overflow: int) -> None:
+def test_the_control_decides_the_rounding(mode: int, above: int, below: int, zero: int, overflow: int) -> None:
     """The control decides where a half goes, what cancels to which zero, and what is too large to be finite."""
     half = ULP - NORMAL
     assert add(ONE, half, SINGLE, rounding(mode)) == (above, PE)
@@ -226,7 +228,7 @@ def test_what_is_raised_need_not_fit(exception: int, a: int, b: int, flags: int)
         (SIGNALING | MINUS, QUIET | MINUS, IE),
     ],
 )
-def test_square_root(a: int, result: int, flags: int) -> None:
+def test_a_negative_number_but_zero_has_no_square_root(a: int, result: int, flags: int) -> None:
     """Minus zero is its own root; other negative numbers have none."""
     assert square_root(a, SINGLE, MXCSR) == (result, flags)
 
@@ -235,12 +237,12 @@ def test_square_root(a: int, result: int, flags: int) -> None:
     ("a", "b", "order", "flags"),
     [(ONE, TWO, -1, 0), (ONE, ONE, 0, 0), (ONE, MINUS | TWO, 1, 0), (0, MINUS, 0, 0), (MINUS | LEAST, 0, -1, DE)],
 )
-def test_compare(a: int, b: int, order: int, flags: int) -> None:
+def test_zeros_of_either_sign_are_equal(a: int, b: int, order: int, flags: int) -> None:
     """Zeros are equal whatever their signs."""
     assert compare(a, b, SINGLE, MXCSR) == compare(a, b, SINGLE, MXCSR, quiet=True) == (order, flags)
 
 
-def test_unordered() -> None:
+def test_a_nan_compares_unordered() -> None:
     """A NaN is in no order; a quiet one is invalid only for those that say so."""
     assert compare(QUIET, LEAST, SINGLE, MXCSR) == (None, IE)
     assert compare(QUIET, LEAST, SINGLE, MXCSR, quiet=True) == (None, 0)
@@ -258,7 +260,7 @@ def test_unordered() -> None:
         (QUIET | MINUS, 0xFFF8000000000000 | 0x123 << 29, 0),
     ],
 )
-def test_widening(a: int, result: int, flags: int) -> None:
+def test_a_single_widens_exactly(a: int, result: int, flags: int) -> None:
     """A single as a double is exact; of a NaN the fraction keeps its leading bits."""
     assert convert(a, SINGLE, DOUBLE, MXCSR) == (result, flags)
 
@@ -275,12 +277,12 @@ def test_widening(a: int, result: int, flags: int) -> None:
         (0xFFF8000020000000, 0xFFC00001, 0),
     ],
 )
-def test_narrowing(a: int, result: int, flags: int) -> None:
+def test_a_double_narrows_rounded(a: int, result: int, flags: int) -> None:
     """A double as a single is rounded; a NaN loses the bits there is no room for."""
     assert convert(a, DOUBLE, SINGLE, MXCSR) == (result, flags)
 
 
-def test_from_integer() -> None:
+def test_an_integer_converts_rounded() -> None:
     """Signed; rounded where a fraction is too short."""
     assert from_integer(0, 4, SINGLE, rounding(DOWN)) == (0, 0)
     assert from_integer(0xFFFFFFFF, 4, SINGLE, MXCSR) == (MINUS | ONE, 0)
@@ -309,7 +311,7 @@ def test_from_integer() -> None:
         (5e-324, 4, UP, 1, PE),
     ],
 )
-def test_to_integer(value: float, width: int, mode: int, result: int, flags: int) -> None:
+def test_an_integer_that_does_not_fit_is_invalid(value: float, width: int, mode: int, result: int, flags: int) -> None:
     """What does not fit after rounding is invalid, and the least integer; nothing is said of denormals."""
     assert to_integer(bits(value), DOUBLE, width, rounding(mode)) == (result, flags)
 

@@ -115,7 +115,7 @@ def test_alignment_of_vectors() -> None:
     executed("660ff7c1", Cpu(rdi=0x1008, rflags=AC | 2), "amd")  # maskmovdqu: eight are enough
 
 
-def test_misaligned_mask() -> None:
+def test_only_amd_frees_sse_operands_from_alignment() -> None:
     """AMD's MXCSR has a bit that frees operands of SSE instructions from alignment, moves excepted; Intel's has not."""
     mask = {0x1000: MISALIGNED_MASK.to_bytes(4, "little")}
     with pytest.raises(GeneralProtection, match="MXCSR has no bits 0x20000"):

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from decode import decode
 from mmio import Access
 from mmio.linux import listing
 from tests.examples.command import EXAMPLES, environment
+from tests.mmio.linux.test_listing import assert_says_its_bytes
 
 KVM = EXAMPLES / "kvm"
 R, W = "R", "W"
@@ -46,7 +46,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def seen(access: Access) -> tuple[str, str, int, int, int]:
-    """Return what whoever executes the guest must agree on."""
+    """Return what everything that executes the guest must agree on."""
     return ("R" if access.reads else "W"), access.space, access.address, access.width, access.value
 
 
@@ -61,9 +61,7 @@ def need_kvm() -> None:
 def test_the_listing_says_what_its_bytes_do(example: Any) -> None:
     """The text beside each instruction is what the bytes decode to."""
     guest = example("guest")
-    _, lines = listing.read(guest.LISTING)
-    for line in lines:
-        assert decode(line.code, 32).format(guest.START + line.offset) == line.text
+    assert_says_its_bytes(*listing.read(guest.LISTING), bits=32, start=guest.START)
 
 
 def test_the_emulator_runs_the_guest(example: Any) -> None:

@@ -46,7 +46,7 @@ def widths_in_the_source() -> dict[str, int]:
     return {name: int(bits) // 8 for name, bits in table}
 
 
-def test_demo_succeeds(demo: "subprocess.CompletedProcess[str]") -> None:
+def test_the_demo_ends_with_status_0_and_no_complaint(demo: "subprocess.CompletedProcess[str]") -> None:
     """The demo ends with status 0 after comparing every frame, and complains of nothing."""
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "2 frames sent, 2 received, every byte as it should be" in demo.stdout
@@ -231,7 +231,7 @@ def test_up_times_out_without_a_cable(card: Any, attach: Callable[[], Any]) -> N
 
 
 def test_ring_fills_up(card: Any, attach: Callable[[], Any]) -> None:
-    """When nobody takes descriptors back the driver says try again, and after a poll it works again."""
+    """When the card takes no descriptors back the driver says try again, and after a poll it works again."""
     driver = attach()
     driver.up()
     for _ in range(7):

@@ -45,7 +45,7 @@ def test_the_bug_is_there_without_us(example: ModuleType, tmp_path: Path) -> Non
     assert library.meter_limit(meter).contents.value == 0
 
 
-def test_the_program() -> None:
+def test_the_program_prints_what_its_readme_shows() -> None:
     """It says so on the screen, as its README shows."""
     done = subprocess.run([sys.executable, HERE / "find.py"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")

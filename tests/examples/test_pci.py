@@ -86,7 +86,7 @@ def test_where_nobody_is_ones_are_read(bridge: Any, place: tuple[int, int, int])
 
 
 def test_the_address_is_a_dword_and_enables(bridge: Any) -> None:
-    """A narrower write is not for CONFIG_ADDRESS, reserved bits stay 0, and without the enable bit nobody answers."""
+    """A narrower write is not for CONFIG_ADDRESS, reserved bits stay 0, and without the enable bit none answers."""
     bridge.write(0, 4, 0xFFFFFFFF)
     assert bridge.read(0, 4) == 0x80FFFFFC
     bridge.write(0, 4, address(0, 0, 0, 0))

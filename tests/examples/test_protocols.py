@@ -59,7 +59,7 @@ def uart(request: pytest.FixtureRequest) -> "tuple[Trace, int]":
     return trace, stride
 
 
-def test_uart_talks(uart: "tuple[Trace, int]", layer: Callable[[str], Any]) -> None:
+def test_uart_text_leaves_out_divisors_and_polls(uart: "tuple[Trace, int]", layer: Callable[[str], Any]) -> None:
     """The divisor is not taken for data, polls of the status are no bytes, and neighbouring bytes are one text."""
     module = layer("uart16550")
     trace, stride = uart
@@ -81,7 +81,9 @@ def test_uart_talks(uart: "tuple[Trace, int]", layer: Callable[[str], Any]) -> N
         (0x03, 0, b"? 8N1"),
     ],
 )
-def test_uart_settings(control: int, divisor: int, text: bytes, layer: Callable[[str], Any]) -> None:
+def test_uart_settings_are_those_of_the_line_control_register(
+    control: int, divisor: int, text: bytes, layer: Callable[[str], Any]
+) -> None:
     """Word length, parity and stop bits are those of the line control register."""
     assert layer("uart16550").settings(control, divisor) == text
 
@@ -139,7 +141,7 @@ def flash() -> Trace:
     return trace
 
 
-def test_spi_transactions(flash: Trace, layer: Callable[[str], Any]) -> None:
+def test_each_chip_select_is_a_transaction(flash: Trace, layer: Callable[[str], Any]) -> None:
     """Each chip select is a transaction with the bytes of both wires; bits over are counted."""
     module = layer("spi")
     first, second = module.decode(flash)
@@ -154,7 +156,7 @@ def test_spi_pins_are_the_boards(flash: Trace, layer: Callable[[str], Any]) -> N
     assert list(module.decode(flash, module.Pins(out=0x10))) == []
 
 
-def test_unfinished_transaction(flash: Trace, layer: Callable[[str], Any]) -> None:
+def test_a_transaction_without_its_end_is_left_out(flash: Trace, layer: Callable[[str], Any]) -> None:
     """A transaction whose end is not in the trace is left out."""
     assert len(list(layer("spi").decode(flash[:-1]))) == 1
 

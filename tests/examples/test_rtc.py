@@ -95,7 +95,7 @@ def test_update_flag_cannot_be_written(clock: Any) -> None:
     assert clock.read(A, 1) == 0x7F
 
 
-def test_setting(clock: Any, now: Now) -> None:
+def test_set_holds_the_registers_until_it_falls(clock: Any, now: Now) -> None:
     """While SET is 1 the registers wait, UIP stays low, and the bytes written are the time from its fall on."""
     clock.write(B, 1, SET | HOURS24)
     for at, value in ((CENTURY, 0x19), (YEAR, 0x96), (MONTH, 0x02), (DAY, 0x28), (HOURS, 0x23), (MINUTES, 0x59)):
@@ -130,7 +130,9 @@ def test_no_such_time(clock: Any, now: Now, at: int, value: int) -> None:
         ((0xFF, 0xFF, 0xFF), [1, 2, 3]),
     ],
 )
-def test_alarm(clock: Any, now: Now, alarm: tuple[int, ...], after: list[int]) -> None:
+def test_the_alarm_flag_is_set_at_every_time_that_fits(
+    clock: Any, now: Now, alarm: tuple[int, ...], after: list[int]
+) -> None:
     """The flag is set at every time that fits, which a byte from 0xC0 up always does; reading C clears it."""
     for at, value in zip((5, 3, 1), alarm, strict=True):
         clock.write(at, 1, value)
@@ -150,7 +152,7 @@ def test_an_alarm_passed_between_two_accesses_is_not_lost(clock: Any, now: Now) 
     assert clock.read(C, 1) & AF
 
 
-def test_interrupt(clock: Any, now: Now) -> None:
+def test_the_line_follows_enabled_flags_until_c_is_read(clock: Any, now: Now) -> None:
     """IRQF and the line follow the flags that are enabled, and fall when C is read."""
     levels: list[bool] = []
     clock.irq.subscribe(levels.append)

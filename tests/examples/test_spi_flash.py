@@ -84,7 +84,7 @@ def master(chip: Any) -> Master:
     return Master(chip)
 
 
-def test_identity(master: Master) -> None:
+def test_every_identification_command_names_the_chip(master: Master) -> None:
     """RDID, RES and REMS each tell who it is, over and over."""
     assert master.ask("9f", 6).hex() == "c22010c22010"
     assert master.ask("ab000000", 2).hex() == "0505"
@@ -109,7 +109,7 @@ def test_nothing_is_driven_while_not_selected(chip: Any) -> None:
     assert Master(chip).ask("9f", 1) == b"\xc2"
 
 
-def test_write_enable(master: Master) -> None:
+def test_wren_sets_the_latch_and_every_change_clears_it(master: Master) -> None:
     """WREN sets the latch, WRDI and every programming or erasing clear it."""
     assert master.status == 0
     master.transfer(b"\x06")
@@ -132,7 +132,7 @@ def test_nothing_is_changed_without_write_enable(master: Master, chip: Any, comm
     assert (bytes(chip.memory), master.status & ~WRITE_ENABLED) == (before, 0)
 
 
-def test_programming(example: Callable[[str], Any]) -> None:
+def test_programming_clears_bits_and_wraps_in_its_page(example: Callable[[str], Any]) -> None:
     """Bits are only cleared; the address wraps around inside its page; of more than 256 bytes the last ones count."""
     module = example("chip")
 
@@ -151,14 +151,16 @@ def test_programming(example: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.parametrize(("command", "first", "last"), [("20", 0x3000, 0x4000), ("52", 0, SIZE), ("d8", 0, SIZE)])
-def test_erasing(master: Master, chip: Any, command: str, first: int, last: int) -> None:
+def test_any_address_inside_erases_the_sector_or_block(
+    master: Master, chip: Any, command: str, first: int, last: int
+) -> None:
     """A sector is 4 KiB, the block is all there is; any address inside will do."""
     expected = chip.memory[:first] + b"\xff" * (last - first) + chip.memory[last:]
     master.do(f"{command}003abc")
     assert chip.memory == expected
 
 
-def test_busy(master: Master, chip: Any) -> None:
+def test_a_busy_chip_answers_only_its_status(master: Master, chip: Any) -> None:
     """After a change the chip is busy and answers nothing but its status; then it answers again."""
     master.do("20000000")
     master.transfer(b"\x06")
@@ -171,7 +173,7 @@ def test_busy(master: Master, chip: Any) -> None:
     assert master.ask("03000000", 2) == b"\x00\xff"
 
 
-def test_protection(master: Master, chip: Any) -> None:
+def test_protection_bits_prevent_every_change(master: Master, chip: Any) -> None:
     """With a protection bit set nothing is programmed or erased; WRSR sets those bits and no others."""
     before = bytes(chip.memory)
     master.do("01ff")
@@ -255,7 +257,7 @@ def test_the_c_driver_notices_a_dead_chip(
         assert driver.flash_program(board, 0, b"x", ctypes.c_size_t(1)) == -error
 
 
-def test_the_demo(tmp_path: Path) -> None:
+def test_the_demo_shows_transactions_and_writes_a_trace(tmp_path: Path) -> None:
     """It runs, shows the transactions, writes a trace that can be read, and succeeds."""
     compiler = os.environ.get("CC", "cc")
     need(shutil.which(compiler), f"a C compiler, {compiler} (apt-get install gcc libc6-dev)")

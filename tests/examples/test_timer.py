@@ -57,7 +57,7 @@ def test_it_counts_divided_cycles() -> None:
 
 
 def test_at_compare_it_starts_again() -> None:
-    """The status says match, and late when nobody has acknowledged the last one."""
+    """The status says match, and late when the last one has not been acknowledged."""
     timer = running(0x001, 10)
     timer.tick(12)
     assert (timer.count.value, timer.status.value) == (2, 1)
@@ -121,7 +121,7 @@ def driver(library: Any, mapping: mmio.Mapping) -> Any:
     return example("timer_driver").Driver(library, mapping)
 
 
-def test_starting(driver: Any, mapping: mmio.Mapping) -> None:
+def test_starting_stores_the_period_before_the_rest(driver: Any, mapping: mmio.Mapping) -> None:
     """The period first, then everything else in one store."""
     before = len(mapping.trace)
     driver.start(1000)
@@ -219,7 +219,7 @@ def test_an_interrupt_of_somebody_else(driver: Any) -> None:
     assert driver.irq() is False
 
 
-def test_nothing_there(library: Any, timer: Any, mapping: mmio.Mapping) -> None:
+def test_the_driver_refuses_another_device(library: Any, timer: Any, mapping: mmio.Mapping) -> None:
     """The driver refuses what is no such timer."""
     timer.id.value = 0xFFFFFFFF
     with pytest.raises(OSError, match="timer_open") as failure:
@@ -235,7 +235,7 @@ def test_what_the_timer_cannot(driver: Any, hz: int) -> None:
     assert failure.value.errno == errno.ERANGE
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_the_demo_shows_the_handler_inside_the_wait(tmp_path: Path) -> None:
     """The demo ends well, and shows the handler inside the wait."""
     command: list[str | Path] = [sys.executable, TIMER / "timer_demo.py", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -283,7 +283,7 @@ def test_bytes_go_both_ways_by_interrupts(attached: Any, uart: Any) -> None:
 
 
 def test_the_driver_counts_what_goes_wrong(attached: Any, uart: Any) -> None:
-    """Overruns, damaged characters, and those nobody fetched."""
+    """Overruns, damaged characters, and those never fetched."""
     driver, _ = attached
     driver.open()
     interrupt = mmio.Interrupt(uart.irq, driver.irq)
@@ -378,7 +378,7 @@ def test_a_speed_without_divisor_is_refused(attached: Any, baud: int) -> None:
 
 
 @pytest.mark.parametrize("where", [["--stride", "4"], ["--stride", "1"], ["--ports", "--accesses"]])
-def test_demo(where: list[str], library: Any, tmp_path: Path) -> None:
+def test_the_demo_prints_what_went_over_the_line(where: list[str], library: Any, tmp_path: Path) -> None:
     """The transcript says what went over the line, wherever the registers are."""
     command: list[str | Path] = [sys.executable, UART / "serial_demo.py", "--out", tmp_path, *where]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

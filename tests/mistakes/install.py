@@ -116,7 +116,7 @@ MISTAKES: Final = (
 import os
 from mmio import Tracer
 if os.getuid() == 0:
-    os.setuid(65534)  # now you are nobody
+    os.setuid(65534)  # an unprivileged user
 Tracer().attach(1)
 """,
         (

@@ -26,7 +26,7 @@ class Mistake:
         typed: what they did it with; it is executed as it stands.
         says: parts of the message: what was expected, what came, where, and what to do next.
         language: of `typed`: Python runs as a program of its own, sh in a shell; both in the workshop.
-        remark: what else to know, such as what is right, where the message is not ours and cannot say it.
+        remark: what else to know, such as what is right, where the message is another program's and cannot say it.
         setup: prepares what the text needs, in the workshop.
         under: a command that runs it, such as one that takes rights away.
     """

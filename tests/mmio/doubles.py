@@ -1,10 +1,13 @@
 """Stand-ins: a device that notes what it sees, a trace that keeps what it is told."""
 
-from typing import NamedTuple
+import inspect
+from types import SimpleNamespace
+from typing import Any
 
 from decode import Direction, Instruction
-from mmio.records.region import RecordedRegion
+from mmio import Trace
 from mmio.records.rows import Block
+from mmio.signatures import arguments_of
 
 
 class Spy:
@@ -36,46 +39,19 @@ class Answering:
         pass
 
 
-class Recorded(NamedTuple):
-    """The arguments of one `record` call."""
-
-    direction: Direction
-    space: str
-    address: int
-    width: int
-    value: int
-    ip: int
-    instruction: Instruction | None
-    region: RecordedRegion | None
-    offset: int
-    flags: int
-    thread: int
-    old: int | None = None
+_RECORD = inspect.signature(Trace.record)
 
 
-class Log(list[Recorded]):
-    """A trace that keeps its calls."""
+class Log(list[SimpleNamespace]):
+    """A trace that keeps its calls, each as the arguments of `Trace.record` by name."""
 
     enabled = True
 
-    def record(
-        self,
-        direction: Direction,
-        space: str,
-        address: int,
-        width: int,
-        value: int,
-        ip: int,
-        instruction: Instruction | None,
-        region: RecordedRegion | None,
-        offset: int,
-        flags: int,
-        thread: int,
-        old: int | None = None,
-    ) -> None:
-        self.append(
-            Recorded(direction, space, address, width, value, ip, instruction, region, offset, flags, thread, old)
-        )
+    @arguments_of(lambda: Trace.record)
+    def record(self, *access: Any) -> None:
+        bound = _RECORD.bind(self, *access)
+        bound.apply_defaults()
+        self.append(SimpleNamespace(**bound.arguments))
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         for direction, at, region, value in block:

@@ -33,7 +33,7 @@ def test_totals_and_features(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("AVX512F ") for line in features)
 
 
-def test_by_mnemonic(capsys: pytest.CaptureFixture[str]) -> None:
+def test_by_mnemonic_each_line_is_an_instruction(capsys: pytest.CaptureFixture[str]) -> None:
     """With --by mnemonic each line is an instruction."""
     found = {line.split()[0]: line.split()[1:] for line in lines(["--by", "mnemonic"], capsys)[1:]}
     assert found["xadd"] == ["4"]
@@ -53,7 +53,7 @@ def test_markdown_is_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\n".join(lines(["--markdown"], capsys)) == page()
 
 
-def test_by_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_by_form_each_line_is_a_form_and_its_fate(capsys: pytest.CaptureFixture[str]) -> None:
     """With --by form each line is one form, with the function that does it or the reason why none does."""
     found = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines(["--by", "form"], capsys)}
     assert len(found) == len(coverage())

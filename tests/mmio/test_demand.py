@@ -34,7 +34,7 @@ def test_everything_can_be_imported_at_once() -> None:
 
 
 def test_packages_are_attributes() -> None:
-    """What is imported by nobody yet is found under its name."""
+    """A module that is not imported yet is found under its name."""
     assert python("import mmio; print(mmio.formats.registry.__name__)") == "mmio.formats.registry"
 
 

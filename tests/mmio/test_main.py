@@ -61,7 +61,7 @@ def test_help_teaches_by_examples(command: Parser) -> None:
 
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_examples_are_understood(line: str) -> None:
-    """Whoever copies an example gets no complaint about it."""
+    """An example that is copied gets no complaint."""
     words = shlex.split(line, comments=True)
     start = words.index("pagetrap") + 1 if "pagetrap" in words else None
     if start is None:  # within a shell's $( )
@@ -91,7 +91,7 @@ def test_module_is_the_command(tmp_path: Path) -> None:
 
 
 def test_reader_may_leave_early() -> None:
-    """When nobody reads on (`| head`) the command ends as SIGPIPE would end it, without a word."""
+    """When the reader stops (`| head`) the command ends as SIGPIPE would end it, without a word."""
     script = f"{shlex.join(COMMAND)} decode {'90' * 10000} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.stdout.splitlines() == ["nop    (90)", "141"]

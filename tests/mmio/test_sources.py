@@ -1,4 +1,4 @@
-"""The law of sources: whoever brings an instruction to the devices, what is recorded of it is the same.
+"""The law of sources: whatever brings an instruction to the devices, what is recorded of it is the same.
 
 A library caller steps the emulator, this process takes a signal, another process is traced. The same instruction on the
 same registers makes the same accesses: same order, place, width, value, flags, text and instruction pointer. What only

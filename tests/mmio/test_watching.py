@@ -12,7 +12,7 @@ import pytest
 
 import mmio
 from mmio import MappingError, WatchpointStop
-from mmio.inprocess.mapping import territory
+from mmio.inprocess.mapping import trapped_ranges
 from tests.mmio.inprocess.models import Bytes
 from tests.native import build_c, compile_c, run_python
 
@@ -179,7 +179,7 @@ def test_stop_in_a_thread_nobody_waits_for(library: CDLL, monkeypatch: pytest.Mo
     assert [report.exc_type for report in reported] == [WatchpointStop]
 
 
-def test_a_callback(library: CDLL) -> None:
+def test_a_callback_may_call_the_library(library: CDLL) -> None:
     """It is called in the middle of the library's function, and may call the library."""
     seen = []
 
@@ -200,7 +200,7 @@ def test_python_is_seen_too() -> None:
     assert [(hit.access.letter, hit.place, hit.value) for hit in hits] == [("W", "buffer[5]", 3), ("R", "buffer[5]", 3)]
 
 
-def test_native_completion(library: CDLL) -> None:
+def test_a_natively_completed_instruction_finds_the_same_memory(library: CDLL) -> None:
     """An instruction the emulator leaves to the CPU finds the same memory."""
     area = mmap.mmap(-1, 4096)
     number = ctypes.c_double.from_buffer(area, 8)
@@ -334,7 +334,7 @@ def test_what_cannot_be_watched(library: CDLL, make: Any, reason: str) -> None:
     """Where a fault could not be handled is refused, with the reason, and everything is as before."""
     with pytest.raises(MappingError, match=reason):
         mmio.watch(make(library))
-    assert not territory().space.memory.watches
+    assert not trapped_ranges().space.memory.watches
 
 
 def _stack() -> int:

@@ -84,7 +84,7 @@ class Tracee:
                     (os.POSIX_SPAWN_DUP2, memory_fd, MEMORY_FD),
                     *((os.POSIX_SPAWN_CLOSE, fd) for fd in (0, 1, 2)),
                 ],
-                setsid=True,  # the terminal's Ctrl-C is ours alone
+                setsid=True,  # the terminal's Ctrl-C is for this process alone
                 setsigmask=(),
                 setsigdef=(signal.SIGTRAP,),
             )

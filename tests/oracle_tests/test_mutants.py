@@ -51,7 +51,7 @@ def test_every_name_is_one_faults() -> None:
 
 @pytest.mark.parametrize("package", packages())
 def test_every_package_has_mutants(package: str) -> None:
-    """There is no package of mmio of which nobody asks whether its tests are any good."""
+    """There is no package of mmio without a mutant that its tests must notice."""
     assert [fault for fault in MUTANTS if fault.module.rpartition(".")[0] == package]
 
 
@@ -59,7 +59,7 @@ def test_every_package_has_mutants(package: str) -> None:
     "fault", [fault for fault in MUTANTS if isinstance(fault, MmioMutant)], ids=lambda fault: fault.name
 )
 def test_the_tests_exist(fault: MmioMutant) -> None:
-    """Whoever is expected to notice a fault of mmio is a test that there is."""
+    """Each test that is expected to notice a fault of mmio exists."""
     for test in fault.tests.split():
         path, _, name = test.partition("::")
         assert name in ("", *_functions(ROOT / "tests" / "mmio" / path))

@@ -281,7 +281,7 @@ def test_code_cannot_be_overwritten(silicon: SiliconEngine) -> None:
     assert outcome.fault.number == signal.SIGSEGV
 
 
-def test_hang_ends(silicon: SiliconEngine) -> None:
+def test_code_without_end_is_given_up(silicon: SiliconEngine) -> None:
     """Code that never comes to its end is given up after a second or two of CPU time."""
     with pytest.raises(CannotRun, match="no end"):
         silicon.run(Case(b"\x90\xeb\xfd"))

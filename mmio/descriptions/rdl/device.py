@@ -36,14 +36,22 @@ def from_rdl(
     include: Iterable[str | PathLike[str]] = (),
     without: Iterable[str] = (),
 ) -> type[Any]:
-    """Make a Device class from an address map of a SystemRDL 2.0 file: `Uart = from_rdl("uart.rdl")`.
+    """Make a Device class from an address map of a SystemRDL 2.0 file.
+
+        Uart = mmio.from_rdl("uart.rdl")
 
     A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
     Registers, blocks (regfiles and address maps) and fields are called as the file has them.
 
-    `top`: the address map; the last one when left out. `parameters`, `defines`, `include`: its parameters, macros and
-    where to look for included files. `without` leaves registers, blocks or fields out: `without=["DR", "dma.CTRL"]`.
     The compiler runs what a file has between <% and %> as Perl: read files of strangers before.
+
+    Args:
+        path: of the file.
+        top: the address map; the last one when left out.
+        parameters: of the address map.
+        defines: macros.
+        include: folders to look for included files in.
+        without: registers, blocks or fields to leave out: `without=["DR", "dma.CTRL"]`.
 
     Warns:
         DescriptionWarning: the file says things that a Device does not do; `notes` of the class lists them.

@@ -47,11 +47,17 @@ PLAIN: Final = "modify"  # SVD's word for a write without an effect
 
 
 def from_svd(path: str | PathLike[str], peripheral: str, *, without: Iterable[str] = ()) -> type[Any]:
-    """Make a Device class from a peripheral of a CMSIS-SVD file: `Uart = from_svd("chip.svd", "UART1")`.
+    """Make a Device class from a peripheral of a CMSIS-SVD file.
+
+        Uart = mmio.from_svd("chip.svd", "UART1")
 
     A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
-    Registers, clusters and fields are called as the file has them. `without` leaves registers, clusters or fields out:
-    `without=["DR", "DMA.CTRL", "CR.EN"]`.
+    Registers, clusters and fields are called as the file has them.
+
+    Args:
+        path: of the file.
+        peripheral: its name in the file.
+        without: registers, clusters or fields to leave out: `without=["DR", "DMA.CTRL", "CR.EN"]`.
 
     Warns:
         DescriptionWarning: the file says things that a Device does not do; `notes` of the class lists them.

@@ -126,7 +126,7 @@ def test_unmasked(mxcsr: int, divisor: int, after: int, exceptions: int) -> None
 
 
 def test_what_happened_before_is_not_raised_again() -> None:
-    """An exception bit that is set already, and not masked, disturbs nobody who does not add to it."""
+    """An exception bit that is set already, and not masked, disturbs no instruction that does not add to it."""
     cpu = Cpu(rdi=0x1000, zmm1=ONE, mxcsr=PE)
     execute("f30f580f", cpu, {0x1000: word(ONE, 4)})  # addss xmm1,[rdi]
     assert (cpu.zmm1, cpu.mxcsr) == (TWO, PE)

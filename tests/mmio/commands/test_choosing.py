@@ -27,7 +27,7 @@ def test_options_are_a_selection() -> None:
 
 
 @pytest.mark.parametrize("option", ["--only", "--width", "--value", "--ip", "--thread", "--since"])
-def test_wrong_word(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_without_meaning_names_the_option(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A word that means nothing is a wrong use of the command, which names the option and what it expects."""
     with pytest.raises(SystemExit, match="2"):
         parsed(option, "0x")

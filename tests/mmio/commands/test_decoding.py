@@ -30,14 +30,14 @@ def test_operands_and_accesses(capsys: Output) -> None:
     ]
 
 
-def test_several_instructions(capsys: Output) -> None:
+def test_pieces_are_shown_as_instructions_in_order(capsys: Output) -> None:
     """Bytes may come in pieces and hold several instructions; they are shown as they follow each other."""
     assert main(["decode", "90", "0f05 cc"]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
     assert shown == ["nop    (90)", "syscall    (0f 05)", "int3    (cc)"]
 
 
-def test_mode(capsys: Output) -> None:
+def test_a_mode_changes_what_the_bytes_mean(capsys: Output) -> None:
     """The same bytes mean something else in 16-bit code."""
     assert main(["decode", "--bits", "16", "f3 66 6d"]) == 0
     out = capsys.readouterr().out
@@ -56,7 +56,7 @@ def test_mode(capsys: Output) -> None:
         ("0f 01 d9", "  refused    is not emulated; it touches neither memory nor a port"),
     ],
 )
-def test_fate(code: str, fate: str, capsys: Output) -> None:
+def test_the_last_line_says_what_becomes_of_the_instruction(code: str, fate: str, capsys: Output) -> None:
     """The last line says what becomes of the instruction: the function that does it, or why none does."""
     assert main(["decode", code]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(fate)
@@ -77,7 +77,7 @@ def test_what_is_no_instruction(code: str, status: int, complaint: str, capsys: 
 
 
 @pytest.mark.parametrize("text", ["8b4710", "8b 47 10", "0x8b,0x47,0x10", r"\x8b\x47\x10", "0x8b4710", "8B 4710 # x"])
-def test_spellings(text: str) -> None:
+def test_bytes_of_any_common_spelling_are_read(text: str) -> None:
     """Bytes may be copied from a dump, a C array, a Python or shell string, with a remark behind them."""
     assert _bytes([text]) == bytes.fromhex("8b4710")
 
@@ -95,7 +95,7 @@ def test_much_that_is_no_hexadecimal_is_quoted_in_part() -> None:
         _bytes(["x" * 10_000])
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     """`-` reads bytes from standard input, where lines have remarks; what is no text is refused."""
 
     def given_input(data: bytes) -> Any:

@@ -46,7 +46,7 @@ def test_names_outlive_the_program() -> None:
 
 
 def test_what_was_never_seen_has_no_name() -> None:
-    """An address nobody executed, or in a process that is not there, is a number."""
+    """An address that was never executed, or in a process that is not there, is a number."""
     names = Names(lambda: [2**22 + 1])
     assert names(0x1234) == "0x1234"
     assert names.locate(0x1234) is None

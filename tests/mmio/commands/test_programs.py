@@ -7,13 +7,13 @@ from mmio.commands.where import DevicePlace
 
 
 def test_the_program_may_come_without_dashes() -> None:
-    """From the program on, everything is the program's, options that look like ours too."""
+    """From the program on, everything is the program's, options that look like pagetrap's too."""
     for line in (["trace", "--map", "x", "ls", "--live", "-f"], ["trace", "--map", "x", "--", "ls", "--live", "-f"]):
         options, left = parser().parse_known_args(line)
         assert (options.program[-3:], options.live, left) == (["ls", "--live", "-f"], False, [])
 
 
-def test_targets() -> None:
+def test_targets_given_several_times_are_all_trapped() -> None:
     """Targets may be given several times; a part of a file too."""
     line = "run --device a.py:A@/dev/a --device b.py:B@ports:1 --map x --map /dev/mem:0x10+4 --range 0x1000+8 true"
     options = parser().parse_args(line.split())

@@ -51,12 +51,12 @@ def test_a_pipe_gets_nothing(trace: Path) -> None:
 
 
 def test_small_files_are_read_silently(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody wonders about what takes a moment."""
+    """What takes a moment shows no progress."""
     monkeypatch.setattr(progress, "BIG", trace.stat().st_size + 1)
     assert read(trace, Terminal()) == ""
 
 
-def test_without_rich(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_read_without_rich(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rich is an extra: without it everything is read all the same."""
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     assert read(trace, Terminal()) == ""

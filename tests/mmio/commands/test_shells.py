@@ -54,7 +54,9 @@ def here(tmp_path: Path) -> Path:
         ("pagetrap trace --range ", set(), {"card.py", "--map"}),
     ],
 )
-def test_bash(line: str, wanted: set[str], unwanted: set[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bash_offers_the_words_that_fit(
+    line: str, wanted: set[str], unwanted: set[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What bash offers at the end of a line."""
     if "memtool" in wanted:
         need(shutil.which("memtool"), "memtool (apt-get install memtool)")
@@ -84,7 +86,9 @@ def test_bash(line: str, wanted: set[str], unwanted: set[str], here: Path, capsy
         ("pagetrap completion ", {"bash", "zsh", "fish"}, {"card.py"}),
     ],
 )
-def test_fish(line: str, wanted: set[str], unwanted: set[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fish_offers_the_words_that_fit(
+    line: str, wanted: set[str], unwanted: set[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What fish offers at the end of a line."""
     need(shutil.which("fish"), "fish (apt-get install fish)")
     source = f"source {script('fish', here, capsys)}; complete -C '{line}'"
@@ -93,7 +97,7 @@ def test_fish(line: str, wanted: set[str], unwanted: set[str], here: Path, capsy
     assert not unwanted & offered
 
 
-def test_zsh(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_zsh_reads_the_script_and_gets_its_arguments(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """zsh reads the script, knows whom it completes, and hands `_arguments` what that understands."""
     need(shutil.which("zsh"), "zsh (apt-get install zsh)")
     path = script("zsh", here, capsys)
@@ -123,7 +127,7 @@ def test_nothing_is_left_out(shell: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_value_is_known() -> None:
-    """A value is a choice, something of the system's, or one of those nobody can guess."""
+    """A value is a choice, something of the system's, or one of those that cannot be guessed."""
     unknown = {
         argument.name
         for command in described(parser())

@@ -32,7 +32,7 @@ def test_show_sums_up(trace: str, capsys: Output) -> None:
     assert "█" in timeline
 
 
-def test_show_table(trace: str, capsys: Output) -> None:
+def test_show_table_prints_every_access(trace: str, capsys: Output) -> None:
     """`--table` prints every access, `--fold` a poll loop as one row."""
     assert main(["show", trace, "--table"]) == 0
     assert capsys.readouterr().out.count("timer.STATUS") == 10
@@ -42,7 +42,7 @@ def test_show_table(trace: str, capsys: Output) -> None:
     assert "9 times" in out
 
 
-def test_show_draws(trace: str, tmp_path: Path, capsys: Output) -> None:
+def test_show_with_a_picture_option_writes_only_the_picture(trace: str, tmp_path: Path, capsys: Output) -> None:
     """`--timeline` and `--heatmap` write pictures and say where, and nothing else."""
     pictures = [tmp_path / "time.png", tmp_path / "heat.svg"]
     assert main(["show", trace, "--timeline", str(pictures[0]), "--heatmap", str(pictures[1])]) == 0
@@ -53,7 +53,7 @@ def test_show_draws(trace: str, tmp_path: Path, capsys: Output) -> None:
     assert captured.err == "".join(f"pagetrap: drawn to {picture}\n" for picture in pictures)
 
 
-def test_show_some(tmp_path: Path, capsys: Output) -> None:
+def test_show_with_a_selection_leaves_out_the_others(tmp_path: Path, capsys: Output) -> None:
     """The options that choose accesses leave out the others; if none is left, the error lists the regions there are."""
     path = str(tmp_path / "run.jsonl")
     save([access(0), access(1, region="nic"), access(2, region="nic", direction=WRITE)], path)
@@ -91,7 +91,7 @@ def test_code_without_names(trace: str, capsys: Output) -> None:
     assert "cannot tell which code is driver.so" in capsys.readouterr().err
 
 
-def test_convert_some(tmp_path: Path, capsys: Output) -> None:
+def test_convert_with_a_selection_writes_what_was_chosen(tmp_path: Path, capsys: Output) -> None:
     """What `convert` writes can be chosen, also by code; if that is nothing, it says so."""
     path, out = located(tmp_path / "run.jsonl"), tmp_path / "some.jsonl"
     assert main(["convert", path, str(out), "--ip", "poll"]) == 0
@@ -100,7 +100,7 @@ def test_convert_some(tmp_path: Path, capsys: Output) -> None:
     assert "no access is one that was asked for; the trace has accesses to timer" in capsys.readouterr().err
 
 
-def test_diff_some(tmp_path: Path) -> None:
+def test_diff_with_a_selection_ignores_the_others(tmp_path: Path) -> None:
     """Traces that differ in what was not asked for are the same."""
     mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
     save([access(0), access(1, direction=WRITE)], mine)
@@ -109,7 +109,7 @@ def test_diff_some(tmp_path: Path) -> None:
     assert main(["diff", mine, other, "--writes"]) == 0
 
 
-def test_convert(trace: str, tmp_path: Path) -> None:
+def test_convert_writes_the_same_accesses(trace: str, tmp_path: Path) -> None:
     """`convert` writes the same accesses in the format of the suffix, or in one that is named."""
     assert main(["convert", trace, str(tmp_path / "run.txt")]) == 0
     assert [a.value for a in open_trace(tmp_path / "run.txt")] == [1, *[3] * 9]
@@ -131,7 +131,7 @@ def test_convert_to_nothing_known(trace: str, tmp_path: Path, capsys: Output) ->
     assert "its suffix is of no trace format; there are .jsonl (jsonlines)" in capsys.readouterr().err
 
 
-def test_diff_status(trace: str, tmp_path: Path, capsys: Output) -> None:
+def test_diff_ends_with_0_1_or_2(trace: str, tmp_path: Path, capsys: Output) -> None:
     """`diff` ends with 0 for the same, 1 for a difference, which it prints, and 2 for trouble."""
     other = str(tmp_path / "other.jsonl")
     save(POLLED[1:], other)
@@ -153,7 +153,7 @@ def test_diff_status(trace: str, tmp_path: Path, capsys: Output) -> None:
     ],
     ids=["no file", "empty", "binary", "bad line"],
 )
-def test_bad_files(
+def test_a_bad_file_is_one_line_and_no_traceback(
     command: str, status: int, content: bytes | None, complaint: str, tmp_path: Path, capsys: Output
 ) -> None:
     """A file that is not there, or is no trace, is one line that names the file and the line, and no traceback."""
@@ -186,7 +186,7 @@ def test_diff_names_code(tmp_path: Path, capsys: Output) -> None:
     assert [line.partition("0x0000000")[2][1:].strip() for line in lines] == ips
 
 
-def test_diff_fold(tmp_path: Path) -> None:
+def test_diff_with_fold_ignores_how_long_was_polled(tmp_path: Path) -> None:
     """`--fold` does not count how long was polled."""
     mine, other = str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")
     save([access(n) for n in range(5)], mine)

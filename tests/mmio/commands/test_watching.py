@@ -166,7 +166,7 @@ def test_a_model_that_answers_nonsense_is_told(here: Path) -> None:
 
 
 def test_the_exit_status_is_the_program_s(here: Path) -> None:
-    """A signal that ends the program ends pagetrap, so that whoever waits for it sees the same."""
+    """A signal that ends the program ends pagetrap, so that its parent sees the same."""
     assert pagetrap(here, "trace", "--map", "*/regs.bin", "sh", "-c", "exit 7").returncode == 7
     for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM):
         done = pagetrap(here, "trace", "-q", "--map", "regs.bin", "sh", "-c", f"kill -{int(number)} $$")
@@ -374,7 +374,9 @@ def test_attach_until_an_interrupt(here: Path, running: "subprocess.Popen[str]")
     assert running.wait(60) == 7
 
 
-def test_not_permitted(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_tracer_says_what_it_takes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Who may not trace is told what it takes, in a container too."""
 
     def refuse(tracer: Tracer, pid: int) -> None:
@@ -386,7 +388,9 @@ def test_not_permitted(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert line.startswith("pagetrap: not permitted to trace process 1: it takes CAP_SYS_PTRACE; in a container ")
 
 
-def test_real_ports(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_trace_with_ports_performs_and_shows_the_access(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """trace --ports works them and shows the access, FIRST-LAST and FIRST+COUNT being the same."""
     need(shutil.which("inw"), "inw (apt-get install ioport)")
     kernel = Granting(monkeypatch)

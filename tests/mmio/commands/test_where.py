@@ -21,7 +21,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("form", [form for form, _ in FORMS])
-def test_every_form(form: str) -> None:
+def test_every_documented_form_is_understood(form: str) -> None:
     """Each form that is documented is understood."""
     where, place = EXAMPLES[form]
     assert device(f"models/card.py:Card@{where}") == DeviceArgument("models/card.py", "Card", place)
@@ -73,14 +73,14 @@ def test_the_wrong_part_is_pointed_at(text: str, pointed: str, problem: str) -> 
     assert all(form in expected for form, _ in FORMS)
 
 
-def test_addresses() -> None:
+def test_range_takes_a_start_and_a_length() -> None:
     """--range takes a start and a length."""
     assert addresses("0x1000+0x100") == DevicePlace("range", "", 0x1000, 0x100)
     with pytest.raises(argparse.ArgumentTypeError, match="expected START\\+LENGTH"):
         addresses("0x1000")
 
 
-def test_ports() -> None:
+def test_ports_takes_a_first_and_a_last_or_a_count() -> None:
     """--ports takes a first and a last one, or a count, or one port, and says so."""
     assert ports("0x70-0x71") == ports("0x70+2") == DevicePlace("ports", "", 0x70, 2)
     assert ports("0x80") == DevicePlace("ports", "", 0x80, 1)

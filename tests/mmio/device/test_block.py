@@ -55,7 +55,7 @@ def test_accesses_reach_the_part() -> None:
     assert (dma.stat.value, dma.read(0, 4), other.read(0, 4)) == (1, 1, 0)
 
 
-def test_blocks_nest() -> None:
+def test_a_block_inside_a_block_has_its_registers() -> None:
     """A whole may be part of another."""
 
     class Soc(Device):

@@ -217,7 +217,7 @@ def test_handlers_of_one_name_do_not_get_lost() -> None:
     ("access", "kind", "verb"), [("r", "written", "written"), ("na", "written", "written"), ("w", "reads", "read")]
 )
 def test_a_handler_that_is_never_called_is_an_error(access: Any, kind: str, verb: str) -> None:
-    """Nobody waits for a write to a register that takes none without being mistaken."""
+    """A handler of writes to a register that takes none is a mistake."""
     with pytest.raises(
         DefinitionError, match=f"^Card.reg: {kind} handler .* would never be called: .* register can be {verb}$"
     ):

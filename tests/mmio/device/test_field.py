@@ -48,7 +48,7 @@ def test_of_takes_the_masked_bits(one: int, other: int, value: int) -> None:
         (9, 3, "F=0x003"),
     ],
 )
-def test_printing(bits: int, value: int, text: str) -> None:
+def test_up_to_three_bits_print_as_a_digit(bits: int, value: int, text: str) -> None:
     """Up to three bits are a digit, more are hexadecimal in their full width."""
     assert field("F", bits - 1, 0).format(value) == text
 

@@ -109,7 +109,7 @@ def test_written_once_is_locked_until_reset() -> None:
 
 
 def test_a_single_pulse_is_seen_by_the_handler_only() -> None:
-    """A written one starts something; whoever reads it back, even after an error, finds zero."""
+    """A written one starts something; read back, even after an error, it is zero."""
 
     class Engine(Device):
         ctrl = register(0, fields=[bit("START", 0, singlepulse=True), bit("EN", 1)])

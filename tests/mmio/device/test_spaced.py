@@ -73,7 +73,7 @@ def test_its_length_is_the_device_s_at_that_stride() -> None:
     assert Spaced(Small(), 8, 2).length == 16
 
 
-def test_words_too() -> None:
+def test_registers_of_two_bytes_may_lie_eight_apart() -> None:
     """A part with registers of 2 bytes, 8 apart."""
 
     class Words(Device):

@@ -23,7 +23,7 @@ HEADER = '{"schema":"pagetrap-trace","version":1}'
 
 
 @given(accesses() | events())
-def test_round_trip(record: Record) -> None:
+def test_every_record_comes_back_equal(record: Record) -> None:
     """Every access and every event comes back equal, from a line of ASCII."""
     line = to_json(record)
     assert line.isascii()
@@ -41,7 +41,7 @@ def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list
 
 
 @given(st.permutations(range(6)))
-def test_order(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
+def test_an_access_out_of_order_is_an_error(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
     """An access whose number is not greater than the last is an error at its line; skipping leaves an ordered trace."""
     path = tmp_path_factory.mktemp("order") / "trace.jsonl"
     save([access(n) for n in order], path)
@@ -63,7 +63,7 @@ def test_a_line_that_is_there_twice(tmp_path: Path) -> None:
     assert caught.value.line == 4
 
 
-def test_jq(tmp_path: Path) -> None:
+def test_jq_finds_what_was_recorded(tmp_path: Path) -> None:
     """jq reads every line, and finds in it what was recorded."""
     need(which("jq"), "jq (apt-get install jq)")
     path = tmp_path / "trace.jsonl"
@@ -77,7 +77,7 @@ def test_jq(tmp_path: Path) -> None:
 
 
 @given(accesses().filter(lambda a: a.offset is not None))
-def test_layout(each: Access) -> None:
+def test_the_places_of_fields_come_back(each: Access) -> None:
     """The places of fields come back; a blank in a name, which would end it, is an underscore."""
     layout = (("EN", 0, 0), ("PSC", 15, 8), ("WITH[2]", 7, 4))
     again = from_json(to_json(evolve(each, layout=layout)))
@@ -88,7 +88,7 @@ def test_layout(each: Access) -> None:
     assert spaced.layout == (("A_B", 0, 0),)
 
 
-def test_schema(tmp_path: Path) -> None:
+def test_the_file_has_the_keys_that_its_page_promises(tmp_path: Path) -> None:
     """The file begins with the header, and an access has the keys and values that docs/formats.md promises."""
     path = tmp_path / "trace.jsonl"
     atomic = access(
@@ -194,7 +194,7 @@ def test_instruction_is_decoded_again() -> None:
     ],
     ids=str,
 )
-def test_wrong_values(change: dict[str, object], reason: str, tmp_path: Path) -> None:
+def test_a_wrong_value_names_its_key(change: dict[str, object], reason: str, tmp_path: Path) -> None:
     """A wrong value is an error that names the key, what was expected and what came."""
     path = tmp_path / "trace.jsonl"
     path.write_text(f"{HEADER}\n{json.dumps(json.loads(to_json(access())) | change)}\n")
@@ -216,8 +216,8 @@ def test_wrong_values(change: dict[str, object], reason: str, tmp_path: Path) ->
     ],
     ids=["cut", "empty", "list", "nested", "digits", "no keys"],
 )
-def test_wrong_lines(line: str, reason: str, tmp_path: Path) -> None:
-    """A line that is no JSON object of ours is an error."""
+def test_a_line_of_another_kind_is_an_error(line: str, reason: str, tmp_path: Path) -> None:
+    """A line that is no JSON object of this format is an error."""
     path = tmp_path / "trace.jsonl"
     path.write_text(f"{HEADER}\n{line}\n")
     with pytest.raises(TraceFormatError) as caught:
@@ -233,7 +233,7 @@ def test_wrong_lines(line: str, reason: str, tmp_path: Path) -> None:
         ("{}", "(None, None)"),
     ],
 )
-def test_other_versions(header: str, found: str, tmp_path: Path) -> None:
+def test_another_schema_or_version_is_refused(header: str, found: str, tmp_path: Path) -> None:
     """A file of another schema or version is refused, even if bad lines are to be skipped."""
     path = tmp_path / "trace.jsonl"
     path.write_text(f"{header}\n{to_json(access())}\n")

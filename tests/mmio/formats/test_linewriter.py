@@ -3,9 +3,6 @@
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,18 +12,10 @@ from mmio import Trace, TraceFileError, open_trace, writer
 from mmio.formats import JsonLinesWriter, MmiotraceWriter
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.vcd import ROOM
+from tests.mmio.formats.killed import killed_while_writing, run
 from tests.mmio.sample_traces import START, access, machine
 
-ROOT = Path(__file__).parents[3]
-
 WRITERS = pytest.mark.parametrize("make", [JsonLinesWriter, MmiotraceWriter])
-
-
-def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
-    """Start a Python child in which this project can be imported."""
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
 
 
 def lines(path: Path) -> int:
@@ -45,7 +34,7 @@ def test_each_record_is_in_the_file_at_once(make: type[LineWriter], tmp_path: Pa
 
 
 @WRITERS
-def test_batches(make: type[LineWriter], tmp_path: Path) -> None:
+def test_every_third_record_writes_the_batch(make: type[LineWriter], tmp_path: Path) -> None:
     """With `every=3` each third record goes to the file together with the two before it."""
     path = tmp_path / "trace"
     with make(path, every=3, seconds=1000) as file:
@@ -116,21 +105,7 @@ def test_lock_holds_between_processes(tmp_path: Path) -> None:
 def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
     """SIGKILL in the middle of writing leaves a file that reads without error and has every record written."""
     path = tmp_path / f"trace{suffix}"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(5)][-1]
-        child.send_signal(signal.SIGKILL)
-        reported = int(([str(reported), *child.stdout.read().split()])[-1])
-    assert child.returncode == -signal.SIGKILL
+    reported = killed_while_writing(path)
     values = [a.value for a in open_trace(path)]
     assert len(values) >= reported
     assert values == list(range(1, len(values) + 1))
@@ -140,19 +115,7 @@ def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
 def test_file_of_a_killed_process_that_writes_batches(suffix: str, tmp_path: Path) -> None:
     """SIGKILL costs the records of one batch; at most the last line is unfinished, and all before it can be read."""
     path = tmp_path / f"trace{suffix}"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "timer = machine(mmio.Trace(keep=10, sinks=[mmio.writer(sys.argv[1], every=1000)]))\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 1000 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(5)][-1]
-        child.send_signal(signal.SIGKILL)
-        reported = int(([str(reported), *child.stdout.read().split()])[-1])
+    reported = killed_while_writing(path, report=1000, every=1000)
     reader = open_trace(path, on_error="skip")
     values = [a.value for a in reader]
     assert reader.skipped <= 1
@@ -161,7 +124,7 @@ def test_file_of_a_killed_process_that_writes_batches(suffix: str, tmp_path: Pat
 
 
 @WRITERS
-def test_full_disk(make: type[LineWriter]) -> None:
+def test_a_full_disk_is_an_error_with_the_path(make: type[LineWriter]) -> None:
     """No space left is an OSError that names the file and says why."""
     with pytest.raises(TraceFileError) as caught:
         make("/dev/full")
@@ -217,7 +180,7 @@ def test_disk_that_fills_up(suffix: str, limit: int, values: Callable[[Path], li
     assert failures == [f"{n} TraceFileError 27" for n in range(len(written), 200)]
 
 
-def test_pipe(tmp_path: Path) -> None:
+def test_a_pipe_is_neither_locked_nor_emptied(tmp_path: Path) -> None:
     """A trace can be written to a pipe: it is neither locked nor emptied."""
     path = tmp_path / "pipe"
     os.mkfifo(path)

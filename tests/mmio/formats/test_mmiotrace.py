@@ -112,7 +112,7 @@ def test_lines_of_a_trace(tmp_path: Path) -> None:
 
 
 @given(st.lists(plain_accesses(), max_size=8))
-def test_round_trip(tmp_path_factory: pytest.TempPathFactory, given_accesses: list[Access]) -> None:
+def test_accesses_come_back_whole(tmp_path_factory: pytest.TempPathFactory, given_accesses: list[Access]) -> None:
     """Accesses as drivers make them come back with everything the log has: all but their numbers."""
     path = tmp_path_factory.mktemp("round") / "log"
     save([*REGIONS, *given_accesses], path, format="mmiotrace")
@@ -171,7 +171,7 @@ def test_long_mark_is_cut(tmp_path: Path) -> None:
 
 
 def test_map_comes_before_use(tmp_path: Path) -> None:
-    """A region nobody announced gets a MAP of whole pages; where nothing is mapped, the number is 0."""
+    """A region that was not announced gets a MAP of whole pages; where nothing is mapped, the number is 0."""
     nowhere = access(1, region=None, offset=None, address=0x5000)
     lines = written([access(0, offset=0x1004, address=START + 0x1004), nowhere], tmp_path / "log")
     maps = [line for line in lines if " pagetrap " not in line]
@@ -255,7 +255,7 @@ def test_awk_one_liner_of_the_documentation(tmp_path: Path) -> None:
 
 
 def plainly(path: Path) -> Iterator[tuple[str, int, int, int]]:
-    """Read (direction, width, address, value) as the format's description has it, and nothing of ours.
+    """Read (direction, width, address, value) as the format's description has it, without pagetrap's reader.
 
     First comes VERSION; every other line is of a kind with a fixed number of words between single spaces; numbers are
     as Linux prints them; an access with a map number lies in that map while it is mapped.
@@ -292,7 +292,7 @@ def plainly(path: Path) -> Iterator[tuple[str, int, int, int]]:
 
 @given(st.lists(plain_accesses(), max_size=8))
 def test_reads_as_the_description_says(tmp_path_factory: pytest.TempPathFactory, made: list[Access]) -> None:
-    """A reader written from the description alone finds every access of a log of ours, and no line it does not know."""
+    """A reader written from the description alone finds every access of a log, and no line it does not know."""
     path = tmp_path_factory.mktemp("plain") / "log"
     save([*REGIONS, *made, Mark(len(made), 5, "end of\nprobe"), Loss(len(made), 6, 3)], path, format="mmiotrace")
     assert list(plainly(path)) == [(a.letter, a.width, a.address, a.value) for a in made]
@@ -332,7 +332,7 @@ def test_demmio_scans_accesses(tmp_path: Path) -> None:
 
 
 def test_demmio_scans_the_card(tmp_path: Path) -> None:
-    """demmio finds in the made-up card its vendor, four BARs and four sizes, and the range of the first is ours."""
+    """demmio finds in the made-up card its vendor, four BARs and four sizes, and the first one's range."""
     line = written([access()], tmp_path / "log", devices=[nvidia_card(START, 0x1000)])[1]
     form = "%*s %*s %lx %*s %lx %lx %lx %lx %*s %*s %*s %lx %lx %lx %lx"
     identity, bar0, bar1, bar2, bar3, size0, *sizes = scanned(line, form, *[ctypes.c_uint64] * 9)
@@ -362,7 +362,7 @@ def test_demmio_scans_the_card(tmp_path: Path) -> None:
         ("HELLO", "expected one of VERSION, PCIDEV, MAP, UNMAP, MARK, UNKNOWN, R, W, LSPCI, got 'HELLO'"),
     ],
 )
-def test_bad_lines(line: str, reason: str, tmp_path: Path) -> None:
+def test_a_bad_line_says_what_was_expected(line: str, reason: str, tmp_path: Path) -> None:
     """A line that is not as it should be is an error that says what was expected and what came."""
     with pytest.raises(TraceFormatError) as caught:
         read(f"VERSION 20070824\nMAP 11.998001 1 0xfd000000 0x0 0x1000 0x0 0\n{line}\n", tmp_path / "log")
@@ -370,7 +370,7 @@ def test_bad_lines(line: str, reason: str, tmp_path: Path) -> None:
     assert caught.value.reason.startswith(reason.removesuffix("..."))
 
 
-def test_other_version(tmp_path: Path) -> None:
+def test_another_version_is_refused(tmp_path: Path) -> None:
     """Another version of the format is refused, even if bad lines are to be skipped."""
     path = tmp_path / "log"
     path.write_text("VERSION 20990101\nR 4 1.000000 0 0x1 0x1 0x0 0\n")
@@ -390,7 +390,7 @@ def test_what_is_no_record(tmp_path: Path) -> None:
     assert len(marks) == 3
 
 
-def test_filtered_log(tmp_path: Path) -> None:
+def test_a_log_without_its_first_lines_is_read(tmp_path: Path) -> None:
     """A log without its first lines can still be read; unknown maps have no name."""
     (only,) = read("W 4 12.000345 7 0xfd000000 0x1 0x0 0\n", tmp_path / "log")
     assert isinstance(only, Access)

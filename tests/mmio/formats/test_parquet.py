@@ -1,7 +1,6 @@
 """Parquet, as pyarrow and DuckDB read it."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +17,7 @@ from mmio import Access, TraceFileError, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_linewriter import run
+from tests.mmio.formats.killed import killed_while_writing, run
 from tests.mmio.sample_traces import ADD, access, accesses, events
 
 RECORDS: list[Record] = [
@@ -135,7 +134,7 @@ def test_empty_trace_is_an_empty_table(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["trace.parquet", "run/"])
-def test_one_writer(name: str, tmp_path: Path) -> None:
+def test_a_second_writer_is_refused(name: str, tmp_path: Path) -> None:
     """A second writer is refused and harms nothing; closing twice is closing once, writing then is an error."""
     path = f"{tmp_path}/{name}"
     with ParquetWriter(path) as file:
@@ -148,7 +147,7 @@ def test_one_writer(name: str, tmp_path: Path) -> None:
         file.write(access())
 
 
-def test_full_disk() -> None:
+def test_a_full_disk_is_an_error_with_the_path() -> None:
     """A disk that is full is a TraceFileError with the path."""
     with pytest.raises(TraceFileError, match=r"cannot write the trace any further: .*No space left") as caught:
         ParquetWriter("/dev/full")
@@ -180,26 +179,15 @@ def test_file_that_may_not_grow(name: str, tmp_path: Path) -> None:
 
 def test_folder_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves every finished part, and nothing that cannot be read."""
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1], every=100)]))\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, f"{tmp_path}/run/") as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
-        child.send_signal(signal.SIGKILL)
+    reported = killed_while_writing(f"{tmp_path}/run/", every=100)
     values = [row["value"] for row in rows(tmp_path / "run") if row["event"] is None]
     assert len(values) >= reported - 100
     assert values == list(range(1, len(values) + 1))
 
 
 @pytest.mark.cpu("AVX2")  # for duckdb
-def test_unfinished_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part that was never finished disturbs nobody who reads the folder, and is gone after the next trace."""
+def test_an_unfinished_part_is_ignored_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that was never finished disturbs no reader of the folder, and is gone after the next trace."""
     import duckdb
 
     folder = tmp_path / "run"
@@ -216,7 +204,7 @@ def test_unfinished_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [path.name for path in folder.iterdir()] == ["part-000000.parquet"]
 
 
-def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyarrow_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When pyarrow is missing the error says how to get it, and there is no file."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"needs pyarrow: pip install 'pagetrap\[parquet\]'"):

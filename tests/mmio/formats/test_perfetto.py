@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import subprocess
 from pathlib import Path
 from shutil import which
@@ -15,7 +14,7 @@ from decode import WRITE
 from mmio import Trace, save, writer
 from mmio.formats import PerfettoWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_linewriter import run
+from tests.mmio.formats.killed import killed_while_writing
 from tests.mmio.sample_traces import START, access, accesses, events, machine
 from tests.needs import need
 
@@ -45,7 +44,7 @@ def test_value_is_a_counter(tmp_path: Path) -> None:
     assert [(e["name"], e["args"]["value"]) for e in found if e["ph"] == "C"] == [("timer.STATUS", v) for v in (3, 7)]
 
 
-def test_details(tmp_path: Path) -> None:
+def test_an_instant_has_what_the_record_holds(tmp_path: Path) -> None:
     """An instant has what the record holds as arguments; what it does not hold is left out."""
     trace = Trace()
     machine(trace).write(START, 4, 1)
@@ -80,18 +79,7 @@ def test_is_always_json(records: list[Record]) -> None:
 def test_file_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves an array that lacks nothing but its closing bracket, which the format allows."""
     path = tmp_path / "trace.json"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "timer = machine(mmio.Trace(sinks=[mmio.writer(sys.argv[1])]))\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
-        child.send_signal(signal.SIGKILL)
+    reported = killed_while_writing(path)
     text = path.read_text()
     assert not re.search(r"\]\s*$", text)
     values = [e["args"]["value"] for e in json.loads(text + "]") if e["ph"] == "C"]

@@ -36,7 +36,7 @@ def failure(path: Path) -> TraceFormatError:
     return caught.value
 
 
-def test_cut_file(good: Path) -> None:
+def test_a_file_cut_within_a_line_is_an_error(good: Path) -> None:
     """A file that ends within a line is an error there, even if what there is would make sense."""
     damaged(good, lambda data: data[:-1])
     error = failure(good)
@@ -54,7 +54,7 @@ def test_text_in_another_encoding(good: Path) -> None:
     assert (error.line, error.reason) == (before + 1, "not text: byte 0xff at column 6")
 
 
-def test_binary_data(good: Path) -> None:
+def test_a_zero_byte_is_an_error(good: Path) -> None:
     """A zero byte, as a crash of the machine leaves many, is an error."""
     before = len(good.read_bytes().splitlines())
     damaged(good, lambda data: data + bytes(4096) + b"\n")
@@ -62,7 +62,7 @@ def test_binary_data(good: Path) -> None:
     assert (error.line, error.reason) == (before + 1, "not text: byte 0x00 at column 1")
 
 
-def test_huge_line(good: Path) -> None:
+def test_a_line_without_end_is_refused_in_bounded_memory(good: Path) -> None:
     """A line without end is refused after a bounded part of it, and reading can go on with the next."""
     before = len(good.read_bytes().splitlines())
     damaged(good, lambda data: data + b"x" * (3 * MAX_LINE) + b"\nnonsense\n")
@@ -73,7 +73,7 @@ def test_huge_line(good: Path) -> None:
     assert [error.line for error in errors] == [before + 1, before + 2]
 
 
-def test_skip(good: Path) -> None:
+def test_skipping_passes_over_bad_lines_and_counts_them(good: Path) -> None:
     """With on_error="skip" the bad lines are passed over and counted, the others read."""
     first, *rest = good.read_bytes().splitlines(keepends=True)
     good.write_bytes(first + b"nonsense\n" + b"".join(rest) + b"{]\n")
@@ -84,7 +84,7 @@ def test_skip(good: Path) -> None:
     assert reader.skipped == 2
 
 
-def test_callback(good: Path) -> None:
+def test_a_callback_gets_each_error_and_may_raise_it(good: Path) -> None:
     """A function as on_error gets each error and may end the reading by raising it."""
     damaged(good, lambda data: data + b"nonsense\n" * 2)
     errors: list[TraceFormatError] = []
@@ -99,7 +99,7 @@ def test_callback(good: Path) -> None:
 
 
 @READERS
-def test_empty_file(reader: type[LineReader], tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error(reader: type[LineReader], tmp_path: Path) -> None:
     """An empty file is an error, not a trace in which nothing happened."""
     path = tmp_path / "trace"
     path.touch()
@@ -108,7 +108,7 @@ def test_empty_file(reader: type[LineReader], tmp_path: Path) -> None:
 
 
 @READERS
-def test_missing_file(reader: type[LineReader], tmp_path: Path) -> None:
+def test_a_missing_file_is_the_usual_error(reader: type[LineReader], tmp_path: Path) -> None:
     """A file that is not there is the usual error."""
     with pytest.raises(FileNotFoundError):
         list(reader(tmp_path / "trace"))
@@ -130,7 +130,9 @@ def test_reads_again_from_the_start(good: Path) -> None:
 
 @given(junk=st.lists(st.binary(max_size=200) | st.text().map(str.encode), max_size=10))
 @READERS
-def test_any_bytes(reader: type[LineReader], junk: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_bytes_raise_only_trace_format_errors(
+    reader: type[LineReader], junk: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Whatever a file holds, reading it raises nothing but TraceFormatError, and skipping gets to its end."""
     path = tmp_path_factory.mktemp("junk") / "trace"
     starts = {JsonLinesReader: b'{"schema":"pagetrap-trace","version":1}\n', MmiotraceReader: b"VERSION 20070824\n"}

@@ -25,7 +25,7 @@ def test_format_may_be_named(tmp_path: Path) -> None:
         assert type(file) is MmiotraceWriter
 
 
-def test_unknown_suffix(tmp_path: Path) -> None:
+def test_an_unknown_suffix_lists_the_formats(tmp_path: Path) -> None:
     """A suffix of no format is an error that lists the formats, and makes no file."""
     path = tmp_path / "a.doc"
     with pytest.raises(
@@ -35,7 +35,7 @@ def test_unknown_suffix(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_unknown_format(tmp_path: Path) -> None:
+def test_an_unknown_format_lists_the_formats(tmp_path: Path) -> None:
     """The name of no format is an error that lists the formats."""
     with pytest.raises(ValueError, match="no trace format 'xml'; there are jsonlines, mmiotrace"):
         writer(tmp_path / "a.jsonl", format="xml")
@@ -54,7 +54,7 @@ def test_content_chooses_the_reader(format: str, kind: type, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF\x02\x01", b"hello\n", b'{"name": "x"}\n', b"\n\n"], ids=repr)
-def test_unknown_content(content: bytes, tmp_path: Path) -> None:
+def test_an_unknown_content_shows_how_it_begins(content: bytes, tmp_path: Path) -> None:
     """A file of no format is an error that shows how it begins."""
     path = tmp_path / "trace"
     path.write_bytes(content)
@@ -64,13 +64,13 @@ def test_unknown_content(content: bytes, tmp_path: Path) -> None:
 
 
 def test_format_that_is_only_written(tmp_path: Path) -> None:
-    """Whoever opens a file that is only written is told that it is."""
+    """Opening a file of a format that is only written is an error that says so."""
     save([], tmp_path / "trace.vcd")
     with pytest.raises(TraceFormatError, match="vcd is only written, so keep a trace in another format, too"):
         open_trace(tmp_path / "trace.vcd")
 
 
-def test_empty_file(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_format(tmp_path: Path) -> None:
     """An empty file is of no format."""
     path = tmp_path / "trace"
     path.touch()

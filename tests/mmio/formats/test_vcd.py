@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from enum import IntEnum
@@ -20,7 +19,7 @@ from decode import READ_WRITE, WRITE
 from mmio import Access, AddressSpace, Device, Trace, TraceFileError, bit, field, open_trace, register, save, writer
 from mmio.formats import VcdWriter
 from mmio.records.events import Loss, Mark, Record
-from tests.mmio.formats.test_linewriter import run
+from tests.mmio.formats.killed import killed_while_writing
 from tests.mmio.sample_traces import START, access, accesses, events, machine
 from tests.needs import need
 
@@ -176,7 +175,7 @@ def test_fields_of_unknown_place_are_strings(tmp_path: Path) -> None:
     assert [value for _, name, value in changes if name == "timer.CTRL.EN"] == ["1", "0"]
 
 
-def test_gtkwave(tmp_path: Path) -> None:
+def test_gtkwave_reads_every_variable_and_change(tmp_path: Path) -> None:
     """GTKWave's converter reads every variable and every change of a wire, also of a file that was not closed."""
     need(which("vcd2fst") and which("fst2vcd"), "vcd2fst (apt-get install gtkwave)")
     path = tmp_path / "trace.vcd"
@@ -196,7 +195,7 @@ def test_gtkwave(tmp_path: Path) -> None:
     assert sorted(found, key=str) == sorted((change for change in changes if change[1] in wires), key=str)
 
 
-def test_names(tmp_path: Path) -> None:
+def test_names_of_wires_are_valid_and_distinct(tmp_path: Path) -> None:
     """Elements lose their brackets, nameless places are offsets or addresses, a second width is a second wire."""
     variables, _ = written(
         [
@@ -233,7 +232,7 @@ def test_time_never_falls(tmp_path: Path) -> None:
     assert {time for time, _, _ in changes} == {9}
 
 
-def test_many_registers(tmp_path: Path) -> None:
+def test_identifiers_of_many_registers_are_unique(tmp_path: Path) -> None:
     """Identifiers stay unique when there are more than one character tells apart."""
     count = 1000
     records: list[Record] = [access(n, register=f"R{n}", value=n) for n in range(count)]
@@ -256,19 +255,7 @@ def test_no_more_room(tmp_path: Path) -> None:
 def test_file_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves a file that reads without error and has every value written."""
     path = tmp_path / "trace.vcd"
-    script = (
-        "import sys, itertools, mmio\n"
-        "from tests.mmio.sample_traces import START, machine\n"
-        "trace = mmio.Trace(sinks=[mmio.writer(sys.argv[1])])\n"
-        "timer = machine(trace)\n"
-        "for n in itertools.count(1):\n"
-        "    timer.write(START + n % 16 * 8, 4, n)\n"
-        "    n % 100 or print(n, flush=True)\n"
-    )
-    with run(script, path) as child:
-        assert child.stdout is not None
-        reported = [int(child.stdout.readline()) for _ in range(3)][-1]
-        child.send_signal(signal.SIGKILL)
+    reported = killed_while_writing(path, places=16)
     _, changes = read(path)
     values = [value for _, name, value in changes if re.fullmatch(r"timer\.(CTRL|0x\w+)", name)]
     assert len(values) >= reported
@@ -300,7 +287,7 @@ def test_pipe_is_refused(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_wide_values(tmp_path: Path) -> None:
+def test_a_vector_register_is_a_wire_of_512_bits(tmp_path: Path) -> None:
     """A vector register of 64 bytes is a wire of 512 bits."""
     value = (1 << 512) - 5
     wide: Access = access(1, width=64, value=value)

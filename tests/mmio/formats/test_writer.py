@@ -96,7 +96,7 @@ def test_spots_and_accesses_are_written_alike(make: Callable[..., Writer], tmp_p
 
 
 @EACH
-def test_closed_writer(make: Callable[..., Writer], tmp_path: Path) -> None:
+def test_a_closed_writer_refuses_records(make: Callable[..., Writer], tmp_path: Path) -> None:
     """Closing twice is closing once; what comes later is refused, by name."""
     file = make(tmp_path / "trace")
     file.close()

@@ -200,7 +200,7 @@ def test_descriptors_close_as_execve_closes_them(tmp_path: Path) -> None:
 
 
 def test_an_exit_status_has_eight_bits(tmp_path: Path) -> None:
-    """Whoever runs a program is told as much of its status as wait(2) tells."""
+    """The caller that runs a program is told as much of its status as wait(2) tells."""
     code = f"""
 from mmio.hosted import Host
 host = Host()

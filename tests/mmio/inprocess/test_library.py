@@ -1,4 +1,4 @@
-"""The C library on trapped memory: compiled code nobody here wrote, with whatever instructions this machine has."""
+"""The C library on trapped memory: compiled code from elsewhere, with whatever instructions this machine has."""
 
 import ctypes
 import random

@@ -1,4 +1,4 @@
-"""Exceptions that no handler can hold: Ctrl-C, and what is raised where nobody listens."""
+"""Exceptions that no handler can hold: Ctrl-C, and what is raised where no caller catches it."""
 
 import gc
 import signal
@@ -159,7 +159,7 @@ def test_signal_handler_that_returns(driver: CDLL, mapping: Mapping) -> None:
 
 @pytest.fixture
 def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
-    """What reaches the hook that was there before ours."""
+    """What reaches the hook that was there before pagetrap's."""
     seen: list[BaseException | None] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_value))
     return seen
@@ -170,7 +170,7 @@ def failing(function: Callable[[], int]) -> Callable[[], int]:
 
 
 def test_other_unraisable_exceptions_pass(driver: CDLL, unraisable: list[BaseException | None]) -> None:
-    """An exception in somebody else's callback goes to whoever listened before."""
+    """An exception in a foreign callback goes to the hook that was there before."""
 
     def fail() -> int:
         raise KeyError("theirs")

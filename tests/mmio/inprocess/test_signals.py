@@ -46,7 +46,7 @@ def test_removed_when_the_body_raises() -> None:
 
 
 def test_faulthandler_enabled_too_late() -> None:
-    """A handler put in front of ours is noticed when the next mapping is made."""
+    """A handler put in front of pagetrap's is noticed when the next mapping is made."""
     program = (
         ABOVE
         + """
@@ -75,7 +75,7 @@ def test_mappings_open_at_exit() -> None:
 
 
 def test_hook_replaced_meanwhile() -> None:
-    """An unraisable hook that was put in front of ours stays when the mapping closes."""
+    """An unraisable hook that was put in front of pagetrap's stays when the mapping closes."""
 
     def theirs(unraisable: object) -> None:
         pass

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from mmio.errors import MappingError
-from mmio.inprocess.mapping import territory
+from mmio.inprocess.mapping import trapped_ranges
 from mmio.inprocess.watched_pages import Pages, check_mapped
 from mmio.linux.libc import PAGE
 from mmio.linux.proc_maps import mappings
@@ -34,7 +34,7 @@ class Area:
 
 @pytest.fixture
 def pages() -> Pages:
-    return Pages(territory())
+    return Pages(trapped_ranges())
 
 
 def test_only_the_pages_concerned(pages: Pages) -> None:
@@ -76,7 +76,7 @@ def test_all_or_nothing(pages: Pages) -> None:
 
 
 def test_closing_gives_everything_back(pages: Pages) -> None:
-    """Whoever still needs it; their release comes too late to matter."""
+    """An owner that still needs it; its release comes too late to matter."""
     area = Area(2)
     runs = pages.trap(area.start, 2 * PAGE, False)
     pages.close()

@@ -12,11 +12,9 @@ from tests.mmio.ptrace.granting import Granting
 from tests.mmio.ptrace.models import Broken, Recording, pattern
 
 
-def test_listing_is_what_the_bytes_say() -> None:
-    """The text beside each instruction is what its bytes decode to, and each function has its IN or OUT."""
+def test_each_function_executes_its_in_or_out() -> None:
+    """The code of "read 2" has an IN of two bytes, and so on for each direction and width."""
     labels, lines = listing.read(LISTING)
-    for line in lines:
-        assert decode(line.code).format(ip=line.offset) == line.text
     assert list(labels) == [f"{verb} {width}" for verb in ("read", "write") for width in (1, 2, 4)]
     for label, start in labels.items():
         touching = [line for line in lines if line.offset >= start and line.text.split()[0] in ("in", "out")]

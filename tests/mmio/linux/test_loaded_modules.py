@@ -21,7 +21,7 @@ def test_a_library_is_found_with_all_its_memory(tmp_path: Path) -> None:
     assert not is_runtime(str(path))
 
 
-def test_the_runtime() -> None:
+def test_the_handler_needs_python_and_the_c_library() -> None:
     """The program, the C library and Python's extensions are what the handler itself needs."""
     import _ctypes
 

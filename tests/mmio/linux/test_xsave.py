@@ -46,7 +46,7 @@ def test_writing_zero_keeps_the_initial_state(area: XSave, memory: ctypes.Array[
     assert in_use(memory) == 0
 
 
-def test_narrow_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
+def test_a_narrow_vector_puts_only_its_component_in_use(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """A value that fits an XMM register puts only that component in use, the other registers in it zero."""
     area.vector[5] = (1 << 128) - 1
     assert in_use(memory) == FLAGS["sse"]
@@ -56,7 +56,7 @@ def test_narrow_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> Non
 
 
 @pytest.mark.cpu("AVX512F")
-def test_wide_vectors(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
+def test_a_zmm_register_is_put_together_from_its_parts(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """A ZMM register is put together from its parts; those from 16 on lie in one piece."""
     for index in (0, 15, 16, 31):
         area.vector[index] = WIDE + index
@@ -104,7 +104,7 @@ def test_top_of_stack_comes_first(area: XSave, memory: ctypes.Array[ctypes.c_cha
     assert memory.raw[32:34] == b"\x34\x12"
 
 
-def test_control_words(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
+def test_control_words_read_back_what_was_written(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """Control words are read and written; MXCSR counts whether or not SSE is in use."""
     area.mxcsr = 0x1FA0
     assert in_use(memory) == 0
@@ -113,7 +113,7 @@ def test_control_words(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None
     assert in_use(memory) == FLAGS["x87"]
 
 
-def test_reset(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
+def test_a_reset_empties_all_but_the_control_words(area: XSave, memory: ctypes.Array[ctypes.c_char]) -> None:
     """A reset empties everything but the given control words, and leaves other state of the process alone."""
     area.vector[2], area.fsw, area.ftw = WIDE & (1 << 8 * vector_width(2)) - 1, 0x3800, 0xFF
     area.k[3] = 5 if OPMASK in components() else 0

@@ -1,4 +1,4 @@
-"""Native completion: the CPU does what the emulator does not, and nobody can tell the difference."""
+"""Native completion: the CPU does what the emulator does not, and no register or memory tells the difference."""
 
 import ctypes
 import random

@@ -40,7 +40,7 @@ def test_wide_accesses_are_as_few_words_as_can_be(width: int, words: list[int]) 
 
 @pytest.mark.parametrize(("offset", "width"), [(16, 1), (15, 2), (-1, 1), (8, 16), (1 << 40, 4)])
 def test_it_ends_where_the_buffer_ends(offset: int, width: int) -> None:
-    """Memory beyond is nobody's: no access of any width reaches it."""
+    """Memory beyond is not the device's: no access of any width reaches it."""
     device = Passthrough(bytearray(16))
     with pytest.raises(NoRegister, match="Passthrough has no register at offset"):
         device.read(offset, width)

@@ -33,7 +33,7 @@ def test_rows_grow_with_the_region() -> None:
     assert grid.rows[:3] == (0, 4, 8)
 
 
-def test_labels() -> None:
+def test_a_row_has_its_offset_and_register_name() -> None:
     """A row has its offset, and the name of a register that begins there alone; borders show what is left out."""
     made = [access(0, offset=0, register="CTRL"), access(1, offset=4), access(2, offset=16, register=None)]
     grid = Grid.of(made)
@@ -56,7 +56,7 @@ def test_where_nothing_is_mapped_addresses_count() -> None:
     assert Grid.of([access(region=None, offset=None, register=None, width=1)]).rows == (0xFE000004,)
 
 
-def test_picture(tmp_path: Path) -> None:
+def test_the_picture_names_region_offsets_and_directions(tmp_path: Path) -> None:
     """The picture names the region and offsets, and has both directions."""
     import matplotlib
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_drawn(view: TraceView, reason: str, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_matplotlib_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When matplotlib is missing the error says how to get it."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'pagetrap\[plot\]'"):

@@ -56,6 +56,6 @@ def test_nothing_is_lost(made: list[Access], most: int) -> None:
 
 
 @pytest.mark.parametrize(("span", "name"), [(1, "ns"), (999, "ns"), (1000, "µs"), (10**6, "ms"), (10**9, "s")])
-def test_unit(span: int, name: str) -> None:
+def test_times_use_the_largest_unit_that_fits(span: int, name: str) -> None:
     """Times are shown in the largest unit of which there is one."""
     assert unit(span)[1] == name

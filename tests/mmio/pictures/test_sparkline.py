@@ -29,11 +29,11 @@ def test_bars_are_high_as_counts() -> None:
     assert header.endswith("in 100.000 ns")
 
 
-def test_one_moment() -> None:
+def test_a_single_access_is_one_bar() -> None:
     """A single access is one bar."""
     assert sparkline([access()]).count("█") == 1
 
 
-def test_nothing() -> None:
+def test_a_trace_without_accesses_says_so() -> None:
     """A trace without accesses says so."""
     assert TraceView.of([]).sparkline() == "no accesses"

@@ -9,7 +9,7 @@ from mmio.records.flags import ATOMIC, SPLIT
 from tests.mmio.sample_traces import OUT, START, access
 
 
-def test_every_column() -> None:
+def test_a_row_has_every_column() -> None:
     """A row has time, thread, direction, width, address, place, value, fields, notes, ip and instruction."""
     text = table(
         [
@@ -52,7 +52,7 @@ def test_limit_counts_folded_accesses() -> None:
     assert text.endswith("… 1 more")
 
 
-def test_empty_table() -> None:
+def test_an_empty_table_says_so() -> None:
     """A table of nothing says so."""
     assert table([]) == "no accesses"
 
@@ -99,7 +99,7 @@ def test_folding_keeps_every_access(addresses: list[int]) -> None:
     assert unfolded == addresses
 
 
-def test_seconds() -> None:
+def test_times_are_seconds_cut_to_six_digits() -> None:
     """Times are shown in seconds with six digits, cut, not rounded."""
     assert seconds(12_000_345_999) == "12.000345"
     assert seconds(999) == "0.000000"

@@ -41,7 +41,7 @@ def test_suffix_chooses_the_picture_format(suffix: str, magic: bytes, tmp_path: 
     assert path.read_bytes().startswith(magic)
 
 
-def test_busiest_lanes(tmp_path: Path) -> None:
+def test_only_the_busiest_of_too_many_registers_are_drawn(tmp_path: Path) -> None:
     """Of too many registers the busiest are drawn, and the title says how many there are."""
     many = [access(n, register=f"R{n}", offset=n, address=START + n) for n in range(MAX_LANES + 5)]
     svg = picture(TraceView.of([*many, access(999, register=f"R{MAX_LANES + 4}", offset=MAX_LANES + 4)]), tmp_path)
@@ -50,7 +50,7 @@ def test_busiest_lanes(tmp_path: Path) -> None:
     assert f"timer.R{MAX_LANES + 3}" not in svg
 
 
-def test_shared_lanes(tmp_path: Path) -> None:
+def test_elements_of_a_long_array_share_a_lane(tmp_path: Path) -> None:
     """The elements of a long array share a lane, and the title says how many registers there are."""
     many = [access(n, register=f"RING[{n}].TAIL", offset=n, address=START + n) for n in range(2000)]
     svg = picture(TraceView.of([*many, access(2000)]), tmp_path)
@@ -72,7 +72,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_matplotlib_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When matplotlib is missing the error says how to get it."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'pagetrap\[plot\]'"):

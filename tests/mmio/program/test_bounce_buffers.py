@@ -119,7 +119,7 @@ def test_a_failing_call_touches_nothing_it_should_not(tmp_path: Path) -> None:
 
 
 def test_half_a_buffer_is_efault(tmp_path: Path) -> None:
-    """A buffer that runs from a trapped page into nothing is EFAULT, as it would be for anybody."""
+    """A buffer that runs from a trapped page into nothing is EFAULT, as it would be without a trap."""
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))
     body = "return write(1, (void *)(p + 4090), 16) != -1 || errno != EFAULT; }"

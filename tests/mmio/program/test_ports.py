@@ -96,7 +96,7 @@ def test_a_port_that_is_not_traced_is_not_ours(kernel: Granting) -> None:
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
 def test_the_kernel_decides(kernel: Granting, number: int) -> None:
-    """What it answers the program, the program hears; refused, it has no port of ours either."""
+    """What it answers the program, the program hears; refused, it has no modelled port either."""
     kernel.answer = -number
     source = f"""int main() {{
         if (iopl(3) != -1 || errno != {number} || ioperm(0x304, 1, 1) != -1 || errno != {number}) return 1;
@@ -107,7 +107,7 @@ def test_the_kernel_decides(kernel: Granting, number: int) -> None:
 
 
 def test_a_level_that_is_none(kernel: Granting) -> None:
-    """An iopl that the kernel refuses whoever asks is left to it."""
+    """An iopl that the kernel refuses to every process is left to it."""
     source = "int main() { return iopl(4) != -1 || (errno != EINVAL && errno != ENOSYS); }"
     assert run(tracer_of(0x304, 4), program(source)).status == 0
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_traced_is_refused(kernel: Granting) -> None:
 
 
 def test_ports_out_of_reach_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever names them hears it, before any program is started."""
+    """The caller that names them hears it, before any program is started."""
 
     def refuse(*asked: object) -> None:
         raise PermissionError(errno.EPERM, "no")

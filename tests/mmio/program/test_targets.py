@@ -42,7 +42,7 @@ def test_what_has_been_met_is_remembered() -> None:
 
 
 def test_real_ports_are_no_file() -> None:
-    """Where devices answer at ports, /dev/port is theirs, too; real ports leave every file to the program."""
+    """Where devices answer at ports, /dev/port reaches them, too; real ports leave every file to the program."""
     targets = Targets()
     targets.ports.append(PortTarget(0x70, 2, None))
     assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True}

@@ -1,7 +1,7 @@
 """IO ports as of a kernel that grants them and of a machine that has a device there: both are pretended.
 
-The instructions are executed nevertheless: those of the program under ptrace, ours in this process, where the model
-answers them in place of hardware.
+The instructions are executed nevertheless: those of the program under ptrace, and those in this process, where the
+model answers them in place of hardware.
 """
 
 from contextlib import suppress

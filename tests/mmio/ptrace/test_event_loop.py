@@ -198,7 +198,7 @@ def test_a_port_nobody_answers_is_the_programs_fault() -> None:
 
 
 def test_other_children_are_left_to_others(tmp_path: Path) -> None:
-    """Exit statuses of this process's other children are still there for whoever waits for them."""
+    """Exit statuses of this process's other children are still there to be waited for."""
     other = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
     tracer = Tracer()
     tracer.map_file(str(device_file(tmp_path)))

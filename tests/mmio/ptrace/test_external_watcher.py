@@ -83,7 +83,7 @@ def test_other_threads(library: CDLL) -> None:
 
 
 def test_an_exception_ends_it_in_order(library: CDLL) -> None:
-    """What is raised meanwhile comes out, and the memory is ours again."""
+    """What is raised meanwhile comes out, and the memory is accessible again."""
     buffer = ctypes.create_string_buffer(64)
 
     def fail() -> None:
@@ -141,7 +141,7 @@ def test_data_of_python_itself() -> None:
 
 
 def test_a_process_that_ends_meanwhile() -> None:
-    """The other process goes with it, and nobody notices."""
+    """The other process goes with it, unnoticed."""
     done = run_python(
         """
 import mmio

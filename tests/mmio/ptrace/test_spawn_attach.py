@@ -199,7 +199,7 @@ def test_a_process_whose_first_thread_is_gone(tmp_path: Path) -> None:
 
 
 def test_nothing_of_ours_is_left_in_a_process(tmp_path: Path) -> None:
-    """After detaching a process has the mappings it had, and its threads are traced by nobody."""
+    """After detaching a process has the mappings it had, and its threads have no tracer."""
 
     def mapped() -> list[str]:
         lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()

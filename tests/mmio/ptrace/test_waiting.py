@@ -17,7 +17,7 @@ def test_every_thread_gets_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_is_not_ours_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another child's end waits for whoever is its parent, our threads are asked in turn, and nobody else."""
+    """While another child's end waits for its parent, the traced threads are asked in turn, and no others."""
     asked: list[int] = []
 
     def ask(pid: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from mmio.records.flags import SPLIT, UNALIGNED
 from tests.mmio.sample_traces import MOV, access
 
 
-def test_is_frozen() -> None:
+def test_a_record_cannot_be_changed() -> None:
     """A record cannot be changed after the fact."""
     with pytest.raises(FrozenInstanceError):
         access().value = 4  # type: ignore[misc]
@@ -30,7 +30,7 @@ def test_nothing_to_decode(silent: object) -> None:
 
 
 def test_describe_is_not_compared() -> None:
-    """Accesses are equal whoever explains them."""
+    """Accesses are equal whatever explains them."""
     assert access(describe=lambda *_: "EN=1") == access()
 
 

@@ -86,7 +86,7 @@ def test_a_loop_is_what_it_says(keys: list[int], longest: int) -> None:
         assert (loop.length, loop.count, loop.turn) == (length, count, keys[end - length : end])
 
 
-def test_kind() -> None:
+def test_reads_of_a_loop_may_differ_in_value_only() -> None:
     """Reads of a loop may differ in value, writes may not; place, width, instruction and thread may not."""
     assert kind(access(0, value=1)) == kind(access(9, value=2))
     assert kind(access(0, value=1, direction=WRITE)) != kind(access(1, value=2, direction=WRITE))

@@ -75,7 +75,7 @@ def test_library_loaded_later(driver: Path) -> None:
     assert "driver_read" in symbols(addresses(driver)[0])
 
 
-def test_other_process(driver: Path) -> None:
+def test_addresses_of_another_process_resolve_in_its_map(driver: Path) -> None:
     """The addresses of another process are resolved in its own map, and still when it is gone."""
     script = (
         "import ctypes, sys; library = ctypes.CDLL(sys.argv[1]);"
@@ -93,7 +93,7 @@ def test_other_process(driver: Path) -> None:
     assert symbols(address + 1).startswith("driver_read+0x1 (libdriver.so)")
 
 
-def test_without_pyelftools(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exported_functions_have_names_without_pyelftools(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pyelftools the dynamic linker names exported functions, and static ones have module and offset."""
     for module in ("elftools.common.exceptions", "elftools.elf.elffile"):
         monkeypatch.setitem(sys.modules, module, None)
@@ -106,7 +106,7 @@ def test_without_pyelftools(driver: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "driver_read" not in symbols(inner)
 
 
-def test_stripped_module(driver: Path, tmp_path: Path) -> None:
+def test_a_stripped_module_has_exported_functions_only(driver: Path, tmp_path: Path) -> None:
     """A stripped module has its exported functions and no lines."""
     strip = which("strip")
     need(strip, "strip (apt-get install binutils)")
@@ -156,7 +156,7 @@ def test_location_in_words() -> None:
     assert str(Location("lib.so", 0x10, "f", 4, "f.c:3")) == "f+0x4 (lib.so) f.c:3"
 
 
-def test_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_map_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process whose map may not be read is an error of its own, not a nameless trace."""
 
     def refused(*arguments: object) -> None:

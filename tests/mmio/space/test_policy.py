@@ -48,7 +48,7 @@ def test_narrower_than_everything_is_refused(too_wide: str) -> None:
     assert policy.pieces(0, 1) == "narrower than every width the mapping takes (4, 8)"
 
 
-def test_unaligned_split() -> None:
+def test_an_unaligned_access_splits_into_aligned_ones() -> None:
     """An unaligned access becomes the largest aligned ones, in address order."""
     flags = SPLIT | UNALIGNED
     assert Policy(unaligned="split").pieces(3, 4) == ((0, 1, flags), (1, 2, flags), (3, 1, flags))
@@ -60,7 +60,7 @@ def test_unaligned_split_without_a_width_that_fits() -> None:
     assert Policy({4}, unaligned="split").pieces(2, 4) == "cannot be split into the widths the mapping takes (4)"
 
 
-def test_unaligned_error() -> None:
+def test_a_refused_unaligned_access_says_the_alignment() -> None:
     """Refused, it says which alignment is demanded; a byte is always aligned."""
     policy = Policy(unaligned="error")
     assert policy.pieces(2, 4) == "not aligned to 4 bytes, which the mapping demands"
@@ -75,7 +75,7 @@ def test_alignment_is_asked_of_the_pieces() -> None:
 
 
 def test_a_border_leaves_odd_widths_and_they_are_cut() -> None:
-    """Three bytes before a border are two accesses even where too wide ones are refused: nobody asked for three."""
+    """Three bytes before a border are two accesses even where too wide ones are refused: three were not asked for."""
     assert Policy(too_wide="error").pieces(1, 3, at_border=True) == ((0, 2, SPLIT), (2, 1, SPLIT))
 
 

@@ -127,7 +127,7 @@ def test_limits_are_the_last_plain_addresses() -> None:
 
 
 def test_a_replaced_segment_is_plain_nowhere() -> None:
-    """Whoever kept a segment looks again once the map has changed there, and only there."""
+    """A caller that kept a segment looks again once the map has changed there, and only there."""
     region = _region(0x80, 0x10)
     ranges = _map(_region(0, 0x10), _region(0x20, 0x10), region)
     far, near = ranges.find(0), ranges.find(0x80)

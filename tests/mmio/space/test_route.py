@@ -114,7 +114,7 @@ def test_policies_do_not_outlive_a_cached_hit() -> None:
 
 
 def test_unmapped_raises_by_default() -> None:
-    """Reads, writes and updates of nothing are errors, and so are ports that nobody answers."""
+    """Reads, writes and updates of nothing are errors, and so are ports that no device answers."""
     space = AddressSpace()
     for access in (
         lambda: space.read(0x10, 4),
@@ -129,7 +129,7 @@ def test_unmapped_raises_by_default() -> None:
 
 @pytest.mark.parametrize(("unmapped", "answer"), [("ones", 0xFFFFFFFF), ("zeros", 0)])
 def test_unmapped_answers_when_asked_to(unmapped: str, answer: int) -> None:
-    """Like an open bus, or a bridge that answers zeros; the record has no region and says it was nobody."""
+    """Like an open bus, or a bridge that answers zeros; the record has no region and says that no device answered."""
     log = Log()
     space = AddressSpace(log, unmapped=unmapped)  # type: ignore[arg-type]
     assert space.read(0x10, 4) == answer

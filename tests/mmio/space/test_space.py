@@ -176,7 +176,7 @@ def test_a_background_answers_where_nothing_is_mapped() -> None:
 
 
 def test_a_background_has_ports_too() -> None:
-    """Its port half answers at the ports nobody has taken."""
+    """Its port half answers at the ports that are not taken."""
 
     class Machine(Ram):
         def port_read(self, port: int, width: int) -> int:

@@ -20,7 +20,7 @@ def kinds(mine: str, other: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_hunks() -> None:
+def test_a_hunk_is_what_only_one_trace_has() -> None:
     """A difference is what only one trace has, or what stands in different forms at the same place."""
     assert kinds("abcdef", "abXdefg") == [
         ("equal", "ab", "ab"),
@@ -32,7 +32,7 @@ def test_hunks() -> None:
     assert kinds("", "") == []
 
 
-def test_same() -> None:
+def test_traces_with_equal_accesses_are_the_same() -> None:
     """Traces are the same when every access has its like."""
     assert trace("abc").diff(trace("abc")).same
     assert trace("").diff(trace("")).same
@@ -45,7 +45,7 @@ def test_what_does_not_count() -> None:
     assert trace("abc").diff(moved).same
 
 
-def test_what_counts() -> None:
+def test_each_attribute_makes_a_difference() -> None:
     """Direction, space, region, offset, width, value, and the old value of an atomic make a difference."""
     base = access(direction=READ_WRITE, old=1)
     for change in (
@@ -67,7 +67,7 @@ def test_unmapped_places_are_addresses() -> None:
     assert not trace("a", **nowhere).diff(trace("a", **nowhere, address=0x5000)).same
 
 
-def test_report() -> None:
+def test_the_report_shows_differences_with_their_context() -> None:
     """The report counts, shows each difference with three accesses around it, and says how many it leaves out."""
     mine, other = trace("aaaaaaaaaabcccccccc", instruction=MOV), trace("aaaaaaaaaaXYcccccccc", instruction=MOV)
     lines = str(mine.diff(other)).splitlines()

@@ -81,7 +81,7 @@ def test_diff_hides_what_is_as_expected() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "R CTRL", "X4 CTRL", "R0 CTRL", "R4 CTRL=", "R4 CTRL=zz", "R4"])
-def test_bad_lines(line: str) -> None:
+def test_a_bad_line_is_an_error_that_shows_it(line: str) -> None:
     """A line that is no access is an error that shows it, not a failed expectation."""
     with pytest.raises(ValueError, match=r"expected an access such as .* got") as caught:
         assert_accesses([], [line])

@@ -32,7 +32,7 @@ def test_accesses_are_numbered_through() -> None:
     assert [record.time for record in kept] == sorted(record.time for record in kept)
 
 
-def test_begins_once() -> None:
+def test_several_traces_begin_the_file_once() -> None:
     """However many traces there are, the file begins once, and first."""
     kept = Kept()
     gathered = Gathered(kept)

@@ -21,7 +21,7 @@ def test_gives_back_what_it_takes(made: list[Access]) -> None:
     assert [packed[n] for n in reversed(range(len(made)))] == made[::-1]
 
 
-def test_meaning_stays() -> None:
+def test_descriptions_and_places_of_fields_come_back() -> None:
     """What a device said of a value, and where its fields are, comes back too."""
     packed = Packed()
     packed.append(access(describe=lambda offset, width, value: f"EN={value}", layout=(("EN", 1, 0),)))

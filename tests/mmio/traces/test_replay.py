@@ -103,7 +103,7 @@ def test_a_description_is_of_its_value(tmp_path: Path) -> None:
 
 
 def test_registers_that_took_turns_share_their_name() -> None:
-    """Nobody says which of them an access to the replay is about, and what its value means."""
+    """The caller does not say which of them an access to the replay is about, and what its value means."""
 
     def describe(offset: int, width: int, value: int) -> str:
         return "X=1"
@@ -154,7 +154,7 @@ def test_compared_with_the_recording() -> None:
         ([access(region="a"), access(region=None, offset=None)], "None, a"),
     ],
 )
-def test_one_region(accesses: list[object], got: str) -> None:
+def test_a_replay_of_several_regions_is_refused(accesses: list[object], got: str) -> None:
     """A replay is made of the accesses of exactly one region."""
     with pytest.raises(ValueError, match=f"got {got}; choose one with"):
         Replay(accesses)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ ALL = {"status": STATUS, "element": ELEMENT, "cmos": CMOS, "nowhere": NOWHERE}
         ("port 0x70..0x71", ""),
     ],
 )
-def test_place(place: str, touched: str) -> None:
+def test_a_place_has_every_access_that_touches_it(place: str, touched: str) -> None:
     """A place goes by its names, its offsets or its addresses, and has every access that touches one byte of it."""
     assert " ".join(name for name, each in ALL.items() if PlacePattern.parse(place).has(each)) == touched
 
@@ -79,14 +79,14 @@ def test_place_across_registers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "+", "+x", "port x", "0x", "0xfe..", "5..4", "5+0", "uart+0x10..0x10"])
-def test_no_place(text: str) -> None:
+def test_a_malformed_place_is_an_error_with_an_example(text: str) -> None:
     """What is no place is an error that shows what one looks like."""
     with pytest.raises(ValueError, match=r"expected a (place such as 'uart'|number such as 0x10|range that ends)"):
         PlacePattern.parse(text)
 
 
 @given(st.integers(0, 1 << 64), st.integers(1, 1 << 20))
-def test_span(first: int, length: int) -> None:
+def test_a_range_has_an_end_or_a_length(first: int, length: int) -> None:
     """A range is written by its end or by its length, in any base, and a number is a range of one."""
     numbers = range(first, first + length)
     assert span(f"{first:#x}..{first + length:#x}") == numbers
@@ -98,13 +98,13 @@ def test_span(first: int, length: int) -> None:
     ("text", "ns"),
     [("12.000345", 12_000_345_000), ("1s", 10**9), ("2.5ms", 2_500_000), ("5us", 5000), ("5µs", 5000), ("7ns", 7)],
 )
-def test_time(text: str, ns: int) -> None:
+def test_a_time_without_a_unit_is_in_seconds(text: str, ns: int) -> None:
     """A time is in seconds unless it says otherwise."""
     assert nanoseconds(text) == ns
 
 
 @pytest.mark.parametrize("text", ["", "5 ms", "-1", "1e9", "1.", "soon"])
-def test_no_time(text: str) -> None:
+def test_a_malformed_time_is_an_error_with_an_example(text: str) -> None:
     """What is no time is an error that shows what one looks like."""
     with pytest.raises(ValueError, match=r"expected a time such as 12\.000345 \(seconds\), 20ms"):
         nanoseconds(text)
@@ -136,7 +136,7 @@ def test_no_time(text: str) -> None:
         ({"only": ["timer"], "width": ["8"]}, False),
     ],
 )
-def test_words(words: dict[str, list[str]], wanted: bool) -> None:
+def test_alternatives_of_one_thing_pass_and_all_things_must(words: dict[str, list[str]], wanted: bool) -> None:
     """Several texts for one thing are alternatives, and different things must all hold."""
     selection = Selection.parse(**words)  # type: ignore[arg-type]
     assert selection.matches(access(1)) is wanted
@@ -146,7 +146,7 @@ def test_words(words: dict[str, list[str]], wanted: bool) -> None:
     "words",
     [{"only": ["0x"]}, {"width": ["wide"]}, {"value": ["3..2"]}, {"ip": ["0x40zz"]}, {"thread": [""]}, {"since": "x"}],
 )
-def test_wrong_words(words: dict[str, list[str]]) -> None:
+def test_a_word_without_meaning_is_an_error(words: dict[str, list[str]]) -> None:
     """Words that mean nothing are an error."""
     with pytest.raises(ValueError, match="expected a"):
         Selection.parse(**words)  # type: ignore[arg-type]
@@ -175,14 +175,14 @@ def test_code_is_looked_up_once() -> None:
 
 
 @given(accesses())
-def test_directions(each: object) -> None:
+def test_an_atomic_is_read_and_write(each: object) -> None:
     """Reads and writes are all there is, and what is both is an atomic."""
     reads, writes = (Selection(direction=direction).matches(each) for direction in (READ, WRITE))  # type: ignore[arg-type]
     assert reads or writes
     assert Selection(direction=READ_WRITE).matches(each) == (reads and writes)  # type: ignore[arg-type]
 
 
-def test_selected_sink() -> None:
+def test_a_sink_behind_a_selection_gets_what_is_wanted() -> None:
     """A sink behind a selection gets the accesses that are wanted, and every event."""
 
     class List(list[Record]):

@@ -72,6 +72,6 @@ def test_trace_counts_its_records_in_groups(keep: int | None) -> None:
     assert sum(row.reads + row.writes for row in trace.summary()) == sum(a.reads + a.writes for a in trace)
 
 
-def test_empty_summary() -> None:
+def test_an_empty_summary_says_so() -> None:
     """A summary of nothing says so."""
     assert str(Summary([])) == "no accesses"

@@ -40,14 +40,14 @@ def test_a_read_changes_nothing() -> None:
 
 
 def test_where_it_was() -> None:
-    """The instruction pointer resolves to a function and a line, if somebody knows them."""
+    """The instruction pointer resolves to a function and a line, if these are known."""
     assert (_hit().function, _hit().line) == ("work", "work.c:8")
     for unknown in (_hit(ip=0x77), _hit(symbols=None)):
         assert (unknown.location, unknown.function, unknown.line) == (None, "", "")
 
 
 def test_hits_are_values() -> None:
-    """Two hits are equal when they say the same, whoever knows the names."""
+    """Two hits are equal when they say the same, whatever knows the names."""
     assert _hit() == _hit(symbols=None)
     assert _hit() != _hit(new=b"\6\0")
     assert len({_hit(), _hit()}) == 1

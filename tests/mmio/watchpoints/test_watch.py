@@ -87,7 +87,7 @@ def test_the_device_sees_what_it_would_see_without() -> None:
         for at in range(0x20, 0x28):
             space.write(at, 8, at)
             space.update(at, 4, lambda old: old ^ 1)
-        return card.seen, (values, [record[:5] + record[8:10] for record in log])
+        return card.seen, (values, [(*brief, record.offset) for brief, record in zip(log.brief, log, strict=True)])
 
     assert run(False) == run(True)
 
@@ -107,7 +107,7 @@ def test_change_of_a_device_is_against_what_was_seen_last() -> None:
     card = space.memory.find(0x20).region.device
     assert isinstance(card, Spy)
     with space.watch(0x20, 4, "change") as hits:
-        space.write(0x20, 4, 1)  # nobody knows what was there
+        space.write(0x20, 4, 1)  # what was there is not known
         space.write(0x20, 4, 1)
         space.read(0x20, 4)
         card.data[0] = 7  # on its own account
@@ -257,7 +257,7 @@ def test_a_callback_waits_for_nobody() -> None:
     assert space.read(0x10, 4) == 2
 
 
-def test_ports() -> None:
+def test_a_watched_port_reports_hits() -> None:
     """A port is watched like memory."""
     space = AddressSpace(unmapped="ones")
     space.map_ports(0x70, 2, Spy())
@@ -282,7 +282,7 @@ def test_a_register_has_its_name() -> None:
 
 
 def test_block_moves_are_seen() -> None:
-    """REP STOS over plain memory goes in one piece, but not where somebody watches."""
+    """REP STOS over plain memory goes in one piece, but not where it is watched."""
     space = AddressSpace()
     space.ram(0, 0x100)
     with space.watch(0x13, 2) as hits:
@@ -325,7 +325,9 @@ def test_a_device_that_is_mapped_later_is_watched_too() -> None:
         ({"start": 1 << 64}, MappingError, "0x10000000000000000..0x10000000000000001 cannot be watched"),
     ],
 )
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_a_bad_argument_is_refused_and_leaves_nothing_behind(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
     """They are refused at once, in words, and leave nothing behind."""
     space = AddressSpace()
     with pytest.raises(error) as caught:

@@ -17,7 +17,7 @@ COMMANDS: Final = (
         "mmio.commands.decoding",
         '.partition(";")[0]',
         "",
-        "commands/test_decoding.py::test_standard_input",
+        "commands/test_decoding.py::test_a_dash_reads_standard_input",
     ),
     MmioMutant(
         "what a folded loop held back is lost at its end",
@@ -75,7 +75,7 @@ COMMANDS: Final = (
         "mmio.commands.traces",
         "return 0 if diff.same else 1",
         "return 0",
-        "commands/test_traces.py::test_diff_status",
+        "commands/test_traces.py::test_diff_ends_with_0_1_or_2",
     ),
     MmioMutant(
         "pagetrap's own core file takes the place of the program's",
@@ -110,7 +110,7 @@ COMMANDS: Final = (
         "mmio.commands.where",
         'size = _number("last port", rest, at) - start + 1',
         'size = _number("last port", rest, at) - start',
-        "commands/test_where.py::test_ports",
+        "commands/test_where.py::test_ports_takes_a_first_and_a_last_or_a_count",
     ),
     MmioMutant(
         "ports may go one past the last",

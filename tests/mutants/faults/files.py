@@ -17,7 +17,7 @@ FILES: Final = (
         "mmio.formats.jsonlines",
         "    if spot.flags:\n",
         "    if spot.flags > 64:\n",
-        "formats/test_jsonlines.py::test_schema",
+        "formats/test_jsonlines.py::test_the_file_has_the_keys_that_its_page_promises",
     ),
     MmioMutant(
         "lines that are there twice are taken",
@@ -52,7 +52,8 @@ FILES: Final = (
         "mmio.formats.perfetto",
         "{time / 1000!r}",
         "{time!r}",
-        "formats/test_perfetto.py::test_details formats/test_perfetto.py::test_register_is_a_track",
+        "formats/test_perfetto.py::test_an_instant_has_what_the_record_holds "
+        "formats/test_perfetto.py::test_register_is_a_track",
     ),
     MmioMutant(
         "a poll that reads the same again has no event in VCD",

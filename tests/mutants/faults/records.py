@@ -17,7 +17,7 @@ RECORDS: Final = (
         "mmio.records.loops",
         "written = access.value if access.writes else None",
         "written = None",
-        "records/test_loops.py::test_kind",
+        "records/test_loops.py::test_reads_of_a_loop_may_differ_in_value_only",
     ),
     MmioMutant(
         "elements of a block are numbered from the last",
@@ -31,7 +31,7 @@ RECORDS: Final = (
         "mmio.traces.diff",
         "access.width, access.value, access.old",
         "access.width, access.old",
-        "traces/test_diff.py::test_what_counts",
+        "traces/test_diff.py::test_each_attribute_makes_a_difference",
     ),
     MmioMutant(
         "an expected access of another width matches",
@@ -66,7 +66,7 @@ RECORDS: Final = (
         "mmio.traces.selection",
         "access.direction & self.direction == self.direction",
         "access.direction == self.direction",
-        "traces/test_selection.py::test_directions",
+        "traces/test_selection.py::test_an_atomic_is_read_and_write",
     ),
     MmioMutant(
         "the summary's last value is the first",

@@ -222,7 +222,7 @@ def test_what_has_no_word_is_noted(tmp_path: Path, inside: str, expected: str) -
 
 
 def test_user_defined_properties_are_noted(tmp_path: Path) -> None:
-    """Somebody's tool knows them, a Device does not."""
+    """The user's tools know them, a Device does not."""
     path = write(
         tmp_path,
         "property mine { component = reg; type = string; };\n"

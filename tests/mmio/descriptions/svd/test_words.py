@@ -25,7 +25,7 @@ def test_every_element_of_a_peripheral_is_known() -> None:
 
 
 def test_numbers_are_the_schema_s() -> None:
-    """Every element whose type is a number is checked and rewritten, but for constraints, which nobody reads."""
+    """Every element whose type is a number is checked and rewritten, but for constraints, which are not read."""
     typed = {each.get("name") for each in SCHEMA.iter(f"{XS}element") if each.get("type") == "scaledNonNegativeInteger"}
     assert typed & KNOWN == NUMBERS | {"minimum", "maximum"}
 

@@ -57,7 +57,7 @@ def test_what_a_device_does_not_do_is_noted_and_warned_of() -> None:
         "reset: name: is the attribute reset_; reset is taken",
     ]
     assert str(warning.message) == "\n  ".join(
-        [f"{DMA}: dma does not do all its description says:", *notes(dma)],
+        [f"{DMA}: dma is not all its description says (3 notes):", *notes(dma)],
     )
 
 

@@ -277,7 +277,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inside", "expected"),
     [
-        ("reg { regwidth = 1024; field {} F[7:0] = 0; } A @ 0;", "card.A: width 128, expected one of "),
+        (
+            "reg { regwidth = 1024; field {} F[7:0] = 0; } A @ 0;",
+            "card.A: its regwidth is 1024 bits, expected at most 512",
+        ),
         ("external mem { memwidth = 12; mementries = 2; } M @ 0;", "card.M: memwidth is 12 bits, expected whole bytes"),
         (
             "external mem { memwidth = 8; mementries = 70000; } M @ 0;",

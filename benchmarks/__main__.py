@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import asdict
 
 from benchmarks import (
+    descriptions,
     distinct,
     engines,
     flashrom,
@@ -30,7 +31,21 @@ from benchmarks.chart import draw
 from benchmarks.measure import Timing, table
 from benchmarks.readme import refreshed
 
-PARTS = (step, distinct, inprocess, ptrace, tracebit, engines, flashrom, workload, watch, record, stream, imports)
+PARTS = (
+    step,
+    distinct,
+    inprocess,
+    ptrace,
+    tracebit,
+    engines,
+    flashrom,
+    workload,
+    watch,
+    record,
+    stream,
+    imports,
+    descriptions,
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 README = RESULTS.parents[1] / "README.md"
 PICTURE = RESULTS.with_suffix(".svg")

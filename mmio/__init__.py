@@ -7,7 +7,7 @@ from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
-    from mmio.descriptions import DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
+    from mmio.descriptions import DescriptionError, DescriptionWarning, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
     from mmio.errors import (
         AccessError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
-    from mmio.records.symbols import Symbols
+    from mmio.records.symbols import Symbols, SymbolsWarning
     from mmio.space.initiator import Initiator
     from mmio.space.policy import Policy
     from mmio.space.region import DeviceLike, Region
@@ -65,7 +65,9 @@ __all__ = [
     "Replay",
     "Spaced",
     "Summary",
+    "SvdFile",
     "Symbols",
+    "SymbolsWarning",
     "Trace",
     "TraceDiff",
     "TraceFileError",

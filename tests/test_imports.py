@@ -37,7 +37,7 @@ ROOMS = (
 )
 
 RUNTIME = {"attr", "attrs", "iced_x86"}
-EXTRAS = {"cmsis_svd", "elftools", "lxml", "matplotlib", "pyarrow", "rich", "systemrdl"}
+EXTRAS = {"lxml", "matplotlib", "pyarrow", "rich", "systemrdl"}
 UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
 CODE_BUILTINS = {"__import__", "compile", "eval", "exec"}
 

@@ -88,7 +88,11 @@ def add(commands: Commands) -> None:
 
 
 def _open(path: str, options: argparse.Namespace) -> LineReader:
-    return open_trace(path, on_error=complain if options.skip else "raise")
+    try:
+        return open_trace(path, on_error=complain if options.skip else "raise")
+    except FileNotFoundError as error:
+        hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path} --map GLOB -- PROGRAM"
+        raise FileNotFoundError(error.errno, hint, error.filename) from None
 
 
 def _loaded(path: str, options: argparse.Namespace) -> TraceView:

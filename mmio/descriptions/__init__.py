@@ -3,6 +3,6 @@
 from mmio.descriptions.errors import DescriptionError, DescriptionWarning
 from mmio.descriptions.rdl import from_rdl, to_rdl
 from mmio.descriptions.report import Note
-from mmio.descriptions.svd import from_svd
+from mmio.descriptions.svd import SvdFile, from_svd
 
-__all__ = ["DescriptionError", "DescriptionWarning", "Note", "from_rdl", "from_svd", "to_rdl"]
+__all__ = ["DescriptionError", "DescriptionWarning", "Note", "SvdFile", "from_rdl", "from_svd", "to_rdl"]

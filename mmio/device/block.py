@@ -2,8 +2,6 @@
 
 from typing import ClassVar, Protocol, TypeVar
 
-from attrs import evolve
-
 from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.member import Member
 from mmio.errors import DefinitionError
@@ -48,11 +46,14 @@ class Block(Member[D]):
             # The outer device would call the inner one's registers and pass its methods by.
             raise DefinitionError(f"{where}: {self.device.__name__} answers by itself; map it as a device of its own")
         return [
-            evolve(
-                place,
-                offset=self.offset + place.offset,
-                name=f"{self.name}.{place.name}",
-                when=place.when and place.when.within(self.name),
+            RegisterPlace(  # attrs.evolve would take most of the time of making a class
+                self.offset + place.offset,
+                place.width,
+                f"{self.name}.{place.name}",
+                place.fields,
+                place.when and place.when.within(self.name),
+                place.readable,
+                place.writable,
             )
             for place in self.device.layout.places
         ]

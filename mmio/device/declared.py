@@ -78,9 +78,12 @@ class Declared(Member[T]):
         reset = self.reset_value
         groups: list[tuple[str, Bits]] = []
         for index, field in enumerate(self.fields):
-            self._check_place(where, field, self.fields[:index])
-            groups.append((f"{where}: field {field.name!r}: ", self._bits(field)))
-            covered |= field.mask
+            self._check_place(where, field)
+            own = self._bits(field)
+            if own.mask & covered or len(self.fields_by_name) < len(self.fields):
+                self._check_alone(where, field, self.fields[:index])
+            groups.append((f"{where}: field {field.name!r}: ", own))
+            covered |= own.mask
             if field.reset is not None:
                 if not 0 <= field.reset < 1 << field.width:
                     raise DefinitionError(
@@ -95,12 +98,12 @@ class Declared(Member[T]):
         mask = (1 << 8 * self.width) - 1
         if not 0 <= reset <= mask:
             raise DefinitionError(f"{where}: reset {reset:#x} does not fit in {self.width} bytes")
-        own = Bits(mask & ~covered, self.access, self.on_read, self.on_write, False)
-        for label, bits in [(f"{where}: ", own), *groups]:
+        rest = Bits(mask & ~covered, self.access, self.on_read, self.on_write, False)
+        for label, bits in [(f"{where}: ", rest), *groups]:
             if problem := bits.problem():
                 raise DefinitionError(label + problem)
         self.reset_value = reset
-        self.effects = Effects.of([bits for _, bits in groups] + [own] * bool(own.mask))
+        self.effects = Effects.of([bits for _, bits in groups] + [rest] * bool(rest.mask))
 
     def _bits(self, field: Field) -> Bits:
         """Return the effects of accesses on a field: its own, else the register's as far as its access type allows."""
@@ -109,7 +112,7 @@ class Declared(Member[T]):
         on_write = field.on_write or (self.on_write if "w" in access else None)
         return Bits(field.mask, access, on_read, on_write, field.singlepulse)
 
-    def _check_place(self, where: str, field: Field, before: Sequence[Field]) -> None:
+    def _check_place(self, where: str, field: Field) -> None:
         what = f"{where}: field {field.name!r} (bits {field.place})"
         if not 0 <= field.lsb <= field.msb:
             raise DefinitionError(f"{what}: expected the most significant bit first, from 0 up")
@@ -123,6 +126,9 @@ class Declared(Member[T]):
             raise DefinitionError(f"{what} is outside the register, which has bits {8 * self.width - 1}:0")
         if field.name in TAKEN or field.name.startswith("_") or not field.name:
             raise DefinitionError(f"{what}: a field cannot have this name; registers have an attribute like it")
+
+    def _check_alone(self, where: str, field: Field, before: Sequence[Field]) -> None:
+        what = f"{where}: field {field.name!r} (bits {field.place})"
         for other in before:
             if other.name == field.name:
                 raise DefinitionError(f"{what}: the name is taken by bits {other.place}")

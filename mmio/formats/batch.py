@@ -57,7 +57,7 @@ class Batch:
 
     def add(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
         """Append an access."""
-        words = spot.decoded(value)
+        words = _unicode(spot.decoded(value))
         if spot.width > MAX_NUMBER or old is not None:
             value = self._put_aside(spot.width, value, old)
         self._sequences.append(sequence)
@@ -126,10 +126,10 @@ def _cells(spot: Spot) -> dict[str, Any]:
         "space": spot.space,
         "address": spot.address,
         "width": spot.width,
-        "region": spot.region,
+        "region": None if spot.region is None else _unicode(spot.region),
         "offset": spot.offset,
-        "register": spot.register,
-        "layout": layout_text(spot.layout) or None,
+        "register": None if spot.register is None else _unicode(spot.register),
+        "layout": _unicode(layout_text(spot.layout)) or None,
         "ip": spot.ip or None,
         "flags": list(flag_names(spot.flags)),
     }
@@ -137,6 +137,11 @@ def _cells(spot: Spot) -> dict[str, Any]:
         code, bits, vendor = spot.instruction.code, spot.instruction.bits, spot.instruction.vendor
         cells |= {"code": code, "bits": bits, "text": instruction_text(code, bits, spot.ip, vendor)}
     return cells
+
+
+def _unicode(text: str) -> str:
+    """Return text without lone surrogates, which paths that are not UTF-8 have: Parquet has UTF-8 only."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _numbers(pyarrow: Any, numbers: "array[int]") -> Any:

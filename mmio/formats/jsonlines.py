@@ -29,7 +29,8 @@ MAX_WIDTH: Final = 1 << 16  # more than any instruction moves; a file must not m
 _EVENTS: Final[dict[str, type[Event]]] = {
     kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Located, Undecoded, PciDevice)
 }
-_END: Final = (1 << 64) + 1  # a region may be as long as the whole space
+_END: Final = 1 << 64
+_LENGTHS: Final = frozenset(("length",))  # a region may be as long as the whole space
 _DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()}
 _SPACES: Final[dict[str, Space]] = {"memory": "memory", "port": "port"}
 _FIELD: Final = re.compile(r"(\S+)\[(\d{1,6})(?::(\d{1,6}))?\]")
@@ -95,6 +96,8 @@ def _loaded(text: str) -> dict[str, Any]:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
         raise ValueError("not JSON of ours: nested too deeply") from None
+    except ValueError:  # of Python's limit on the digits of a number
+        raise ValueError("a number in it has more digits than any value") from None
     if not isinstance(item, dict):
         raise ValueError(f"expected an object, got {type(item).__name__}")
     return item
@@ -249,7 +252,7 @@ def _to_event(item: dict[str, Any]) -> Event:
     for attribute in fields(kind):
         name = attribute.name
         if attribute.type is int:
-            arguments[name] = _number(item, name)
+            arguments[name] = _number(item, name, end=_END + (name in _LENGTHS))
         elif attribute.type is bytes:
             arguments[name] = bytes.fromhex(str(item.get(name)))
         elif attribute.type is str:

@@ -37,6 +37,7 @@ _PAGE: Final = 0x1000
 _NEVER: Final = "0.000000"
 _MICROSECOND: Final = 1000
 _LOST: Final = re.compile(r"Lost (\d{1,18}) events\.")
+_DRIVER: Final = re.compile("[!-~]{0,64}")
 _TIME: Final = re.compile(r"(\d{1,12})\.(\d{6})")
 # demmio takes what is beyond the 1023rd byte of a line for a line of its own.
 _LONGEST: Final = 1023
@@ -164,6 +165,10 @@ def _ours(record: Record) -> str:
 
 
 def _pci_line(device: PciDevice) -> str:
+    """Return the line of a device, or a mark when the line could not be read back: a driver's name is any text."""
+    small = max(device.bus, device.devfn) < 1 << 8 and max(device.vendor, device.device) < 1 << 16
+    if not (small and len(device.resources) == len(device.sizes) == 7 and _DRIVER.fullmatch(device.driver)):
+        return _ours(device)
     place = f"{device.bus:02x}{device.devfn:02x} {device.vendor:04x}{device.device:04x} {device.irq:x}"
     numbers = " ".join(f"{number:x}" for number in (*device.resources, *device.sizes))
     return f"PCIDEV {place} {numbers} {device.driver}\n"

@@ -70,8 +70,10 @@ def move_pages(old: int, old_length: int, new: int, length: int, flags: int = 0)
     """Move a mapping to another address, in place of what is there; no thread sees a moment in between (mremap(2)).
 
     Args:
-        old, old_length: where it is, whole pages.
-        new, length: where it goes, and the length it has there.
+        old: its address.
+        old_length: its bytes, whole pages.
+        new: the address it gets.
+        length: the bytes it has there.
         flags: MREMAP_DONTUNMAP or 0.
 
     Raises:

@@ -1,23 +1,34 @@
 """Names for instruction pointers: module, function, and source line where the module says.
 
-`/proc/PID/maps` tells which file an address comes from. Its symbols are read from the file itself with
-pyelftools, so that static functions have names too and another process is no different. Without pyelftools the
-dynamic linker is asked, which knows the exported functions of this process. Files are read once, when an
-address in them first turns up.
+`/proc/PID/maps` tells which file an address comes from. Its symbols are read from the file itself, so that static
+functions have names too and another process is no different. What the file does not name the dynamic linker may,
+which knows the exported functions of this process. Files are read once, when an address in them first turns up.
+
+A name is never in the way of an access: a damaged file costs its names, or its lines, and one `SymbolsWarning`.
 """
 
 import ctypes
+import os
+import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
-from operator import itemgetter
 from os.path import basename
-from typing import Any, Final, NamedTuple
+from stat import S_ISREG
+from typing import Final, NamedTuple
 
-from attrs import frozen
+from attrs import field, frozen
+
+from mmio.records.elf import ElfFile, Functions, Malformed, Segment
+from mmio.records.lines import Lines, no_lines, read_lines
 
 # Reading line numbers takes about a second for each MiB of them, so only small modules (drivers are) get lines.
 MAX_LINES: Final = 1 << 20
+MAX_STRINGS: Final = 1 << 24  # bytes of names of source files; .debug_str has other names too
+
+
+class SymbolsWarning(UserWarning):
+    """A file that code runs from is damaged: its instructions have no names, or no source lines."""
 
 
 @frozen(slots=True)
@@ -119,85 +130,71 @@ def _mappings(text: str) -> Iterator[_Mapping]:
 
 @frozen(slots=True)
 class _Module:
-    """Symbols of one file: segments as (file offset, length, address), symbols and lines by address."""
+    """Symbols of one file."""
 
-    segments: tuple[tuple[int, int, int], ...] = ()
-    symbols: tuple[tuple[int, int, str], ...] = ()  # address, size, name
-    lines: tuple[tuple[int, str], ...] = ()  # address from which on (the last of equal ones holds), "" for none
+    segments: tuple[Segment, ...] = ()
+    functions: Functions = field(factory=Functions)
+    lines: Lines = field(factory=no_lines)
 
     @classmethod
     def read(cls, path: str) -> "_Module":
         """Read a file's symbols; nothing is known of one that cannot be read or is no ELF file."""
         try:
-            from elftools.common.exceptions import DWARFError, ELFError
-            from elftools.construct import ConstructError
-            from elftools.elf.elffile import ELFFile
-        except ImportError:
+            # A device or a pipe at the path of the program could keep the reader waiting.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (OSError, ValueError):
             return cls()
         try:
-            with open(path, "rb") as stream:
-                elf = ELFFile(stream)
-                segments = [
-                    (s["p_offset"], s["p_filesz"], s["p_vaddr"])
-                    for s in elf.iter_segments()
-                    if s["p_type"] == "PT_LOAD"
-                ]
-                return cls(
-                    tuple(segments), tuple(sorted(_functions(elf))), tuple(sorted(_lines(elf), key=itemgetter(0)))
-                )
-        except (OSError, ELFError, DWARFError, ConstructError):
+            if not S_ISREG(os.fstat(descriptor).st_mode) or os.pread(descriptor, 4, 0) != b"\x7fELF":
+                return cls()
+            return cls._of(ElfFile(descriptor), path)
+        except OSError:
             return cls()
+        except (Malformed, MemoryError) as error:
+            _warn(f"{path}: damaged, so its instructions have no names: {error}")
+            return cls()
+        finally:
+            os.close(descriptor)
+
+    @classmethod
+    def _of(cls, elf: ElfFile, path: str) -> "_Module":
+        segments, functions = tuple(elf.segments()), elf.functions()
+        try:
+            section = elf.data(".debug_line", MAX_LINES)
+            if section is None:
+                return cls(segments, functions)
+            strings = [elf.data(name, MAX_STRINGS) or b"" for name in (".debug_line_str", ".debug_str")]
+            return cls(segments, functions, read_lines(section, *strings))
+        except (Malformed, MemoryError) as error:
+            _warn(f"{path}: damaged, so its instructions have no source lines: {error}")
+            return cls(segments, functions)
 
     def address(self, offset: int) -> int:
         """Return the address the file itself gives to what is at this file offset."""
-        for start, length, address in self.segments:
-            if start <= offset < start + length:
-                return offset - start + address
+        for segment in self.segments:
+            if segment.offset <= offset < segment.offset + segment.length:
+                return offset - segment.offset + segment.address
         return offset
 
     def symbol(self, address: int) -> tuple[str, int]:
         """Return the function around an address and the bytes into it, ("", 0) when there is none."""
-        index = bisect_right(self.symbols, address, key=lambda symbol: symbol[0]) - 1
+        places = self.functions.places
+        index = bisect_right(places, address, key=lambda place: place[0]) - 1
         if index >= 0:
-            start, size, name = self.symbols[index]
+            start, size, name = places[index]
             if address < start + (size or address + 1):  # assembly functions often have no size
-                return name, address - start
+                return self.functions.name(name), address - start
         return "", 0
 
     def line(self, address: int) -> str:
         """Return "file:line" of an address, "" when it is not known."""
-        index = bisect_right(self.lines, address, key=lambda line: line[0]) - 1
-        return self.lines[index][1] if index >= 0 else ""
+        return self.lines.at(address)
 
 
-def _functions(elf: Any) -> Iterator[tuple[int, int, str]]:
-    """Iterate over the functions of an ELF file; the full table if it was not stripped."""
-    table = elf.get_section_by_name(".symtab") or elf.get_section_by_name(".dynsym")
-    for symbol in table.iter_symbols() if table is not None else ():
-        if symbol["st_info"]["type"] in ("STT_FUNC", "STT_GNU_IFUNC") and symbol["st_shndx"] != "SHN_UNDEF":
-            yield symbol["st_value"], symbol["st_size"], symbol.name
-
-
-def _lines(elf: Any) -> Iterator[tuple[int, str]]:
-    """Iterate over (address, "file:line") where a line's code begins, and (address, "") where code ends."""
-    section = elf.get_section_by_name(".debug_line")
-    if section is None or section.data_size > MAX_LINES or not elf.has_dwarf_info():
-        return
-    dwarf = elf.get_dwarf_info()
-    for unit in dwarf.iter_CUs():
-        program = dwarf.line_program_for_CU(unit)
-        if program is None:
-            continue
-        # Files are counted from 1 up to DWARF 4 and from 0 in DWARF 5.
-        first = 0 if program["version"] >= 5 else 1
-        files = [entry.name.decode(errors="replace") for entry in program["file_entry"]]
-        for entry in program.get_entries():
-            state = entry.state
-            if state is None:
-                continue
-            index = state.file - first
-            known = not state.end_sequence and 0 <= index < len(files)
-            yield state.address, f"{basename(files[index])}:{state.line}" if known else ""
+def _warn(text: str) -> None:
+    # Where warnings are errors (python -W error) this one would end the trace of a program in the middle.
+    with suppress(SymbolsWarning):
+        warnings.warn(text, SymbolsWarning, stacklevel=6)
 
 
 class _DlInfo(ctypes.Structure):

@@ -78,9 +78,9 @@ MISTAKES: Final = (
         ("writing Parquet needs pyarrow: pip install 'pagetrap[parquet]'",),
     ),
     Mistake(
-        "You read an SVD file without cmsis-svd.",
-        _without("cmsis_svd", 'mmio.from_svd("timer.svd", "TIMER")'),
-        ("reading SVD needs cmsis-svd: pip install 'pagetrap[svd]'",),
+        "You read an SVD file without lxml.",
+        _without("lxml", 'mmio.from_svd("timer.svd", "TIMER")'),
+        ("reading SVD needs lxml: pip install 'pagetrap[svd]'",),
     ),
     Mistake(
         "You read SystemRDL without its compiler.",
@@ -98,10 +98,10 @@ MISTAKES: Final = (
         ("drawing a heat map needs matplotlib: pip install 'pagetrap[plot]'",),
     ),
     Mistake(
-        "You print a trace without rich and pyelftools.",
-        _without("rich", 'sys.modules["elftools"] = None\nprint(mmio.open_trace("run.jsonl").load()[0].instruction)'),
+        "You print a trace without rich.",
+        _without("rich", 'print(mmio.open_trace("run.jsonl").load()[0].instruction)'),
         ("mov eax,[rdi]",),
-        remark="Nothing is missing: tables are plain, and instruction pointers have addresses in place of names.",
+        remark="Nothing is missing: tables are plain.",
     ),
     Mistake(
         "You trace in a container that does not allow it.",

@@ -20,10 +20,12 @@ from mmio.descriptions.report import Report
 from mmio.device.block import Block, block
 from mmio.device.effects import Bits
 from mmio.device.field import Field
+from mmio.space.policy import WIDTHS
 
 if TYPE_CHECKING:
     from systemrdl.node import AddressableNode, FieldNode, MemNode, Node, RegNode
 
+_WIDEST: Final = 8 * max(WIDTHS)
 _USER: Final = frozenset(("ruser", "wuser"))  # effects that the description leaves to the user
 
 
@@ -156,8 +158,9 @@ class _Reader:
         width = node.get_property("regwidth") // 8 if node.component_type_name == "reg" else 0
         doc = node.get_property("desc", default=None) or ""
         dimensions = node.array_dimensions or []
-        self.report.count(path, node.n_elements)
-        if width and len(dimensions) == 1:
+        is_array = bool(width) and len(dimensions) == 1
+        self.report.count(path, node.n_elements, 1 if is_array else node.n_elements)
+        if is_array:
             yield Shape(name, node.raw_address_offset, width, dimensions[0], node.array_stride, doc)
             return
         for each in node.unrolled():
@@ -167,6 +170,9 @@ class _Reader:
     def register(self, node: "RegNode", path: str, shapes: Sequence[Shape]) -> Iterator[Entry]:
         """Iterate over the registers one `reg` is: several when it is an array of more dimensions than one."""
         width = node.get_property("regwidth")
+        if width > _WIDEST:
+            self.report.refuse(path, f": its regwidth is {width} bits, expected at most {_WIDEST}")
+            return
         if node.is_alias:
             self.report.note(path, "alias", f"has bits of its own, not those of {node.alias_primary.inst_name}")
         reset = 0
@@ -186,22 +192,20 @@ class _Reader:
             rest = Bits(rest.mask, *own.pop())  # type: ignore[arg-type]
         else:
             named += [made for made, _ in unnamed]
-        for shape in shapes:
-            yield declare(shape, path, reset, rest, named, self.report)
+        yield from declare(shapes, path, reset, rest, named, self.report)
 
     def memory(self, node: "MemNode", path: str, shapes: Sequence[Shape]) -> Iterator[Entry]:
         """Iterate over arrays of registers, which memories are here."""
         width, count = node.get_property("memwidth"), node.get_property("mementries")
-        if width % 8:
-            self.report.refuse(path, f": memwidth is {width} bits, expected whole bytes")
+        if width % 8 or width > _WIDEST:
+            self.report.refuse(path, f": memwidth is {width} bits, expected whole bytes, and at most {_WIDEST} bits")
             return
         for child in node.registers():
             self.report.note(f"{path}.{child.inst_name}", "virtual register", "its memory's entries have no fields")
         access = node.get_property("sw").name
-        for shape in shapes:
-            self.report.count(path, count)
-            place = evolve(shape, width=width // 8, count=count, stride=width // 8)
-            yield declare(place, path, 0, Bits((1 << width) - 1, access, None, None, False), (), self.report)
+        self.report.count(path, count * len(shapes), len(shapes))
+        places = [evolve(shape, width=width // 8, count=count, stride=width // 8) for shape in shapes]
+        yield from declare(places, path, 0, Bits((1 << width) - 1, access, None, None, False), (), self.report)
 
     def _field(self, register: "RegNode", node: "FieldNode", outer: str) -> tuple[Field, int]:
         extra = self._extra(node, f"{outer}.{node.inst_name}")

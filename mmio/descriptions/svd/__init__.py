@@ -1,5 +1,5 @@
-"""CMSIS-SVD: the XML in which vendors of microcontrollers describe their peripherals. Read with cmsis-svd."""
+"""CMSIS-SVD: the XML in which vendors of microcontrollers describe their peripherals. Parsed with lxml."""
 
-from mmio.descriptions.svd.device import from_svd
+from mmio.descriptions.svd.chip import SvdFile, from_svd
 
-__all__ = ["from_svd"]
+__all__ = ["SvdFile", "from_svd"]

@@ -1,27 +1,47 @@
-"""The element names of CMSIS-SVD 1.3 that occur in a peripheral, by what becomes of them."""
+"""The element names of CMSIS-SVD 1.3 that occur in a peripheral, and a Device's words for what they say."""
 
 from typing import Final
 
-_NUMBERS: Final = """
-addressOffset addressUnitBits baseAddress bitOffset bitWidth dim dimIncrement lsb msb resetMask resetValue size
-"""
-NUMBERS: Final = frozenset(_NUMBERS.split())
+NUMBERS: Final = frozenset(
+    [
+        "addressOffset",
+        "addressUnitBits",
+        "baseAddress",
+        "bitOffset",
+        "bitWidth",
+        "dim",
+        "dimIncrement",
+        "lsb",
+        "msb",
+        "resetMask",
+        "resetValue",
+        "size",
+    ]
+)
 
-_WRITES: Final = "oneToClear oneToSet oneToToggle zeroToClear zeroToSet zeroToToggle clear set modify"
-CHOICES: Final = {
-    "access": ["read-only", "write-only", "read-write", "writeOnce", "read-writeOnce"],
-    "modifiedWriteValues": _WRITES.split(),
-    "readAction": ["clear", "set", "modify", "modifyExternal"],
-    "usage": ["read", "write", "read-write"],
-    "isDefault": ["true", "false", "1", "0"],
+ACCESS: Final = {
+    "read-write": "rw",
+    "read-only": "r",
+    "write-only": "w",
+    "read-writeOnce": "rw1",
+    "writeOnce": "w1",
+    "read": "r",  # a slip of some vendors, and without a doubt
+    "write": "w",
 }
-
-REQUIRED: Final = {
-    "peripheral": ("name",),
-    "cluster": ("name", "addressOffset"),
-    "register": ("name", "addressOffset"),
-    "field": ("name",),
+# None: reading changes something, and the format does not say what.
+ON_READ: Final = {"clear": "rclr", "set": "rset", "modify": None, "modifyExternal": None}
+ON_WRITE: Final = {
+    "oneToClear": "woclr",
+    "oneToSet": "woset",
+    "oneToToggle": "wot",
+    "zeroToClear": "wzc",
+    "zeroToSet": "wzs",
+    "zeroToToggle": "wzt",
+    "clear": "wclr",
+    "set": "wset",
+    "modify": None,  # SVD's word for a write without an effect
 }
+USAGE: Final = {"read-write": 0, "read": 1, "write": 2}  # the order in which tables of names are looked into
 
 # Said about the device, and nothing a Device does: each is noted where it stands.
 UNDONE: Final = {
@@ -31,9 +51,9 @@ UNDONE: Final = {
 
 # Prose, names for header files, and what is read elsewhere.
 _OTHERS: Final = """
-alternateCluster alternateGroup alternatePeripheral alternateRegister appendToName bitRange cluster dataType description
-dimArrayIndex dimIndex dimName displayName enumeratedValue enumeratedValues field fields groupName headerEnumName
-headerStructName interrupt maximum minimum name peripheral prependToName range register registers useEnumeratedValues
-value version writeAsRead writeConstraint
+access alternateCluster alternateGroup alternatePeripheral alternateRegister appendToName bitRange cluster dataType
+description dimArrayIndex dimIndex dimName displayName enumeratedValue enumeratedValues field fields groupName
+headerEnumName headerStructName interrupt isDefault maximum minimum modifiedWriteValues name peripheral prependToName
+range readAction register registers usage useEnumeratedValues value version writeAsRead writeConstraint
 """
-KNOWN: Final = NUMBERS | CHOICES.keys() | UNDONE.keys() | frozenset(_OTHERS.split())
+KNOWN: Final = NUMBERS | UNDONE.keys() | frozenset(_OTHERS.split())

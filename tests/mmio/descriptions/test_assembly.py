@@ -15,7 +15,8 @@ PLAIN = Bits(0xFFFF_FFFF, "rw", None, None, False)
 
 
 def entry(name: str, offset: int, report: Report, rest: Bits = PLAIN, *fields: Field) -> Entry:
-    return declare(Shape(name, offset, 4), name, 0, rest, fields, report)
+    (made,) = declare([Shape(name, offset, 4)], name, 0, rest, fields, report)
+    return made
 
 
 def build(*names: str) -> tuple[Any, Report]:

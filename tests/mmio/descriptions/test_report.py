@@ -3,7 +3,7 @@
 import pytest
 
 from mmio import DescriptionError, DescriptionWarning
-from mmio.descriptions.report import REGISTERS, Note, Report, did_you_mean
+from mmio.descriptions.report import ELEMENTS, MAX_NOTES, MEMBERS, REGISTERS, Note, Report, did_you_mean
 
 
 def test_a_note_is_kept_once() -> None:
@@ -25,7 +25,9 @@ def test_one_warning_shows_the_first_notes() -> None:
     def user() -> None:
         report.warn()
 
-    with pytest.warns(DescriptionWarning, match="^x.rdl: card does not do all its description says:\n  R0: ") as caught:
+    with pytest.warns(
+        DescriptionWarning, match="^x.rdl: card is not all its description says .13 notes.:\n  R0: "
+    ) as caught:
         user()
     assert str(caught[0].message).endswith("R9: intr: not here\n  and 3 more, all of them in the notes of the class")
     assert len(caught) == 1
@@ -37,7 +39,9 @@ def test_rare_notes_come_first_in_a_warning() -> None:
     for i in range(20):
         report.note(f"R{i}", "resetMask", "undefined")
     report.note("DR", "readAction modify", "not here")
-    with pytest.warns(DescriptionWarning, match=r"says:\n  DR: readAction modify: not here\n  R0: resetMask: "):
+    with pytest.warns(
+        DescriptionWarning, match=r"says .21 notes.:\n  DR: readAction modify: not here\n  R0: resetMask: "
+    ):
         (lambda: report.warn())()
     assert report.notes[0].name == "R0"
 
@@ -79,13 +83,48 @@ def test_one_name_may_be_left_out_as_it_is() -> None:
 
 
 def test_registers_are_counted() -> None:
-    """Up to a limit, one by one or all at once."""
+    """Up to a limit, one by one or all at once; what is no array has a lower one."""
     report = Report("x.rdl")
     report.count("A", REGISTERS - 1)
-    report.count("F", 64, counted=False)
     report.count("B", 1)
     with pytest.raises(DescriptionError, match=r"^x.rdl: C is there 1 times; a device has at most 65536 registers$"):
         report.count("C", 1)
+    report = Report("x.rdl")
+    report.count("A", MEMBERS, MEMBERS)
+    with pytest.raises(
+        DescriptionError, match=r"^x.rdl: B is there 2 times; .* at most 32768 registers besides arrays$"
+    ):
+        report.count("B", 2, 2)
+
+
+def test_elements_are_counted() -> None:
+    """What is left out counts as well: a device is read in bounded time."""
+    report = Report("x.rdl", device="card")
+    report.visit(ELEMENTS)
+    with pytest.raises(DescriptionError, match=r"^x.rdl: card has more than 524288 elements"):
+        report.visit()
+
+
+def test_notes_are_bounded() -> None:
+    """A file of nothing but slips does not make a list without end."""
+    report = Report("x.rdl")
+    for i in range(MAX_NOTES + 10):
+        report.note(f"R{i}", "intr", "not here")
+    assert len(report.notes) == MAX_NOTES
+
+
+def test_a_slip_is_a_note_or_a_problem() -> None:
+    """With its place; who asks for strictness gets an error."""
+    lenient, strict = Report("x.svd", device="P", strict=False), Report("x.svd", device="P")
+    for report in (lenient, strict):
+        report.slip("CR", 7, "size", "is odd", "taken as 8")
+        report.refuse("SR", " is odd, too", 8)
+    assert list(map(str, lenient.notes)) == [
+        "CR: size: is odd; taken as 8 (line 7)",
+        "SR: left out: is odd, too (line 8)",
+    ]
+    lenient.check()
+    assert strict.problems == ["x.svd:7: P.CR: <size> is odd", "x.svd:8: P.SR is odd, too"]
 
 
 def test_suggestions() -> None:
@@ -93,3 +132,13 @@ def test_suggestions() -> None:
     assert did_you_mean("uart0", ["UART1", "SPI"]) == "; did you mean 'UART1'?"
     assert did_you_mean("I2S", ["UART1", "SPI", "SPI"]) == "; there are SPI, UART1"
     assert did_you_mean("I2S", []) == "; there are none"
+
+
+def test_suggestions_take_bounded_time() -> None:
+    """Of very many names the first are looked through, and after some suggestions there are no more."""
+    names = [f"R{i:05}" for i in range(5000)]
+    assert did_you_mean("X", names).endswith(" and 4000 more")
+    report = Report("x.svd")
+    hints = [report.hint("X", lambda: ["Y"]) for _ in range(100)]
+    assert hints[0] == "; there are Y"
+    assert hints[-1] == ""

@@ -4,13 +4,20 @@ import ctypes
 import os
 import subprocess
 import sys
+import tracemalloc
+import warnings
 from pathlib import Path
 from shutil import which
+from tempfile import NamedTemporaryFile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmio import Symbols
-from mmio.records.symbols import Location
+from mmio.records.elf import ElfFile
+from mmio.records.symbols import Location, SymbolsWarning, _Module
+from tests.mmio.records.modules import FORMS, build
 from tests.needs import need
 
 SOURCE = """\
@@ -41,6 +48,13 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     return library
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A module in every form."""
+    folder = tmp_path_factory.mktemp("modules")
+    return {name: build(folder, *flags).read_bytes() for name, flags in FORMS.items()}
 
 
 def addresses(driver: Path) -> tuple[int, int]:
@@ -91,19 +105,6 @@ def test_addresses_of_another_process_resolve_in_its_map(driver: Path) -> None:
     assert symbols(address) == "driver_read+0x0 (libdriver.so) driver.c:7"
     symbols.refresh()
     assert symbols(address + 1).startswith("driver_read+0x1 (libdriver.so)")
-
-
-def test_exported_functions_have_names_without_pyelftools(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pyelftools the dynamic linker names exported functions, and static ones have module and offset."""
-    for module in ("elftools.common.exceptions", "elftools.elf.elffile"):
-        monkeypatch.setitem(sys.modules, module, None)
-    symbols = Symbols()
-    outer, inner = addresses(driver)
-    assert symbols(outer + 1) == "driver_read+0x1 (libdriver.so)"
-    location = symbols.locate(inner)
-    assert location is not None
-    assert location.module == "libdriver.so"
-    assert "driver_read" not in symbols(inner)
 
 
 def test_a_stripped_module_has_exported_functions_only(driver: Path, tmp_path: Path) -> None:
@@ -165,3 +166,69 @@ def test_an_unreadable_map_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.open", refused)
     with pytest.raises(PermissionError):
         Symbols(os.getpid())
+
+
+def test_a_damaged_byte_costs_the_lines_only(tmp_path: Path) -> None:
+    """The function keeps its name, and there is one warning for the file."""
+    module = build(tmp_path, *FORMS["dwarf-5"])
+    content = bytearray(module.read_bytes())
+    with module.open("rb") as file:
+        section = ElfFile(file.fileno())._section(".debug_line")
+    assert section is not None
+    content[section.offset + 4] ^= 0xFF  # the version
+    module.write_bytes(content)
+    library = ctypes.CDLL(str(module))
+    outer = ctypes.cast(library.driver_read, ctypes.c_void_p).value
+    assert outer is not None
+    symbols = Symbols()
+    with pytest.warns(
+        SymbolsWarning, match=f"^{module}: damaged, so its instructions have no source lines: "
+    ) as caught:
+        names = symbols(outer), symbols(outer + 1)
+    assert names == ("driver_read+0x0 (module.so)", "driver_read+0x1 (module.so)")
+    assert len(caught) == 1
+
+
+def test_warnings_that_are_errors_do_not_end_a_trace(tmp_path: Path) -> None:
+    """python -W error would have the first name of a damaged file raise in the middle of an access."""
+    path = tmp_path / "damaged"
+    path.write_bytes(b"\x7fELF\x02\x01")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _Module.read(str(path)).symbol(5) == ("", 0)
+    with pytest.warns(SymbolsWarning, match="damaged, so its instructions have no names: it ends in its header"):
+        _Module.read(str(path))
+
+
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would keep the reader waiting; a text has no names and is not damaged."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "text").write_text("#!/bin/sh\n")
+    for name in ("pipe", "text", "missing", ".", "a\0b"):
+        assert _Module.read(f"{tmp_path}/{name}") == _Module()
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_no_file_is_in_the_way_of_a_name(modules: dict[str, bytes], data: st.DataObject) -> None:
+    """Every form of module, with bytes overwritten or cut off: there is a name or none, and at most one warning."""
+    content = bytearray(modules[data.draw(st.sampled_from(sorted(modules)))])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, 0x40) | st.integers(0, len(content) - 1))
+        new = data.draw(st.binary(min_size=1, max_size=8) | st.just(b"\xff" * 8))
+        content[start : start + len(new)] = new
+    content = content[: data.draw(st.just(len(content)) | st.integers(4, len(content)))]
+    with NamedTemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        file.write(content)
+        file.flush()
+        tracemalloc.start()
+        module = _Module.read(file.name)
+        for offset in (0, 0x1000, 0x1100, 1 << 63, (1 << 64) - 1):
+            address = module.address(offset)
+            module.symbol(address)
+            module.line(address)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 64 << 20
+    assert [each.category for each in caught] in ([], [SymbolsWarning])

@@ -57,7 +57,7 @@ def test_what_a_device_does_not_do_is_noted_and_warned_of() -> None:
         "reset: name: is the attribute reset_; reset is taken",
     ]
     assert str(warning.message) == "\n  ".join(
-        [f"{DMA}: dma does not do all its description says:", *notes(dma)],
+        [f"{DMA}: dma is not all its description says (3 notes):", *notes(dma)],
     )
 
 
@@ -277,7 +277,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inside", "expected"),
     [
-        ("reg { regwidth = 1024; field {} F[7:0] = 0; } A @ 0;", "card.A: width 128, expected one of "),
+        (
+            "reg { regwidth = 1024; field {} F[7:0] = 0; } A @ 0;",
+            "card.A: its regwidth is 1024 bits, expected at most 512",
+        ),
         ("external mem { memwidth = 12; mementries = 2; } M @ 0;", "card.M: memwidth is 12 bits, expected whole bytes"),
         (
             "external mem { memwidth = 8; mementries = 70000; } M @ 0;",

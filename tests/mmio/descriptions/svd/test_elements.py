@@ -1,40 +1,24 @@
 """What can be asked of any element of an SVD file."""
 
-from pathlib import Path
+from lxml import etree
 
-import pytest
+from mmio.descriptions.svd.elements import by_tag, name_of, named
 
-from mmio import DescriptionError
-from mmio.descriptions.svd.elements import drop, label, name_of, named, problem, put
-from mmio.descriptions.svd.file import read_peripheral
-from tests.mmio.descriptions.svd.files import field, peripheral, register, write
+TEXT = """<device><name>CHIP</name><peripherals><peripheral><name> P </name><registers>
+<register><name>CR</name><fields><field><name>EN</name></field><field/></fields></register><!-- x -->
+</registers></peripheral></peripherals></device>"""
 
 
-def test_an_element_is_called_by_the_names_around_it(tmp_path: Path) -> None:
-    """Containers have no part in it; what has no name is called by its tag, inside of what has one."""
-    fields = f"<fields>{field('EN', '0:0')}</fields>"
-    root = read_peripheral(write(tmp_path, peripheral(register("CR", 0, fields))), "P")
-    inner = root.find(".//field")
-    assert label(inner) == "P.CR.EN"
-    assert label(inner.find("bitRange")) == "P.CR.EN"
-    assert label(root.find("size")) == "<size>"
+def test_containers_have_no_part_in_a_name() -> None:
+    """Peripherals are named in a device, registers in a peripheral; what has no name is not."""
+    root = etree.fromstring(TEXT)
     assert [name_of(each) for each in named(root)] == ["P"]
-    assert [name_of(each) for each in named(root.find(".//peripheral"))] == ["CR"]
+    (peripheral,) = named(root)
+    assert [name_of(each) for each in named(peripheral)] == ["CR"]
+    assert [name_of(each) for each in named(next(named(peripheral)))] == ["EN"]
 
 
-def test_children_are_put_and_dropped(tmp_path: Path) -> None:
-    """A child is made when there is none; dropping says what it said."""
-    root = read_peripheral(write(tmp_path, peripheral(register("CR"))), "P")
-    put(root, "series", "A")
-    put(root, "series", " B ")
-    assert drop(root, "series") == "B"
-    assert drop(root, "series") == ""
-
-
-def test_a_problem_names_file_line_and_element(tmp_path: Path) -> None:
-    """The path as it was given, so that an editor finds it."""
-    path = write(tmp_path, "\n" + peripheral(register("CR")))
-    element = read_peripheral(path, "P").find(".//register")
-    with pytest.raises(DescriptionError) as caught:
-        raise problem(element, "is odd")
-    assert str(caught.value) == f"{path}:6: P.CR: is odd"
+def test_children_by_tag() -> None:
+    """Comments, entities and instructions are no children."""
+    element = etree.fromstring("<a><b/><!-- x --><c/><?p i?><b/></a>")
+    assert {tag: len(found) for tag, found in by_tag(element).items()} == {"b": 2, "c": 1}

@@ -1,11 +1,13 @@
-"""SVD files, cut down to one peripheral."""
+"""SVD files and their peripherals."""
 
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
-from mmio import DescriptionError, MmioError, from_svd
-from tests.mmio.descriptions.svd.files import make, peripheral, register, write
+from mmio import DescriptionError, MmioError, SvdFile, from_svd
+from mmio.descriptions.svd.document import Document, read_document
+from tests.mmio.descriptions.svd.files import peripheral, register, write
 
 SENSOR = Path(__file__).parents[1] / "data" / "sensor.svd"
 
@@ -56,32 +58,12 @@ def test_nothing_outside_of_the_file_is_read(tmp_path: Path) -> None:
     assert [place.name for place in from_svd(path, "P").layout.places] == ["CR"]
 
 
-def test_an_unknown_peripheral(tmp_path: Path) -> None:
-    """Close names are suggested, whatever their case; else all are listed, those of arrays too."""
-    with pytest.raises(DescriptionError, match=r"sensor.svd: there is no peripheral 'uart1'; did you mean 'UART1'"):
-        from_svd(SENSOR, "uart1")
-    with pytest.raises(DescriptionError, match=r"no peripheral 'I2S'; there are GPIOA, GPIOB, UART1, UART2$"):
-        from_svd(SENSOR, "I2S")
-    with pytest.raises(DescriptionError, match=r"no peripheral 'I2S'; there are none$"):
-        from_svd(write(tmp_path, ""), "I2S")
-
-
 def test_peripherals_may_be_an_array() -> None:
     """Each has its name and its base address."""
     assert [(from_svd(SENSOR, name).__name__, from_svd(SENSOR, name).base_address) for name in ("GPIOA", "GPIOB")] == [
         ("GPIOA", 0x4003_0000),
         ("GPIOB", 0x4003_1000),
     ]
-
-
-def test_names_get_what_the_peripheral_has_them_get(tmp_path: Path) -> None:
-    """prependToName and appendToName, on registers and clusters but not inside of these."""
-    cluster = f"<cluster><name>K</name><addressOffset>4</addressOffset>{register('B')}</cluster>"
-    text = peripheral(register("A") + cluster)
-    path = write(tmp_path, text.replace("</name>", "</name><prependToName>X_</prependToName>", 1))
-    assert [place.name for place in from_svd(path, "P").layout.places] == ["X_A", "X_K.B"]
-    path = write(tmp_path, text.replace("</name>", "</name><appendToName>_Y</appendToName>", 1))
-    assert [place.name for place in from_svd(path, "P").layout.places] == ["A_Y", "K_Y.B"]
 
 
 def test_what_is_not_about_peripherals_is_passed_over(tmp_path: Path) -> None:
@@ -92,11 +74,52 @@ def test_what_is_not_about_peripherals_is_passed_over(tmp_path: Path) -> None:
     assert from_svd(path, "P").layout.places
 
 
-def test_nothing_to_make_a_device_of(tmp_path: Path) -> None:
-    """A peripheral without registers, or in other units than bytes."""
-    with pytest.raises(DescriptionError, match=r"P has no registers$"):
-        make(tmp_path, "")
+def test_the_file_is_parsed_once(tmp_path: Path) -> None:
+    """As long as its bytes are the same; a file that was changed within a tick of the clock is a new one."""
     path = write(tmp_path, peripheral(register("CR")))
-    path.write_text(path.read_text().replace("Bits>8<", "Bits>16<"))
-    with pytest.raises(DescriptionError, match=r"<addressUnitBits> is 16, expected 8: offsets are bytes$"):
-        from_svd(path, "P")
+    one = read_document(path)
+    assert read_document(path) is one
+    path.write_bytes(path.read_bytes().replace(b"CR", b"SR"))
+    assert read_document(path) is not one
+    assert [place.name for place in from_svd(path, "P").layout.places] == ["SR"]
+
+
+def test_a_file_that_never_ends_is_refused() -> None:
+    """After as much of it as a description could have."""
+    with pytest.raises(DescriptionError, match=r"^/dev/zero: has more than 64 MiB, which no chip's description has$"):
+        read_document("/dev/zero")
+
+
+def test_a_source_may_be_an_element_of_an_array() -> None:
+    """R%s has R, R0 and R1, or those that dimIndex lists."""
+    numbers = "<register><name>R[%s]</name><dim>4</dim></register>"
+    listed = "<register><name>A%sB</name><dim>2</dim><dimIndex>LO,HI</dimIndex></register>"
+    scope = etree.fromstring(f"<registers>{numbers}{listed}</registers>")
+    document = Document("x.svd", scope)
+    for wanted, found in (("R", 0), ("R0", None), ("R[0]", 0), ("R[%s]", 0), ("AHIB", 1), ("AB", 1), ("AMIDB", None)):
+        asking = etree.SubElement(scope, "register", derivedFrom=wanted)
+        assert document.source(asking) is (None if found is None else scope[found]), wanted
+
+
+def test_peripherals_that_are_not_right(tmp_path: Path) -> None:
+    """Without a name, with a name that is taken, with an odd base address or array: a note for each, or an error."""
+    text = "<peripheral><name>{}</name><baseAddress>{}</baseAddress>{}</peripheral>"
+    path = write(
+        tmp_path,
+        text.format("", 0, "")
+        + text.format("A", "0x10", "")
+        + text.format("A", "0x20", "")
+        + text.format("B", "x", "")
+        + text.format("C%s", 0, "<dim>0</dim>")
+        + text.format("D", 0, "<dim>2</dim><dimIncrement>4</dimIncrement>"),
+    )
+    chip = SvdFile(path)
+    assert list(chip) == ["A", "B", "C", "D0", "D1"]
+    assert sorted((note.name, note.word) for note in chip.notes) == [
+        ("", "name"),
+        ("A", "name"),
+        ("B", "baseAddress"),
+        ("C%s", "dim"),
+    ]
+    with pytest.raises(DescriptionError, match="<baseAddress> is 'x', expected a number such as 16, 0x10 or #10000"):
+        SvdFile(path, strict=True)

@@ -87,9 +87,9 @@ def test_an_array_is_not_inherited_by_a_single_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("B", "P.A: derived from 'B', which is not there; did you mean 'BB'[?]$"),
-        ("A", "P.A: derived from 'A', which is not there"),
-        ("BB", "P.A: is derived from itself$"),
+        ("B", "P.A: <derivedFrom> is 'B', which is not there; did you mean 'BB'[?]"),
+        ("A", "P.A: <derivedFrom> is 'A', which is not there"),
+        ("BB", "P.A: <derivedFrom> is 'A': derived from itself"),
     ],
 )
 def test_sources_that_cannot_be(tmp_path: Path, source: str, expected: str) -> None:
@@ -97,4 +97,43 @@ def test_sources_that_cannot_be(tmp_path: Path, source: str, expected: str) -> N
     one = derived("register", source, "A", "<addressOffset>0</addressOffset>")
     two = derived("register", "A", "BB", "<addressOffset>4</addressOffset>")
     with pytest.raises(DescriptionError, match=expected):
-        make(tmp_path, one + two)
+        make(tmp_path, one + two, strict=True)
+
+
+def test_a_source_that_is_not_there_costs_nothing_else(tmp_path: Path) -> None:
+    """The register is what it says itself; an enumeration is without names."""
+    one = derived("register", "NONE", "A", "<addressOffset>0</addressOffset>")
+    two = register("B", 4, "<fields>" + field("G", "0:0", '<enumeratedValues derivedFrom="ONOFF"/>') + "</fields>")
+    made = make(tmp_path, one + two)
+    assert [place.name for place in made.layout.places] == ["A", "B"]
+    assert [(note.name, note.word) for note in made.notes] == [("A", "derivedFrom"), ("B.G", "derivedFrom")]
+    assert made.B.fields[0].enum == {}
+
+
+def test_a_source_may_be_an_element_of_a_list(tmp_path: Path) -> None:
+    """As Renesas has it: the second group of registers is derived from the first element of another."""
+    group = "<dim>2</dim><dimIncrement>4</dimIncrement><size>16</size>"
+    made = make(
+        tmp_path, register("A%s", 0, group) + derived("register", "A0", "B", "<addressOffset>8</addressOffset>")
+    )
+    assert [(place.name, place.width) for place in made.layout.places] == [("A0", 2), ("A1", 2), ("B", 2)]
+    assert made.notes == ()
+
+
+def test_a_cluster_derived_from_the_one_around_it(tmp_path: Path) -> None:
+    """Would be in itself without end."""
+    inner = derived("cluster", "K", "I", "<addressOffset>8</addressOffset>")
+    outer = f"<cluster><name>K</name><addressOffset>0</addressOffset>{register('R')}{inner}</cluster>"
+    made = make(tmp_path, outer)
+    assert [place.name for place in made.layout.places] == ["K.R"]
+    assert [note.text for note in made.notes] == ["is 'K': derived from itself; taken as it says itself"]
+
+
+def test_long_chains_of_sources_are_cut(tmp_path: Path) -> None:
+    """After 64 of them; the registers are there."""
+    registers = "".join(
+        derived("register", f"R{i + 1}", f"R{i}", f"<addressOffset>{4 * i}</addressOffset>") for i in range(100)
+    )
+    made = make(tmp_path, registers + register("R100", 400))
+    assert len(made.layout.places) == 101
+    assert "R0: derivedFrom: is 'R64', the last of 64 sources of sources; taken as it says itself" in str(made.notes[0])

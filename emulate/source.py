@@ -12,7 +12,7 @@ class Source:
     Attributes:
         body: its lines.
         constants: integer parameters and their defaults, which come after `cpu` and `bus`.
-        objects: parameters that are Python objects and theirs, which come last.
+        objects: parameters that are Python objects, with the objects, which come last.
     """
 
     body: str

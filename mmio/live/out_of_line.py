@@ -101,7 +101,7 @@ def finish(slot: Slot, frame: Any, bus: Initiator) -> None:
 
 
 def skip(slot: Slot, frame: Any) -> None:
-    """Let the thread go on after the original instruction."""
+    """Set the thread to go on after the original instruction."""
     assert slot.instruction is not None
     frame.rip = slot.ip + slot.instruction.length
 

@@ -6,7 +6,7 @@ the instruction after the original; it touches no register and no flag. The copy
 may not execute.
 
 A thread may be stopped between that word and the jump, and the slot be given to another execution meanwhile. So a slot
-belongs to an instruction at one address, and the jump leads to the same place whoever makes it. A slot gets another
+belongs to an instruction at one address, and the jump leads to the same place in every execution. A slot gets another
 instruction only when there are as many as there may be, the oldest first.
 
 The operand is aligned to 64 bytes. Where an operand must be aligned and is not, the CPU raises #GP before it looks for

@@ -17,10 +17,13 @@ def from_svd(
         Uart = from_svd("chip.svd", "UART1")
 
     A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
-    Registers, clusters and fields are called as the file has them. `without` leaves registers, clusters or fields out:
-    `without=["DR", "DMA.CTRL", "CR.EN"]`.
+    Registers, clusters and fields are called as the file has them.
 
-    What is wrong in the file costs the element that it is about, and a note; with `strict` it is an error.
+    Args:
+        path: the file.
+        peripheral: the name of the peripheral in the file.
+        without: registers, clusters and fields to leave out, as in `["DR", "DMA.CTRL", "CR.EN"]`.
+        strict: what is wrong in the file is an error; otherwise it costs the element that it is about, and a note.
 
     Warns:
         DescriptionWarning: the class is not all that the file says; `notes` of the class lists what it is not.

@@ -7,6 +7,7 @@ from mmio.commands import choosing, where
 from mmio.commands.arguments import add_format, add_output
 from mmio.commands.parser import Commands, Example, Parser, declare
 from mmio.commands.watching import TROUBLE, watch
+from mmio.program.targets import ANSWERS
 
 _TRACE: Final = (
     Example(
@@ -53,6 +54,10 @@ _LIVE: Final = (
 )
 _INTERRUPT: Final = (
     "Ctrl-C is the program's, too: pagetrap waits for it to end and keeps the trace. A second Ctrl-C kills the program."
+)
+_OWN_ANSWER: Final = (
+    "After any of them, ,unmapped=error or ,unmapped=zeros says what answers where this device has no register, "
+    "whatever --unmapped says."
 )
 _MODEL: Final = (
     "CLASS of FILE.py is made without arguments; read(offset, width) and write(offset, width, value) answer the "
@@ -120,7 +125,7 @@ def add(commands: Commands) -> None:
         "run a program on devices that exist only in Python",
         "Run a program with device models answering at its mappings and IO ports; iopl and ioperm succeed.",
         _RUN,
-        ("WHERE is one of:\n\n" + where.forms(), _MODEL, _EXIT, _LIVE, _INTERRUPT),
+        ("WHERE is one of:\n\n" + where.forms(), _OWN_ANSWER, _MODEL, _EXIT, _LIVE, _INTERRUPT),
         trouble=TROUBLE,
     )
     run.add_argument(
@@ -132,6 +137,14 @@ def add(commands: Commands) -> None:
         help="what answers, and where; see below. More than one may be given",
     )
     _add_targets(run)
+    run.add_argument(
+        "--unmapped",
+        choices=ANSWERS,
+        default="ones",
+        help="what answers an access where no device does, beside one in its mapping or at another port: ones, as on a "
+        "PC (the default), zeros, what this machine has there (real), or the end of the program (error); such accesses "
+        "are counted and summed up",
+    )
     _add_engine(run)
     _add_showing(run)
     _add_program(run)

@@ -24,6 +24,7 @@ from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
+from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
 from mmio.hosted import Host
 from mmio.program.targeting import Targeting
@@ -121,12 +122,14 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     lines = live(sys.stderr, names)
     folded = Folded(lines)
     polls = Polls(sys.stderr, names)
+    strays = Strays(sys.stderr, names, getattr(options, "unmapped", "error"))
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
-    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
+    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls, strays):
         trace.attach(sink)
     if not options.quiet:
         ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), len(trace)))
     ending.callback(polls.close)
+    ending.callback(strays.close)
     ending.callback(folded.close)
     if output is not None:
         ending.callback(output.close)
@@ -204,16 +207,18 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
         tracer.map(place.start, place.length)
     for place in getattr(options, "ports", []):
         tracer.map_ports(place.start, place.length)
-    for file, name, place in devices:
+    tracer.unmapped = getattr(options, "unmapped", "error")
+    for file, name, place, unmapped in devices:
+        policies = {} if unmapped is None else {"unmapped": unmapped}
         device = load_device(file, name)
         if place.kind == "file":
-            tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name)
+            tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name, **policies)
             continue
         assert place.length is not None  # only a file has an end of its own
         if place.kind == "ports":
-            tracer.map_ports(place.start, place.length, device, name)
+            tracer.map_ports(place.start, place.length, device, name, **policies)
         else:
-            tracer.map(place.start, place.length, device, name)
+            tracer.map(place.start, place.length, device, name, **policies)
 
 
 @contextmanager

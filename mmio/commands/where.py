@@ -42,11 +42,12 @@ class DevicePlace(NamedTuple):
 
 
 class DeviceArgument(NamedTuple):
-    """A class of a Python file, and where a device of it answers."""
+    """A class of a Python file, where a device of it answers, and what it answers where it has no register."""
 
     file: str
     name: str
     place: DevicePlace
+    unmapped: str | None = None
 
 
 def forms() -> str:
@@ -107,7 +108,9 @@ def _device(text: str) -> DeviceArgument:
         raise _Wrong(f"expected a Python file such as card.py, got {file!r}", 0)
     if not name.isidentifier():
         raise _Wrong(f"expected the name of a class after the colon, got {name!r}", len(file) + 1)
-    return DeviceArgument(file, name, _place(where, len(model) + 1))
+    policy = re.fullmatch(r"(.*),unmapped=(error|ones|zeros)", where)  # a path may have commas of its own
+    where, unmapped = (policy[1], policy[2]) if policy else (where, None)
+    return DeviceArgument(file, name, _place(where, len(model) + 1), unmapped)
 
 
 def _place(where: str, column: int) -> DevicePlace:

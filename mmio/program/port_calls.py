@@ -1,5 +1,6 @@
 """iopl(2) and ioperm(2): what a program asks for at IO ports, and what it is granted. The rules are in `ports`."""
 
+from errno import EINVAL
 from typing import Final
 
 from mmio.linux.io_ports import PORTS
@@ -14,16 +15,18 @@ def asked(thread: StoppedThread, name: str, call: Call) -> None:
     """Deal with `iopl` or `ioperm` before it is made."""
     process = thread.process
     targets = process.targets.real_ports
-    if not targets:
-        process.port_rights.grant()
-        thread.answer_call(0)
-        return
     first, count, on = call.arguments[0], call.arguments[1], bool(call.arguments[2] & _INT)
     if name == "iopl":
         level = call.arguments[0] & _INT
         if level > _HIGHEST:
-            return  # the kernel says what it thinks of that
+            return  # the kernel refuses
         first, count, on = 0, PORTS, level == _HIGHEST
+    if not targets:
+        possible = count > 0 and first + count <= PORTS  # as ksys_ioperm of arch/x86/kernel/ioport.c checks
+        if possible:
+            (process.port_rights.grant if on else process.port_rights.revoke)(first, count)
+        thread.answer_call(0 if possible else -EINVAL)
+        return
     ioperm = NUMBERS[call.bits]["ioperm"]
     thread.set_call(ioperm, {0: first, 1: count, 2: on}, call.bits)
 

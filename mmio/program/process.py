@@ -18,11 +18,12 @@ from mmio.linux.seccomp import WINDOW
 from mmio.live.out_of_line_slots import Slots
 from mmio.program.device_views import guarded, shifted
 from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.program.no_device import Beyond, other_ports
 from mmio.program.ports import PortRights, TracedPorts
 from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.space.policy import Policy
 from mmio.space.recorder import Recorder
-from mmio.space.region import Beyond, DeviceLike, Region, Void
+from mmio.space.region import DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 
 _UNDER: Final = -1  # the priority of what lies around the targets in a trapped mapping
@@ -56,6 +57,7 @@ class Trapped:
         protection: what the program may do there, as far as it knows.
         source: the shared object behind it, its offset 0 at the origin; None for the program's own memory.
         stand_in: nothing real is behind it, only devices.
+        offset: where in its file the origin is; None when it is no file's.
     """
 
     origin: int
@@ -65,6 +67,7 @@ class Trapped:
     source: DeviceMemory | RegularFile | None
     stand_in: bool
     spans: list[TargetSpan]
+    offset: int | None = None
     regions: list[Region] = field(factory=list)
 
 
@@ -91,7 +94,10 @@ class Process(ABC):
         self.port_rights = PortRights()
         for target in targets.answered_ports:
             assert target.device is not None
-            self.space.map_ports(target.port, target.count, target.device, target.name, **target.policies)
+            policies = targets.policies(target.policies)
+            self.space.map_ports(target.port, target.count, target.device, target.name, **policies)
+        if targets.answered_ports:
+            self.space.ports.add(other_ports(self.port_rights, targets.no_device))
         if targets.real_ports:
             self.space.map_ports(0, PORTS, TracedPorts(targets.real_ports, self.port_rights), "ports")
         for watch in targets.watches:
@@ -157,7 +163,7 @@ class Process(ABC):
                 zero = -offset if target.device is None else target.offset - offset
                 spans.append(TargetSpan(first - offset, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
-        self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spans))
+        self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spans, offset))
 
     def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:
         """Return the range targets that something is mapped at which is not trapped yet, once for each mapping.
@@ -228,11 +234,12 @@ class Process(ABC):
     def put(self, trapped: Trapped) -> None:
         """Trap a mapping: put its devices, or the memory behind it, into the address space."""
         real = self._real(trapped, trapped.start)
-        policy = Policy(**(trapped.spans[0].policies if trapped.stand_in and trapped.spans else REAL))
+        devices = trapped.stand_in and self.targets.no_device != "real"
+        policy = Policy(**(self.targets.policies(trapped.spans[0].policies) if devices and trapped.spans else REAL))
         under = Region(
             trapped.start,
             trapped.end - trapped.start,
-            _beyond(trapped, policy) if trapped.stand_in else real,
+            _beyond(trapped, policy) if devices else real,
             trapped.spans[0].name if trapped.spans else "memory",
             policy,
             _UNDER,
@@ -245,7 +252,8 @@ class Process(ABC):
             if start < end:
                 shift = start - trapped.origin - span.zero
                 device = self._real(trapped, start) if span.device is None else shifted(span.device, shift)
-                policy = Policy(**(REAL | span.policies if span.device is None else span.policies))
+                policies = REAL | span.policies if span.device is None else self.targets.policies(span.policies)
+                policy = Policy(**policies)
                 name = f"{span.name}+{shift:#x}" if shift else span.name
                 device = guarded(device, start, trapped.protection)
                 trapped.regions.append(Region(start, end - start, device, name, policy))
@@ -271,8 +279,10 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     """Return what answers in a trapped mapping where its devices do not."""
     if policy.unmapped != "error":
         return Void()
-    places = (f"{span.name!r}, {span.start:#x}..{span.end:#x} of the mapping" for span in trapped.spans)
-    return Beyond(trapped.start, "; ".join(places))
+    first = trapped.offset if trapped.offset is not None else trapped.origin
+    devices = "; ".join(f"{span.name!r} has {first + span.start:#x}..{first + span.end:#x}" for span in trapped.spans)
+    place = "the file that is mapped" if trapped.offset is not None else "the program's memory"
+    return Beyond(first + trapped.start - trapped.origin, place, devices)
 
 
 def page_range(target: RangeTarget, mapping: proc_maps.Mapping) -> tuple[int, int]:

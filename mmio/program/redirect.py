@@ -152,7 +152,7 @@ class Redirects:
             space = self._spaces[path] = self._new_space()
             for target in self._targets.of_file(path):
                 if target.device is not None:
-                    name, policy = target.name or path, Policy(**target.policies)
+                    name, policy = target.name or path, Policy(**self._targets.policies(target.policies))
                     region = Region(target.offset, extent_of(target), target.device, name, policy)
                     space.memory.add(region)
         file = space.initiator(thread.pid)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from mmio.linux.io_ports import PORTS, reaching
-from mmio.program.targets import FileTarget, PortTarget, RangeTarget, Redirection, Targets
+from mmio.program.targets import ANSWERS, FileTarget, NoDevice, PortTarget, RangeTarget, Redirection, Targets
 from mmio.space.region import DeviceLike, Watcher
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
@@ -17,11 +17,25 @@ class Targeting:
 
     Attributes:
         trace: the accesses.
+        unmapped: what answers an access where no device does, beside one in its mapping or at another port: "error"
+            raises UnmappedAccess, "ones" and "zeros" are read and writes are lost, "real" accesses this machine. It
+            holds for programs that are started afterwards; a target's own policy comes first.
     """
 
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = Trace() if trace is None else trace
         self._targets = Targets()
+
+    @property
+    def unmapped(self) -> NoDevice:
+        """The answer to an access where no device answers: "error", "ones", "zeros" or "real"."""
+        return self._targets.no_device
+
+    @unmapped.setter
+    def unmapped(self, answer: NoDevice) -> None:
+        if answer not in ANSWERS:
+            raise ValueError(f"unmapped is one of {', '.join(ANSWERS)}, not {answer!r}")
+        self._targets.no_device = answer
 
     def map_file(
         self,

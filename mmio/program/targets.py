@@ -8,13 +8,18 @@ business of `process.py`.
 import fnmatch
 import os
 from glob import glob, has_magic
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from mmio.linux.libc import pages
-from mmio.space.policy import WIDTHS
+from mmio.space.policy import WIDTHS, Unmapped
 from mmio.space.region import DeviceLike, Watcher
+
+NoDevice: TypeAlias = Literal["error", "ones", "zeros", "real"]
+"""Raise UnmappedAccess; read as ones or zeros and lose writes; or access what this machine has there."""
+
+ANSWERS: Final[tuple[NoDevice, ...]] = ("error", "ones", "zeros", "real")
 
 REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
 """The policy of memory that is really there: it takes what the CPU can do."""
@@ -118,6 +123,11 @@ class Redirection:
 Target = FileTarget | RangeTarget | PortTarget | Redirection
 
 
+def policy_word(answer: NoDevice) -> Unmapped:
+    """Return the `unmapped` policy inside a device, where nothing real can lie behind a register that is missing."""
+    return "error" if answer == "real" else answer
+
+
 class Targets:
     """All targets of a tracer, and which of them the program has met.
 
@@ -125,6 +135,7 @@ class Targets:
         files, ranges, ports, redirections: by kind, in the order they were named.
         met: those something has matched.
         watches: watchpoints, which every process has.
+        no_device: what answers where no device does.
     """
 
     def __init__(self) -> None:
@@ -134,6 +145,7 @@ class Targets:
         self.ports: list[PortTarget] = []
         self.redirections: list[Redirection] = []
         self.met: set[Target] = set()
+        self.no_device: NoDevice = "error"
         self._ports_met = False
 
     def __iter__(self) -> Any:
@@ -148,6 +160,10 @@ class Targets:
     def real_ports(self) -> list[PortTarget]:
         """The ports of this machine that are traced."""
         return [target for target in self.ports if target.device is None]
+
+    def policies(self, own: dict[str, Any]) -> dict[str, Any]:
+        """Return the policies of a device's region: its target's own, and what answers where it has no register."""
+        return {"unmapped": policy_word(self.no_device)} | own
 
     def meet_ports(self) -> None:
         """Remember that the program uses IO ports."""

@@ -20,6 +20,15 @@ EXAMPLES = {
 }
 
 
+@pytest.mark.parametrize("answer", ["error", "ones", "zeros"])
+@pytest.mark.parametrize("where", ["ports:0x300+4", "/dev/a,b", "/dev/mem:0x1000+0x10"])
+def test_a_policy_may_follow_the_place(where: str, answer: str) -> None:
+    """What follows the last comma is the policy, and the rest is the place, which may have commas."""
+    plain, own = device(f"card.py:Card@{where}"), device(f"card.py:Card@{where},unmapped={answer}")
+    assert (plain.unmapped, own.unmapped) == (None, answer)
+    assert own.place == plain.place
+
+
 @pytest.mark.parametrize("form", [form for form, _ in FORMS])
 def test_every_documented_form_is_understood(form: str) -> None:
     """Each form that is documented is understood."""

@@ -273,13 +273,23 @@ def test_a_descriptor_is_the_target_wherever_it_leads(tmp_path: Path) -> None:
 
 
 def test_beyond_the_devices_of_a_mapping(tmp_path: Path) -> None:
-    """An access in a device's page and not to the device says where the device is; or the policy answers."""
+    """An access in a device's page and not to the device says where the device is, or `unmapped` answers."""
     path = device_file(tmp_path)
     body = "int main(int argc, char **argv) { return map(argv[1], PROT_READ)[0x10] != 0xffffffff; }"
     tracer = Tracer()
     tracer.map_file(str(path), Ram(12), length=12, name="card")
-    with pytest.raises(UnmappedAccess, match=r"beyond the device \('card', 0x0..0xc of the mapping\); read of 4 bytes"):
+    with pytest.raises(UnmappedAccess, match=r"no device answers at 0x40 of the file .*\('card' has 0x0..0xc\)"):
         run(tracer, program(body), path)
     tracer = Tracer()
     tracer.map_file(str(path), Ram(12), length=12, unmapped="ones")
     assert run(tracer, program(body), path).status == 0
+    tracer = Tracer()
+    tracer.map_file(str(path), Ram(12), length=12)
+    tracer.unmapped = "ones"
+    assert run(tracer, program(body), path).status == 0
+
+
+def test_an_answer_that_does_not_exist_is_refused() -> None:
+    """The message lists those there are."""
+    with pytest.raises(ValueError, match="unmapped is one of error, ones, zeros, real, not 'ignore'"):
+        Tracer().unmapped = "ignore"  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EACCES, ENOEXEC, EPERM
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TextIO
 
 from mmio.commands import choosing
 from mmio.commands.live import Folded, live
@@ -27,6 +27,7 @@ from mmio.commands.polls import Polls
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
 from mmio.hosted import Host
+from mmio.linux import own_descriptors
 from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
@@ -66,15 +67,35 @@ class Hosting(Host):
     """A host that finishes its output at the end of its `with` statement; otherwise as `Watch`."""
 
     def __init__(self) -> None:
+        own_descriptors.reserve()  # before anything is opened that the program must not find
         self.names = Names(lambda: [os.getpid()])
         super().__init__(Trace(locate=self.names.locate))
         self.ending = ExitStack()
 
     def __enter__(self) -> Self:
+        """Write what is printed meanwhile by descriptors of pagetrap's: the program may close or replace its own."""
+        self._streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = map(_copied, self._streams)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.ending.close()
+        try:
+            self.ending.close()
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            sys.stdout, sys.stderr = self._streams
+            own_descriptors.release()
+
+
+def _copied(stream: TextIO) -> TextIO:
+    """Return a stream that writes to the same place by another descriptor; the same one when it has none."""
+    try:
+        stream.flush()
+        descriptor = own_descriptors.copy_of(stream.fileno())
+    except (OSError, ValueError, AttributeError):  # closed, or a test's
+        return stream
+    return open(descriptor, "w", buffering=1, encoding=stream.encoding, errors=stream.errors)
 
 
 _WHOLE_PATH: Final = "a pattern is for a whole path, as '*/uio0' is; strace -f -e openat,mmap shows what a program maps"

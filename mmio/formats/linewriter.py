@@ -13,6 +13,7 @@ from abc import abstractmethod
 from os import PathLike
 
 from mmio.formats.writer import Writer, lock
+from mmio.linux.own_descriptors import kept
 from mmio.records.access import Access
 from mmio.records.events import Event, Record
 from mmio.records.spot import Spot
@@ -78,7 +79,7 @@ class LineWriter(Writer):
         os.close(self._file)
 
     def _open(self) -> int:
-        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        file = kept(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666))
         try:
             self._regular = stat.S_ISREG(os.fstat(file).st_mode)
             if self._regular:

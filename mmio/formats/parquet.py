@@ -15,6 +15,7 @@ from typing import Any, Final
 from mmio.formats.batch import Batch, schema
 from mmio.formats.errors import TraceFileError
 from mmio.formats.writer import Writer, lock
+from mmio.linux.own_descriptors import kept
 from mmio.records.events import Event
 from mmio.records.spot import Spot
 
@@ -85,7 +86,7 @@ class ParquetWriter(Writer):
         if self._folder:
             os.makedirs(self.path, exist_ok=True)
         flags = os.O_RDONLY | os.O_DIRECTORY if self._folder else os.O_WRONLY | os.O_CREAT
-        owned = os.open(self.path, flags | os.O_CLOEXEC, 0o666)
+        owned = kept(os.open(self.path, flags | os.O_CLOEXEC, 0o666))
         try:
             lock(owned, self.path)
         except OSError:

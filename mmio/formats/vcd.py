@@ -20,6 +20,7 @@ from attrs import frozen
 from decode import READ, WRITE
 from mmio.formats.errors import TraceFileError
 from mmio.formats.linewriter import LineWriter
+from mmio.linux.own_descriptors import kept
 from mmio.records.events import Event, Loss, Mark
 from mmio.records.spot import Remembered, Spot
 
@@ -78,7 +79,7 @@ class VcdWriter(LineWriter):
         self._declarations = -1
         super().__init__(path, every=every, seconds=seconds)
         # The other descriptor appends, wherever pwrite(2) is told to write.
-        self._declarations = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        self._declarations = kept(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC))
 
     def header(self) -> str:
         """Return the header, with room."""

@@ -1,19 +1,20 @@
 """The file descriptors of a process that two programs share."""
 
 import os
-from fcntl import F_DUPFD_CLOEXEC, F_GETFD, FD_CLOEXEC, fcntl
+from fcntl import F_GETFD, FD_CLOEXEC, fcntl
 from typing import Final
 
+from mmio.linux.own_descriptors import copy_of, is_reserved
+
 _STANDARD: Final = (0, 1, 2)
-_HIGH: Final = 512  # out of the way of programs that count on low numbers
 
 
 class Descriptors:
-    """Standard input, output and error, saved while a program has them, which may close them; and pagetrap's own."""
+    """Standard input, output and error, saved while a program has them, which may close them."""
 
     def __init__(self) -> None:
-        self._standard = {number: fcntl(number, F_DUPFD_CLOEXEC, _HIGH) for number in _STANDARD if is_open(number)}
-        self._ours = set(_all())
+        self._standard = {number: copy_of(number) for number in _STANDARD if is_open(number)}
+        self._before = set(_all())
 
     def error(self) -> int:
         """Return a descriptor of standard error that the program does not know."""
@@ -29,7 +30,12 @@ class Descriptors:
     def execute(self) -> None:
         """Close what the program wants closed when it becomes another one."""
         for number in _all():
-            if number not in self._ours and is_open(number) and fcntl(number, F_GETFD) & FD_CLOEXEC:
+            if (
+                number not in self._before
+                and not is_reserved(number)
+                and is_open(number)
+                and fcntl(number, F_GETFD) & FD_CLOEXEC
+            ):
                 os.close(number)
 
 

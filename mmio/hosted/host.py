@@ -17,6 +17,7 @@ from typing import Any, Final
 from mmio.hosted import elf_image
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
+from mmio.linux import own_descriptors
 from mmio.program.targeting import Targeting
 from mmio.space.region import DeviceLike
 from mmio.traces.trace import Trace
@@ -93,7 +94,11 @@ class Host(Targeting):
             raise ValueError("there is no program to run: spawn names it")
         if threading.active_count() > 1:
             raise HostError(f"signals of the program could come to a thread that was running before it: {ADVICE}")
-        status = RunLoop(self._targets, self.trace).run(*self._program)
+        own_descriptors.reserve()
+        try:
+            status = RunLoop(self._targets, self.trace).run(*self._program)
+        finally:
+            own_descriptors.release()
         self.warn_of_unmatched()
         if status == -signal.SIGINT:
             raise KeyboardInterrupt

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Final
 
-from mmio.hosted import elf_image, initial_stack, seccomp_filter
+from mmio.hosted import descriptor_calls, elf_image, initial_stack, seccomp_filter
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
@@ -68,7 +68,7 @@ class RunLoop:
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
-        seccomp_filter.begin(targets, CONDITIONS, self._area.places)
+        seccomp_filter.begin(targets, CONDITIONS | descriptor_calls.conditions(), self._area.places)
 
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.raw_syscall import system_call
-from mmio.linux.seccomp import TRAP, Rule, When, program
+from mmio.linux.seccomp import TRAP, Equal, Rule, When, program
 from mmio.linux.syscall_table import NUMBERS, rules
 from mmio.program.targets import Targets
 
@@ -24,7 +24,7 @@ _SET_MODE_FILTER: Final = 1
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 
 
-def begin(targets: Targets, host_calls: Mapping[int, tuple[When, ...]], callers: Sequence[range]) -> None:
+def begin(targets: Targets, host_calls: Mapping[int, tuple[When | Equal, ...]], callers: Sequence[range]) -> None:
     """Install the filter: calls that matter for the targets, and those that the host answers, raise SIGSYS.
 
     Args:
@@ -36,7 +36,12 @@ def begin(targets: Targets, host_calls: Mapping[int, tuple[When, ...]], callers:
         HostError: the kernel has no such filters, or forbids them here.
     """
     found = {rule.number: rule for rule in rules(64, **targets.concerns())}
-    found |= {number: Rule(number, conditions) for number, conditions in host_calls.items()}
+    for number, conditions in host_calls.items():
+        other = found.get(number)
+        if other is None or not conditions:
+            found[number] = Rule(number, tuple(conditions))
+        elif other.conditions:
+            found[number] = Rule(number, (*other.conditions, *conditions))
     every = [Rule(number) for number in NUMBERS[32].values()]
     _install(program(list(found.values()), every, targets.watched(), action=TRAP, callers=callers))
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmio.hosted import elf_image
+from mmio.hosted import descriptor_calls, elf_image
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Executed, Exited, ThreadExited
 from mmio.hosted.program_area import FIXED, Area
@@ -82,10 +82,8 @@ class HostCalls:
             HostError: what it wants cannot be had here.
         """
         found = _ANSWERS.get(call.number)
-        if found is None:
-            return False
         try:
-            result = found(self, thread, call.arguments)
+            result = descriptor_calls.answer(thread, call) if found is None else found(self, thread, call.arguments)
         except Unreachable:
             result = -errno.EFAULT
         if result is not None:

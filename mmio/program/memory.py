@@ -13,6 +13,7 @@ import stat
 from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
+from mmio.linux.own_descriptors import copy_of, kept
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.passthrough import RealMemory
@@ -116,7 +117,7 @@ class DeviceMemory(RealMemory):
 
     def __init__(self, descriptor: int, offset: int, length: int, writable: bool) -> None:
         protection = PROT_READ | PROT_WRITE if writable else PROT_READ
-        self._descriptor, self._offset, self._writable = os.dup(descriptor), offset, writable
+        self._descriptor, self._offset, self._writable = copy_of(descriptor), offset, writable
         self._length = pages(length)
         address = LIBC.mmap(None, self._length, protection, _MAP_SHARED, descriptor, offset)
         if address is None or address == _FAILED:
@@ -193,7 +194,7 @@ def shared_object(descriptor: int, offset: int, length: int, writable: bool) -> 
         try:
             # Opened anew, without O_APPEND, which would send writes elsewhere.
             path = f"/proc/self/fd/{descriptor}"
-            return RegularFile(os.open(path, os.O_RDWR if writable else os.O_RDONLY), offset)
+            return RegularFile(kept(os.open(path, os.O_RDWR if writable else os.O_RDONLY)), offset)
         finally:
             os.close(descriptor)
     try:

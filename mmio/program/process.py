@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 from mmio.linux import proc_maps
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE, PROT_WRITE, pages
+from mmio.linux.own_descriptors import kept
 from mmio.linux.seccomp import WINDOW
 from mmio.live.out_of_line_slots import Slots
 from mmio.program.device_views import guarded, shifted
@@ -105,7 +106,7 @@ class Process(ABC):
         self.trapped: list[Trapped] = []
         self.slots: Slots | None = None
         self._next = WINDOW.start
-        self.own_memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        self.own_memory = kept(os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC))
         self.bits = 64
 
     def close(self) -> None:

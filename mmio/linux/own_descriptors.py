@@ -1,0 +1,101 @@
+"""Keep pagetrap's file descriptors out of the reach of a program that runs in this process.
+
+A program takes every number for its own that it has not opened: it closes all of them, counts on getting the lowest
+one, and lists /proc/self/fd. So pagetrap's descriptors get numbers above the limit that the program has
+(RLIMIT_NOFILE), and the real limit is raised for them. Without a program in this process nothing is moved.
+"""
+
+import os
+import resource
+from contextlib import suppress
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from typing import Final
+
+ROOM: Final = 64
+"""Descriptors that pagetrap may need."""
+
+_LEAST: Final = 256  # of the numbers that a program has, where it must share the limit with pagetrap
+_MOST: Final = 1 << 20
+
+
+class _Reserved:
+    """The numbers that are pagetrap's, while any are.
+
+    Attributes:
+        first: the lowest number, a power of two; None when nothing is reserved.
+        before: the limits before.
+        numbers: those in use.
+    """
+
+    first: int | None = None
+    before: tuple[int, int] = (0, 0)
+    numbers: set[int] = set()  # noqa: RUF012  # there is one of these only
+
+
+def reserve() -> None:
+    """Reserve numbers for pagetrap's descriptors, and raise the limit for them.
+
+    Raises:
+        OSError: the limit cannot be raised, and is too low to be shared.
+    """
+    if _Reserved.first is not None:
+        return
+    soft, hard = _Reserved.before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first = max(1 << (min(soft, _MOST) - 1).bit_length(), 1024)
+    for limits in ((first + ROOM, max(hard, first + ROOM)), (hard, hard)):
+        with suppress(ValueError, OSError):  # the hard limit may be raised by those with CAP_SYS_RESOURCE
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            if limits[0] >= first + ROOM:
+                _Reserved.first = first
+                return
+    shared = 1 << (hard // 2).bit_length() - 1 if hard >= 2 else 0
+    if shared < _LEAST:
+        raise OSError(
+            f"the limit of {hard} open files (RLIMIT_NOFILE) leaves none for pagetrap beside the program: raise it, as "
+            f"in `ulimit -Hn {2 * _LEAST}`, or run the program with --engine=ptrace"
+        )
+    _Reserved.first = shared
+
+
+def release() -> None:
+    """Give the reserved numbers back, and restore the limits."""
+    if _Reserved.first is not None:
+        _Reserved.first = None
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, _Reserved.before)
+
+
+def first_reserved() -> int | None:
+    """Return the lowest number that may be pagetrap's; None when none is reserved."""
+    return _Reserved.first
+
+
+def limits_of_the_program() -> tuple[int, int]:
+    """Return RLIMIT_NOFILE as the program has it: soft and hard."""
+    return _Reserved.before
+
+
+def set_limits_of_the_program(soft: int, hard: int) -> None:
+    """Set RLIMIT_NOFILE as the program has it."""
+    _Reserved.before = (soft, hard)
+
+
+def is_reserved(number: int) -> bool:
+    """Return whether a descriptor is pagetrap's."""
+    return _Reserved.first is not None and number >= _Reserved.first and number in _Reserved.numbers
+
+
+def kept(descriptor: int) -> int:
+    """Move a descriptor out of the program's reach; return its new number, or the same one where none is reserved."""
+    if _Reserved.first is None or descriptor >= _Reserved.first:
+        return descriptor
+    moved = copy_of(descriptor)
+    os.close(descriptor)
+    return moved
+
+
+def copy_of(descriptor: int) -> int:
+    """Return a duplicate of a descriptor out of the program's reach."""
+    copy = fcntl(descriptor, F_DUPFD_CLOEXEC, _Reserved.first or 3)
+    _Reserved.numbers.add(copy)
+    return copy

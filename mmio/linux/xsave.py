@@ -95,18 +95,22 @@ class XSave:
 
     Attributes:
         address: of the area.
-        size: of the area in bytes; left out, the area is a signal frame's, which says itself how long it is.
+        size: of the area in bytes; left out, the area is a signal frame's, which says itself how long it is, including
+            the kernel's mark at its end.
         vector, k, x87: registers in it, as `emulate.RegisterFile` has them.
     """
 
     def __init__(self, address: int, size: int | None = None) -> None:
         self.address = address
+        state_size = size
         if size is None:
             legacy = _bytes_at(address, _LEGACY_SIZE)
-            extended = _read(legacy, _SOFTWARE, 4) == _MAGIC
-            size = _read(legacy, _SOFTWARE + 4, 4) if extended else _LEGACY_SIZE
+            size = state_size = _LEGACY_SIZE
+            if _read(legacy, _SOFTWARE, 4) == _MAGIC:
+                # struct _fpx_sw_bytes, asm/sigcontext.h. A kernel without XSAVE fills it, too: state_size is 512 then.
+                size, state_size = _read(legacy, _SOFTWARE + 4, 4), _read(legacy, _SOFTWARE + 16, 4)
         self.size = size
-        self._extended = size > _LEGACY_SIZE
+        self._extended = state_size is not None and state_size > _LEGACY_SIZE
         self._bytes = _bytes_at(address, size)
         self.vector: MutableSequence[int] = _Words(32, self._vector, self._set_vector)
         self.k: MutableSequence[int] = _Words(8, self._mask, self._set_mask)

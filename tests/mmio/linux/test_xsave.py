@@ -1,6 +1,7 @@
 """Registers in an XSAVE area."""
 
 import ctypes
+import struct
 
 import pytest
 
@@ -152,3 +153,25 @@ def test_registers_are_a_fixed_sequence(area: XSave) -> None:
         del area.k[0]
     with pytest.raises(TypeError):
         area.k.append(1)
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["kernel with the mark", "older kernel"])
+def test_the_area_of_a_kernel_without_xsave_is_that_of_fxsave(marked: bool) -> None:
+    """A signal frame without XSAVE has 512 bytes of state, and mostly the mark of a longer one all the same."""
+    memory = (ctypes.c_char * 520)()
+    memory.raw = b"\xa5" * 520
+    software = struct.pack("<IIQI", 0x46505853, 516, 3, 512) if marked else bytes(20)
+    memory[464 : 464 + len(software)] = software
+    area = XSave(ctypes.addressof(memory))
+    area.reset(0x1F80, 0x37F)
+    area.vector[3] = (1 << 128) - 1
+    area.x87[0] = 1 << 79
+    assert (area.size, area.vector[3], area.x87[0], area.mxcsr) == (
+        516 if marked else 512,
+        (1 << 128) - 1,
+        1 << 79,
+        0x1F80,
+    )
+    assert memory.raw[512:] == b"\xa5" * 8
+    with pytest.raises(ValueError, match="bits 128 to 255"):
+        area.vector[3] = 1 << 128

@@ -153,6 +153,9 @@ class RunLoop:
                 place(self._area, thread, call)
                 self._calls.entered(thread, call)
             thread.go_on(self._crossing.gate)
+            while thread.done:  # the rest of a long transfer
+                self._calls.entered(thread, thread.at(frame))
+                thread.go_on(self._crossing.gate)
             if call.number == _BRK:
                 self._calls.trap_ranges(thread)
         except BaseException as error:

@@ -145,6 +145,11 @@ class RegularFile:
         self._descriptor = descriptor
         self._offset = offset
 
+    @property
+    def size(self) -> int:
+        """Bytes from offset 0 to the end of the file."""
+        return max(os.fstat(self._descriptor).st_size - self._offset, 0)
+
     def read(self, offset: int, width: int) -> int:
         """Read `width` bytes; past the end of the file its last page goes on with zeros."""
         data = os.pread(self._descriptor, width, self._offset + offset)

@@ -229,7 +229,7 @@ class Process(ABC):
 
     def put(self, trapped: Trapped) -> None:
         """Trap a mapping: put its devices, or the memory behind it, into the address space."""
-        real = self._real(trapped, trapped.start)
+        real = self.behind(trapped, trapped.start)
         policy = Policy(**(trapped.spans[0].policies if trapped.stand_in and trapped.spans else REAL))
         under = Region(
             trapped.start,
@@ -246,7 +246,7 @@ class Process(ABC):
             end = min(trapped.origin + span.end, trapped.end)
             if start < end:
                 shift = start - trapped.origin - span.zero
-                device = self._real(trapped, start) if span.device is None else shifted(span.device, shift)
+                device = self.behind(trapped, start) if span.device is None else shifted(span.device, shift)
                 policy = Policy(**(REAL | span.policies if span.device is None else span.policies))
                 name = f"{span.name}+{shift:#x}" if shift else span.name
                 device = guarded(device, start, trapped.protection)
@@ -256,7 +256,7 @@ class Process(ABC):
         self.trapped.append(trapped)
         self.trapped_changed()
 
-    def _real(self, trapped: Trapped, start: int) -> DeviceLike:
+    def behind(self, trapped: Trapped, start: int) -> Any:
         """Return the memory behind a trapped mapping, from an address on."""
         if trapped.source is None:
             return OwnMemory(self.own_memory, start)

@@ -175,7 +175,8 @@ class EventLoop:
             thread.on_exit = lambda: self._calls.executed(thread)
 
     def leave_copy(self, thread: Thread) -> None:
-        """See that a thread is not found in a natively completed instruction."""
+        """See that a thread is not found in a natively completed instruction, or between the parts of a call."""
+        thread.end_parts()
         copies = thread.process.copies
         if copies is not None:
             thread.frame.load()

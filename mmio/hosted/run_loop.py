@@ -149,7 +149,12 @@ class RunLoop:
             if ctypes.c_uint32.from_address(siginfo + _ARCHITECTURE).value != ARCH_64:
                 raise HostError(f"{self._host_calls.path} makes a 32-bit system call: {ADVICE}")
             call = thread.at(frame)
-            if not self._host_calls.answer(thread, call):
+            bounced = call.number in CONDITIONS and self._calls.bounced(thread, call)
+            finish = thread.on_exit
+            if self._host_calls.answer(thread, thread.pending):
+                if finish is not None:
+                    finish()
+            elif not bounced:
                 place(self._area, thread, call)
                 self._calls.entered(thread, call)
             thread.go_on(self._crossing.gate)

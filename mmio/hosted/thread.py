@@ -108,6 +108,11 @@ class Thread:
             regs[RAX] = self._result & 0xFFFF_FFFF_FFFF_FFFF
 
     @property
+    def pending(self) -> Call:
+        """The call that is going to be made, with the arguments that `set_call` has given it."""
+        return self._call
+
+    @property
     def call_address(self) -> int:
         """The address of the system call instruction, two bytes long."""
         return int(self.regs[RIP]) - 2
@@ -141,7 +146,7 @@ class Thread:
         return result
 
     def call_again(self, call: Call, done: int) -> None:
-        """Have the call made again, for the rest of a transfer."""
+        """Repeat the call, for the rest of a transfer."""
         self.done = done
 
     def buffer(self, size: int, bits: int = 64) -> int:

@@ -79,13 +79,15 @@ def program(
 
     Args:
         rules_64, rules_32: for the two kinds of system calls.
-        ranges: of addresses; a 64-bit call with an argument there stops.
+        ranges: of addresses; a call with an argument there stops.
         action: what becomes of a call that stops.
         callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.
     """
     wide = b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
-    wide += b"".join(_arguments_in(piece, action) for addresses in ranges for piece in _within_halves(addresses))
+    pieces = [piece for addresses in ranges for piece in _within_halves(addresses)]
+    wide += b"".join(_arguments_in(piece, action) for piece in pieces)
     narrow = b"".join(_rule(rule, action) for rule in rules_32)
+    narrow += b"".join(_arguments_in(piece, action) for piece in pieces if piece.start < 1 << 32)
     allow = _op(_RETURN, _ALLOW)
     code = _called_from(callers) + _op(_LOAD, _ARCH)
     code += _op(_EQUAL, ARCH_64, 1, 0)

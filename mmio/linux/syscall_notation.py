@@ -91,7 +91,7 @@ _POINTEE: Final = re.compile(r"([<>=])([a-z_0-9]*)(?:([*@])(\d+)|(\+?)\[(\d)\])?
 
 @frozen
 class Argument:
-    """What an argument of a call points to.
+    """Memory that an argument of a call points to.
 
     Attributes:
         kind: "address", "kept", "rule", "plain" for bytes and structures, "valued" for `@`, "prefixed" for `+`, or
@@ -128,10 +128,10 @@ def argument(text: str) -> Argument | None:
         return None
     if text == "&":
         return Argument("address")
-    if text[0] in "?!":
+    if text[:1] in ("?", "!"):
         return Argument("rule" if text[0] == "?" else "kept", text=text[1:])
     found = _POINTEE.fullmatch(text)
-    if found is None:
+    if found is None or len(text) < len("<T"):
         raise ValueError(f"expected the notation of an argument, got {text!r}")
     way, name, mark, number, prefixed, length, suffix = found.groups()
     if name and name not in _OTHERS and name not in STRUCTURES and not name.isdecimal():

@@ -27,7 +27,7 @@ pipe 22 42 >8
 select 23 - _ =fds[0] =fds[0] =fds[0] =timeval
 select - 82 ?old_select
 sendfile 40 187 _ _ =off
-fcntl 72 55 _ _ ?variant
+fcntl 72 55 ?variant
 truncate 76 92 <path
 getdents 78 141 _ >[2]#
 getcwd 79 183 >[1]#
@@ -296,7 +296,7 @@ umount - 22 <path
 waitpid - 7 _ >int~
 sendfile64 - 239 _ _ =8
 readdir - 89 _ >old_dirent~
-fcntl64 - 221 _ _ ?variant
+fcntl64 - 221 ?variant
 _llseek - 140 _ _ _ >8
 _newselect - 142 _ =fds[0] =fds[0] =fds[0] =timeval
 olduname - 109 >old_utsname

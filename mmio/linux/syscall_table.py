@@ -60,6 +60,7 @@ _NESTED: Final[dict[str, tuple[When | Equal, ...]]] = {
     "ioctl": (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK)),
     "io_pgetevents": (When(5, _EVERY_BIT),),
     "keyctl": (Equal(0, 20),),  # KEYCTL_INSTANTIATE_IOV, linux/keyctl.h
+    "prctl": (Equal(0, 22),),  # PR_SET_SECCOMP, linux/prctl.h
     "process_vm_readv": (),
     "process_vm_writev": (),
     "ptrace": (),

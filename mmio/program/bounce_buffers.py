@@ -21,7 +21,7 @@ from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.kernel_access import KernelAccess, gather, scatter
 from mmio.program.syscall_buffers import buffers
-from mmio.program.syscall_pointers import Buffer
+from mmio.program.syscall_pointers import Buffer, Message
 from mmio.program.thread import Call, StoppedThread
 from mmio.program.transfers import goes_on, next_part
 
@@ -158,14 +158,28 @@ class Bounce:
     def finish(self, result: int) -> None:
         """Carry what the kernel has written to where it belongs. The thread is stopped where the call returns."""
         left = max(result, 0) * max((copy.buffer.counted for copy in self._copies), default=1)
+        received: dict[Message, int] = {}
         for copy in self._copies:
             length = copy.length
-            if copy.buffer.counted:
+            part = copy.buffer.message
+            if part is not None:
+                if part not in received:
+                    received[part] = self._received(part, result)
+                length = min(length, received[part])
+                received[part] -= min(copy.buffer.length, received[part])
+            elif copy.buffer.counted:
                 length = min(length, left)
                 left -= min(copy.buffer.length, left)
             if copy.exists and copy.buffer.direction & WRITE:
                 self._carry(copy, length, result)
         self._protect(undo=True)
+
+    def _received(self, part: Message, result: int) -> int:
+        """Return how many bytes of a message have been received."""
+        if part.index >= result:
+            return 0
+        array = next(copy for copy in self._copies if copy.exists and copy.buffer.address == part.array)
+        return int.from_bytes(read_memory(self._thread.pid, array.place + part.offset, _WORD), "little")
 
     def _is_trapped(self, buffer: Buffer) -> bool:
         """Return whether any of a buffer, or of what a structure leads to, is trapped."""
@@ -175,8 +189,6 @@ class Bounce:
 
     def _lay_out(self, buffer: Buffer) -> Copy | None:
         """Choose where the copy of a buffer goes, and of what it leads to; None where the kernel can be given it."""
-        if self._access.is_refused(buffer.address, buffer.length):
-            return None
         length = min(buffer.length, max(self._left, _STRUCTURE))
         stretch = self._access.stretch(buffer.address, length, write=buffer.direction == WRITE)
         there = stretch.end - buffer.address

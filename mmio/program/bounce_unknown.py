@@ -41,7 +41,7 @@ def borrow(thread: StoppedThread, call: Call) -> None:
 def _is_own(thread: StoppedThread, address: int) -> bool:
     """Return whether an address is in trapped memory that is the program's own."""
     found = thread.process.trapped_in(address, address + 1)
-    return bool(found) and found[0].source is None and not found[0].stand_in
+    return bool(found) and found[0].is_own
 
 
 def _changes(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ not done.
 from typing import Final
 
 from decode import READ
+from mmio.linux.libc import PROT_WRITE
 from mmio.linux.process_memory import write_memory
 from mmio.program.bounce_buffers import bounce
 from mmio.program.kernel_access import KernelAccess, gather
@@ -23,6 +24,7 @@ from mmio.program.thread import Call, StoppedThread
 _WAIT, _WAKE, _REQUEUE, _CMP_REQUEUE, _WAIT_BITSET, _WAKE_BITSET = 0, 1, 3, 4, 9, 10  # linux/futex.h
 _HELPED: Final = (_WAIT, _WAKE, _REQUEUE, _CMP_REQUEUE, _WAIT_BITSET, _WAKE_BITSET)
 _OPERATION: Final = 0x7F
+_PRIVATE: Final = 0x80
 _EAGAIN: Final = 11
 _WORD: Final = 4
 _SIZE: Final = 1 << 16  # bytes of stand-ins: 16,384 words at a time
@@ -48,6 +50,9 @@ class Locks:
         if access.is_trapped(word, _WORD):
             if word % _WORD or not access.stretch(word, _WORD).complete:
                 return
+            found = thread.process.trapped_in(word, word + _WORD)[0]
+            if not call.arguments[1] & _PRIVATE and found.is_own and not found.protection & PROT_WRITE:
+                return  # which is refused: it will never change
             changed[0] = self._place(thread, word, call.bits)
             if not waits:
                 self._advance(thread, changed[0])

@@ -13,7 +13,7 @@ import stat
 from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
-from mmio.linux.process_memory import read_memory, write_memory
+from mmio.linux.process_memory import read_code, read_memory, write_memory
 from mmio.live.memory import Unreachable
 from mmio.live.passthrough import RealMemory
 
@@ -59,7 +59,7 @@ class TracedMemory:
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes, fewer where the rest cannot be read."""
-        return read_memory(self.pid, address, length)
+        return read_code(self.pid, address, length)
 
 
 class OwnMemory:

@@ -66,6 +66,11 @@ class Trapped:
     spans: list[TargetSpan]
     regions: list[Region] = field(factory=list)
 
+    @property
+    def is_own(self) -> bool:
+        """Return whether it is memory of the program's own, not shared and not a device's."""
+        return self.source is None and not self.stand_in
+
 
 class Process(ABC):
     """A process, or more exactly the memory that its threads share.

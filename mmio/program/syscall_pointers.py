@@ -51,6 +51,7 @@ class Buffer:
             one after another; 0 when it does not.
         conditional: a call that succeeds does not always write it.
         said: what says afterwards how many bytes are used: an argument that points to an int; None when nothing does.
+        message: the message it is a part of, of several.
         contents: of a structure or string that has been read already.
         pointers: in the structure.
     """
@@ -61,8 +62,24 @@ class Buffer:
     counted: int = 0
     conditional: bool = False
     said: int | None = None
+    message: "Message | None" = None
     contents: bytes = b""
     pointers: "tuple[Pointer, ...]" = ()
+
+
+@frozen
+class Message:
+    """One of several messages: an int in their array says how many bytes were received, in its buffers in order.
+
+    Attributes:
+        index: of the message. The call's result says how many there are.
+        array: the address of the array.
+        offset: of the int in it.
+    """
+
+    index: int
+    array: int
+    offset: int
 
 
 @frozen
@@ -161,7 +178,8 @@ def string(address: int, limit: int, values: Values) -> Buffer:
     if not address or not values.has(address, limit):
         return Buffer(address, 0, READ)
     data = values.reader.string(address, limit)
-    return Buffer(address, max(len(data), 1), READ, contents=data)
+    goes_on = not data.endswith(b"\0") and len(data) < limit  # into what cannot be read
+    return Buffer(address, len(data) + goes_on, READ, contents=data)
 
 
 def strings(address: int, values: Values) -> Buffer | None:
@@ -233,9 +251,12 @@ def messages(address: int, count: int, direction: Direction, values: Values) -> 
         for pointer in found.pointers:
             used = pointer.used and (at + pointer.used[0], pointer.used[1])
             inner = pointer.buffer
-            if used is None:  # each message has a count of its own, and the call's result counts messages
-                each = (evolve(p, buffer=evolve(p.buffer, counted=0, conditional=True)) for p in inner.pointers)
+            if used is None:
+                part = Message(at // size, address, at + 7 * word)
+                each = (evolve(p, buffer=evolve(p.buffer, counted=0, message=part)) for p in inner.pointers)
                 inner = evolve(inner, pointers=tuple(each))
+            elif direction == WRITE:
+                inner = evolve(inner, conditional=True)
             pointers.append(evolve(pointer, at=at + pointer.at, buffer=inner, used=used))
     return Buffer(address, count * size, READ_WRITE, contents=data, pointers=tuple(pointers)) if data else None
 

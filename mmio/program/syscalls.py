@@ -54,6 +54,11 @@ class SystemCalls:
             thread.on_exit = None
             thread.answer_call(-_EFAULT)
 
+    def bounced(self, thread: StoppedThread, call: Call) -> bool:
+        """Give a call that an engine makes itself copies of its trapped buffers; return whether it has any."""
+        name = NAMES[call.bits].get(call.number)
+        return name is not None and bounce(thread, name, call, KernelAccess(thread, call))
+
     def dispatch(self, thread: StoppedThread, name: str, call: Call) -> None:
         """Deal with a call by its name."""
         match name:

@@ -69,7 +69,7 @@ class StoppedThread(Protocol):
         """Skip the call; it returns `result`."""
 
     def call_again(self, call: Call, done: int) -> None:
-        """Have the program's call made again from where it returns, for the rest of a transfer.
+        """Repeat the program's call from where it returns, for the rest of a transfer.
 
         When a signal comes first, the call has returned `done`.
         """

@@ -58,8 +58,10 @@ def next_part(name: str, call: Call, found: dict[int, Buffer], access: KernelAcc
     changed: dict[int, int] = {}
     if done and offset is not None:
         changed = _moved(call, offset, done)
-    if access.is_refused(whole.address, whole.length) or (name in VECTORS and not whole.contents):
+    if name in VECTORS and not whole.contents:
         return Part(found, {}, None)
+    if access.is_refused(whole.address, whole.length):
+        return Part({index: buffer for index, buffer in found.items() if index != where}, {}, None)
     if name in VECTORS:
         buffer, changed[length], asked = _vectors(whole, call.bits, access, done, most)
     else:

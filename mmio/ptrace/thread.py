@@ -84,10 +84,10 @@ class Thread:
         self.frame = Frame(pid)
         self.regs = self.frame.regs
         self.info = SignalInfo()
-        self.on_exit: Callable[[], None] | None = None
+        self.on_exit: Callable[[], None] | None
+        self._before: list[tuple[int, int]]
+        self.done: int
         self.in_call = self.blocks_faults = self.ending = False
-        self.done = 0
-        self._before: list[tuple[int, int]] = []
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
         self.join(process)
@@ -100,6 +100,7 @@ class Thread:
     def join(self, process: TracedProcess) -> None:
         """Run in a process's memory from now on."""
         self.process = process
+        self.on_exit, self._before, self.done = None, [], 0
         self.frame.native_bits = process.bits
         self._buffers = {64: (0, 0), 32: (0, 0)}
         process.threads.add(self.pid)
@@ -171,6 +172,10 @@ class Thread:
         bits = 64 if info.arch == ARCH_64 else 32
         return Call(info.words[0], tuple(info.words[1:7]), bits)
 
+    def changed_call(self, call: Call) -> Call:
+        """Return a call with the arguments that `set_call` has given it."""
+        return call._replace(arguments=tuple(self.regs[place] for place in ARGUMENTS[call.bits]))
+
     def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
         """Change the call the thread is about to make, until `restore_call`, which may be done again before that.
 
@@ -199,7 +204,7 @@ class Thread:
         self.frame.store()
 
     def call_again(self, call: Call, done: int) -> None:
-        """Have the call made again that is just returning, for the rest of a transfer; see `end_parts`."""
+        """Repeat the call that is just returning, for the rest of a transfer; see `end_parts`."""
         self.frame.load()
         self.regs[RIP] -= 2
         self.regs[RAX], self.regs[ORIG_RAX] = call.number, NO_CALL

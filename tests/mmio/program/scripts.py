@@ -7,8 +7,11 @@ it prints traced must be what it prints alone.
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from hypothesis import Phase
 
 from mmio.linux.seccomp import WINDOW
 from mmio.ptrace import Tracer
@@ -33,6 +36,9 @@ ADDRESS_OF: Final = 1 << 32
 
 Argument = tuple[int, int]
 _CALL, _POKE, _SHOW = range(3)
+_STEP: Final = struct.Struct("<5Q12Q")
+PHASES: Final = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Of hypothesis: a script is not made smaller, which takes minutes; `difference` says which of its calls it is."""
 
 SOURCE: Final = r"""
 #include <sys/epoll.h>
@@ -55,13 +61,14 @@ static void *fixed(void *at, uint64_t length) {
 static void fill(unsigned char *at, uint64_t from) {
     for (int i = 0; i < 64; i += 8) *(volatile uint64_t *)(at + i) = from + i;
 }
-static int shown(uint64_t at) {
+static int shown(uint64_t at, int write) {
     int64_t page = (int64_t)(at - (uint64_t)base) >> 12;
     return (at >= (uint64_t)scratch && at < (uint64_t)scratch + 65536)
-        || (page >= 0 && page < (int)sizeof layout - 1 && layout[page] != 'n');
+        || (page >= 0 && page < (int)sizeof layout - 1 && layout[page] != 'n' && !(write && layout[page] == 'r'));
 }
 int main(int argc, char **argv) {
     int pages = strlen(layout) - 1;
+    for (int fd = 3; fd < 256; fd++) close(fd);
     scratch = fixed((void *)0x7d0000000000, 65536);
     if (argc > 4)
         base = fixed((void *)strtoull(argv[4], 0, 16), pages * 4096);
@@ -100,7 +107,7 @@ int main(int argc, char **argv) {
             for (int i = 0; i < 6; i++) a[i] = real(s.arguments[i]);
             if (s.number >> 32) {
                 for (int i = 0; i < 8; i++)
-                    if (shown(a[0] + i)) *(volatile unsigned char *)(a[0] + i) = a[1] >> 8 * i;
+                    if (shown(a[0] + i, 1)) *(volatile unsigned char *)(a[0] + i) = a[1] >> 8 * i;
                 continue;
             }
             errno = 0;
@@ -110,10 +117,10 @@ int main(int argc, char **argv) {
             unsigned char data[4096];
             fread(data, 1, s.length, script);
             for (uint64_t i = 0; i < s.length; i++)
-                if (shown((uint64_t)at + i)) *(volatile unsigned char *)(at + i) = data[i];
+                if (shown((uint64_t)at + i, 1)) *(volatile unsigned char *)(at + i) = data[i];
         } else {
             for (uint64_t i = 0; i < s.length; i++)
-                if (shown((uint64_t)at + i)) fprintf(out, "%02x", *(volatile unsigned char *)(at + i));
+                if (shown((uint64_t)at + i, 0)) fprintf(out, "%02x", *(volatile unsigned char *)(at + i));
             fprintf(out, "\n");
         }
     }
@@ -128,17 +135,17 @@ def call(number: int, *arguments: int | Argument) -> bytes:
     pairs = [(PLAIN, argument) if isinstance(argument, int) else argument for argument in arguments]
     pairs += [(PLAIN, 0)] * (6 - len(pairs))
     words = [value & (1 << 64) - 1 for pair in pairs for value in pair]
-    return struct.pack("<5Q12Q", _CALL, number, 0, 0, 0, *words)
+    return _STEP.pack(_CALL, number, 0, 0, 0, *words)
 
 
 def poke(base: int, offset: int, data: bytes) -> bytes:
     """Return the step that puts bytes into memory."""
-    return struct.pack("<5Q12Q", _POKE, 0, base, offset & (1 << 64) - 1, len(data), *[0] * 12) + data
+    return _STEP.pack(_POKE, 0, base, offset & (1 << 64) - 1, len(data), *[0] * 12) + data
 
 
 def show(base: int, offset: int, length: int) -> bytes:
     """Return the step that shows memory, as far as it may be read."""
-    return struct.pack("<5Q12Q", _SHOW, 0, base, offset & (1 << 64) - 1, length, *[0] * 12)
+    return _STEP.pack(_SHOW, 0, base, offset & (1 << 64) - 1, length, *[0] * 12)
 
 
 class Memory:
@@ -170,7 +177,7 @@ def traced(script: bytes, kind: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory, Tracer() as tracer:
         paths = _files(directory, script)
         if kind == "device":
-            paths[0] = "/nowhere/at/all"
+            paths[0] = "/nowhere/a/device"
             tracer.map_file(paths[0], Memory())
         elif kind == "file":
             tracer.map_file(paths[0])
@@ -180,6 +187,31 @@ def traced(script: bytes, kind: str) -> list[str]:
         assert run(tracer, program(SOURCE), *paths).status == 0
         assert len(tracer.trace)
         return Path(paths[2]).read_text().splitlines()
+
+
+def difference(script: bytes, kind: str) -> str:
+    """Return the first step that shows something else traced than natively, in words; "" when none does."""
+    native, other = natively(script, kind), traced(script, kind)
+    steps = [step for step in _steps(script) if step[0] == _SHOW or (step[0] == _CALL and step[1] < ADDRESS_OF)]
+    call = ""
+    for (kind_of_step, number, base, offset, arguments), one, two in zip(steps, native, other, strict=True):
+        if kind_of_step == _CALL:
+            words = [("", "trapped+", "scratch+", "fd ")[of] + hex(value) for of, value in arguments]
+            call = f"call {number} ({', '.join(words)}): {one} natively"
+        if one != two:
+            at = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0) & -16
+            place = f", memory {base}+{offset:#x}, from digit {at}" if kind_of_step == _SHOW else ""
+            return f"{call}{place}: natively {one[at : at + 64]}, traced {two[at : at + 64]}"
+    return ""
+
+
+def _steps(script: bytes) -> Iterator[tuple[int, int, int, int, list[Argument]]]:
+    """Yield kind, number, base, offset and arguments of each step."""
+    at = 0
+    while at < len(script):
+        kind, number, base, offset, length, *words = _STEP.unpack_from(script, at)
+        at += _STEP.size + (length if kind == _POKE else 0)
+        yield kind, number, base, offset, list(zip(words[::2], words[1::2], strict=True))
 
 
 def _files(directory: str, script: bytes) -> list[str]:

@@ -149,10 +149,18 @@ class RunLoop:
             if ctypes.c_uint32.from_address(siginfo + _ARCHITECTURE).value != ARCH_64:
                 raise HostError(f"{self._host_calls.path} makes a 32-bit system call: {ADVICE}")
             call = thread.at(frame)
-            if not self._host_calls.answer(thread, call):
+            bounced = call.number in CONDITIONS and self._calls.bounced(thread, call)
+            finish = thread.on_exit
+            if self._host_calls.answer(thread, thread.pending):
+                if finish is not None:
+                    finish()
+            elif not bounced:
                 place(self._area, thread, call)
                 self._calls.entered(thread, call)
             thread.go_on(self._crossing.gate)
+            while thread.done:  # the rest of a long transfer
+                self._calls.entered(thread, thread.at(frame))
+                thread.go_on(self._crossing.gate)
             if call.number == _BRK:
                 self._calls.trap_ranges(thread)
         except BaseException as error:

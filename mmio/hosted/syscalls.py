@@ -207,6 +207,8 @@ def _execveat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> i
 
 
 def _execute(calls: HostCalls, thread: Thread, path: str, vector: int, environment: int) -> int:
+    if path in _EXECUTABLES or path == f"/proc/{thread.pid}/exe":  # the program, not Python
+        path = calls.path
     try:
         command = elf_image.command(path, _strings(thread, vector))
     except OSError as error:

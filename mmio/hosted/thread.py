@@ -13,7 +13,8 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
-from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
+from mmio.linux.libc import PROT_READ, PROT_WRITE
+from mmio.linux.seccomp import WINDOW
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RIP, RSP
 from mmio.program.thread import Call
@@ -26,6 +27,7 @@ NO_STACK: Final = (0, 2, 0)
 """SS_DISABLE."""
 
 _BUFFER: Final = 1 << 16
+_PLACE: Final = WINDOW.start - (1 << 32)  # where buffers end when there is room: below all that a call is given
 _STEP: Final = 128 + 8  # the red zone, and the address the gate goes on at
 
 
@@ -38,6 +40,7 @@ class Thread:
         bus: its way to the devices.
         frame, regs: its registers at the call.
         on_exit: what to do when the call returns.
+        done: the bytes that earlier parts of its call have transferred; more are to follow when it is not 0.
         signals: the stack its signals arrive on.
         blocked: which of the held signals it believes to block.
         alternate: its own signal stack, as sigaltstack(2) has it: place, flags, size.
@@ -55,6 +58,7 @@ class Thread:
         self.process = process
         self.bus: Initiator = process.space.initiator(self.pid)
         self.on_exit: Callable[[], None] | None = None
+        self.done = 0
         self.frame: Any = None
         self.regs: Any = None
         self._buffer = (0, 0)
@@ -100,7 +104,13 @@ class Thread:
             self._result = system_call(self._call.number, *self._call.arguments)
             if self.on_exit is not None:
                 self.on_exit()
-        regs[RAX] = self._result & 0xFFFF_FFFF_FFFF_FFFF
+        if not self.done:  # else the call is made again
+            regs[RAX] = self._result & 0xFFFF_FFFF_FFFF_FFFF
+
+    @property
+    def pending(self) -> Call:
+        """The call that is going to be made, with the arguments that `set_call` has given it."""
+        return self._call
 
     @property
     def call_address(self) -> int:
@@ -135,11 +145,19 @@ class Thread:
             raise OSError(-result, f"system call {number}: {os.strerror(-result)}")
         return result
 
-    def buffer(self, size: int) -> int:
+    def call_again(self, call: Call, done: int) -> None:
+        """Repeat the call, for the rest of a transfer."""
+        self.done = done
+
+    def buffer(self, size: int, bits: int = 64) -> int:
         """Return the address of at least `size` bytes, used until the call returns."""
         place, length = self._buffer
         if length < size:
-            length = pages(max(size, _BUFFER))
-            place = map_memory(0, length, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS)
+            length = max(_BUFFER, 1 << (size - 1).bit_length())
+            place = self.map_memory(length)
             self._buffer = place, length
         return place
+
+    def map_memory(self, length: int, *, low: bool = False) -> int:
+        """Map memory in the program's part of this process; return the address."""
+        return map_memory(_PLACE - length, length, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS)

@@ -2,10 +2,13 @@
 
 import ctypes
 import errno
+import os
+from contextlib import suppress
 from ctypes import c_char, c_int, c_ulong, c_void_p
 from typing import Any, Final
 
-from mmio.linux.libc import LIBC, check
+from mmio.linux.libc import LIBC, PROT_EXEC, check
+from mmio.linux.proc_maps import mappings
 
 _MISSING: Final = (errno.EFAULT, errno.ENOMEM)  # the latter for addresses that no process has
 _Vectors: Final = c_ulong * 4  # two of struct iovec: address and length, here and there
@@ -25,6 +28,17 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     data = (c_char * length)()
     done = _transfer(LIBC.process_vm_readv, pid, data, address, length)
     return data.raw[:done]
+
+
+def read_code(pid: int, address: int, length: int) -> bytes:
+    """Read as `read_memory`, also where code may be executed only: a tracer may, by /proc/PID/mem (proc(5))."""
+    data = read_memory(pid, address, length)
+    if not data:
+        found = [mapping for mapping in mappings(pid) if mapping.start <= address < mapping.end]
+        if found and found[0].protection & PROT_EXEC:
+            with suppress(OSError), open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+                data = os.pread(memory.fileno(), min(length, found[0].end - address), address)
+    return data
 
 
 def write_memory(pid: int, address: int, data: bytes) -> int:

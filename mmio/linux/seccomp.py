@@ -81,15 +81,17 @@ def program(
     Args:
         rules_64: for 64-bit system calls.
         rules_32: for 32-bit system calls.
-        ranges: of addresses; a 64-bit call with an argument there stops.
+        ranges: of addresses; a call with an argument there stops.
         action: what becomes of a call that stops.
         callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.
     """
     # It has no arguments: what the registers hold is left from the signal handler. It must not be made elsewhere.
     wide = _rule(Rule(_RT_SIGRETURN), _ALLOW)
     wide += b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
-    wide += b"".join(_arguments_in(piece, action) for addresses in ranges for piece in _within_halves(addresses))
+    pieces = [piece for addresses in ranges for piece in _within_halves(addresses)]
+    wide += b"".join(_arguments_in(piece, action) for piece in pieces)
     narrow = b"".join(_rule(rule, action) for rule in rules_32)
+    narrow += b"".join(_arguments_in(piece, action) for piece in pieces if piece.start < 1 << 32)
     allow = _op(_RETURN, _ALLOW)
     code = _called_from(callers) + _op(_LOAD, _ARCH)
     code += _op(_EQUAL, ARCH_64, 1, 0)

@@ -1,68 +1,32 @@
-"""The numbers of the system calls that concern us (asm/unistd_64.h, asm/unistd_32.h), and which of them stop."""
+"""Number and signature of each system call by its name, and which calls stop a program."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
+from mmio.linux import syscall_signatures
 from mmio.linux.seccomp import Equal, Rule, When
+from mmio.linux.syscall_notation import Argument, argument
+from mmio.linux.syscalls_without_pointers import WITHOUT_POINTERS
 
-_NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
-    "access": (21, 33),
-    "brk": (12, 45),
-    "chdir": (80, 12),
-    "clone": (56, 120),
-    "clone3": (435, 435),
-    "clock_gettime": (228, 265),
-    "creat": (85, 8),
-    "execve": (59, 11),
-    "faccessat": (269, 307),
-    "faccessat2": (439, 439),
-    "fstat": (5, None),
-    "fstat64": (None, 197),
-    "getdents64": (217, 220),
-    "getrandom": (318, 355),
-    "gettimeofday": (96, 78),
-    "ioctl": (16, 54),
-    "ioperm": (173, 101),
-    "iopl": (172, 110),
-    "lseek": (8, 19),
-    "lstat": (6, 107),
-    "lstat64": (None, 196),
-    "memfd_create": (319, 356),
-    "mmap": (9, None),
-    "mmap2": (None, 192),
-    "mprotect": (10, 125),
-    "mremap": (25, 163),
-    "munmap": (11, 91),
-    "newfstatat": (262, 300),
-    "open": (2, 5),
-    "openat": (257, 295),
-    "openat2": (437, 437),
-    "prctl": (157, 172),
-    "pread64": (17, 180),
-    "preadv": (295, 333),
-    "pwrite64": (18, 181),
-    "pwritev": (296, 334),
-    "read": (0, 3),
-    "readv": (19, 145),
-    "recvfrom": (45, 371),
-    "recvmsg": (47, 372),
-    "rt_sigaction": (13, 174),
-    "rt_sigprocmask": (14, 175),
-    "seccomp": (317, 354),
-    "sendmsg": (46, 370),
-    "sendto": (44, 369),
-    "stat": (4, 106),
-    "stat64": (None, 195),
-    "statx": (332, 383),
-    "write": (1, 4),
-    "vfork": (58, 190),
-    "writev": (20, 146),
-}
+Signature: TypeAlias = tuple[Argument | None, ...]
 
-NUMBERS: Final = {
-    bits: {name: number for name, pair in _NUMBERS.items() if (number := pair[index]) is not None}
-    for index, bits in enumerate((64, 32))
-}
+NUMBERS: Final[dict[int, dict[str, int]]] = {64: {}, 32: {}}
+"""By the kind of calls, 64 or 32: numbers by name."""
+SIGNATURES: Final[dict[int, dict[str, Signature]]] = {64: {}, 32: {}}
+"""By the kind of calls: what the arguments are, as far as one is a pointer, by the call's name."""
+
+
+def _read_tables() -> None:
+    described = [line for line in syscall_signatures.SIGNATURES.splitlines() if line and not line.startswith("#")]
+    for entry in (*described, *WITHOUT_POINTERS.replace("\n", " ").split(";")):
+        name, wide, narrow, *words = entry.split()
+        for bits, number in ((64, wide), (32, narrow)):
+            if number != "-":
+                NUMBERS[bits][name] = int(number)
+                SIGNATURES[bits][name] = tuple(map(argument, words))
+
+
+_read_tables()
 NAMES: Final = {bits: {number: name for name, number in table.items()} for bits, table in NUMBERS.items()}
 
 _ANONYMOUS: Final = 0x20
@@ -70,16 +34,48 @@ _FIXED: Final = 0x10 | 0x100000  # MAP_FIXED_NOREPLACE, too
 _EXEC: Final = 4
 
 OPENING: Final = ("open", "openat", "openat2", "creat")
-PATHS: Final = ("access", "faccessat", "faccessat2", "newfstatat", "stat", "stat64", "lstat", "lstat64", "statx")
+PATHS: Final = (
+    "access",
+    "faccessat",
+    "faccessat2",
+    "fstatat64",
+    "newfstatat",
+    "stat",
+    "stat64",
+    "lstat",
+    "lstat64",
+    "statx",
+)
 """Calls about a file by its path that do not open it."""
-VECTORS: Final = ("preadv", "pwritev", "readv", "writev")
-"""Calls whose buffers the filter cannot see, because their addresses lie in memory; so are those of `MESSAGES`."""
-MESSAGES: Final = ("sendmsg", "recvmsg")
+VECTORS: Final = ("preadv", "preadv2", "pwritev", "pwritev2", "readv", "writev")
 IFCONF: Final = 0x8912  # SIOCGIFCONF, linux/sockios.h
 I2C_TRANSFER: Final = 0x0707  # I2C_RDWR, linux/i2c-dev.h
 SPI_TRANSFER: Final = 0x40006B00  # SPI_IOC_MESSAGE(0), linux/spi/spidev.h; the others differ in their size
 SPI_MASK: Final = 0xC000FFFF
+ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER, asm-generic/socket.h
 TRANSFERS: Final = ("read", "write", "pread64", "pwrite64", "lseek", *VECTORS)
+
+_EVERY_BIT: Final = 0xFFFFFFFF
+_NESTED: Final[dict[str, tuple[When | Equal, ...]]] = {
+    "ioctl": (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK)),
+    "io_pgetevents": (When(5, _EVERY_BIT),),
+    "keyctl": (Equal(0, 20),),  # KEYCTL_INSTANTIATE_IOV, linux/keyctl.h
+    "prctl": (Equal(0, 22),),  # PR_SET_SECCOMP, linux/prctl.h
+    "process_vm_readv": (),
+    "process_vm_writev": (),
+    "ptrace": (),
+    "pselect6": (When(5, _EVERY_BIT),),
+    "seccomp": (),
+    "setsockopt": (Equal(2, ATTACH_FILTER),),
+}
+"""64-bit calls with pointers in structures, which the filter cannot see, under which conditions they have any.
+
+Those whose signature says so (`iov` and the like) are not listed.
+"""
+
+
+def _nested(signature: Signature) -> bool:
+    return any(part is not None and part.kind in ("iov", "msg", "mmsg", "argv") for part in signature)
 
 
 def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: bool) -> list[Rule]:
@@ -94,10 +90,12 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
     found: dict[str, tuple[When | Equal, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
-    found |= dict.fromkeys(("munmap", "mremap", "rt_sigprocmask", *VECTORS, *MESSAGES), ())
+    found |= dict.fromkeys(("munmap", "mremap", "rt_sigprocmask"), ())
     found["mprotect"] = () if bits == 32 else (When(2, _EXEC),)
-    if bits == 64:
-        found["ioctl"] = (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK))
+    if bits == 32:
+        found["mmap"] = ()  # whose arguments lie in memory
+    else:
+        found |= {name: () for name, signature in SIGNATURES[bits].items() if _nested(signature)} | _NESTED
     chosen: Iterable[str] = ()
     if ranges:
         chosen = ("brk",)

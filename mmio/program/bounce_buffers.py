@@ -1,178 +1,298 @@
 """System calls that hand a trapped buffer to the kernel.
 
-The kernel cannot touch an inaccessible page: it would answer EFAULT where the program expects data to move. So the call
-is made with a bounce buffer in the program's memory. What the kernel will read is put there first, through
-the devices; what it has written is carried to them afterwards. A structure that names trapped buffers is made again in
-our memory as well, with other pointers. The records say that a system call did it.
+The kernel cannot touch an inaccessible page: it would answer EFAULT where the program expects data to move. So the
+call is made with *copies* in the program's memory. What the kernel will read is put there first, through the devices;
+what it has written is carried to them afterwards. A structure that names trapped buffers is copied as well, with other
+pointers. The records say that a system call did it.
 
-Calls that `syscall_pointers.py` does not know find EFAULT, as they would without us find a device that its driver does
-not let the kernel copy from. (Memory of the program's own is another matter: `bounce_unknown.py`.)
+A copy may be accessed as far as the original: where that ends, or may only be read, so does the copy. So the kernel
+itself says what it says natively, a short count or EFAULT. Copies take `MOST` bytes; a transfer of more is made in
+parts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from random import Random
+from typing import Final
 
-from decode import READ, WRITE, decode
+from attrs import define, field
+
+from decode import READ, READ_WRITE, WRITE
+from mmio.linux.libc import PAGE, PROT_NONE, PROT_READ, PROT_WRITE, pages
 from mmio.linux.process_memory import read_memory, write_memory
-from mmio.live.completion import marked
-from mmio.live.memory import Unreachable
-from mmio.program.syscall_pointers import Buffer, pointed
+from mmio.linux.syscall_table import NUMBERS
+from mmio.program.kernel_access import KernelAccess, gather, scatter
+from mmio.program.syscall_buffers import buffers
+from mmio.program.syscall_pointers import Buffer, Message
 from mmio.program.thread import Call, StoppedThread
-from mmio.records.flags import KERNEL
-from mmio.space.initiator import Initiator
+from mmio.program.transfers import goes_on, next_part
 
-_SPACE: Final = 64  # each copy begins at a multiple
+MOST: Final = 1 << 21
+"""Bytes of a program's buffers that are copied for one call."""
+
+_RESERVED: Final = 64  # bytes at the beginning of a thread's buffer that engines use for themselves
+_ALIGNMENT: Final = 64
+_STRUCTURE: Final = 1 << 17  # bytes that are always copied: no array or string of the kernel's is longer
+_SMALL: Final = 512  # a longer buffer has its copy at the same place in a page, in case the kernel cares (O_DIRECT)
+_WORD: Final = 4
+_UNKNOWN: Final = Random(PAGE).randbytes(PAGE)
+"""What copies hold whose originals cannot be looked at: the kernel has written where something else is afterwards."""
+
+_RESTART_BLOCK: Final = -516  # ERESTART_RESTARTBLOCK of linux/errno.h: to be continued, which would use the copies
+_NO_HANDLER: Final = -514  # ERESTARTNOHAND: to be made again, unless a handler runs: then it is interrupted
 
 
-class Piece(NamedTuple):
-    """A buffer of a call.
+def bounce(
+    thread: StoppedThread,
+    name: str,
+    call: Call,
+    access: KernelAccess,
+    found: dict[int, Buffer] | None = None,
+    changed: dict[int, int] | None = None,
+) -> bool:
+    """Give a call copies of its trapped buffers; return whether it has any. The thread is stopped before it.
 
-    Attributes:
-        copy: the address of the one that stands in for it; 0 when none does.
-        before: what the program had there, as far as the kernel may read it.
-        used: the address and width of the word that will say how much of it was used; None when none does.
+    Of a transfer that is being made in parts (`thread.done`), prepare the next one.
+
+    Args:
+        thread: the thread.
+        name: the name of the call.
+        call: the call.
+        access: the kernel's view of the program's memory in this call.
+        found: the call's buffers; as its signature has them when left out.
+        changed: other arguments to change.
     """
-
-    buffer: Buffer
-    copy: int
-    before: bytes
-    used: tuple[int, int] | None
-
-
-def bounce(thread: StoppedThread, name: str, call: Call) -> bool:
-    """Give a call other buffers for its trapped ones; return whether it has any. The thread is stopped before it."""
-    try:
-        found = pointed(name, call, lambda address, length: _gather(thread, address, length))
-    except Unreachable:  # a structure that is not there: the kernel will say so, or something else before
+    done, thread.done = thread.done, 0
+    found = buffers(name, call, access) if found is None else found
+    part = next_part(name, call, found, access, done, MOST)
+    copies = Bounce(thread, call, access)
+    if not copies.lay_out(part.buffers, all_of_them=done > 0) and not done:
         return False
-    found = {argument: buffer for argument, buffer in found.items() if _is_trapped(thread, buffer)}
-    if not found:
-        return False
-    place = thread.buffer(sum(map(_size, found.values())))
-    pieces: list[Piece] = []
-    changed = {}
-    for argument, buffer in found.items():
-        changed[argument] = place
-        place = _stand_in(thread, buffer, place, pieces)
-    thread.set_call(call.number, changed, call.bits)
-    thread.on_exit = lambda: _finish(thread, pieces)
+    copies.fill()
+    thread.set_call(call.number, (changed or {}) | part.changed | copies.changed, call.bits)
+
+    def finish() -> None:
+        result = thread.call_result
+        total: int | None = None
+        if done:
+            total = done + max(result, 0)
+        elif result == _RESTART_BLOCK:
+            total = _NO_HANDLER
+        thread.restore_call(total)
+        copies.finish(result)
+        if part.asked is not None and result == part.asked and goes_on(thread, name, call):
+            thread.call_again(call, done + result)
+
+    thread.on_exit = finish
     return True
 
 
-def _is_trapped(thread: StoppedThread, buffer: Buffer) -> bool:
-    """Return whether any of a buffer, or of what a structure leads to, is trapped."""
-    here = buffer.length and thread.process.trapped_in(buffer.address, buffer.address + buffer.length)
-    return bool(here) or any(_is_trapped(thread, pointer.buffer) for pointer in buffer.pointers)
+@define(eq=False)
+class Copy:
+    """A copy of a buffer.
+
+    Attributes:
+        buffer: the original.
+        place: the address of the copy, counted from the start of the thread's buffer until that is known.
+        length: how many of the bytes there are.
+        filled: what was put there.
+        exists: false for a buffer that the kernel is given itself.
+        pointer: where the pointer to it is in the copy of the structure that names it, and how wide.
+        inner: the copies that it points to.
+        said: the address and width of the word that will say how many bytes were used; None when there is none.
+    """
+
+    buffer: Buffer
+    place: int
+    length: int
+    filled: bytes = b""
+    exists: bool = True
+    pointer: tuple[int, int] = (0, 0)
+    inner: "list[Copy]" = field(factory=list)
+    said: tuple[int, int] | None = None
 
 
-def _size(buffer: Buffer) -> int:
-    """Return how many bytes copies of a buffer and of all it leads to may take."""
-    return buffer.length + _SPACE + sum(_size(pointer.buffer) for pointer in buffer.pointers)
+class Bounce:
+    """Copies of the trapped buffers of one call, which a thread is stopped before.
 
+    Args:
+        thread: the thread.
+        name: the name of the call.
+        call: the call.
+        access: the kernel's view of the program's memory in this call.
 
-def _stand_in(
-    thread: StoppedThread, buffer: Buffer, copy: int, pieces: list[Piece], used: tuple[int, int] | None = None
-) -> int:
-    """Put at an address what stands in for a buffer, and behind it what does for what it leads to; return the end."""
-    end = copy + buffer.length + _SPACE & -_SPACE
-    data = bytearray(buffer.contents)
-    if buffer.direction & READ and not data:
-        data += _gather(thread, buffer.address, buffer.length)
-    for at, width, inner, told in ((p.at, p.width, p.buffer, p.used) for p in buffer.pointers):
-        if _is_trapped(thread, inner):
-            data[at : at + width] = end.to_bytes(width, "little")
-            end = _stand_in(thread, inner, end, pieces, (copy + told[0], told[1]) if told else None)
+    Attributes:
+        changed: the arguments with which the call is to be made, by their indices.
+    """
+
+    def __init__(self, thread: StoppedThread, call: Call, access: KernelAccess) -> None:
+        self._thread, self._call, self._access = thread, call, access
+        self._copies: list[Copy] = []
+        self._tops: dict[int, Copy] = {}
+        self._protections: list[tuple[range, int]] = []
+        self._end = _RESERVED
+        self._left = MOST
+        self.changed: dict[int, int] = {}
+
+    def lay_out(self, found: dict[int, Buffer], *, all_of_them: bool = False) -> bool:
+        """Choose where the copies go, of trapped buffers or of all; return whether there are any."""
+        for argument, buffer in found.items():
+            if all_of_them or self._is_trapped(buffer):
+                copy = self._lay_out(buffer)
+                if copy is not None:
+                    self._tops[argument] = copy
+        return bool(self._tops)
+
+    def fill(self) -> None:
+        """Fill the copies, and give them the protection of the originals."""
+        base = self._thread.buffer(self._end, self._call.bits)
+        for copy in self._copies:
+            copy.place += base
+            for inner in copy.inner:
+                if inner.said is not None:
+                    inner.said = copy.place + inner.said[0], inner.said[1]
+        for copy in self._tops.values():
+            if copy.buffer.said is not None:
+                top = self._tops.get(copy.buffer.said)
+                copy.said = (self._call.arguments[copy.buffer.said] if top is None else top.place), 4
+        self.changed |= {argument: copy.place for argument, copy in self._tops.items()}
+        for copy in self._copies:
+            if copy.exists:
+                copy.filled = self._contents(copy)
+                write_memory(self._thread.pid, copy.place, copy.filled)
+        self._protections = [(range(p.start + base, p.stop + base), how) for p, how in self._protections]
+        self._protect()
+
+    def finish(self, result: int) -> None:
+        """Carry what the kernel has written to where it belongs. The thread is stopped where the call returns."""
+        left = max(result, 0) * max((copy.buffer.counted for copy in self._copies), default=1)
+        received: dict[Message, int] = {}
+        for copy in self._copies:
+            length = copy.length
+            part = copy.buffer.message
+            if part is not None:
+                if part not in received:
+                    received[part] = self._received(part, result)
+                length = min(length, received[part])
+                received[part] -= min(copy.buffer.length, received[part])
+            elif copy.buffer.counted:
+                length = min(length, left)
+                left -= min(copy.buffer.length, left)
+            if copy.exists and copy.buffer.direction & WRITE:
+                self._carry(copy, length, result)
+        self._protect(undo=True)
+
+    def _received(self, part: Message, result: int) -> int:
+        """Return how many bytes of a message have been received."""
+        if part.index >= result:
+            return 0
+        array = next(copy for copy in self._copies if copy.exists and copy.buffer.address == part.array)
+        return int.from_bytes(read_memory(self._thread.pid, array.place + part.offset, _WORD), "little")
+
+    def _is_trapped(self, buffer: Buffer) -> bool:
+        """Return whether any of a buffer, or of what a structure leads to, is trapped."""
+        return self._access.is_trapped(buffer.address, buffer.length) or any(
+            self._is_trapped(pointer.buffer) for pointer in buffer.pointers
+        )
+
+    def _lay_out(self, buffer: Buffer) -> Copy | None:
+        """Choose where the copy of a buffer goes, and of what it leads to; None where the kernel can be given it."""
+        length = min(buffer.length, max(self._left, _STRUCTURE))
+        stretch = self._access.stretch(buffer.address, length, write=buffer.direction == WRITE)
+        there = stretch.end - buffer.address
+        if there <= 0:
+            return None
+        complete = stretch.complete and length == buffer.length
+        bounded = not complete or (stretch.read_only and buffer.direction == READ_WRITE)
+        alignment = PAGE if bounded or there >= _SMALL else _ALIGNMENT
+        place = -(-self._end // alignment) * alignment + buffer.address % alignment
+        self._end = place + there
+        self._left = max(self._left - there, 0)
+        if bounded:
+            shift = place - buffer.address
+            self._end = pages(self._end)
+            for part in stretch.read_only if buffer.direction == READ_WRITE else ():
+                stop = min(part.stop + shift, self._end)
+                self._protections.append((range(part.start + shift, stop), PROT_READ))
+            if not complete:
+                self._protections.append((range(self._end, self._end + PAGE), PROT_NONE))
+                self._end += PAGE
+        copy = Copy(buffer, place, there)
+        self._copies.append(copy)
+        for pointer in buffer.pointers:
+            inner = self._lay_out(pointer.buffer) if self._is_trapped(pointer.buffer) else None
+            if inner is None:
+                self._copies.append(Copy(pointer.buffer, 0, pointer.buffer.length, exists=False))
+                continue
+            inner.pointer, inner.said = (pointer.at, pointer.width), pointer.used
+            copy.inner.append(inner)
+        return copy
+
+    def _contents(self, copy: Copy) -> bytes:
+        """Return what a copy has to hold before the call."""
+        buffer, length = copy.buffer, copy.length
+        if buffer.contents:
+            data = bytearray(buffer.contents[:length].ljust(length, b"\0"))
+        elif buffer.direction & READ:
+            data = bytearray(gather(self._thread, buffer.address, length, self._call.bits))
         else:
-            pieces.append(Piece(inner, 0, b"", None))
-    write_memory(thread.pid, copy, bytes(data))
-    pieces.append(Piece(buffer, copy, buffer.contents or bytes(data), used))
-    return end
+            return self._original(buffer.address, length)
+        for inner in copy.inner:
+            at, width = inner.pointer
+            data[at : at + width] = inner.place.to_bytes(width, "little")
+        return bytes(data)
 
+    def _original(self, address: int, length: int) -> bytes:
+        """Return what a buffer holds that the kernel only writes, as far as looking at it has no effect."""
+        data, end = b"", address + length
+        while len(data) < length:
+            at = address + len(data)
+            quiet, stop = self._access.is_quiet(at)
+            size = min(stop, end) - at
+            data += self._access.look(at, size) if quiet else (_UNKNOWN * (1 + size // PAGE))[:size]
+        return data
 
-def _finish(thread: StoppedThread, pieces: list[Piece]) -> None:
-    """Carry what the kernel has written to where it belongs. The thread is stopped where the call returns."""
-    result = left = thread.call_result
-    thread.restore_call()
-    if result < 0:
-        return
-    for buffer, copy, before, used in pieces:
-        length = buffer.length
-        if buffer.counted:
-            length = min(length, left)
-            left -= length
-        if used is not None:
-            length = min(length, int.from_bytes(read_memory(thread.pid, *used), "little"))
-        if copy and buffer.direction & WRITE:
-            after = bytearray(read_memory(thread.pid, copy, length))
-            for pointer in buffer.pointers:  # the program's own stay in place
-                where = slice(pointer.at, pointer.at + pointer.width)
-                after[where] = before[where]
-            first, last = _changed(before, after)
-            scatter(thread, buffer.address + first, bytes(after[first:last]))
-
-
-def _changed(before: bytes, after: bytes | bytearray) -> tuple[int, int]:
-    """Return what of a buffer the kernel has written, which may be less than the buffer when it read it, too."""
-    if len(before) != len(after):
-        return 0, len(after)
-    changed = [index for index, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-    return (changed[0], changed[-1] + 1) if changed else (0, 0)
-
-
-def _gather(thread: StoppedThread, address: int, length: int) -> bytes:
-    """Read a buffer of the program's through its devices."""
-    data = b""
-    with by_kernel(thread) as bus:
-        for at, width in _words(thread, address, length):
-            if width > 8:
-                data += bus.read_block(at, width) or b""
-            else:
-                data += bus.read(at, width).to_bytes(width, "little")
-    return data
-
-
-def scatter(thread: StoppedThread, address: int, data: bytes) -> None:
-    """Write a buffer of the program's through its devices."""
-    with by_kernel(thread) as bus:
-        for at, width in _words(thread, address, len(data)):
-            piece = data[at - address : at - address + width]
-            if width > 8:
-                bus.write_block(at, piece)
-            else:
-                bus.write(at, width, int.from_bytes(piece, "little"))
-
-
-def gather(thread: StoppedThread, address: int, length: int) -> bytes | None:
-    """Read a buffer of the program's; None when it is not all there, and the call's answer is EFAULT."""
-    try:
-        return _gather(thread, address, length)
-    except Unreachable:
-        return None
-
-
-def _words(thread: StoppedThread, address: int, length: int) -> Iterator[tuple[int, int]]:
-    """Cut a buffer: what is not trapped as it is, what is into aligned words, as the kernel copies it."""
-    end = address + length
-    while address < end:
-        segment = thread.process.space.memory.find(address)
-        if segment.recorded_region is None and not segment.watched:
-            width = min(end, segment.end) - address
-            if width <= 8:
-                width = 1
+    def _carry(self, copy: Copy, length: int, result: int) -> None:
+        """Carry to a buffer what the kernel has written into its copy."""
+        buffer = copy.buffer
+        if copy.said is not None and result >= 0:
+            length = min(length, int.from_bytes(read_memory(self._thread.pid, *copy.said), "little"))
+        after = read_memory(self._thread.pid, copy.place, copy.length)
+        if result >= 0 and (buffer.counted or (buffer.direction == WRITE and not buffer.conditional)):
+            written = [(0, length)]
         else:
-            width = 8
-            while address % width or address + width > end:
-                width //= 2
-        yield address, width
-        address += width
+            written = self._changes(copy, after)
+        for first, last in written:
+            if first < last:
+                scatter(self._thread, buffer.address + first, after[first:last], self._call.bits)
 
+    def _changes(self, copy: Copy, after: bytes) -> list[tuple[int, int]]:
+        """Return the parts of a copy in which something else is than was put there.
 
-@contextmanager
-def by_kernel(thread: StoppedThread) -> Iterator[Initiator]:
-    """Use a thread's bus for accesses the kernel makes in the system call the thread is at."""
-    bus = thread.bus
-    bus.ip = thread.call_address
-    bus.instruction = decode(b"\x0f\x05", 64) if thread.process.bits == 64 else decode(b"\xcd\x80", 32)
-    with marked(bus, KERNEL):
-        yield bus
+        What was put there is not what the original holds when that is a device that is only written: then a word is
+        written as a whole.
+        """
+        before, start = copy.filled, copy.buffer.address
+        found: list[tuple[int, int]] = []
+        step = 1
+        if copy.buffer.direction == WRITE and not self._access.is_quiet(start)[0]:
+            step = _WORD
+        at = 0
+        while at < len(after):
+            if before[at : at + PAGE] == after[at : at + PAGE]:
+                at += PAGE
+                continue
+            size = min(step - (start + at) % step, len(after) - at)
+            if before[at : at + size] != after[at : at + size]:
+                if found and found[-1][1] == at:
+                    found[-1] = found[-1][0], at + size
+                else:
+                    found.append((at, at + size))
+            at += size
+        return found
+
+    def _protect(self, *, undo: bool = False) -> None:
+        """Give the pages of copies the protection of the originals, or take that back."""
+        protect = NUMBERS[self._thread.process.bits]["mprotect"]
+        for part, how in self._protections:
+            if part:
+                protection = PROT_READ | PROT_WRITE if undo else how
+                self._thread.make_call(protect, part.start, part.stop - part.start, protection)

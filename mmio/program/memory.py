@@ -14,7 +14,7 @@ from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
 from mmio.linux.own_descriptors import copy_of, kept
-from mmio.linux.process_memory import read_memory, write_memory
+from mmio.linux.process_memory import read_code, read_memory, write_memory
 from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.passthrough import RealMemory
 
@@ -56,7 +56,7 @@ class TracedMemory:
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes, fewer where the rest cannot be read."""
-        return read_memory(self.pid, address, length)
+        return read_code(self.pid, address, length)
 
 
 class OwnMemory:
@@ -141,6 +141,11 @@ class RegularFile:
     def __init__(self, descriptor: int, offset: int) -> None:
         self._descriptor = descriptor
         self._offset = offset
+
+    @property
+    def size(self) -> int:
+        """Bytes from offset 0 to the end of the file."""
+        return max(os.fstat(self._descriptor).st_size - self._offset, 0)
 
     def read(self, offset: int, width: int) -> int:
         """Read `width` bytes; past the end of the file its last page goes on with zeros."""

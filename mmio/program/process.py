@@ -71,6 +71,11 @@ class Trapped:
     offset: int | None = None
     regions: list[Region] = field(factory=list)
 
+    @property
+    def is_own(self) -> bool:
+        """Return whether it is memory of the program's own, not shared and not a device's."""
+        return self.source is None and not self.stand_in
+
 
 class Process(ABC):
     """A process, or more exactly the memory that its threads share.
@@ -234,7 +239,7 @@ class Process(ABC):
 
     def put(self, trapped: Trapped) -> None:
         """Trap a mapping: put its devices, or the memory behind it, into the address space."""
-        real = self._real(trapped, trapped.start)
+        real = self.behind(trapped, trapped.start)
         devices = trapped.stand_in and self.targets.no_device != "real"
         policy = Policy(**(self.targets.policies(trapped.spans[0].policies) if devices and trapped.spans else REAL))
         under = Region(
@@ -252,7 +257,7 @@ class Process(ABC):
             end = min(trapped.origin + span.end, trapped.end)
             if start < end:
                 shift = start - trapped.origin - span.zero
-                device = self._real(trapped, start) if span.device is None else shifted(span.device, shift)
+                device = self.behind(trapped, start) if span.device is None else shifted(span.device, shift)
                 policies = REAL | span.policies if span.device is None else self.targets.policies(span.policies)
                 policy = Policy(**policies)
                 name = f"{span.name}+{shift:#x}" if shift else span.name
@@ -263,7 +268,7 @@ class Process(ABC):
         self.trapped.append(trapped)
         self.trapped_changed()
 
-    def _real(self, trapped: Trapped, start: int) -> DeviceLike:
+    def behind(self, trapped: Trapped, start: int) -> Any:
         """Return the memory behind a trapped mapping, from an address on."""
         if trapped.source is None:
             return OwnMemory(self.own_memory, start)

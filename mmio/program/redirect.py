@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from decode import WRITE
 from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import pages
-from mmio.linux.process_memory import read_memory, write_memory
-from mmio.linux.syscall_table import NUMBERS, OPENING
-from mmio.program.bounce_buffers import by_kernel, gather, scatter
+from mmio.linux.process_memory import write_memory
+from mmio.linux.syscall_table import NUMBERS, OPENING, SIGNATURES
+from mmio.program.kernel_access import KernelAccess, by_kernel, gather, scatter
+from mmio.program.syscall_buffers import buffers
 from mmio.program.targets import Targets, extent_of
 from mmio.program.thread import Call, StoppedThread
 from mmio.space.initiator import Initiator
@@ -28,6 +30,7 @@ _AT_CWD: Final = 0xFFFFFF9C  # AT_FDCWD, -100, as the low half of an argument
 _CLOSE_ON_EXEC: Final = 1  # MFD_CLOEXEC
 _SEEK_SET: Final = 0
 _LONGEST: Final = 1 << 20
+_LONGEST_PATH: Final = 4096
 _PORTS: Final = 1 << 16
 _DEVICE_PORTS: Final = "/dev/port"
 _SUBSTITUTE: Final = "/dev/null"  # what is asked about in place of a file that devices answer for
@@ -52,11 +55,11 @@ class Redirects:
         path = descriptor_path(thread.pid, descriptor)
         return self._paths[int(path.removeprefix(_PREFIX))] if path.startswith(_PREFIX) else None
 
-    def path_call(self, thread: StoppedThread, name: str, call: Call) -> bool:
+    def path_call(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess) -> bool:
         """Deal with a call that names a file, before it is made; return whether it is about a redirected one."""
-        index = 1 if name.endswith("at") or name in ("openat2", "newfstatat", "faccessat2", "statx") else 0
+        index = next(i for i, part in enumerate(SIGNATURES[call.bits][name]) if part and part.kind == "path")
         directory = call.arguments[0] & 0xFFFFFFFF if index else _AT_CWD
-        path = _resolved(thread, directory, _string(thread, call.arguments[index]))
+        path = _resolved(thread, directory, _string(access, call.arguments[index]))
         if path is None:
             return False
         if self._answers(path):
@@ -72,7 +75,7 @@ class Redirects:
             _substitute(thread, call, index, os.path.abspath(other))
         return other is not None
 
-    def transfer(self, thread: StoppedThread, name: str, call: Call) -> bool:
+    def transfer(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess) -> bool:
         """Deal with a read or write, before it is made; return whether it is of a file that devices answer for."""
         descriptor = call.arguments[0] & 0xFFFFFFFF
         path = self.stand_in(thread, descriptor)
@@ -82,18 +85,30 @@ class Redirects:
         absolute = name.startswith("p")
         if absolute:
             position = call.arguments[3] if call.bits == 64 else call.arguments[3] | call.arguments[4] << 32
-        done = 0
-        for address, length in _buffers(thread, name, call):
-            length = min(length, max(self._extent(path) - position - done, 0), _LONGEST)
-            if "write" in name:
-                data = gather(thread, address, length)
-                if data is None:
-                    thread.answer_call(-_EFAULT)
-                    return True
-                self._write(thread, path, position + done, data)
+        done, failed = 0, False
+        whole = buffers(name, call, access).get(1)
+        if whole is None:
+            pieces = []
+            failed = bool(call.arguments[2])
+        else:
+            pieces = [pointer.buffer for pointer in whole.pointers] if whole.contents else [whole]
+        for piece in pieces:
+            left = max(self._extent(path) - position - done, 0)
+            wanted = min(piece.length, left, _LONGEST)
+            stretch = access.stretch(piece.address, wanted, write=piece.direction == WRITE)
+            length = stretch.end - stretch.start
+            if piece.direction == WRITE:
+                data = self._read(thread, path, position + done, length)
+                scatter(thread, piece.address, data, call.bits)
             else:
-                scatter(thread, address, self._read(thread, path, position + done, length))
+                self._write(thread, path, position + done, gather(thread, piece.address, length, call.bits))
             done += length
+            if length < wanted:
+                failed = True
+                break
+        if failed and not done:
+            thread.answer_call(-_EFAULT)
+            return True
         if absolute:
             thread.answer_call(done)
         else:  # the position moves on
@@ -175,16 +190,6 @@ def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:
     return found
 
 
-def _buffers(thread: StoppedThread, name: str, call: Call) -> list[tuple[int, int]]:
-    """Return address and length of each buffer of a transfer."""
-    if not name.endswith("v"):
-        return [(call.arguments[1], call.arguments[2])]
-    width = call.bits // 8
-    array = read_memory(thread.pid, call.arguments[1], 2 * width * min(call.arguments[2], 1024))
-    words = [int.from_bytes(array[at : at + width], "little") for at in range(0, len(array), width)]
-    return list(zip(words[::2], words[1::2], strict=False))
-
-
 def _substitute(thread: StoppedThread, call: Call, index: int, path: str) -> None:
     """Replace the path argument of a call."""
     name = os.fsencode(path) + b"\0"
@@ -194,11 +199,10 @@ def _substitute(thread: StoppedThread, call: Call, index: int, path: str) -> Non
     thread.on_exit = thread.restore_call
 
 
-def _string(thread: StoppedThread, address: int) -> str | None:
+def _string(access: KernelAccess, address: int) -> str | None:
     """Return the string at an address, None when there is none."""
-    data = read_memory(thread.pid, address, 4096)
-    end = data.find(b"\0")
-    return os.fsdecode(data[:end]) if end > 0 else None
+    data = access.string(address, _LONGEST_PATH)
+    return os.fsdecode(data[:-1]) if len(data) > 1 and data.endswith(b"\0") else None
 
 
 def _resolved(thread: StoppedThread, directory: int, path: str | None) -> str | None:

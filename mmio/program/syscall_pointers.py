@@ -1,24 +1,44 @@
-"""Pointers in the arguments of system calls: buffers, and structures that name more buffers.
+"""Buffers of system calls, and of structures that name more buffers.
 
-The tables list the calls people make with device memory. Nothing here touches a process: what a structure holds is
-read by a function that the caller passes.
+Nothing here touches a process: what a structure holds is read by a `Reader`.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction
-from mmio.linux.syscall_table import I2C_TRANSFER, IFCONF, MESSAGES, SPI_MASK, SPI_TRANSFER, VECTORS
-from mmio.program.thread import Call
+from mmio.linux.libc import PAGE
+from mmio.linux.syscall_notation import Argument
+from mmio.live.memory import Unreachable
 
-Look: TypeAlias = Callable[[int, int], bytes]
-"""`look(address, length)` returns what the program has there."""
+MOST_VECTORS: Final = 1024  # UIO_MAXIOV: with more, the call fails before it looks at any
+LONGEST_STRING: Final = 1 << 17  # MAX_ARG_STRLEN
+_STRINGS: Final = {"path": 4096, "str": LONGEST_STRING, "name": 16}
+_INT_MAX: Final = (1 << 31) - 1
+_BIT_MAPS: Final = 1 << 16  # bits that a bit map may have: the kernel's own limits are lower
 
-_OLD_IOCTL: Final = 64  # bytes that the parameter of an ioctl has whose number does not tell its size, for all we know
-_MOST_VECTORS: Final = 1024  # UIO_MAXIOV
-_LARGEST: Final = 1 << 30
+
+class Reader(Protocol):
+    """Reads the program's memory as the kernel would in the call.
+
+    Attributes:
+        numbers: the PID and the TID of the caller.
+    """
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The PID and the TID of the caller."""
+
+    def read(self, address: int, length: int) -> bytes:
+        """Read `length` bytes. Raises Unreachable when they are not all there."""
+
+    def string(self, address: int, limit: int) -> bytes:
+        """Read up to and including a zero byte, but at most `limit` bytes, and only as far as can be read."""
+
+    def is_trapped(self, address: int, length: int) -> bool:
+        """Return whether any of these bytes is in a trapped page."""
 
 
 @frozen
@@ -28,17 +48,39 @@ class Buffer:
     Attributes:
         address, length: where it is, in bytes.
         direction: what the kernel does there.
-        counted: it is one of those, in order, whose bytes the call's result counts.
-        contents: of a structure.
+        counted: the result of the call counts what is written: in units of so many bytes, through all such buffers
+            one after another; 0 when it does not.
+        conditional: a call that succeeds does not always write it.
+        said: what says afterwards how many bytes are used: an argument that points to an int; None when nothing does.
+        message: the message it is a part of, of several.
+        contents: of a structure or string that has been read already.
         pointers: in the structure.
     """
 
     address: int
     length: int
     direction: Direction
-    counted: bool = False
+    counted: int = 0
+    conditional: bool = False
+    said: int | None = None
+    message: "Message | None" = None
     contents: bytes = b""
     pointers: "tuple[Pointer, ...]" = ()
+
+
+@frozen
+class Message:
+    """One of several messages: an int in their array says how many bytes were received, in its buffers in order.
+
+    Attributes:
+        index: of the message. The call's result says how many there are.
+        array: the address of the array.
+        offset: of the int in it.
+    """
+
+    index: int
+    array: int
+    offset: int
 
 
 @frozen
@@ -57,109 +99,169 @@ class Pointer:
     used: tuple[int, int] | None = field(default=None, kw_only=True)
 
 
-_SIZED: Final = {  # argument, direction, argument with the length
-    "read": (1, WRITE, 2),
-    "pread64": (1, WRITE, 2),
-    "recvfrom": (1, WRITE, 2),
-    "getdents64": (1, WRITE, 2),
-    "getrandom": (0, WRITE, 1),
-    "write": (1, READ, 2),
-    "pwrite64": (1, READ, 2),
-    "sendto": (1, READ, 2),
-}
-_FIXED: Final = {  # argument, bytes written in a 64-bit program
-    "stat": (1, 144),
-    "lstat": (1, 144),
-    "fstat": (1, 144),
-    "newfstatat": (2, 144),
-    "clock_gettime": (1, 16),
-    "gettimeofday": (0, 16),
-}
+class Values(NamedTuple):
+    """The arguments of a call, of 64 or 32 bits, and how to read what they point to."""
+
+    arguments: tuple[int, ...]
+    bits: int
+    reader: Reader
+
+    @property
+    def word(self) -> int:
+        """Bytes in a long."""
+        return self.bits // 8
+
+    def number(self, index: int) -> int:
+        """Return an argument as the unsigned int that the kernel takes of it."""
+        return self.arguments[index] & 0xFFFFFFFF
+
+    def integer(self, address: int, width: int) -> int:
+        """Read an unsigned integer. Raises Unreachable."""
+        return int.from_bytes(self.reader.read(address, width), "little")
+
+    def has(self, address: int, length: int) -> bool:
+        """Return whether anything there is trapped."""
+        return self.reader.is_trapped(address, length)
 
 
-def pointed(name: str, call: Call, look: Look) -> dict[int, Buffer]:
-    """Return the buffers of a call that we know of, by the argument that points there."""
-    arguments, word = call.arguments, call.bits // 8
-    if name in _SIZED:
-        argument, direction, length = _SIZED[name]
-        counted = direction == WRITE
-        return {argument: Buffer(arguments[argument], min(arguments[length], _LARGEST), direction, counted)}
-    if name in _FIXED and call.bits == 64:
-        argument, size = _FIXED[name]
-        return {argument: Buffer(arguments[argument], size, WRITE)}
-    if name in VECTORS:
-        direction = READ if "write" in name else WRITE
-        return {1: _vectors(arguments[1], arguments[2], direction, word, look)}
-    if name in MESSAGES:
-        return {1: _message(arguments[1], READ if name == "sendmsg" else WRITE, word, look)}
-    if name == "ioctl":
-        return {2: _parameter(arguments[1] & 0xFFFFFFFF, arguments[2], call.bits, look)}
-    return {}
+def described(argument: Argument, index: int, values: Values) -> Buffer | None:
+    """Return the buffer an argument points to, None when it is none that can be copied.
+
+    Raises:
+        Unreachable: a structure in ordinary memory that leads to it is not there.
+    """
+    address, arguments, word = values.arguments[index], values.arguments, values.word
+    count = argument.count if argument.length is None else arguments[argument.length]
+    size = argument.sizes[values.bits == 32]
+    match argument.kind:
+        case "plain":
+            unit = size if argument.counted else 0
+            return Buffer(address, size * count, argument.direction, unit, argument.conditional)
+        case "prefixed":
+            return Buffer(address, word + count, argument.direction, conditional=argument.conditional)
+        case "valued":
+            assert argument.length is not None
+            return valued(argument.length, index, values)
+        case "path" | "str" | "name":
+            return string(address, _STRINGS[argument.kind], values)
+        case "page":
+            return Buffer(address, PAGE, READ)
+        case "bits":
+            return Buffer(address, bitmap(count, word), argument.direction)
+        case "fds":
+            return Buffer(address, bitmap(count & 0xFFFFFFFF, word), argument.direction)
+        case "iov":
+            return vectors(address, count, argument.direction, values)
+        case "msg":
+            return message(address, argument.direction, values)
+        case "mmsg":
+            return messages(address, count & 0xFFFFFFFF, argument.direction, values)
+        case "argv":
+            return strings(address, values)
+    return None
 
 
-def _word(data: bytes, at: int, width: int) -> int:
-    return int.from_bytes(data[at : at + width], "little")
+def valued(length: int, index: int, values: Values, unit: int = 1) -> Buffer | None:
+    """Return a buffer whose length an int says that another argument points to, before and after the call."""
+    if not values.arguments[length] or not values.arguments[index]:
+        return None
+    size = values.integer(values.arguments[length], 4)
+    return Buffer(values.arguments[index], 0 if size > _INT_MAX else size * unit, WRITE, said=length)
 
 
-def _vectors(address: int, count: int, direction: Direction, word: int, look: Look) -> Buffer:
-    """Return an array of struct iovec."""
-    length = 2 * word * min(count, _MOST_VECTORS)
-    data = look(address, length)
+def bitmap(bits: int, word: int) -> int:
+    """Return how many bytes a bit map has: whole words of a long."""
+    return -(-min(bits, _BIT_MAPS) // (8 * word)) * word
+
+
+def string(address: int, limit: int, values: Values) -> Buffer:
+    """Return a string, read if any of it may be trapped."""
+    if not address or not values.has(address, limit):
+        return Buffer(address, 0, READ)
+    data = values.reader.string(address, limit)
+    goes_on = not data.endswith(b"\0") and len(data) < limit  # into what cannot be read
+    return Buffer(address, len(data) + goes_on, READ, contents=data)
+
+
+def strings(address: int, values: Values) -> Buffer | None:
+    """Return a list of strings: pointers up to a null pointer."""
+    if not address:
+        return None
+    word, data, pointers = values.word, b"", []
+    while len(data) < LONGEST_STRING:
+        data += values.reader.read(address + len(data), word)
+        pointer = int.from_bytes(data[-word:], "little")
+        if not pointer:
+            break
+        pointers.append(Pointer(len(data) - word, word, string(pointer, LONGEST_STRING, values)))
+    return Buffer(address, len(data), READ, contents=data, pointers=tuple(pointers))
+
+
+def vectors(address: int, count: int, direction: Direction, values: Values, *, counted: bool = True) -> Buffer | None:
+    """Return an array of struct iovec; None when the kernel does not read it."""
+    if not 0 < count <= MOST_VECTORS:
+        return None
+    word = values.word
+    try:
+        data = values.reader.read(address, 2 * word * count)
+    except Unreachable:  # the kernel looks at each as far as it comes
+        return Buffer(address, 2 * word * count, READ)
     pointers = tuple(
-        Pointer(at, word, Buffer(_word(data, at, word), _word(data, at + word, word), direction, True))
-        for at in range(0, length, 2 * word)
+        Pointer(at, word, Buffer(base, length, direction, int(counted))) for at, base, length in _vectors_in(data, word)
     )
-    return Buffer(address, length, READ, contents=data, pointers=pointers)
+    return Buffer(address, len(data), READ, contents=data, pointers=pointers)
 
 
-def _message(address: int, direction: Direction, word: int, look: Look) -> Buffer:
+def _vectors_in(data: bytes, word: int) -> Iterator[tuple[int, int, int]]:
+    for at in range(0, len(data), 2 * word):
+        yield at, integer(data, at, word), integer(data, at + word, word)
+
+
+def message(address: int, direction: Direction, values: Values) -> Buffer | None:
     """Return a struct msghdr: seven words, of which name, vectors and control data are pointers before lengths."""
-    data = look(address, 7 * word)
-    name = Buffer(_word(data, 0, word), _word(data, word, 4), direction)
-    vectors = _vectors(_word(data, 2 * word, word), _word(data, 3 * word, word), direction, word, look)
-    control = Buffer(_word(data, 4 * word, word), min(_word(data, 5 * word, word), _LARGEST), direction)
-    pointers = (
+    word = values.word
+    data = values.reader.read(address, 7 * word)
+    name = Buffer(integer(data, 0, word), integer(data, word, 4) & _INT_MAX, direction)
+    control = Buffer(integer(data, 4 * word, word), integer(data, 5 * word, word), direction)
+    pointers = [
         Pointer(0, word, name, used=(word, 4)),
-        Pointer(2 * word, word, vectors),
         Pointer(4 * word, word, control, used=(5 * word, word)),
-    )
-    return Buffer(address, 7 * word, READ_WRITE if direction == WRITE else READ, contents=data, pointers=pointers)
+    ]
+    buffers = vectors(integer(data, 2 * word, word), integer(data, 3 * word, word), direction, values)
+    if buffers is not None:
+        pointers.insert(1, Pointer(2 * word, word, buffers))
+    whole = READ_WRITE if direction == WRITE else READ
+    return Buffer(address, 7 * word, whole, contents=data, pointers=tuple(pointers))
 
 
-def _parameter(request: int, address: int, bits: int, look: Look) -> Buffer:
-    """Return what the last argument of an ioctl points to."""
-    size, moved = request >> 16 & 0x3FFF, request >> 30 & 3  # asm-generic/ioctl.h; its WRITE is our READ
-    if bits == 64 and request == IFCONF:
-        data = look(address, 16)
-        whole = Buffer(_word(data, 8, 8), _word(data, 0, 4), WRITE)
-        return Buffer(address, 16, READ_WRITE, contents=data, pointers=(Pointer(8, 8, whole, used=(0, 4)),))
-    if bits == 64 and request == I2C_TRANSFER:
-        data = look(address, 16)
-        messages = _i2c_messages(_word(data, 0, 8), _word(data, 8, 4), look)
-        return Buffer(address, 16, READ, contents=data, pointers=(Pointer(0, 8, messages),))
-    if bits == 64 and request & SPI_MASK == SPI_TRANSFER:
-        data = look(address, size)
-        pointers = tuple(
-            Pointer(at + side, 8, Buffer(_word(data, at + side, 8), _word(data, at + 16, 4), direction))
-            for at in range(0, size, 32)  # struct spi_ioc_transfer
-            for side, direction in ((0, READ), (8, WRITE))
-        )
-        return Buffer(address, size, READ, contents=data, pointers=pointers)
-    if size and moved:
-        return Buffer(address, size, Direction(moved))
-    return Buffer(address, _OLD_IOCTL, READ_WRITE)
+def messages(address: int, count: int, direction: Direction, values: Values) -> Buffer | None:
+    """Return an array of struct mmsghdr: a struct msghdr, and how many bytes of it were sent or received."""
+    word = values.word
+    size = 8 * word
+    count = min(count, MOST_VECTORS)
+    data, pointers = b"", []
+    for at in range(0, count * size, size):
+        try:
+            found = message(address + at, direction, values)
+            assert found is not None
+            data += found.contents + values.reader.read(address + at + 7 * word, word)
+        except Unreachable:  # the kernel comes as far
+            if not at:
+                raise
+            break
+        for pointer in found.pointers:
+            used = pointer.used and (at + pointer.used[0], pointer.used[1])
+            inner = pointer.buffer
+            if used is None:
+                part = Message(at // size, address, at + 7 * word)
+                each = (evolve(p, buffer=evolve(p.buffer, counted=0, message=part)) for p in inner.pointers)
+                inner = evolve(inner, pointers=tuple(each))
+            elif direction == WRITE:
+                inner = evolve(inner, conditional=True)
+            pointers.append(evolve(pointer, at=at + pointer.at, buffer=inner, used=used))
+    return Buffer(address, count * size, READ_WRITE, contents=data, pointers=tuple(pointers)) if data else None
 
 
-def _i2c_messages(address: int, count: int, look: Look) -> Buffer:
-    """Return an array of struct i2c_msg: address, flags (1: a read), length, and a pointer."""
-    length = 16 * min(count, 42)  # I2C_RDWR_IOCTL_MAX_MSGS
-    data = look(address, length)
-    pointers = tuple(
-        Pointer(
-            at + 8,
-            8,
-            Buffer(_word(data, at + 8, 8), _word(data, at + 4, 2), WRITE if _word(data, at + 2, 2) & 1 else READ),
-        )
-        for at in range(0, length, 16)
-    )
-    return Buffer(address, length, READ, contents=data, pointers=pointers)
+def integer(data: bytes, at: int, width: int) -> int:
+    """Return an unsigned integer in a structure."""
+    return int.from_bytes(data[at : at + width], "little")

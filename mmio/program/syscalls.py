@@ -5,7 +5,9 @@ calls go their way.
 """
 
 import os
+import struct
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
@@ -15,8 +17,10 @@ from mmio.live.memory import Unreachable
 from mmio.program import port_calls
 from mmio.program.bounce_buffers import bounce
 from mmio.program.bounce_unknown import borrow
+from mmio.program.kernel_access import KernelAccess
+from mmio.program.locks import Locks
 from mmio.program.memory import shared_object
-from mmio.program.process import map_shared, page_range
+from mmio.program.process import Process, map_shared, page_range
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
 from mmio.program.thread import Call, StoppedThread
@@ -27,6 +31,7 @@ _MAP_FIXED: Final = 0x10 | 0x100000
 _MAP_ANONYMOUS: Final = 0x20
 _MREMAP_DONTUNMAP: Final = 4
 _EFAULT: Final = 14
+_ON_FAULT: Final = 1  # MLOCK_ONFAULT, asm-generic/mman-common.h
 
 
 class SystemCalls:
@@ -35,6 +40,7 @@ class SystemCalls:
     def __init__(self, targets: Targets, redirects: Redirects) -> None:
         self.targets = targets
         self._redirects = redirects
+        self._locks: WeakKeyDictionary[Process, Locks] = WeakKeyDictionary()
 
     def entered(self, thread: StoppedThread, call: Call) -> None:
         """Deal with a call before it is made. What is left to do when it returns is in `thread.on_exit`."""
@@ -48,9 +54,16 @@ class SystemCalls:
             thread.on_exit = None
             thread.answer_call(-_EFAULT)
 
+    def bounced(self, thread: StoppedThread, call: Call) -> bool:
+        """Give a call that an engine makes itself copies of its trapped buffers; return whether it has any."""
+        name = NAMES[call.bits].get(call.number)
+        return name is not None and bounce(thread, name, call, KernelAccess(thread, call))
+
     def dispatch(self, thread: StoppedThread, name: str, call: Call) -> None:
         """Deal with a call by its name."""
         match name:
+            case "mmap" if call.bits == 32:
+                self._old_mmap(thread, call)
             case "mmap" | "mmap2":
                 self._mmap(thread, call, call.arguments[5] * (PAGE if name == "mmap2" else 1))
             case "munmap":
@@ -65,13 +78,19 @@ class SystemCalls:
                 if self.targets.ports:
                     self.targets.met.update(self.targets.ports)
                     port_calls.asked(thread, name, call)
-            case _ if name in OPENING or name in PATHS:
-                if not self._redirects.path_call(thread, name, call) and not bounce(thread, name, call):
-                    borrow(thread, call)
+            case "mlock" | "mlock2":
+                self._mlock(thread, call)
+            case "futex" | "futex_time64":
+                self._locks.setdefault(thread.process, Locks()).entered(thread, name, call, KernelAccess(thread, call))
             case _:
-                transferred = name in TRANSFERS and self._redirects.transfer(thread, name, call)
-                if not transferred and not bounce(thread, name, call):
-                    borrow(thread, call)
+                access = KernelAccess(thread, call)
+                answered = False
+                if name in OPENING or name in PATHS:
+                    answered = self._redirects.path_call(thread, name, call, access)
+                elif name in TRANSFERS:
+                    answered = self._redirects.transfer(thread, name, call, access)
+                if not answered:
+                    bounce(thread, name, call, access)
 
     def trap_ranges(self, thread: StoppedThread) -> None:
         """Trap what has come to be mapped where a range target is. The thread is in no call, or at its end."""
@@ -82,6 +101,12 @@ class SystemCalls:
             start, end = page_range(target, mapping)
             make(thread, "mprotect", start, end - start, PROT_NONE)
             process.trap_range(target, mapping, source)
+
+    def _old_mmap(self, thread: StoppedThread, call: Call) -> None:
+        """Deal with the mmap of 32-bit calls, whose arguments are in memory, as with mmap2."""
+        data = KernelAccess(thread, call).read(call.arguments[0], 24)
+        words = struct.unpack("<6I", data)
+        self._mmap(thread, Call(NUMBERS[32]["mmap2"], (*words[:5], words[5] // PAGE), 32), words[5])
 
     def _mmap(self, thread: StoppedThread, call: Call, offset: int) -> None:
         address, length, protection, flags, descriptor, _ = call.arguments
@@ -108,7 +133,7 @@ class SystemCalls:
         if shared and not any(target.device is not None for target in found):
             ours = duplicate_descriptor(thread.group, descriptor)
             source = shared_object(ours, offset, length, bool(protection & PROT_WRITE))
-        changed = {2: PROT_NONE}
+        changed = dict(enumerate(call.arguments)) | {2: PROT_NONE}
         if call.bits == 64 and not address and not flags & _MAP_FIXED:
             changed[0] = process.hint(length)
         thread.set_call(call.number, changed, call.bits)
@@ -153,6 +178,14 @@ class SystemCalls:
             self.trap_ranges(thread)
 
         thread.on_exit = moved
+
+    def _mlock(self, thread: StoppedThread, call: Call) -> None:
+        """Lock trapped pages as they come to be used: the kernel cannot fault them in at once, and would fail."""
+        start, length = call.arguments[:2]
+        found = thread.process.trapped_in(start, start + length)
+        if found and all(trapped.protection for trapped in found):
+            thread.set_call(NUMBERS[call.bits]["mlock2"], {2: _ON_FAULT}, call.bits)
+            thread.on_exit = thread.restore_call
 
     def _mprotect(self, thread: StoppedThread, call: Call) -> None:
         start, length, protection = call.arguments[:3]

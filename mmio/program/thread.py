@@ -20,9 +20,11 @@ class StoppedThread(Protocol):
 
     Attributes:
         on_exit: called where the system call returns; None when nothing is left to do there.
+        done: the bytes that earlier parts of the call have transferred, see `call_again`.
     """
 
     on_exit: Callable[[], None] | None
+    done: int
 
     @property
     def pid(self) -> int:
@@ -48,8 +50,14 @@ class StoppedThread(Protocol):
     def call_result(self) -> int:
         """The result of the call that is returning, signed."""
 
-    def buffer(self, size: int) -> int:
-        """Return the address of at least `size` bytes in the program's memory, used until the call returns."""
+    def buffer(self, size: int, bits: int = 64) -> int:
+        """Return the address of at least `size` bytes in the program's memory, used until the call returns.
+
+        It begins at a page, and a call of `bits` bits can be given it.
+        """
+
+    def map_memory(self, length: int, *, low: bool = False) -> int:
+        """Map memory in the program, as long as it is traced; return the address, which is below 2 GiB if `low`."""
 
     def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
         """Make another call instead: this number, and these arguments by index, the others as they are."""
@@ -59,6 +67,12 @@ class StoppedThread(Protocol):
 
     def answer_call(self, result: int) -> None:
         """Skip the call; it returns `result`."""
+
+    def call_again(self, call: Call, done: int) -> None:
+        """Repeat the program's call from where it returns, for the rest of a transfer.
+
+        When a signal comes first, the call has returned `done`.
+        """
 
     def make_call(self, number: int, *arguments: int) -> int:
         """Make a system call in the thread's name; return its result. Raises OSError."""

@@ -176,7 +176,8 @@ class EventLoop:
             thread.on_exit = lambda: self._calls.executed(thread)
 
     def leave_slot(self, thread: Thread) -> None:
-        """Take a thread out of its out-of-line slot, if it is in one."""
+        """Take a thread out of its out-of-line slot, if it is in one, or out of the parts of a call."""
+        thread.end_parts()
         slots = thread.process.slots
         if slots is not None:
             thread.frame.load()

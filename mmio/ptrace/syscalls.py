@@ -4,29 +4,67 @@ A tracer takes over what the program has mapped already, and keeps SIGSEGV deliv
 SIGSEGV are virtualised.
 """
 
+import os
+import signal
+from typing import Final
+from weakref import WeakSet
+
 from mmio.linux.libc import PROT_EXEC, PROT_NONE
 from mmio.linux.proc_maps import mappings
+from mmio.linux.syscall_table import NAMES
+from mmio.program.bounce_buffers import bounce
+from mmio.program.kernel_access import KernelAccess
 from mmio.program.process import map_shared
+from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls, make
+from mmio.program.targets import Targets
 from mmio.program.thread import Call, StoppedThread
 from mmio.ptrace import crash_handler, sigmask
 from mmio.ptrace.thread import Thread
 
+_SET_SECCOMP: Final = 22  # PR_SET_SECCOMP
+_STRICT: Final = {64: ("read", "write", "exit", "rt_sigreturn"), 32: ("read", "write", "exit", "sigreturn")}
+"""The calls that strict mode allows (mode1_syscalls of kernel/seccomp.c)."""
+
 
 class TracedCalls(SystemCalls):
     """The handling of system calls for one tracer."""
+
+    def __init__(self, targets: Targets, redirects: Redirects) -> None:
+        super().__init__(targets, redirects)
+        self._strict: WeakSet[Thread] = WeakSet()
+
+    def entered(self, thread: StoppedThread, call: Call) -> None:
+        """Deal with a call before it is made; one that strict mode forbids kills."""
+        if thread in self._strict and NAMES[call.bits].get(call.number) not in _STRICT[call.bits]:
+            os.kill(thread.group, signal.SIGKILL)
+            return
+        super().entered(thread, call)
 
     def dispatch(self, thread: StoppedThread, name: str, call: Call) -> None:
         """Deal with a call by its name."""
         assert isinstance(thread, Thread)
         match name:
             case "rt_sigprocmask":
-                sigmask.entered(thread, call)
+                _change_mask(thread, name, call)
+            case "prctl" if call.arguments[:2] == (_SET_SECCOMP, 1):
+                self._restrict(thread)
+            case "seccomp" if not any(call.arguments[:3]):
+                self._restrict(thread)
             case "rt_sigaction":
                 if thread.process.crash_handler is not None:
                     thread.process.crash_handler.entered(thread, call)
             case _:
                 super().dispatch(thread, name, call)
+
+    def _restrict(self, thread: Thread) -> None:
+        """Put a thread into seccomp's strict mode, as far as it knows: the kernel's would not let us work in it.
+
+        A thread that is under a filter already, which pagetrap's is one of, could not be put into it anyhow.
+        """
+        self._strict.add(thread)
+        thread.process.watch_every_call()
+        thread.answer_call(0)
 
     def executed(self, thread: Thread) -> None:
         """Trap what a program has mapped when it begins. The thread is at the end of its execve."""
@@ -60,6 +98,21 @@ class TracedCalls(SystemCalls):
             handler.remove(thread)
         while process.buffers:
             make(thread, "munmap", *process.buffers.pop())
+
+
+def _change_mask(thread: Thread, name: str, call: Call) -> None:
+    """Deal with rt_sigprocmask, whose masks may be in trapped memory."""
+    bounced = bounce(thread, name, call, KernelAccess(thread, call))
+    carry, thread.on_exit = thread.on_exit, None
+    sigmask.entered(thread, thread.changed_call(call) if bounced else call)
+    finish = thread.on_exit
+
+    def returned() -> None:
+        for step in (finish, carry):
+            if step is not None:
+                step()
+
+    thread.on_exit = returned if bounced else finish
 
 
 def _install_crash_handler(thread: Thread) -> None:

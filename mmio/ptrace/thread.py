@@ -13,8 +13,8 @@ from ctypes import addressof, c_uint64
 from typing import Any, Final
 
 from mmio.linux import proc_maps
-from mmio.linux.libc import PROT_READ, PROT_WRITE, pages
-from mmio.linux.seccomp import ARCH_64
+from mmio.linux.libc import PROT_READ, PROT_WRITE
+from mmio.linux.seccomp import ARCH_64, WINDOW
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.out_of_line_slots import Slots
 from mmio.program.thread import Call
@@ -33,6 +33,8 @@ SECCOMP: Final = 3
 _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 _BUFFER: Final = 1 << 16
 _PRIVATE_ANONYMOUS: Final = 0x22
+_PLACE: Final = WINDOW.start - (1 << 32)  # of the tracer's own mappings, which end here when there is room
+_LOW: Final = 0x40  # MAP_32BIT
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
 """Signals of a fault of the instruction itself, other than one of its memory."""
@@ -72,6 +74,7 @@ class Thread:
         frame: its registers, while it is stopped.
         bus: its way to the devices.
         on_exit: what to do when the system call it is in returns.
+        done: the bytes that earlier parts of its call have transferred.
         blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
@@ -81,7 +84,9 @@ class Thread:
         self.pid = pid
         self.frame = Frame(pid, self._out_of_line_slots)
         self.regs, self.info = self.frame.regs, self.frame.info
-        self.on_exit: Callable[[], None] | None = None
+        self.on_exit: Callable[[], None] | None
+        self._before: list[tuple[int, int]]
+        self.done: int
         self.in_call = self.blocks_faults = self.ending = False
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
         self._call_info = _CallInfo()
@@ -95,7 +100,8 @@ class Thread:
     def join(self, process: TracedProcess) -> None:
         """Run in a process's memory from now on."""
         self.process = process
-        self._buffer = (0, 0)
+        self.on_exit, self._before, self.done = None, [], 0
+        self._buffers = {64: (0, 0), 32: (0, 0)}
         process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)
 
@@ -109,7 +115,7 @@ class Thread:
 
     def adopt_buffer(self, maker: "Thread") -> None:
         """Use the copy of its maker's buffer that a new process has."""
-        self._buffer = maker._buffer
+        self._buffers = maker._buffers.copy()
 
     def _out_of_line_slots(self) -> Slots:
         process = self.process
@@ -137,23 +143,30 @@ class Thread:
         """Restart the stopped thread by request `how` (ptrace(2)), with signal `number`."""
         ptrace_requests.request(how, self.pid, 0, number)
 
-    def buffer(self, size: int) -> int:
+    def buffer(self, size: int, bits: int = 64) -> int:
         """Return the address of a buffer of at least `size` bytes in the program's memory, for this thread alone.
 
-        They are used until the thread's next system call returns. Where they have to be made first, that takes a system
-        call: see `make_call`.
+        It is used until the thread's next system call returns, which may be one of `bits` bits. Where it has to be made
+        first, that takes a system call: see `make_call`.
         """
-        place, length = self._buffer
+        place, length = self._buffers[bits]
         if length < size:
-            length = pages(max(size, _BUFFER))
-            place = self.map_memory(length)
-            self._buffer = place, length
+            length = max(_BUFFER, 1 << (size - 1).bit_length())
+            place = self.map_memory(length, low=bits < self.process.bits)
+            self._buffers[bits] = place, length
         return place
 
-    def map_memory(self, length: int) -> int:
-        """Map memory for the tracer in the process, until it is released; return the address. See `make_call`."""
-        number = NUMBERS[self.process.bits]["mmap" if self.process.bits == 64 else "mmap2"]
-        place = self.make_call(number, 0, length, PROT_READ | PROT_WRITE, _PRIVATE_ANONYMOUS, (1 << 64) - 1, 0)
+    def map_memory(self, length: int, *, low: bool = False) -> int:
+        """Map memory for the tracer in the process, until it is released; return the address. See `make_call`.
+
+        It goes below the window of trapped mappings, so that a length which is valid there is valid here; `low`: below
+        2 GiB, where a 32-bit call can reach it.
+        """
+        wide = self.process.bits == 64
+        number = NUMBERS[self.process.bits]["mmap" if wide else "mmap2"]
+        flags = _PRIVATE_ANONYMOUS | (_LOW if low else 0)
+        hint = _PLACE - length if wide and not low else 0
+        place = self.make_call(number, hint, length, PROT_READ | PROT_WRITE, flags, (1 << 64) - 1, 0)
         self.process.buffers.append((place, length))
         return place
 
@@ -170,11 +183,19 @@ class Thread:
         bits = 64 if info.arch == ARCH_64 else 32
         return Call(info.words[0], tuple(info.words[1:7]), bits)
 
+    def changed_call(self, call: Call) -> Call:
+        """Return a call with the arguments that `set_call` has given it."""
+        return call._replace(arguments=tuple(self.regs[place] for place in ARGUMENTS[call.bits]))
+
     def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
-        """Change the call the thread is about to make, until `restore_call`. Number -1 is no call at all."""
+        """Change the call the thread is about to make, until `restore_call`, which may be done again before that.
+
+        Number -1 is no call at all.
+        """
         self.frame.load()
         regs = self.regs
-        self._before = [(place, regs[place]) for place in (ORIG_RAX, *ARGUMENTS[bits])]
+        if not self._before:
+            self._before = [(place, regs[place]) for place in (ORIG_RAX, *ARGUMENTS[bits])]
         regs[ORIG_RAX] = number & NO_CALL
         for index, value in arguments.items():
             regs[ARGUMENTS[bits][index]] = value
@@ -188,13 +209,31 @@ class Thread:
         self.frame.load()
         for place, value in self._before:
             self.regs[place] = value
+        self._before = []
         if result is not None:
             self.regs[RAX] = result & NO_CALL
         self.frame.store()
 
+    def call_again(self, call: Call, done: int) -> None:
+        """Repeat the call that is just returning, for the rest of a transfer; see `end_parts`."""
+        self.frame.load()
+        self.regs[RIP] -= 2
+        self.regs[RAX], self.regs[ORIG_RAX] = call.number, NO_CALL
+        self.frame.store()
+        self.done = done
+
+    def end_parts(self) -> None:
+        """End a transfer that is made in parts, before the next part: the thread is to be found after the call."""
+        if self.done:
+            self.frame.load()
+            self.regs[RIP] += 2
+            self.regs[RAX], self.done = self.done, 0
+            self.frame.store()
+
     def answer_call(self, result: int) -> None:
         """Skip the call that the thread is about to make; it returns `result`."""
         self.frame.load()
+        self._before = []
         self.regs[ORIG_RAX] = NO_CALL
         self.regs[RAX] = result & NO_CALL
         self.frame.store()

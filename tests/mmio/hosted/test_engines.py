@@ -394,3 +394,41 @@ def test_programs_with_threads_end(tmp_path: Path, engine: str, how: str) -> Non
     device_file(tmp_path)
     run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
     assert run.status == status
+
+
+@both
+def test_a_program_starts_itself(tmp_path: Path, engine: str) -> None:
+    """/proc/self/exe is the program, also to execute: by posix_spawn, with arguments in trapped memory or not."""
+    body = r"""
+    #include <spawn.h>
+    extern char **environ;
+    int main(int argc, char **argv) {
+        if (argc > 2) return 17;
+        char *words[] = {"self", argv[1], "again", 0};
+        pid_t child;
+        int status;
+        if (posix_spawn(&child, "/proc/self/exe", 0, 0, words, environ)) return 1;
+        waitpid(child, &status, 0);
+        return WEXITSTATUS(status);
+    }"""
+    device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(body), "device"])
+    assert run.status == 17
+
+
+@both
+def test_masks_and_actions_in_trapped_memory(tmp_path: Path, engine: str) -> None:
+    """What an engine does itself of the program's calls reaches trapped memory as well."""
+    device_file(tmp_path)
+    body = r"""
+    sigset_t *mask = (void *)p, *old = (void *)(p + 64);
+    sigemptyset(mask);
+    sigaddset(mask, SIGUSR1);
+    if (sigprocmask(SIG_BLOCK, mask, 0) || sigprocmask(SIG_BLOCK, 0, old) || !sigismember(old, SIGUSR1)) return 1;
+    stack_t *stack = (void *)(p + 256);
+    if (sigaltstack(0, stack) || stack->ss_flags != SS_DISABLE) return 2;
+    strcpy((char *)p + 512, "/proc/self/exe");
+    if (readlink((char *)p + 512, (char *)p + 1024, 200) < 1 || p[1024] != '/') return 3;
+    return 0; }"""
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(START + body), "device"])
+    assert run.status == 0

@@ -7,8 +7,8 @@ from ctypes import addressof, c_char
 
 import pytest
 
-from mmio.linux.libc import PAGE, PROT_NONE, protect
-from mmio.linux.process_memory import read_memory, write_memory
+from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, map_code, protect
+from mmio.linux.process_memory import read_code, read_memory, write_memory
 
 
 def test_as_much_as_there_is() -> None:
@@ -29,3 +29,12 @@ def test_a_process_that_is_gone() -> None:
         process.wait()
     with pytest.raises(ProcessLookupError, match=rf"process_vm_readv of process {process.pid}: No such process"):
         read_memory(process.pid, 0x1000, 1)
+
+
+def test_code_that_may_only_be_executed_is_read_as_code() -> None:
+    """A page with PROT_EXEC alone can be fetched from, whatever the CPU makes of that; one with nothing cannot."""
+    code = map_code(b"\x90\xc3")
+    protect(code, PAGE, PROT_EXEC)
+    assert read_code(os.getpid(), code, 2) == b"\x90\xc3"
+    protect(code, PAGE, PROT_NONE)
+    assert read_code(os.getpid(), code, 2) == b""

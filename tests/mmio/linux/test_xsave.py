@@ -161,7 +161,7 @@ def test_the_area_of_a_kernel_without_xsave_is_that_of_fxsave(marked: bool) -> N
     memory = (ctypes.c_char * 520)()
     memory.raw = b"\xa5" * 520
     software = struct.pack("<IIQI", 0x46505853, 516, 3, 512) if marked else bytes(20)
-    memory[464 : 464 + len(software)] = software
+    ctypes.memmove(ctypes.addressof(memory) + 464, software, len(software))
     area = XSave(ctypes.addressof(memory))
     area.reset(0x1F80, 0x37F)
     area.vector[3] = (1 << 128) - 1

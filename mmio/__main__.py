@@ -4,6 +4,7 @@ One module a subject in `mmio.commands`, and argparse to find it. Results go to 
 error, in one or two lines.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.parser.error(str(error))
     except OSError as error:
         problem = error.strerror or str(error)
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            problem += "; each traced process takes a few descriptors: raise the limit, as in `ulimit -n 1024`"
         return _complain(f"{error.filename}: {problem}" if error.filename else problem, options.trouble)
     except (ValueError, ImportError, PagetrapError) as error:
         return _complain(str(error), options.trouble)

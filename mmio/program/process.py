@@ -115,8 +115,10 @@ class Process(ABC):
         self.bits = 64
 
     def close(self) -> None:
-        """Forget the process: its last thread is gone, or has executed another program."""
-        os.close(self.own_memory)
+        """Forget the process: its last thread is gone, or has executed another program. A second time does nothing."""
+        if self.own_memory >= 0:
+            os.close(self.own_memory)
+            self.own_memory = -1
 
     @abstractmethod
     def watch_every_call(self) -> None:

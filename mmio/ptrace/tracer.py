@@ -158,9 +158,13 @@ class Tracer(Targeting):
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""
-        known = {thread.pid for thread in self._threads.values() if not thread.process.attached} | set(
-            self._event_loop.early
-        )
+        spawned = [thread for thread in self._threads.values() if not thread.process.attached]
+        known = {thread.pid for thread in spawned} | set(self._event_loop.early)
+        for pid in known:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for thread in spawned:  # when there is no descriptor left, /proc cannot be read
+            thread.process.close()
         groups = {proc_maps.group_of(pid) for pid in known if proc_maps.threads(pid)}
         for leader in groups:
             with suppress(ProcessLookupError):

@@ -167,23 +167,23 @@ class Bounce:
         received: dict[Message, int] = {}
         for copy in self._copies:
             length = copy.length
-            part = copy.buffer.message
-            if part is not None:
+            part, outcome = copy.buffer.message, result
+            if part is not None and part.index >= result:
+                outcome = -1  # the kernel may have begun with it
+            elif part is not None:
                 if part not in received:
-                    received[part] = self._received(part, result)
+                    received[part] = self._received(part)
                 length = min(length, received[part])
                 received[part] -= min(copy.buffer.length, received[part])
             elif copy.buffer.counted:
                 length = min(length, left)
                 left -= min(copy.buffer.length, left)
             if copy.exists and copy.buffer.direction & WRITE:
-                self._carry(copy, length, result)
+                self._carry(copy, length, outcome)
         self._protect(undo=True)
 
-    def _received(self, part: Message, result: int) -> int:
+    def _received(self, part: Message) -> int:
         """Return how many bytes of a message have been received."""
-        if part.index >= result:
-            return 0
         array = next(copy for copy in self._copies if copy.exists and copy.buffer.address == part.array)
         return int.from_bytes(read_memory(self._thread.pid, array.place + part.offset, _WORD), "little")
 

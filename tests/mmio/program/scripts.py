@@ -69,6 +69,9 @@ static int shown(uint64_t at, int write) {
 int main(int argc, char **argv) {
     int pages = strlen(layout) - 1;
     for (int fd = 3; fd < 256; fd++) close(fd);
+    open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++) dup2(3, fd);
+    close(3);
     scratch = fixed((void *)0x7d0000000000, 65536);
     if (argc > 4)
         base = fixed((void *)strtoull(argv[4], 0, 16), pages * 4096);

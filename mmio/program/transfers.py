@@ -1,7 +1,9 @@
 """Transfers of bytes that may be longer than what is copied for one call: cut into parts, each a call of its own."""
 
 import os
+import re
 import stat
+from functools import cache
 from typing import Final, NamedTuple
 
 from attrs import evolve
@@ -103,6 +105,16 @@ def _moved(call: Call, offset: int, done: int) -> dict[int, int]:
     return {offset: position + done & 0xFFFFFFFF, offset + 1: position + done >> 32}
 
 
+@cache
+def _cuts_one_vector() -> bool:
+    """Return whether the kernel cuts an only vector to MAX_RW_COUNT before it checks the address (since Linux 6.4).
+
+    __import_iovec_ubuf of lib/iov_iter.c; an older kernel checks all of it, as it does where there are several.
+    """
+    major, minor = (int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    return (major, minor) >= (6, 4)
+
+
 def _vectors(whole: Buffer, bits: int, access: KernelAccess, done: int, most: int) -> tuple[Buffer, int, int | None]:
     """Return what is left of an array of struct iovec, how many they are, and what is asked as `Part` has it.
 
@@ -111,6 +123,8 @@ def _vectors(whole: Buffer, bits: int, access: KernelAccess, done: int, most: in
     word = bits // 8
     entries = [pointer.buffer for pointer in whole.pointers]
     largest, top = (1 << 63, TOP) if bits == 64 else (1 << 31, 1 << 32)
+    if len(entries) == 1 and _cuts_one_vector() and entries[0].length < largest:
+        entries = [evolve(entries[0], length=min(entries[0].length, _LONGEST))]
     if any(entry.length >= largest or entry.address + entry.length > top for entry in entries):
         return evolve(whole, pointers=()), len(entries), None  # which fails before anything is transferred
     data, pointers = b"", []

@@ -170,7 +170,7 @@ calls = st.lists(plain() | messages(), min_size=30, max_size=100).map(b"".join)
 
 
 @pytest.mark.parametrize("kind", ["device", "file", "own"])
-@settings(max_examples=5, deadline=None, phases=scripts.PHASES)
+@settings(scripts.FIXED, max_examples=5)
 @given(script=calls)
 def test_every_call_ends_as_natively(kind: str, script: bytes) -> None:
     """Result, errno and memory of a call are those of a run with ordinary memory."""

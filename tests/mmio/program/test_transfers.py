@@ -66,7 +66,7 @@ def transfers(*descriptors: int) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=5, deadline=None, phases=scripts.PHASES)
+@settings(scripts.FIXED, max_examples=5)
 @given(script=transfers(*_FILES, *_SOCKETS))
 def test_every_transfer_ends_as_natively(kind: str, script: bytes) -> None:
     """Result, errno and memory of a transfer are those of a run with ordinary memory."""
@@ -74,7 +74,7 @@ def test_every_transfer_ends_as_natively(kind: str, script: bytes) -> None:
     assert scripts.difference(script, kind) == ""
 
 
-@settings(max_examples=5, deadline=None, phases=scripts.PHASES)
+@settings(scripts.FIXED, max_examples=5)
 @given(script=transfers(*_FILES), pages=st.integers(1, 3))
 def test_a_transfer_in_parts_ends_as_natively(script: bytes, pages: int) -> None:
     """So are those of a transfer that is too large to be copied at once.

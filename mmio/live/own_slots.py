@@ -6,7 +6,7 @@ involved, so a child has slots of its own after a fork.
 """
 
 from ctypes import memmove, string_at
-from functools import cache
+from threading import RLock
 from typing import Final
 
 from mmio.linux import libc
@@ -51,7 +51,14 @@ class OwnSlotMemory:
         return string_at(address, length)
 
 
-@cache
+_lock: Final = RLock()  # reentrant: a signal handler may get in between
+_made: list[Slots] = []
+
+
 def own_slots() -> Slots:
-    """Return the slots of this process."""
-    return Slots(OwnSlotMemory())
+    """Return the slots of this process, made when they are first asked for, by whichever thread."""
+    if not _made:
+        with _lock:
+            if not _made:
+                _made.append(Slots(OwnSlotMemory()))
+    return _made[0]

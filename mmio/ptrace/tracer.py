@@ -160,9 +160,6 @@ class Tracer(Targeting):
         """Kill the programs we have spawned, and wait until they are gone."""
         spawned = [thread for thread in self._threads.values() if not thread.process.attached]
         known = {thread.pid for thread in spawned} | set(self._event_loop.early)
-        for pid in known:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         for thread in spawned:  # when there is no descriptor left, /proc cannot be read
             thread.process.close()
         groups = {proc_maps.group_of(pid) for pid in known if proc_maps.threads(pid)}

@@ -86,14 +86,19 @@ MISTAKES: Final = (
     _typed(
         "Your program reads beyond the model's registers.",
         f"{_RUN} card.py:Card@regs.bin ./peek regs.bin 0x10",
-        "beyond the device ('Card', 0x0..0xc of the mapping)",
-        "read of 4 bytes",
-        "mov eax,[rdi]",
+        "1 access where no device answers (read as ones, writes lost): R 4 Card+0x10 at main+",
+        "--unmapped=error ends the program at the first",
     ),
     _typed(
         "Your program maps another part of the file than the model is in.",
         f"{_RUN} card.py:Card@/dev/mem:0xfe000000 ./peek /dev/mem 0",
-        "beyond the device ('Card', 0xfe000000..0xfe00000c of the mapping)",
+        "1 access where no device answers (read as ones, writes lost): R 4 Card+0x0 at main+",
+    ),
+    _typed(
+        "Your program reads beyond the model's registers, and that is to be an error.",
+        f"{_RUN} card.py:Card@regs.bin --unmapped=error ./peek regs.bin 0x10",
+        "no device answers at 0x10 of the file that is mapped ('Card' has 0x0..0xc)",
+        "make a device longer, or let unmapped='ones' answer (--unmapped=ones)",
     ),
     _typed("You give a range without a length.", f"pagetrap trace --range 0x1000 {_PEEK}", "there is no +LENGTH"),
     _typed(

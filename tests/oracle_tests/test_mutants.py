@@ -18,8 +18,8 @@ from tests.oracle.host import need_silicon
 HANDFUL = ("MOVSX reads twice", "XCHG not locked", "ADC loses the carry", "PUSH moves the pointer before it writes")
 TESTED_HANDFUL = (
     "an atomic is recorded without its flag",
-    "natively completed accesses are recorded as emulated",
-    "a fault in a copy stands in the copy",  # in a process that the test starts
+    "what a copy loads is recorded as emulated",
+    "a fault in a copy is reported in the copy",  # in a process that the test starts
 )
 TESTED = [fault for fault in MUTANTS if isinstance(fault, MmioMutant)]
 

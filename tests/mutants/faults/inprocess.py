@@ -50,7 +50,7 @@ INPROCESS: Final = (
     MmioMutant(
         "a floating-point exception in a copy has the copy's address",
         "mmio.inprocess.trap",
-        "                    if info.number == SIGFPE:\n                        info.address = copy.ip\n",
+        "                    if info.number == SIGFPE:\n                        info.address = slot.ip\n",
         "",
         "live/test_out_of_line.py::test_floating_point_exception",
     ),

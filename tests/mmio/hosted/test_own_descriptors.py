@@ -103,3 +103,20 @@ except OSError as error:
     told = run_python(code).stdout
     assert "the limit of 20 open files" in told
     assert "ulimit -Hn 512" in told
+
+
+def test_standard_streams_are_back_after_the_program(tmp_path: Path) -> None:
+    """What a program has closed or replaced is what it was before, for the caller of `Host.run`."""
+    source = 'int main() { close(0); close(2); dup2(open("/dev/null", O_RDWR), 1); return 0; }'
+    code = f"""
+import os
+from mmio.hosted import Host
+host = Host()
+host.map_file("/nowhere")
+before = [os.fstat(number).st_ino for number in range(3)]
+host.spawn([{str(program(source))!r}])
+assert host.run() == 0
+assert [os.fstat(number).st_ino for number in range(3)] == before
+os.write(1, b"back")
+"""
+    assert run_python(code).stdout == "back"

@@ -17,7 +17,7 @@ HOSTING: Final = (
         "mmio.hosted.descriptors",
         "            os.dup2(copy, number, inheritable=True)\n",
         "            pass\n",
-        "hosted/test_host.py::test_the_summary_comes_when_the_program_has_closed_everything",
+        "hosted/test_own_descriptors.py::test_standard_streams_are_back_after_the_program",
     ),
     MmioMutant(
         "arguments of a script lose its own",

@@ -143,14 +143,17 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     lines = live(sys.stderr, names)
     folded = Folded(lines)
     polls = Polls(sys.stderr, names)
-    strays = Strays(sys.stderr, names, getattr(options, "unmapped", "error"))
+    ends: list[Strays] = []
+    if hasattr(options, "unmapped"):  # only where there are devices can one be missing
+        ends.append(Strays(sys.stderr, names, options.unmapped))
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
-    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls, strays):
+    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls, *ends):
         trace.attach(sink)
     if not options.quiet:
         ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), len(trace)))
     ending.callback(polls.close)
-    ending.callback(strays.close)
+    for strays in ends:
+        ending.callback(strays.close)
     ending.callback(folded.close)
     if output is not None:
         ending.callback(output.close)

@@ -1,6 +1,6 @@
 """Answer a signal of a hosted program: perform the access, or deliver the signal to the program."""
 
-from signal import SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP
+from signal import SIGTRAP
 from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
@@ -10,13 +10,11 @@ from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
 from mmio.live import out_of_line
-from mmio.live.fault_signals import ACCERR, TRAP_FLAG, SignalInfo, single_step
+from mmio.live.fault_signals import ACCERR, OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
-from mmio.live.own_slots import own_slots
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS
 from mmio.program.faults import original, perform, signal_for
 
-_OF_INSTRUCTIONS: Final = frozenset({SIGSEGV, SIGBUS, SIGFPE, SIGILL})
 _ERROR_CODE: Final = 19  # in `Frame.regs`
 _FETCH: Final = 0x10
 _LEAVE: Final = 1
@@ -63,7 +61,7 @@ class Faults:
                 thread, frame, self._instructions, cause, address, ip, regs[CODE]
             ):
                 self._pass_on(thread, frame, siginfo)
-            elif regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and own_slots().at(regs[RIP]) is None:
+            elif regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and thread.process.slot_at(regs[RIP]) is None:
                 self._signals.deliver(thread, frame, single_step(regs[RIP]))
         except BaseException as error:
             self._settle(thread, frame, error, cause, ip, address)
@@ -102,11 +100,11 @@ class Faults:
     def _pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
         """Deliver a signal to the program; a fault in an out-of-line copy is reported at the original instruction."""
         info = SignalInfo.from_buffer_copy(SignalInfo.from_address(siginfo))
-        slot = own_slots().at(frame.regs[RIP])
+        slot = thread.process.slot_at(frame.regs[RIP])
         if slot is not None and info.number == SIGTRAP and frame.regs[RIP] == slot.end:  # RFLAGS.TF
             out_of_line.finish(slot, frame, thread.bus)
             info.address = frame.regs[RIP]
-        elif slot is not None and info.number in _OF_INSTRUCTIONS and info.code > 0:
+        elif slot is not None and info.number in OF_INSTRUCTIONS and info.code > 0:
             original(slot, frame, info)
         self._signals.deliver(thread, frame, info)
 

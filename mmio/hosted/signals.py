@@ -19,7 +19,7 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.thread import NO_STACK, Thread
 from mmio.hosted.trampoline import Crossing
-from mmio.live.fault_signals import SignalInfo
+from mmio.live.fault_signals import OF_INSTRUCTIONS, SignalInfo
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS
 from mmio.program.memory import TracedMemory
@@ -48,7 +48,6 @@ _TO_US: Final = frozenset(
     {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGBUS} | _HELD
 )
 """Signals that mean this process, or something that went wrong in it."""
-_OF_INSTRUCTIONS: Final = frozenset({signal.SIGTRAP, signal.SIGILL, signal.SIGBUS})
 _IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 _EVERY: Final = (1 << 64) - 1
@@ -223,7 +222,7 @@ class Signals:
         if action.handler == _DEFAULT:
             by_hand = number not in _HARMLESS | _STOPPING
         else:
-            by_hand = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in _OF_INSTRUCTIONS)
+            by_hand = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in OF_INSTRUCTIONS)
         if by_hand or number in _HELD:
             real = self._ours._replace(flags=self._ours.flags | action.flags & _RESTART)
         else:

@@ -14,10 +14,9 @@ from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
 from mmio.linux.libc import PROT_READ, PROT_WRITE
-from mmio.linux.seccomp import WINDOW
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RIP, RSP
-from mmio.program.thread import Call
+from mmio.program.thread import BUFFERS_END, Call, buffer_length
 from mmio.space.initiator import Initiator
 
 ARGUMENTS: Final = (8, 9, 12, 2, 0, 1)
@@ -26,8 +25,6 @@ ARGUMENTS: Final = (8, 9, 12, 2, 0, 1)
 NO_STACK: Final = (0, 2, 0)
 """SS_DISABLE."""
 
-_BUFFER: Final = 1 << 16
-_PLACE: Final = WINDOW.start - (1 << 32)  # where buffers end when there is room: below all that a call is given
 _STEP: Final = 128 + 8  # the red zone, and the address the gate goes on at
 
 
@@ -153,11 +150,11 @@ class Thread:
         """Return the address of at least `size` bytes, used until the call returns."""
         place, length = self._buffer
         if length < size:
-            length = max(_BUFFER, 1 << (size - 1).bit_length())
+            length = buffer_length(size)
             place = self.map_memory(length)
             self._buffer = place, length
         return place
 
     def map_memory(self, length: int, *, low: bool = False) -> int:
         """Map memory in the program's part of this process; return the address."""
-        return map_memory(_PLACE - length, length, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS)
+        return map_memory(BUFFERS_END - length, length, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS)

@@ -9,16 +9,16 @@ import atexit
 from collections.abc import Iterable
 from ctypes import POINTER, c_void_p, cast
 from functools import cache
-from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
+from mmio.closing import Closing
 from mmio.errors import ClosedMapping
 from mmio.inprocess.trap import Trap
 from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux import libc
 from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
-from mmio.space.region import Beyond, DeviceLike, Region, Void
+from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
@@ -35,7 +35,7 @@ class Policies(TypedDict, total=False):
     unmapped: Unmapped
 
 
-class Ports:
+class Ports(Closing):
     """IO ports at which a device answers, until closed. Use it in a `with` statement.
 
     Attributes:
@@ -71,14 +71,6 @@ class Ports:
             failure = self.failures[0]
             self.failures.clear()
             raise failure
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _claim(self, region: Region) -> Region:
         try:
@@ -123,12 +115,15 @@ class Mapping(Ports):
         self._as_parameter_ = c_void_p(self.address)
         self.region = self._claim(self.space.map(self.address, length, device, name, **policies))
         if length % libc.PAGE:
-            where = f"{self.region.name!r}, 0x0..{length:#x}"
-            rest = Beyond(self.address, where) if self.region.policy.unmapped == "error" else Void()
+            rest = Beyond(self._beyond) if self.region.policy.unmapped == "error" else Void()
             whole = self.space.map(
-                self.address, libc.pages(length), rest, self.region.name, **policies, priority=_UNDER_DEVICES
+                self.address, libc.pages(length), rest, self.region.name, **policies, priority=UNDER_DEVICES
             )
             self._claim(whole)
+
+    def _beyond(self, offset: int) -> str:
+        """Return what is said of an access beside the device."""
+        return f"touches {self.address + offset:#x}, beyond the device ({self.region.name!r}, 0x0..{self.length:#x})"
 
     def close(self) -> None:
         """Take the device away, and what makes the mapping a pointer with it. See `Ports.close`."""
@@ -240,9 +235,6 @@ def _length(device: DeviceLike, length: int | None) -> int:
 def symbols() -> Symbols:
     """Return what knows the names of this process's instruction pointers."""
     return Symbols()
-
-
-_UNDER_DEVICES = -1  # a region's priority
 
 
 @cache

@@ -11,6 +11,8 @@ from contextlib import suppress
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from typing import Final
 
+from attrs import define, field
+
 ROOM: Final = 64
 """Descriptors that pagetrap may need."""
 
@@ -18,6 +20,7 @@ _LEAST: Final = 256  # of the numbers that a program has, where it must share th
 _MOST: Final = 1 << 20
 
 
+@define
 class _Reserved:
     """The numbers that are pagetrap's, while any are.
 
@@ -29,7 +32,10 @@ class _Reserved:
 
     first: int | None = None
     before: tuple[int, int] = (0, 0)
-    numbers: set[int] = set()  # noqa: RUF012  # there is one of these only
+    numbers: set[int] = field(factory=set)
+
+
+_reserved: Final = _Reserved()
 
 
 def reserve() -> None:
@@ -38,15 +44,15 @@ def reserve() -> None:
     Raises:
         OSError: the limit cannot be raised, and is too low to be shared.
     """
-    if _Reserved.first is not None:
+    if _reserved.first is not None:
         return
-    soft, hard = _Reserved.before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = _reserved.before = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = max(1 << (min(soft, _MOST) - 1).bit_length(), 1024)
     for limits in ((first + ROOM, max(hard, first + ROOM)), (hard, hard)):
         with suppress(ValueError, OSError):  # the hard limit may be raised by those with CAP_SYS_RESOURCE
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             if limits[0] >= first + ROOM:
-                _Reserved.first = first
+                _reserved.first = first
                 return
     shared = 1 << (hard // 2).bit_length() - 1 if hard >= 2 else 0
     if shared < _LEAST:
@@ -54,40 +60,41 @@ def reserve() -> None:
             f"the limit of {hard} open files (RLIMIT_NOFILE) leaves none for pagetrap beside the program: raise it, as "
             f"in `ulimit -Hn {2 * _LEAST}`, or run the program with --engine=ptrace"
         )
-    _Reserved.first = shared
+    _reserved.first = shared
 
 
 def release() -> None:
     """Give the reserved numbers back, and restore the limits."""
-    if _Reserved.first is not None:
-        _Reserved.first = None
+    if _reserved.first is not None:
+        _reserved.first = None
+        _reserved.numbers.clear()
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, _Reserved.before)
+            resource.setrlimit(resource.RLIMIT_NOFILE, _reserved.before)
 
 
 def first_reserved() -> int | None:
     """Return the lowest number that may be pagetrap's; None when none is reserved."""
-    return _Reserved.first
+    return _reserved.first
 
 
 def limits_of_the_program() -> tuple[int, int]:
     """Return RLIMIT_NOFILE as the program has it: soft and hard."""
-    return _Reserved.before
+    return _reserved.before
 
 
 def set_limits_of_the_program(soft: int, hard: int) -> None:
     """Set RLIMIT_NOFILE as the program has it."""
-    _Reserved.before = (soft, hard)
+    _reserved.before = (soft, hard)
 
 
 def is_reserved(number: int) -> bool:
     """Return whether a descriptor is pagetrap's."""
-    return _Reserved.first is not None and number >= _Reserved.first and number in _Reserved.numbers
+    return _reserved.first is not None and number >= _reserved.first and number in _reserved.numbers
 
 
 def kept(descriptor: int) -> int:
     """Move a descriptor out of the program's reach; return its new number, or the same one where none is reserved."""
-    if _Reserved.first is None or descriptor >= _Reserved.first:
+    if _reserved.first is None or descriptor >= _reserved.first:
         return descriptor
     moved = copy_of(descriptor)
     os.close(descriptor)
@@ -96,6 +103,6 @@ def kept(descriptor: int) -> int:
 
 def copy_of(descriptor: int) -> int:
     """Return a duplicate of a descriptor out of the program's reach."""
-    copy = fcntl(descriptor, F_DUPFD_CLOEXEC, _Reserved.first or 3)
-    _Reserved.numbers.add(copy)
+    copy = fcntl(descriptor, F_DUPFD_CLOEXEC, _reserved.first or 3)
+    _reserved.numbers.add(copy)
     return copy

@@ -29,6 +29,9 @@ def _read_tables() -> None:
 _read_tables()
 NAMES: Final = {bits: {number: name for name, number in table.items()} for bits, table in NUMBERS.items()}
 
+CODE: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}
+"""The instruction that makes a call: SYSCALL; INT 80H."""
+
 _ANONYMOUS: Final = 0x20
 _FIXED: Final = 0x10 | 0x100000  # MAP_FIXED_NOREPLACE, too
 _EXEC: Final = 4

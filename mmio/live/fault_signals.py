@@ -36,6 +36,9 @@ _ADRALN: Final = 1  # BUS_ADRALN
 _ADRERR: Final = 2  # BUS_ADRERR
 
 
+OF_INSTRUCTIONS: Final = frozenset({SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP})
+"""Signals that an instruction raises, in an out-of-line copy as well."""
+
 TRAP_FLAG: Final = 0x100
 """RFLAGS.TF: the CPU raises a debug exception after each instruction."""
 TRAP_TRACE: Final = 2

@@ -9,7 +9,7 @@ page and past it only when they go on there: the next page may not be mapped.
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -28,7 +28,7 @@ from emulate import Emulator, Ram, UnsupportedInstruction
 from mmio.errors import AccessError
 from mmio.linux.libc import PAGE
 from mmio.live import out_of_line
-from mmio.live.out_of_line import Run
+from mmio.live.out_of_line import Run, StoppedFrame
 from mmio.live.vendor import cpu_vendor
 from mmio.space.initiator import Initiator
 
@@ -82,7 +82,7 @@ class InstructionCache(dict[int, CachedInstruction]):
         self._cache.keep(word, cached)
         return cached if cached.instruction is None or cached.port else evolve(cached, run=partial(_run_first, cached))
 
-    def at(self, frame: Any) -> CachedInstruction:
+    def at(self, frame: StoppedFrame) -> CachedInstruction:
         """Return the instruction that a frame stands at, read from memory.
 
         Raises:
@@ -100,7 +100,7 @@ class InstructionCache(dict[int, CachedInstruction]):
             unread = f"the code at {ip:#x} cannot be read: is it in a mapping that is trapped? Then name others"
             raise DecodeError(unread, error.code, error.bits) from error
 
-    def of_a_protection_fault(self, word: int, frame: Any) -> CachedInstruction | None:
+    def of_a_protection_fault(self, word: int, frame: StoppedFrame) -> CachedInstruction | None:
         """Return the instruction that raised #GP; None when it has more than 15 bytes.
 
         Args:
@@ -121,14 +121,14 @@ class InstructionCache(dict[int, CachedInstruction]):
         ports = (access.operand for access in compiled.instruction.accesses if isinstance(access, PortAccess))
         return CachedInstruction(compiled.instruction, compiled.run, next(ports, None))
 
-    def _run_long(self, frame: Any, bus: Initiator) -> None:
+    def _run_long(self, frame: StoppedFrame, bus: Initiator) -> None:
         """Run an instruction of which eight bytes are too few to say which one it is."""
         cached = self.at(frame)
         bus.instruction = cached.instruction
         cached.run(frame, bus)
 
 
-def _run_first(cached: CachedInstruction, frame: Any, bus: Initiator) -> None:
+def _run_first(cached: CachedInstruction, frame: StoppedFrame, bus: Initiator) -> None:
     """Run an instruction that has not been seen before, once it is certain that it is the one that faulted.
 
     An error in the decoder could make the addresses differ from the one that the CPU reported. Then nothing is done.

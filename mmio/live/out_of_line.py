@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from decode import READ, WRITE, Instruction, MemoryTouch, accesses
 from decode.registers import GENERAL, REGISTERS
-from decode.resolve import effective_address
-from emulate import RegisterFile, UnsupportedInstruction
+from decode.resolve import Registers, effective_address
+from emulate import UnsupportedInstruction
 from mmio.live.completion import can_complete, marked, operand_of
 from mmio.live.out_of_line_slots import Slot, Slots
 from mmio.records.flags import NATIVE
@@ -23,15 +23,14 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 _SHOWN: Final = ("rip", *(name for name, r in REGISTERS.items() if r.file == GENERAL and r.width == 8), "rflags")
 
 
-class StoppedFrame(Protocol):
+class StoppedFrame(Registers, Protocol):
     """The registers of a thread that stopped at a fault, and what completing its instruction needs beside them.
 
     Attributes:
-        regs: its general registers, RIP and RFLAGS, in the order of the engine's `slots`.
+        rip: the instruction pointer.
     """
 
-    regs: Any
-    rip: Any
+    rip: Any  # a descriptor of `RegisterFile`
 
     @property
     def fault_address(self) -> int:
@@ -53,24 +52,24 @@ def completion(error: UnsupportedInstruction) -> Run:
     instruction = error.instruction
     if not can_complete(instruction):
 
-        def refuse(frame: RegisterFile, bus: Initiator) -> None:
+        def refuse(frame: StoppedFrame, bus: Initiator) -> None:
             raise UnsupportedInstruction(instruction, f"{error.reason}, at {frame.rip:#x}; {registers(frame)}")
 
         return refuse
 
-    def complete(frame: Any, bus: Initiator) -> None:
+    def complete(frame: StoppedFrame, bus: Initiator) -> None:
         start(frame, bus, instruction)
 
     return complete
 
 
-def start(frame: Any, bus: Initiator, instruction: Instruction) -> None:
+def start(frame: StoppedFrame, bus: Initiator, instruction: Instruction) -> None:
     """Send a thread through a copy of the instruction that it stands at.
 
     Raises:
         UnsupportedInstruction: the slots of the process cannot be reached from code of this width.
     """
-    slots: Slots = frame.out_of_line_slots()
+    slots = frame.out_of_line_slots()
     if instruction.bits != slots.bits:
         raise UnsupportedInstruction(instruction, f"{instruction.bits}-bit code in a {slots.bits}-bit program")
     address = effective_address(instruction, operand_of(instruction), frame)
@@ -88,7 +87,7 @@ def start(frame: Any, bus: Initiator, instruction: Instruction) -> None:
     frame.rip = slot.start
 
 
-def finish(slot: Slot, frame: Any, bus: Initiator) -> None:
+def finish(slot: Slot, frame: StoppedFrame, bus: Initiator) -> None:
     """Write what a copy has stored to the device, and let the thread go on after the original."""
     assert slot.instruction is not None
     memory = frame.out_of_line_slots().memory
@@ -100,12 +99,12 @@ def finish(slot: Slot, frame: Any, bus: Initiator) -> None:
     slot.release()
 
 
-def skip(slot: Slot, frame: Any) -> None:
+def skip(slot: Slot, frame: StoppedFrame) -> None:
     """Set the thread to go on after the original instruction."""
     assert slot.instruction is not None
     frame.rip = slot.ip + slot.instruction.length
 
 
-def registers(frame: RegisterFile) -> str:
+def registers(frame: StoppedFrame) -> str:
     """Return the general registers of a thread as text."""
     return " ".join(f"{name}={getattr(frame, name):#x}" for name in _SHOWN)

@@ -115,7 +115,6 @@ class Bounce:
 
     Args:
         thread: the thread.
-        name: the name of the call.
         call: the call.
         access: the kernel's view of the program's memory in this call.
 

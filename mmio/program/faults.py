@@ -6,7 +6,7 @@ Everything else is the program's own.
 """
 
 from signal import SIGSEGV
-from typing import Any, Protocol
+from typing import Protocol
 
 from decode import DecodeError
 from decode.refusal import MAX_LENGTH
@@ -15,6 +15,7 @@ from mmio.linux.libc import PROT_EXEC
 from mmio.live import out_of_line
 from mmio.live.fault_signals import ACCERR, KERNEL, SignalInfo, is_guest_fault, signal_of
 from mmio.live.instruction_cache import InstructionCache
+from mmio.live.out_of_line import StoppedFrame
 from mmio.live.out_of_line_slots import Slot
 from mmio.program.ports import NotGranted
 from mmio.program.process import Process
@@ -24,7 +25,7 @@ from mmio.space.initiator import Initiator
 class FaultedThread(Protocol):
     """A thread of a program that has stopped at a fault: what performing its access needs of an engine.
 
-    The registers are the engine's frame, which completes the instruction (`mmio.live.out_of_line.StoppedFrame`).
+    Its registers are given with it, as a `StoppedFrame`.
     """
 
     @property
@@ -41,7 +42,13 @@ class FaultedThread(Protocol):
 
 
 def perform(
-    thread: FaultedThread, frame: Any, instructions: InstructionCache, cause: int, address: int, ip: int, word: int
+    thread: FaultedThread,
+    frame: StoppedFrame,
+    instructions: InstructionCache,
+    cause: int,
+    address: int,
+    ip: int,
+    word: int,
 ) -> bool:
     """Perform the access that a thread has faulted at; return False when the fault is the program's own.
 
@@ -82,7 +89,7 @@ def perform(
 
 
 def signal_for(
-    thread: FaultedThread, frame: Any, error: BaseException, cause: int, ip: int, address: int
+    thread: FaultedThread, frame: StoppedFrame, error: BaseException, cause: int, ip: int, address: int
 ) -> SignalInfo | None:
     """Return the signal that the program is to receive for an exception of `perform`; None when it is not a fault.
 
@@ -97,7 +104,7 @@ def signal_for(
     return None
 
 
-def original(slot: Slot, frame: Any, info: SignalInfo) -> None:
+def original(slot: Slot, frame: StoppedFrame, info: SignalInfo) -> None:
     """Report a fault that an out-of-line copy has raised as one of the original instruction, where the thread is now.
 
     Args:
@@ -111,17 +118,16 @@ def original(slot: Slot, frame: Any, info: SignalInfo) -> None:
     slot.release()
 
 
-def _copy_has_ended(thread: FaultedThread, frame: Any) -> bool:
+def _copy_has_ended(thread: FaultedThread, frame: StoppedFrame) -> bool:
     """Finish an out-of-line copy that has reached its HLT; return False when that is not what has happened."""
-    slots = thread.process.slots
-    slot = slots.at(frame.rip) if slots is not None else None
+    slot = thread.process.slot_at(frame.rip)
     if slot is None or frame.rip != slot.end:
         return False
     out_of_line.finish(slot, frame, thread.bus)
     return True
 
 
-def _is_fetch(process: Process, frame: Any, instructions: InstructionCache, address: int) -> bool:
+def _is_fetch(process: Process, frame: StoppedFrame, instructions: InstructionCache, address: int) -> bool:
     """Return whether it is the code of an instruction that is trapped, not what it accesses.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from decode import decode
 from mmio.linux.libc import PAGE, PROT_NONE, PROT_WRITE, pages
 from mmio.linux.proc_maps import Mapping, mappings
+from mmio.linux.syscall_table import CODE
 from mmio.live.completion import marked
 from mmio.live.memory import Unreachable
 from mmio.program.memory import RegularFile
@@ -20,7 +21,6 @@ from mmio.space.initiator import Initiator
 
 TOP: Final = (1 << 47) - PAGE
 """The end of a 64-bit program's addresses (TASK_SIZE_MAX of the kernel)."""
-_GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}
 
 
 class Stretch(NamedTuple):
@@ -197,6 +197,6 @@ def by_kernel(thread: StoppedThread, bits: int = 64) -> Iterator[Initiator]:
     """Use a thread's bus for accesses the kernel makes in the system call the thread is at."""
     bus = thread.bus
     bus.ip = thread.call_address
-    bus.instruction = decode(_GATES[bits], bits)
+    bus.instruction = decode(CODE[bits], bits)
     with marked(bus, KERNEL):
         yield bus

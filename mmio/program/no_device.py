@@ -4,37 +4,12 @@ On a PC nothing claims such an access: a read gives ones, a write is lost, and t
 hardware count on that.
 """
 
-from typing import Final
-
 from mmio.errors import UnmappedAccess
 from mmio.linux.io_ports import PORTS, RealPorts
 from mmio.program.ports import NotGranted, PortRights, port_bits
 from mmio.program.targets import NoDevice, policy_word
 from mmio.space.policy import Policy
-from mmio.space.region import DeviceLike, Region, Void
-
-_UNDER: Final = -1  # the priority of what lies below all devices
-
-
-class Beyond(Void):
-    """The rest of a mapping in which devices answer, where they do not.
-
-    Args:
-        offset: where in the file the mapping begins; its address where it is no file's.
-        place: what the mapping is of.
-        devices: what answers there and where, for the message.
-    """
-
-    def __init__(self, offset: int, place: str, devices: str) -> None:
-        self._offset, self._place, self._devices = offset, place, devices
-
-    def holes(self, offset: int, width: int) -> int:
-        """Raise `UnmappedAccess`."""
-        at = self._offset + offset
-        raise UnmappedAccess(
-            f"no device answers at {at:#x} of {self._place} ({self._devices}): make a device longer, or let "
-            f"unmapped='ones' answer (--unmapped=ones)"
-        )
+from mmio.space.region import UNDER_DEVICES, DeviceLike, Region, Void
 
 
 class NoPorts(Void):
@@ -74,7 +49,7 @@ class ThroughPorts(RealPorts):
 def other_ports(rights: PortRights, answer: NoDevice) -> Region:
     """Return the region of all ports, which lies below those of the devices."""
     device: DeviceLike = ThroughPorts(rights) if answer == "real" else NoPorts(rights, answer)
-    return Region(0, PORTS, device, "ports", Policy(widths=(1, 2, 4), unmapped=policy_word(answer)), _UNDER)
+    return Region(0, PORTS, device, "ports", Policy(widths=(1, 2, 4), unmapped=policy_word(answer)), UNDER_DEVICES)
 
 
 def _check(rights: PortRights, port: int, width: int) -> None:

@@ -7,7 +7,7 @@ view of the mapping (the protection it asked for) is kept here: an access it wou
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 
@@ -16,18 +16,16 @@ from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE, PROT_WRITE, pages
 from mmio.linux.own_descriptors import kept
 from mmio.linux.seccomp import WINDOW
-from mmio.live.out_of_line_slots import Slots
+from mmio.live.out_of_line_slots import Slot, Slots
 from mmio.program.device_views import guarded, shifted
 from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
-from mmio.program.no_device import Beyond, other_ports
+from mmio.program.no_device import other_ports
 from mmio.program.ports import PortRights, TracedPorts
 from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.space.policy import Policy
 from mmio.space.recorder import Recorder
-from mmio.space.region import DeviceLike, Region, Void
+from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void
 from mmio.space.space import AddressSpace
-
-_UNDER: Final = -1  # the priority of what lies around the targets in a trapped mapping
 
 
 @frozen(eq=False)
@@ -127,6 +125,10 @@ class Process(ABC):
     @abstractmethod
     def trapped_changed(self) -> None:
         """Take note that `trapped` is another list."""
+
+    def slot_at(self, ip: int) -> Slot | None:
+        """Return the out-of-line slot that an address lies in."""
+        return self.slots.at(ip) if self.slots is not None else None
 
     def traps(self, address: int) -> bool:
         """Return whether an address lies in a trapped page."""
@@ -250,7 +252,7 @@ class Process(ABC):
             _beyond(trapped, policy) if devices else real,
             trapped.spans[0].name if trapped.spans else "memory",
             policy,
-            _UNDER,
+            UNDER_DEVICES,
             recorded=trapped.stand_in,
         )
         trapped.regions = [under]
@@ -288,9 +290,11 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     if policy.unmapped != "error":
         return Void()
     first = trapped.offset if trapped.offset is not None else trapped.origin
+    start = first + trapped.start - trapped.origin
     devices = "; ".join(f"{span.name!r} has {first + span.start:#x}..{first + span.end:#x}" for span in trapped.spans)
     place = "the file that is mapped" if trapped.offset is not None else "the program's memory"
-    return Beyond(first + trapped.start - trapped.origin, place, devices)
+    remedy = "make a device longer, or let unmapped='ones' answer (--unmapped=ones)"
+    return Beyond(lambda offset: f"no device answers at {start + offset:#x} of {place} ({devices}): {remedy}")
 
 
 def page_range(target: RangeTarget, mapping: proc_maps.Mapping) -> tuple[int, int]:

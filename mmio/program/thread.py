@@ -1,10 +1,22 @@
 """A program's thread stopped at a system call: what the handling of system calls needs of an engine's thread."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from mmio.linux.seccomp import WINDOW
 from mmio.program.process import Process
 from mmio.space.initiator import Initiator
+
+BUFFERS_END: Final = WINDOW.start - (1 << 32)
+"""Where pagetrap's buffers in a program end when there is room: below the window of trapped mappings, so that a length
+which is valid there is valid here."""
+
+_LEAST_BUFFER: Final = 1 << 16
+
+
+def buffer_length(size: int) -> int:
+    """Return how long a buffer of at least `size` bytes is made, so that few are made anew."""
+    return max(_LEAST_BUFFER, 1 << (size - 1).bit_length())
 
 
 class Call(NamedTuple):

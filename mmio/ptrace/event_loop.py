@@ -178,10 +178,9 @@ class EventLoop:
     def leave_slot(self, thread: Thread) -> None:
         """Take a thread out of its out-of-line slot, if it is in one, or out of the parts of a call."""
         thread.end_parts()
-        slots = thread.process.slots
-        if slots is not None:
+        if thread.process.slots is not None:
             thread.frame.load()
-            slot = slots.at(thread.regs[RIP])
+            slot = thread.process.slot_at(thread.regs[RIP])
             if slot is not None:
                 out_of_line.leave(thread, slot)
 

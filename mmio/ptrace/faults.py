@@ -41,11 +41,10 @@ def answer(thread: Thread) -> int:
     if done:
         if frame.fetched:
             frame.store()
-        if regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and not _is_in_slot(thread):
+        if regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and thread.process.slot_at(regs[RIP]) is None:
             return _raise(thread, single_step(regs[RIP]))
         return 0
-    slots = thread.process.slots
-    slot = slots.at(ip) if slots is not None else None
+    slot = thread.process.slot_at(ip)
     if slot is not None:
         original(slot, frame, info)
         thread.store_signal()
@@ -57,8 +56,3 @@ def _raise(thread: Thread, signal: SignalInfo) -> int:
     ctypes.memmove(ctypes.addressof(thread.info), ctypes.addressof(signal), ctypes.sizeof(SignalInfo))
     thread.store_signal()
     return int(signal.number)
-
-
-def _is_in_slot(thread: Thread) -> bool:
-    slots = thread.process.slots
-    return slots is not None and slots.at(thread.regs[RIP]) is not None

@@ -6,10 +6,10 @@ directly. Vector state is fetched when an instruction asks for it, and given bac
 
 import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from ctypes import addressof, c_char, c_uint64
 from typing import Any, Final
 
+from mmio.linux.process_memory import read_code
 from mmio.linux.xsave import XSave, area_size, has_xsave
 from mmio.live.fault_signals import SignalInfo
 from mmio.live.out_of_line_slots import Slots
@@ -102,10 +102,7 @@ class Frame(XSaveFrame):
 
     def code(self, address: int, length: int) -> bytes:
         """Return up to `length` bytes of code, which the program may be forbidden to read but not to execute."""
-        with open(f"/proc/{self.pid}/mem", "rb", buffering=0) as memory, suppress(OSError):
-            memory.seek(address)
-            return memory.read(length)
-        return b""
+        return read_code(self.pid, address, length)
 
     def saved(self) -> bytes:
         """Return a copy of the general registers, for `restore`."""

@@ -34,13 +34,11 @@ def leave(thread: Thread, slot: Slot) -> None:
         frame.store()
         return
     about = bytes(info)
-    slots = thread.process.slots
-    assert slots is not None
     mask = ptrace_requests.signal_mask(thread.pid)
     ptrace_requests.set_signal_mask(thread.pid, _ALL_BUT_FAULTS)
     assert slot.instruction is not None
     stores = operand_of(slot.instruction).direction & WRITE  # if only of elements of which none is selected
-    while slots.at(frame.regs[RIP]) is slot:
+    while thread.process.slot_at(frame.regs[RIP]) is slot:
         if frame.regs[RIP] == slot.end and stores:
             out_of_line.finish(slot, frame, thread.bus)
             frame.store()

@@ -2,19 +2,17 @@
 
 import os
 from contextlib import suppress
-from typing import Final
 
 from attrs import evolve
 
 from mmio.linux import proc_maps
+from mmio.linux.syscall_table import CODE
 from mmio.program.process import Process
 from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.crash_handler import CrashHandler
 from mmio.ptrace.slot_memory import TracedSlotMemory
 from mmio.space.recorder import Recorder
-
-_GATES: Final = {64: b"\x0f\x05", 32: b"\xcd\x80"}  # syscall; int 80h
 
 
 class TracedProcess(Process):
@@ -61,7 +59,7 @@ class TracedProcess(Process):
         for mapping in proc_maps.mappings(self.pid):
             if mapping.path == "[vdso]":
                 code = os.pread(self.own_memory, mapping.end - mapping.start, mapping.start)
-                self.gate = mapping.start + code.find(_GATES[bits])
+                self.gate = mapping.start + code.find(CODE[bits])
                 if self.gate >= mapping.start:
                     return
         raise OSError(f"process {self.pid} has no system call instruction in its vdso")

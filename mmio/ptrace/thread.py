@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from mmio.linux import proc_maps
 from mmio.linux.libc import PROT_READ, PROT_WRITE
-from mmio.linux.seccomp import ARCH_64, WINDOW
+from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.out_of_line_slots import Slots
-from mmio.program.thread import Call
+from mmio.program.thread import BUFFERS_END, Call, buffer_length
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.asm_loop import AsmLoop
 from mmio.ptrace.frame import ARGUMENTS, NO_CALL, ORIG_RAX, RAX, RIP, Frame
@@ -31,9 +31,7 @@ EXIT: Final = 2
 SECCOMP: Final = 3
 
 _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
-_BUFFER: Final = 1 << 16
 _PRIVATE_ANONYMOUS: Final = 0x22
-_PLACE: Final = WINDOW.start - (1 << 32)  # of the tracer's own mappings, which end here when there is room
 _LOW: Final = 0x40  # MAP_32BIT
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
@@ -151,7 +149,7 @@ class Thread:
         """
         place, length = self._buffers[bits]
         if length < size:
-            length = max(_BUFFER, 1 << (size - 1).bit_length())
+            length = buffer_length(size)
             place = self.map_memory(length, low=bits < self.process.bits)
             self._buffers[bits] = place, length
         return place
@@ -165,7 +163,7 @@ class Thread:
         wide = self.process.bits == 64
         number = NUMBERS[self.process.bits]["mmap" if wide else "mmap2"]
         flags = _PRIVATE_ANONYMOUS | (_LOW if low else 0)
-        hint = _PLACE - length if wide and not low else 0
+        hint = BUFFERS_END - length if wide and not low else 0
         place = self.make_call(number, hint, length, PROT_READ | PROT_WRITE, flags, (1 << 64) - 1, 0)
         self.process.buffers.append((place, length))
         return place

@@ -10,9 +10,8 @@ import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
+from mmio.closing import Closing
 from mmio.linux import proc_maps
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting
@@ -26,7 +25,7 @@ from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
 
-class Tracer(Targeting):
+class Tracer(Closing, Targeting):
     """Traces programs: those it has spawned or attached to, all their threads, and all processes these make.
 
         tracer = Tracer()
@@ -177,14 +176,6 @@ class Tracer(Targeting):
             self.detach()
         finally:
             self.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _spaces(self) -> Iterable[AddressSpace]:
         return {thread.process.space: None for thread in self._threads.values()}

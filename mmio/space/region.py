@@ -29,6 +29,9 @@ from mmio.space.policy import Policy
 if TYPE_CHECKING:
     from mmio.watchpoints.watch import Watch
 
+UNDER_DEVICES: Final = -1
+"""The priority of a region that answers where no device does."""
+
 _BLOCK: Final = 64  # segments in a block when it is cut; a block has up to twice as many
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -72,16 +75,16 @@ class Void:
 class Beyond(Void):
     """The rest of the pages a device lies in, which are trapped because pages are.
 
-    `start`: the address of its offset 0. `devices`: what is there and where, for the message.
+    Args:
+        message: returns what is said of an access, by its offset.
     """
 
-    def __init__(self, start: int, devices: str) -> None:
-        self._start = start
-        self._devices = devices
+    def __init__(self, message: Callable[[int], str]) -> None:
+        self._message = message
 
     def holes(self, offset: int, width: int) -> int:
         """Raise `UnmappedAccess`."""
-        raise UnmappedAccess(f"touches {self._start + offset:#x}, beyond the device ({self._devices})")
+        raise UnmappedAccess(self._message(offset))
 
 
 @define(eq=False)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from mmio.device.effects import SYNONYMS
+
 NUMBERS: Final = frozenset(
     [
         "addressOffset",
@@ -30,17 +32,9 @@ ACCESS: Final = {
 }
 # None: reading changes something, and the format does not say what.
 ON_READ: Final = {"clear": "rclr", "set": "rset", "modify": None, "modifyExternal": None}
-ON_WRITE: Final = {
-    "oneToClear": "woclr",
-    "oneToSet": "woset",
-    "oneToToggle": "wot",
-    "zeroToClear": "wzc",
-    "zeroToSet": "wzs",
-    "zeroToToggle": "wzt",
-    "clear": "wclr",
-    "set": "wset",
-    "modify": None,  # SVD's word for a write without an effect
-}
+_BITWISE: Final = ("oneToClear", "oneToSet", "oneToToggle", "zeroToClear", "zeroToSet", "zeroToToggle")
+# None: SVD's word for a write without an effect.
+ON_WRITE: Final = {word: SYNONYMS[word] for word in _BITWISE} | {"clear": "wclr", "set": "wset", "modify": None}
 USAGE: Final = {"read-write": 0, "read": 1, "write": 2}  # the order in which tables of names are looked into
 
 # Said about the device, and nothing a Device does: each is noted where it stands.

@@ -69,6 +69,7 @@ def devices(draw: st.DrawFn, depth: int = 1) -> type[Device]:
     """A device class: registers, arrays and blocks close together, now and then in each other's gaps."""
     body: dict[str, Any] = {"irq": line()} if draw(st.booleans()) else {}
     taken: set[int] = set()
+    named: set[str] = set()
     offset = draw(st.integers(0, 5))
     for i, name in enumerate(draw(st.lists(names, unique=True, min_size=1, max_size=4))):
         inner = draw(devices(depth - 1)) if depth and draw(st.booleans()) else None
@@ -79,8 +80,13 @@ def devices(draw: st.DrawFn, depth: int = 1) -> type[Device]:
             else [(offset + place.offset, place.width) for place in inner.layout.places]
         )
         covered = {byte for at, width in places for byte in range(at, at + width)}
-        if not covered & taken:
+        # A register may be called as an element of an array is, "FIFO[0]": no device has both.
+        own = {name, *(f"{name}[{number}]" for number in range(len(places)))}
+        if inner is not None:
+            own = {f"{name}.{place.name}" for place in inner.layout.places}
+        if not covered & taken and not own & named:
             taken |= covered
+            named |= own
             body[f"m{i}"] = member
         first = places[0][0]
         offset = draw(st.sampled_from([first + places[0][1], max(covered) + 1, max(covered) + 33]))

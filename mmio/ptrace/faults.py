@@ -1,8 +1,8 @@
 """Answer a SIGSEGV of a traced thread: perform the access, or let the program have its signal."""
 
 import ctypes
-from functools import cache
 from signal import SIGSEGV
+from typing import Final
 
 from mmio.live.fault_signals import TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
@@ -11,10 +11,15 @@ from mmio.ptrace.frame import CODE_32, CS, RFLAGS, RIP, SLOTS
 from mmio.ptrace.thread import Thread
 
 
-@cache
-def _instructions(bits: int) -> InstructionCache:
-    """Return the instructions known of 64-bit or of 32-bit code, of all tracees."""
-    return InstructionCache(SLOTS, bits)
+class _Instructions(dict[int, InstructionCache]):
+    """The instructions known of all tracees, by the selector of the code segment they are executed in."""
+
+    def __missing__(self, selector: int) -> InstructionCache:
+        known = self[selector] = InstructionCache(SLOTS, 32 if selector == CODE_32 else 64)
+        return known
+
+
+_instructions: Final = _Instructions()
 
 
 def answer(thread: Thread) -> int:
@@ -29,10 +34,9 @@ def answer(thread: Thread) -> int:
     """
     frame, regs, info = thread.frame, thread.regs, thread.info
     cause, address, ip = info.code, info.address, regs[RIP]
-    instructions = _instructions(32 if regs[CS] == CODE_32 else 64)
     thread.process.memory.pid = thread.pid
     try:
-        done = perform(thread, frame, instructions, cause, address, ip, thread.asm_loop.code.value)
+        done = perform(thread, frame, _instructions[regs[CS]], cause, address, ip, thread.code.value)
     except Exception as error:
         signal = signal_for(thread, frame, error, cause, ip, address)
         if signal is None:

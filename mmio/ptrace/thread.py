@@ -76,6 +76,7 @@ class Thread:
         blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
+        code: the eight bytes at its instruction pointer, see `AsmLoop`.
     """
 
     def __init__(self, pid: int, process: TracedProcess) -> None:
@@ -87,6 +88,7 @@ class Thread:
         self.done: int
         self.in_call = self.blocks_faults = self.ending = False
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
+        self.code = self.asm_loop.code
         self._call_info = _CallInfo()
         self.join(process)
 

@@ -262,7 +262,7 @@ def test_a_tracer_runs_again(tmp_path: Path) -> None:
 def test_an_access_that_cannot_be_explained_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the instruction does not touch the address that faulted, as we reckon, nothing is done but to say so."""
     monkeypatch.setattr(instruction_cache, "checked_ranges", lambda instruction, frame: iter(()))
-    faults._instructions.cache_clear()
+    faults._instructions.clear()
     path = device_file(tmp_path)
     tracer = Tracer()
     tracer.map_file(str(path))

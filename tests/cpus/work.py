@@ -34,8 +34,8 @@ def script(cases: int, seed: int, suites: bool) -> str:
     ]
     if suites:
         lines.append(
-            f"{python} -m pytest -p no:cacheprovider -q -n 2 --dist loadgroup -o timeout={_TIMEOUT} "
-            f"--junit-xml=/mnt/{JUNIT} {' '.join(SUITES)}"
+            f"{python} -m pytest -p no:cacheprovider -p tests.cpus.sample -v -n 2 --dist loadgroup "
+            f"-o timeout={_TIMEOUT} --junit-xml=/mnt/{JUNIT} {' '.join(SUITES)}"
         )
     return "\n".join(lines)
 

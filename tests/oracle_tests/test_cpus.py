@@ -11,7 +11,7 @@ import pytest
 from tests.campaign import cpus
 from tests.campaign.tally import Mismatch, State, Tally
 from tests.campaign.trial import Verdict as Result
-from tests.cpus import arbiter, kernel, work
+from tests.cpus import arbiter, kernel, sample, work
 from tests.cpus.arbiter import Verdict
 from tests.cpus.page import Judged, departures
 
@@ -146,3 +146,11 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     done = subprocess.run([sys.executable, "-m", "tests.cpus"], cwd=TOP, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "make test-cpus needs qemu-system-x86_64 (apt-get install qemu-system-x86)\n"
+
+
+@pytest.mark.parametrize(
+    ("cases", "kept"), [(1, [0]), (5, [0, 1, 2, 3, 4]), (6, [0, 1, 2, 3, 5]), (101, [0, 25, 50, 75, 100])]
+)
+def test_a_sample_has_the_first_and_the_last_case(cases: int, kept: list[int]) -> None:
+    """A guest runs cases that are spread over all of a test, and every case of a test that has few."""
+    assert sample.spaced(list(range(cases)), 5) == kept

@@ -4,11 +4,10 @@ import ctypes
 import os
 from ctypes import c_long
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mmio.linux.libc import check
-
-_PIDFD_GETFD: Final = 438
+from mmio.linux.syscall_table import NUMBERS
 
 _syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = c_long
@@ -37,7 +36,7 @@ def duplicate_descriptor(pid: int, descriptor: int) -> int:
     """
     process = os.pidfd_open(pid)
     try:
-        result = _syscall(c_long(_PIDFD_GETFD), c_long(process), c_long(descriptor), c_long(0))
+        result = _syscall(c_long(NUMBERS[64]["pidfd_getfd"]), c_long(process), c_long(descriptor), c_long(0))
         return check(result, f"pidfd_getfd of descriptor {descriptor} of process {pid}")
     finally:
         os.close(process)

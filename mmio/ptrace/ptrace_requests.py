@@ -12,6 +12,8 @@ import os
 from ctypes import c_char, c_int, c_long, c_ulong, c_void_p
 from typing import Any, Final
 
+from mmio.linux.syscall_table import NUMBERS
+
 # linux/ptrace.h, asm/ptrace-abi.h
 CONT: Final = 7
 SINGLESTEP: Final = 9
@@ -62,7 +64,6 @@ _ptrace.argtypes = (c_long, c_long, c_void_p, c_void_p)
 _waitpid: Any = LIBC["waitpid"]
 _waitpid.argtypes = (c_int, c_void_p, c_int)
 _NO_HANG: Final = 1
-_INTERRUPTED: Final = 4  # EINTR
 
 LIBC.waitid.argtypes = (c_int, c_int, c_void_p, c_int)
 LIBC.syscall.restype = c_long
@@ -74,7 +75,7 @@ _EXITED: Final = 4  # WEXITED
 _NO_WAIT: Final = 0x01000000  # WNOWAIT
 _TRAPPED: Final = 4  # CLD_TRAPPED
 
-_TGKILL: Final = 234
+_TGKILL: Final = NUMBERS[64]["tgkill"]
 
 
 def failed(what: str) -> OSError:
@@ -132,7 +133,7 @@ def wait(pid: int, *, hang: bool = True) -> tuple[int, int]:
     """
     status = c_int()
     found = _waitpid(pid, ctypes.addressof(status), WALL if hang else WALL | _NO_HANG)
-    if found < 0 and ctypes.get_errno() != _INTERRUPTED:
+    if found < 0 and ctypes.get_errno() != errno.EINTR:
         raise failed(f"waiting for {pid}")
     return (found, status.value) if found > 0 else (0, 0)
 
@@ -165,7 +166,7 @@ def peek(pid: int = 0) -> tuple[int, bool]:
     info = _ChildInfo()
     options = _EXITED | _STOPPED | _NO_WAIT | WALL | (_NO_HANG if pid else NO_OTHER_THREADS)
     if LIBC.waitid(_ONE if pid else _ANY, pid, ctypes.addressof(info), options) < 0:
-        if ctypes.get_errno() == _INTERRUPTED:
+        if ctypes.get_errno() == errno.EINTR:
             return 0, False
         raise failed("waiting for any thread")
     return info.pid, info.code == _TRAPPED

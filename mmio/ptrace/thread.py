@@ -37,8 +37,11 @@ _EVERY_SIGNAL: Final = (1 << 64) - 1
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
 """Signals of a fault of the instruction itself, other than one of its memory."""
 
-_RESTART: Final = {-512: None, -513: None, -514: None, -516: {64: 219, 32: 0}}
-"""Results by which an interrupted call asks to be made again, -516 by way of restart_syscall (linux/errno.h)."""
+# Results by which an interrupted call asks to be made again, the last by way of restart_syscall (linux/errno.h).
+_ERESTARTSYS: Final = -512
+_ERESTARTNOINTR: Final = -513
+_ERESTARTNOHAND: Final = -514
+_ERESTART_RESTARTBLOCK: Final = -516
 
 
 class ThreadGone(Exception):
@@ -354,8 +357,12 @@ def is_exiting(status: int) -> bool:
 def _restart(regs: Any, bits: int) -> None:
     """Do what the kernel does when it returns to a program whose call was interrupted: let it be made again."""
     result = ctypes.c_int64(regs[RAX]).value
-    if regs[ORIG_RAX] == NO_CALL or result not in _RESTART:
+    if regs[ORIG_RAX] == NO_CALL:
         return
-    again = _RESTART[result]
-    regs[RAX] = regs[ORIG_RAX] if again is None else again[bits]
+    if result == _ERESTART_RESTARTBLOCK:
+        regs[RAX] = NUMBERS[bits]["restart_syscall"]
+    elif result in (_ERESTARTSYS, _ERESTARTNOINTR, _ERESTARTNOHAND):
+        regs[RAX] = regs[ORIG_RAX]
+    else:
+        return
     regs[RIP] -= 2

@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "slow: takes seconds, and is left out by make check")
+    config.addinivalue_line("markers", "silicon: the CPU is the judge, so an emulated one may be wrong (tests/cpus)")
     config.addinivalue_line("markers", "cpu(feature, ...): not collected on a CPU without these (tests/cpu.py)")
 
 

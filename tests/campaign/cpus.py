@@ -55,19 +55,28 @@ class Row:
 
 def row_of(state: State, cpu: str, vendor: str, *, silicon: bool) -> Row:
     """Return the row of a campaign."""
-    codes = {name: code for code, name in CODE_NAMES.items()}
-    verified = [name for name, tally in state.tallies.items() if tally.verified_in_all]
+    verified = _verified(state)
     return Row(
         cpu,
         vendor,
         silicon,
-        features=tuple(sorted({feature for name in verified for feature in needed(codes[name])})),
+        features=tuple(sorted(features(state))),
         judged=len(verified),
         forms=len(state.tallies),
         cases=sum(tally.verified_in_all for tally in state.tallies.values()),
         differing=sum(tally.differing for tally in state.tallies.values()),
         sources=state.identity["sources"],
     )
+
+
+def features(state: State) -> set[str]:
+    """Return the CPUID features that the forms compared need, as iced-x86 calls them."""
+    codes = {name: code for code, name in CODE_NAMES.items()}
+    return {feature for name in _verified(state) for feature in needed(codes[name])}
+
+
+def _verified(state: State) -> list[str]:
+    return [name for name, tally in state.tallies.items() if tally.verified_in_all]
 
 
 def load(path: Path = PATH) -> list[Row]:

@@ -66,7 +66,10 @@ def main() -> None:
 
 def _judged(results: Path, real: State) -> Judged:
     state = State.read(results / work.STATE)
-    return Judged(state, arbiter.differing(state, real), work.tests(results))
+    tests = work.tests(results)
+    if tests is not None:
+        tests = arbiter.refuted(tests, cpus.features(real) - cpus.features(state))
+    return Judged(state, arbiter.differing(state, real), tests)
 
 
 def _own(real: State) -> list[cpus.Row]:

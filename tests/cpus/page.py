@@ -73,11 +73,16 @@ def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) ->
         yield "|---|---|---|---|---|"
         for mnemonic, departure in sorted(found.items()):
             yield f"| {mnemonic} | {_counts(departure)} | {_example(departure.simplest)} |"
-    reports = {model: guest.tests.failed for model, guest in guests.items() if guest.tests}
-    failures = [(model, test, why) for model, failed in reports.items() for test, why in failed.items()]
-    if failures:
+    reports = {model: guest.tests for model, guest in guests.items() if guest.tests}
+    for title, reported in (
+        ("Tests that the real CPU passes", {model: tests.refuted for model, tests in reports.items()}),
+        ("Tests that fail in a guest", {model: tests.failed for model, tests in reports.items()}),
+    ):
+        failures = [(model, test, why) for model, failed in reported.items() for test, why in failed.items()]
+        if not failures:
+            continue
         yield ""
-        yield "## Tests that fail in a guest"
+        yield f"## {title}"
         yield ""
         yield "| model | test | says |"
         yield "|---|---|---|"

@@ -1,6 +1,7 @@
 """A plugin of pytest that runs a sample of the suites, for a guest that takes twenty times as long for each test.
 
-Of a test with parameters it keeps a few cases, evenly spaced over all; of each law it runs a few examples.
+Of a test with parameters it keeps a few cases, evenly spaced over all; of each law it runs a few examples. The report
+says of which tests the CPU is the judge.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ EXAMPLES = 10
 """Examples of each law; a native run makes 100."""
 
 
+SILICON = "silicon"
+"""The marker of such a test, and the name of the property with its node ID in the report."""
+
+
 def pytest_configure() -> None:
     """Run few examples of each law."""
     settings.register_profile("guest", settings(), max_examples=EXAMPLES)
@@ -26,7 +31,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a few cases of each test."""
+    """Keep a few cases of each test; tell the report which ones the CPU judges."""
+    for item in items:
+        if item.get_closest_marker(SILICON):
+            item.user_properties.append((SILICON, item.nodeid))
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)

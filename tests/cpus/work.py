@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import attrs
 
+from tests.cpus.sample import SILICON
+
 TOP = Path(__file__).parents[2]
 # tests/emulate/test_silicon.py is the law that the campaign checks, with other cases of the same forms.
 SUITES = (
@@ -18,6 +20,7 @@ SUITES = (
     *("tests/mmio/formats", "tests/mmio/inprocess", "tests/mmio/ptrace"),
 )
 STATE, JUNIT, CPUINFO = "verification.json", "junit.xml", "cpuinfo"
+_JUDGED = f"properties/property[@name='{SILICON}']"
 _EXAMPLES = 2
 _TIMEOUT = 3600  # seconds a test, of which natively the longest takes some twenty
 
@@ -48,15 +51,24 @@ def vendor(results: Path) -> str:
 
 @attrs.frozen
 class Tests:
-    """What pytest reported: how many passed and skipped, and the failures, by name, with their first line."""
+    """What pytest reported: how many passed and skipped, and the failures, by name, with their first line.
+
+    Attributes:
+        passed, skipped: how many.
+        failed: tests that failed.
+        silicon: of those, the ones that the CPU judges, by node ID.
+        refuted: tests that failed, and pass where the real CPU is the judge: see `arbiter.refuted`.
+    """
 
     passed: int
     skipped: int
     failed: dict[str, str]
+    silicon: dict[str, str] = attrs.field(factory=dict)
+    refuted: dict[str, str] = attrs.field(factory=dict)
 
     def __str__(self) -> str:
         parts = [f"{self.passed:,} passed"]
-        others = {"failed": len(self.failed), "skipped": self.skipped}
+        others = {"failed": len(self.failed), "skipped": self.skipped, "the emulated CPU's errors": len(self.refuted)}
         return ", ".join(parts + [f"{count:,} {word}" for word, count in others.items() if count])
 
 
@@ -66,12 +78,15 @@ def tests(results: Path) -> Tests | None:
     if not path.exists():
         return None
     failed: dict[str, str] = {}
+    silicon: dict[str, str] = {}
     passed = skipped = 0
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         problems: Iterable[ElementTree.Element] = [*case.iter("failure"), *case.iter("error")]
         for problem in problems:
-            failed[f"{case.get('classname')}::{case.get('name')}"] = (problem.get("message") or "").partition("\n")[0]
+            name = f"{case.get('classname')}::{case.get('name')}"
+            failed[name] = (problem.get("message") or "").partition("\n")[0]
+            silicon.update({found.get("value", ""): name for found in case.iterfind(_JUDGED)})
         skip = case.find("skipped") is not None
         skipped += skip
         passed += not problems and not skip
-    return Tests(passed, skipped, failed)
+    return Tests(passed, skipped, failed, silicon)

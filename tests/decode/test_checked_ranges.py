@@ -61,6 +61,7 @@ def explained(case: Case, fault: Signal) -> bool:
     return any(fault.address - start & mask < (width or 1) for start, width in ranges)
 
 
+@pytest.mark.silicon
 @pytest.mark.parametrize("bits", [64, 32, 16])
 def test_silicon_faults_nowhere_else(bits: int) -> None:
     """A page fault of silicon is at an address that `checked_ranges` lists, whatever the form and its operands are."""

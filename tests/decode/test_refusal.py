@@ -101,6 +101,7 @@ def examples(bits: int) -> Iterator[bytes]:
             yield form.examples[bits]
 
 
+@pytest.mark.silicon
 @pytest.mark.parametrize("bits", MODES)
 def test_length_limit_on_silicon(bits: int) -> None:
     """Prefixes before any form: up to 15 bytes they change nothing, and of 16 or more the CPU raises #GP."""
@@ -117,6 +118,7 @@ def test_length_limit_on_silicon(bits: int) -> None:
             assert got == GP if length > 15 else (got == UD) == (alone == UD), padded.hex()
 
 
+@pytest.mark.silicon
 @pytest.mark.parametrize("bits", MODES)
 def test_forbidden_prefixes_on_silicon(bits: int) -> None:
     """LOCK before any form, and REX, 66, F2 and F3 before VEX: #UD where `decode` says so, and only there."""
@@ -136,6 +138,7 @@ def test_forbidden_prefixes_on_silicon(bits: int) -> None:
             assert (got == UD) == (expected(prefixed, bits) == UD), prefixed.hex()
 
 
+@pytest.mark.silicon
 @pytest.mark.parametrize("bits", MODES)
 def test_end_of_a_page_on_silicon(bits: int) -> None:
     """Code that ends with its page raises #PF for the next page exactly when the instruction is truncated.
@@ -154,6 +157,7 @@ def test_end_of_a_page_on_silicon(bits: int) -> None:
         assert got == expected(cut, bits) == (GP if len(cut) >= 15 else PF), cut.hex()
 
 
+@pytest.mark.silicon
 def test_opcodes_that_64_bit_mode_lacks_on_silicon() -> None:
     """No byte is fetched after a one-byte opcode that 64-bit mode does not have."""
     lacking = [bytes((opcode,)) for opcode in range(256) if expected(bytes((opcode,)), 64) == UD]

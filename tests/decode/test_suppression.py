@@ -19,7 +19,7 @@ from emulate import Cpu
 from tests.oracle.case import Case, VectorState, Window
 from tests.oracle.host import need_silicon, silicon
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.silicon]
 
 WINDOW = Window(pages=1)
 # Aligned operands never lie on two pages. VEXTRACT faults for all of its operand, and writes what is selected.

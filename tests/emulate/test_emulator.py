@@ -122,6 +122,7 @@ def test_code_outside_of_its_segment(cpu: Cpu, code: str) -> None:
     assert cpu == before
 
 
+@pytest.mark.silicon
 def test_code_outside_of_its_segment_on_silicon() -> None:
     """The CPU raises #GP for an instruction of which one byte lies beyond the limit, and for none before it."""
     for ip in (0xFFFE, 0xFFFF):

@@ -13,7 +13,7 @@ import pytest
 from tests.emulate.order import MODES, judge
 from tests.oracle.host import need_silicon
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.silicon]
 
 EXAMPLES = int(os.environ.get("PAGETRAP_EXAMPLES", "20")) // 10 or 1
 

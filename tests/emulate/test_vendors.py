@@ -161,6 +161,7 @@ def test_popa_reads_all_its_slots() -> None:
         assert cpu.esp == 0x1020
 
 
+@pytest.mark.silicon
 @pytest.mark.cpu("SSE4A")  # which came with that bit, and is AMD's alone, too
 def test_misaligned_mask_as_on_silicon() -> None:
     """With MXCSR.MM set, SSE instructions at any address end as on the CPU."""

@@ -87,11 +87,13 @@ def test_the_real_cpu_judges(real: Tally | None, whose: Verdict) -> None:
 def test_the_page_lists_departures_and_failed_tests() -> None:
     """A departure has its mnemonic, how many cases of each model, and an example; a failed test its first line."""
     guest = state(tally("equal", "mismatch", "mismatch"))
-    reported = work.Tests(3, 0, {"tests.a::test_b": "assert 1 == 2"})
+    reported = work.Tests(3, 0, {"tests.a::test_b": "assert 1 == 2"}, refuted={"tests.a::test_c": "no fault"})
     judged = Judged(guest, arbiter.differing(guest, state(tally("equal"))), reported)
     page = departures({"old": judged}, "7.2", 3, 1)
     assert "| add | old 2 | `add eax,ebx` (64-bit) | rax: silicon 0x1, pagetrap 0x2 | `Case(...)` |" in page
-    assert "| old | `tests.a::test_b` | assert 1 == 2 |" in page
+    failed, passed = page.index("## Tests that fail in a guest"), page.index("## Tests that the real CPU passes")
+    assert page.index("| old | `tests.a::test_b` | assert 1 == 2 |") > failed > passed
+    assert passed < page.index("| old | `tests.a::test_c` | no fault |") < failed
     assert "Not decided" not in page
     assert "Errors of pagetrap" not in page
 
@@ -102,11 +104,29 @@ def test_reports_of_the_suites(tmp_path: Path) -> None:
     (tmp_path / work.JUNIT).write_text(
         "<testsuites><testsuite><testcase classname='a' name='b'/>"
         "<testcase classname='a' name='c'><skipped/></testcase>"
-        "<testcase classname='a' name='d'><failure message='no&#10;more'/></testcase></testsuite></testsuites>"
+        "<testcase classname='a' name='d'><failure message='no&#10;more'/></testcase>"
+        "<testcase classname='a' name='e'><properties><property name='silicon' value='a.py::e'/></properties>"
+        "<failure message='silicon says no'/></testcase></testsuite></testsuites>"
     )
     found = work.tests(tmp_path)
-    assert found == work.Tests(1, 1, {"a::d": "no"})
-    assert str(found) == "1 passed, 1 failed, 1 skipped"
+    assert found == work.Tests(1, 1, {"a::d": "no", "a::e": "silicon says no"}, {"a.py::e": "a::e"})
+    assert str(found) == "1 passed, 2 failed, 1 skipped"
+
+
+def test_the_real_cpu_judges_tests_that_failed(tmp_path: Path) -> None:
+    """A test that the CPU judges is run here without the features of the guest's lack; others stay failures."""
+    module = tmp_path / "test_of_the_cpu.py"
+    module.write_text(
+        "import os\n\n"
+        "def test_right():\n    assert os.environ['PAGETRAP_HIDE'] == 'AVX,BMI1'\n\n"
+        "def test_wrong():\n    raise AssertionError\n"
+    )
+    failed = {"m::test_right": "a", "m::test_wrong": "b", "m::test_other": "c"}
+    judged = {f"{module}::test_right": "m::test_right", f"{module}::test_wrong": "m::test_wrong"}
+    found = arbiter.refuted(work.Tests(1, 0, failed, judged), {"BMI1", "AVX"})
+    assert found.refuted == {"m::test_right": "a"}
+    assert found.failed == {"m::test_wrong": "b", "m::test_other": "c"}
+    assert str(found) == "1 passed, 2 failed, 1 the emulated CPU's errors"
 
 
 def test_a_module_comes_after_those_it_needs(tmp_path: Path) -> None:

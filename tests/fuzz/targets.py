@@ -106,9 +106,8 @@ def describing(data: bytes) -> None:
         file.flush()
         with contextlib.suppress(DescriptionError):
             _written(from_svd(file.name, "TIMER"))
-        if b"<%" not in data:  # Perl, which may do anything
-            with contextlib.suppress(DescriptionError):
-                _written(from_rdl(file.name))
+        with contextlib.suppress(DescriptionError):
+            _written(from_rdl(file.name))
 
 
 def _written(device: type[Any]) -> None:

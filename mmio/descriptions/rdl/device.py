@@ -37,6 +37,7 @@ def from_rdl(
     defines: Mapping[str, str] | None = None,
     include: Iterable[str | PathLike[str]] = (),
     without: Iterable[str] = (),
+    perl: bool = False,
 ) -> type[Any]:
     """Make a Device class from an address map of a SystemRDL 2.0 file.
 
@@ -45,7 +46,7 @@ def from_rdl(
     A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
     Registers, blocks (regfiles and address maps) and fields are called as the file has them.
 
-    The compiler runs what a file has between <% and %> as Perl: read files of strangers before.
+    SystemRDL has Perl code between <% and %> run by the compiler. That is an error unless `perl` permits it.
 
     Args:
         path: of the file.
@@ -54,6 +55,7 @@ def from_rdl(
         defines: macros.
         include: folders to look for included files in.
         without: registers, blocks or fields to leave out: `without=["DR", "dma.CTRL"]`.
+        perl: run the Perl code in the file and in those that it includes. It can do what you can do: read it first.
 
     Warns:
         DescriptionWarning: the file says things that a Device does not do; `notes` of the class lists them.
@@ -63,7 +65,8 @@ def from_rdl(
         DescriptionError: the file does not compile, or what it says makes no device.
     """
     report = Report(path, without)
-    node = _compile(report, top, dict(parameters or {}), dict(defines or {}), [fspath(each) for each in include])
+    folders = [fspath(each) for each in include]
+    node = _compile(report, top, dict(parameters or {}), dict(defines or {}), folders, perl)
     report.device = node.inst_name
     device = _Reader(report).device(node)
     report.check()
@@ -74,13 +77,19 @@ def from_rdl(
 
 
 def _compile(
-    report: Report, top: str | None, parameters: dict[str, Any], defines: dict[str, str], include: list[str]
+    report: Report,
+    top: str | None,
+    parameters: dict[str, Any],
+    defines: dict[str, str],
+    include: list[str],
+    perl: bool,
 ) -> "Node":
     """Return the elaborated address map. Raises DescriptionError with all that the compiler has to say."""
     streams = sys.stdout, sys.stderr
     try:
         from systemrdl.compiler import RDLCompiler
         from systemrdl.messages import RDLCompileError
+        from systemrdl.preprocessor.perl_preprocessor import PerlPreprocessor
     except ImportError as error:
         reason = "reading SystemRDL needs systemrdl-compiler: pip install 'pagetrap[rdl]'"
         raise ImportError(reason, name=error.name) from error
@@ -88,8 +97,13 @@ def _compile(
         sys.stdout, sys.stderr = streams  # systemrdl's import has colorama wrap them, and strip colours from output
     try:
         compiler = RDLCompiler(message_printer=_Messages(report))
+        source = PerlPreprocessor(compiler.env, fspath(report.path), include)
+        if not perl and source.get_perl_segments(source.tokenize())[1]:
+            report.fail("has Perl code between <% and %>, which is not run: read it, then say perl=True")
         compiler.compile_file(fspath(report.path), include, defines)
         return compiler.elaborate(top, parameters=parameters).top
+    except DescriptionError:
+        raise
     except OSError as error:
         included = "" if error.filename in (None, fspath(report.path)) else f"{error.filename}: "
         report.fail(f"cannot be read: {included}{error.strerror}", error)

@@ -336,3 +336,30 @@ def test_whatever_is_in_a_file_it_is_a_device_or_a_description_error(data: st.Da
         file.write(content)
         file.flush()
         assert from_rdl(file.name).layout.places
+
+
+@pytest.mark.parametrize(
+    ("text", "included"),
+    [
+        ("<% open(my $f, '>', 'ran'); %>", ""),
+        ("reg { field {} f; } a[<%= 1 %>];", ""),
+        ('\n`include "more.rdl"\n', "<% open(my $f, '>', 'ran'); %>"),
+    ],
+    ids=["code", "value", "included"],
+)
+def test_perl_in_a_file_is_not_run_unless_permitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, included: str
+) -> None:
+    """A register description is data. The error says what permits its code."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.rdl").write_text(included)
+    with pytest.raises(DescriptionError, match=r"has Perl code between <% and %>, which is not run.*say perl=True"):
+        make(tmp_path, f"{text} {REG} b;")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_perl_is_run_where_it_is_permitted(tmp_path: Path) -> None:
+    """Permitted code makes registers; what stands in a comment needs no permission."""
+    device = make(tmp_path, f"<% for my $i (0..2) {{ %> {REG} R<%=$i%>; <% }} %>", perl=True)
+    assert [line.split()[1] for line in device().dump().splitlines()] == ["R0", "R1", "R2"]
+    make(tmp_path, f"// <% die %>\n/* <% die %> */ {REG} a;")

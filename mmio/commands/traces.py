@@ -1,23 +1,24 @@
 """`pagetrap show`, `convert` and `diff`: trace files on the command line.
 
 Whatever a file holds is met with one line on standard error that says which file and which line, never with a
-traceback: `main` shows the errors that readers raise.
+traceback: `main` shows the errors that readers raise. A summary and a table are made while the file is read, in memory
+that does not grow with it.
 """
 
 import argparse
-import sys
 from os.path import exists, samefile
 from typing import Any
 
-from mmio.commands import choosing, progress
+from mmio.commands import choosing
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
+from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
-from mmio.formats import open_trace, writer
-from mmio.formats.reader import LineReader
-from mmio.records.access import Access
-from mmio.records.events import Located
-from mmio.records.symbols import Location
+from mmio.formats import writer
+from mmio.pictures.lanes import Lanes
+from mmio.pictures.sparkline import bars
+from mmio.pictures.table import lines
+from mmio.traces.summary import Summary, Tallies
 from mmio.traces.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
@@ -87,29 +88,24 @@ def add(commands: Commands) -> None:
     add_skip(diff)
 
 
-def _open(path: str, options: argparse.Namespace) -> LineReader:
-    try:
-        return open_trace(path, on_error=complain if options.skip else "raise")
-    except FileNotFoundError as error:
-        hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path} --map GLOB -- PROGRAM"
-        raise FileNotFoundError(error.errno, hint, error.filename) from None
-
-
-def _loaded(path: str, options: argparse.Namespace) -> TraceView:
-    """Return what was asked for of a trace file."""
-    whole = _open(path, options).load()
-    view = whole.select(choosing.selection(options))
-    if len(whole) and not len(view):
-        raise ValueError(_none(path, {access.region or "nowhere" for access in whole}))
-    return view
-
-
-def _none(path: str, regions: set[str]) -> str:
-    return f"{path}: no access is one that was asked for; the trace has accesses to {', '.join(sorted(regions))}"
-
-
 def _show(options: argparse.Namespace) -> int:
-    view = _loaded(options.trace, options)
+    chosen = Chosen(options.trace, options)
+    if options.timeline is not None or options.heatmap is not None or options.fold:
+        return _show_whole(chosen.load(), options)
+    if options.table:
+        for number, line in enumerate(lines(chosen.accesses(), chosen.name)):
+            print(line, flush=number == 0)  # whoever waits for the first line need not wait for a buffer of them
+        return 0
+    tallies, filled = Tallies(), Lanes()
+    for access in chosen.accesses():
+        tallies.add(access, access)
+        filled.add(access)
+    print(f"{Summary((), chosen.name, tallies=tallies)}\n\n{bars(filled)}")
+    return 0
+
+
+def _show_whole(view: TraceView, options: argparse.Namespace) -> int:
+    """Show what takes more than one look at a trace."""
     drawn: list[tuple[str | None, Any]] = [(options.timeline, view.timeline), (options.heatmap, view.heatmap)]
     for path, draw in drawn:
         if path is not None:
@@ -117,37 +113,22 @@ def _show(options: argparse.Namespace) -> int:
             complain(f"drawn to {path}")
     if options.table or options.fold:
         print(view.table(fold=options.fold))
-    elif options.timeline is None and options.heatmap is None:
-        print(f"{view.summary()}\n\n{view.sparkline()}")
     return 0
 
 
 def _convert(options: argparse.Namespace) -> int:
     if exists(options.out) and samefile(options.trace, options.out):
         raise ValueError(f"{options.out}: would be overwritten while it is read")
-    chosen = {} if options.format is None else {"format": options.format}
-    known: dict[int, Location] = {}
-    wanted = choosing.selection(options).located(known.get)
-    regions: set[str] = set()
-    written = 0
-    with writer(options.out, **chosen) as file:
-        for record in progress.shown(_open(options.trace, options), sys.stderr):
-            if isinstance(record, Located):
-                known[record.ip] = record.location
-            if isinstance(record, Access):
-                regions.add(record.region or "nowhere")
-                if not wanted.matches(record):
-                    continue
-                written += 1
+    chosen = Chosen(options.trace, options)
+    form = {} if options.format is None else {"format": options.format}
+    with writer(options.out, **form) as file:
+        for record in chosen:
             file.write(record)
-    if regions and not written:
-        raise ValueError(_none(options.trace, regions))
     return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    wanted = choosing.selection(options)
-    mine, other = (_open(path, options).load().select(wanted) for path in (options.mine, options.other))
+    mine, other = (Chosen(path, options).load() for path in (options.mine, options.other))
     diff = mine.diff(other, fold=options.fold)
     print(diff)
     return 0 if diff.same else 1

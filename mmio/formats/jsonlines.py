@@ -6,7 +6,7 @@ access does not have is left out. Everything an `Access` holds comes back equal.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from os import PathLike
 from reprlib import repr as shortened
@@ -16,9 +16,22 @@ from attrs import fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
 from mmio.formats.linewriter import LineWriter
-from mmio.formats.reader import LineReader, WrongVersion
+from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
 from mmio.records.access import LETTERS, Access, Describe, FieldPlace, Space
-from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Started, Undecoded, Unmapped
+from mmio.records.events import (
+    Cut,
+    Ended,
+    Event,
+    Located,
+    Loss,
+    Mapped,
+    Mark,
+    PciDevice,
+    Record,
+    Started,
+    Undecoded,
+    Unmapped,
+)
 from mmio.records.flags import NAMES, flag_names
 from mmio.records.spot import Remembered, Spot
 
@@ -27,7 +40,8 @@ VERSION: Final = 1
 MAX_WIDTH: Final = 1 << 16  # more than any instruction moves; a file must not make us build larger numbers
 
 _EVENTS: Final[dict[str, type[Event]]] = {
-    kind.__name__.lower(): kind for kind in (Started, Mapped, Unmapped, Mark, Loss, Located, Undecoded, PciDevice)
+    kind.__name__.lower(): kind
+    for kind in (Started, Mapped, Unmapped, Mark, Loss, Located, Undecoded, PciDevice, Ended, Cut)
 }
 _END: Final = 1 << 64
 _LENGTHS: Final = frozenset(("length",))  # a region may be as long as the whole space
@@ -45,8 +59,12 @@ class JsonLinesWriter(LineWriter):
         super().__init__(path, every=every, seconds=seconds)
 
     def header(self) -> str:
-        """Return the object that names schema and version."""
-        return _dumped({"schema": SCHEMA, "version": VERSION}) + "\n"
+        """Return the object that names schema and version, and promises an end."""
+        return _dumped({"schema": SCHEMA, "version": VERSION, "ends": True}) + "\n"
+
+    def footer(self) -> str:
+        """Return the object that says that the trace is finished."""
+        return _dumped(_from_event(self._ended)) + "\n"
 
     def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
         """Return one object."""
@@ -60,7 +78,7 @@ class JsonLinesWriter(LineWriter):
 class JsonLinesReader(LineReader):
     """Reads JSON Lines."""
 
-    def parser(self) -> Callable[[int, str], list[Record]]:
+    def parser(self) -> Parse:
         """Return the function that parses a line; the first must be the header, and accesses must be in order."""
         return _Parser().parse
 
@@ -169,13 +187,13 @@ class _Parser:
     def __init__(self) -> None:
         self._last = -1
 
-    def parse(self, number: int, line: str) -> list[Record]:
+    def parse(self, number: int, line: str) -> list[Record | Promise]:
         if number == 1:
             header = _loaded(line)
             found = header.get("schema"), header.get("version")
             if found != (SCHEMA, VERSION):
                 raise WrongVersion(f"expected schema {SCHEMA!r} version {VERSION}, got {shortened(found)}")
-            return []
+            return [Promise()] if header.get("ends") is True else []
         record = from_json(line)
         if isinstance(record, Access):
             if record.sequence <= self._last:

@@ -12,7 +12,7 @@ other readers pass over. Map number 0 means that nothing is mapped there.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from reprlib import repr as shortened
 from typing import Final
@@ -22,7 +22,7 @@ from attrs import evolve
 from decode import READ, WRITE, Direction
 from mmio.formats.jsonlines import from_json, to_json
 from mmio.formats.linewriter import LineWriter
-from mmio.formats.reader import LineReader, WrongVersion
+from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
 from mmio.pictures.table import seconds
 from mmio.records.access import LETTERS, Access
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
@@ -30,6 +30,8 @@ from mmio.records.spot import LIMIT, Spot
 
 VERSION: Final = "20070824"
 OURS: Final = "pagetrap "
+_ENDS: Final = OURS + '{"ends":true}'
+_PROMISE: Final = f"MARK 0.000001 {_ENDS}"
 
 _KINDS: Final = ("VERSION", "PCIDEV", "MAP", "UNMAP", "MARK", "UNKNOWN", "R", "W", "LSPCI")
 _WIDTHS: Final = (8, 4, 2, 1)
@@ -73,12 +75,13 @@ class MmiotraceWriter(LineWriter):
         super().__init__(path, every=every, seconds=seconds)
 
     def header(self) -> str:
-        """Return VERSION and the PCIDEV lines."""
-        return f"VERSION {VERSION}\n" + "".join(map(_pci_line, self._devices))
+        """Return VERSION, the PCIDEV lines, and the mark that promises an end."""
+        return f"VERSION {VERSION}\n" + "".join(map(_pci_line, self._devices)) + f"{_PROMISE}\n"
 
     def footer(self) -> str:
-        """Return an UNMAP for each region that is still mapped."""
-        return "".join(self.event(Unmapped(0, self._time, number)) for number in list(self._maps.values()))
+        """Return an UNMAP for each region that is still mapped, and the mark that says that the trace is finished."""
+        unmapped = "".join(self.event(Unmapped(0, self._time, number)) for number in list(self._maps.values()))
+        return unmapped + _ours(evolve(self._ended, time=self._time))
 
     def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
         """Return a line, or several for a wide access or an atomic, and a MAP before them for a new region."""
@@ -182,7 +185,7 @@ class MmiotraceReader(LineReader):
     numbers count the accesses read.
     """
 
-    def parser(self) -> Callable[[int, str], list[Record]]:
+    def parser(self) -> Parse:
         """Return the parser of a log, which remembers what is mapped."""
         return _Parser().parse
 
@@ -196,7 +199,9 @@ class _Parser:
         self._sequence = 0
         self._time = 0
 
-    def parse(self, number: int, line: str) -> list[Record]:
+    def parse(self, number: int, line: str) -> list[Record | Promise]:
+        if line == _PROMISE:
+            return [Promise()]
         record = self._record(line)
         if record is None:
             return []

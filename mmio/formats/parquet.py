@@ -3,7 +3,8 @@
 Rows are gathered and written in groups, so memory stays bounded however long the trace. A Parquet file ends with the
 directory of its groups and cannot be read without: a single file is good once it is closed. A folder of parts is for
 long runs: each part is a finished file, made under another name and then renamed, so that what kills the process costs
-the rows not yet in a part and no more.
+the rows not yet in a part and no more. A folder with a file `_SUCCESS` is finished; so is a single file that can be
+read at all.
 """
 
 import os
@@ -23,6 +24,7 @@ ROWS: Final = 1 << 16
 
 _PART: Final = "part-{:06d}.parquet"
 _UNFINISHED: Final = ".part.unfinished"
+_FINISHED: Final = "_SUCCESS"  # as Spark has it, and as all readers pass over
 
 
 class ParquetWriter(Writer):
@@ -75,8 +77,10 @@ class ParquetWriter(Writer):
     def _finish(self) -> None:
         if self._file is not None:
             self._checked(self._file.close)
-        elif not self._parts:  # a folder without a part would be no table
+            return
+        if not self._parts:  # a folder without a part would be no table
             self._checked(lambda: self._part(self._schema.empty_table()))
+        self._checked(Path(self.path, _FINISHED).touch)
 
     def _release(self) -> None:
         os.close(self._owned)
@@ -93,7 +97,8 @@ class ParquetWriter(Writer):
             os.close(owned)
             raise
         if self._folder:
-            for old in (*Path(self.path).glob("part-*.parquet"), Path(self.path, _UNFINISHED)):
+            left = [Path(self.path, name) for name in (_UNFINISHED, _FINISHED)]
+            for old in (*Path(self.path).glob("part-*.parquet"), *left):
                 old.unlink(missing_ok=True)
         return owned
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from mmio.formats.jsonlines import instruction_text
 from mmio.formats.linewriter import LineWriter
 from mmio.records.access import LETTERS, shown
-from mmio.records.events import Event, Loss, Mark
+from mmio.records.events import Cut, Event, Loss, Mark
 from mmio.records.flags import flag_names
 from mmio.records.spot import Remembered, Spot
 
@@ -53,7 +53,7 @@ class PerfettoWriter(LineWriter):
 
     def event(self, event: Event) -> str:
         """Return a global instant for a mark or a loss."""
-        if not isinstance(event, Mark | Loss):
+        if not isinstance(event, Mark | Loss | Cut):
             return ""
         instant = {"ph": "i", "ts": event.time / 1000, "pid": PROCESS, "tid": 0, "name": str(event), "s": "g"}
         return f",\n{_dumped(instant)}"

@@ -6,19 +6,29 @@ it. Nothing here trusts a line to be short, to be text, or to end.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, TypeAlias
 
 from mmio.errors import MmioError
 from mmio.formats.errors import TraceFormatError
 from mmio.records.access import Access
-from mmio.records.events import Record
+from mmio.records.events import LAST_NUMBER, Cut, Ended, Record
 from mmio.traces.view import TraceView
+
+Parse: TypeAlias = "Callable[[int, str], Sequence[Record | Promise]]"
+"""Returns the records of a line, given its number and text."""
 
 OnError = Literal["raise", "skip"] | Callable[[TraceFormatError], None]
 
 MAX_LINE: Final = 1 << 20
+
+
+class Promise:
+    """What a parser returns at the head of a file whose writer ends it with `Ended`: without that, it was cut.
+
+    Files of other programs, and those of pagetrap from before it did so, promise nothing.
+    """
 
 
 class LineReader(ABC):
@@ -41,7 +51,7 @@ class LineReader(ABC):
         self.consumed = 0  # bytes read so far
 
     @abstractmethod
-    def parser(self) -> Callable[[int, str], list[Record]]:
+    def parser(self) -> Parse:
         """Return a function from line number and line to records, for reading the file once.
 
         It raises `WrongVersion` at a line that makes the rest meaningless, ValueError with a reason at any
@@ -52,21 +62,34 @@ class LineReader(ABC):
         return (record for record in self.records() if isinstance(record, Access))
 
     def records(self) -> Iterator[Record]:
-        """Iterate over accesses and events."""
+        """Iterate over accesses and events; the last one of a file that is not finished is `Cut`."""
         self.skipped = self.consumed = 0
         parse = self.parser()
-        number = 0
+        number = sequence = time = 0
+        promised = ended = False
         with open(self.path, "rb") as file:
             for number, line in enumerate(_lines(file), 1):
                 self.consumed += len(line)
                 try:
-                    yield from parse(number, _text(line))
+                    for record in parse(number, _text(line)):
+                        if ended:
+                            raise ValueError("a record after the end of the trace")
+                        if isinstance(record, Promise):
+                            promised = True
+                        elif isinstance(record, Ended):
+                            ended = True
+                        else:
+                            sequence = min(record.sequence + isinstance(record, Access), LAST_NUMBER)
+                            time = record.time
+                            yield record
                 except WrongVersion as error:
                     raise TraceFormatError(self.path, number, str(error)) from None
                 except ValueError as error:
                     self._bad(TraceFormatError(self.path, number, str(error)))
         if not number:
             raise TraceFormatError(self.path, 1, "the file is empty")
+        if promised and not ended:
+            yield Cut(sequence, time)
 
     def load(self) -> TraceView:
         """Read everything, to filter, summarise and compare."""

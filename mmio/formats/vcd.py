@@ -21,7 +21,7 @@ from decode import READ, WRITE
 from mmio.formats.errors import TraceFileError
 from mmio.formats.linewriter import LineWriter
 from mmio.linux.own_descriptors import kept
-from mmio.records.events import Event, Loss, Mark
+from mmio.records.events import Cut, Event, Loss, Mark
 from mmio.records.spot import Remembered, Spot
 
 ROOM: Final = 1 << 18  # for some 3,000 variables
@@ -87,13 +87,17 @@ class VcdWriter(LineWriter):
             raise TraceFileError(errno.ESPIPE, "expected a regular file: VCD is written in two places", self.path)
         return _FIRST + " " * self._room + _LAST
 
+    def footer(self) -> str:
+        """Return the comment that says that the trace is finished."""
+        return "$comment end of the trace $end\n"
+
     def access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> str:
         """Return a time, if it is a new one, and what changes then."""
         return self._at_time(time, list(self._changes(spot, value)))
 
     def event(self, event: Event) -> str:
         """Return the change of the mark."""
-        if not isinstance(event, Mark | Loss):
+        if not isinstance(event, Mark | Loss | Cut):
             return ""
         return self._at_time(event.time, [_string(str(event), _MARK)])
 

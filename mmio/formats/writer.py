@@ -15,7 +15,7 @@ from threading import RLock, Thread
 from mmio.closing import Closing
 from mmio.formats.errors import TraceFileError
 from mmio.records.access import Access
-from mmio.records.events import Event, Record
+from mmio.records.events import LAST_NUMBER, Ended, Event, Record
 from mmio.records.spot import Spot, Spots
 
 
@@ -41,6 +41,7 @@ class Writer(Closing):
         self._lock = RLock()
         self._spots = Spots()
         self._count = 0  # of what is pending
+        self._last = -1, 0  # number and time of the last access
         self._refusal: TraceFileError | ValueError | None = None  # why nothing more is taken
         self._closed = Signal()
 
@@ -88,6 +89,7 @@ class Writer(Closing):
             if self._refusal is not None:
                 raise self._refusal
             self._put_access(spot, sequence, time, value, old)
+            self._last = sequence, time
             self._count += 1
             if self._count >= self.every:
                 self.flush()
@@ -112,6 +114,12 @@ class Writer(Closing):
             finally:
                 self._refusal = ValueError(f"{self.path}: the writer is closed")
                 self._release()
+
+    @property
+    def _ended(self) -> Ended:
+        """The event that says that the file is finished."""
+        sequence, time = self._last
+        return Ended(min(sequence + 1, LAST_NUMBER), time)
 
     def _refuse(self, error: OSError) -> TraceFileError:
         """Take nothing more; return what to raise."""

@@ -18,12 +18,14 @@ from mmio.hosted import elf_image
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors
+from mmio.linux.stacks import need_calls
 from mmio.program.targeting import Targeting
 from mmio.space.region import DeviceLike
 from mmio.traces.trace import Trace
 
 _HWCAP2: Final = 26  # AT_HWCAP2
 _FSGSBASE: Final = 2  # HWCAP2_FSGSBASE
+_CALLS: Final = 200  # nested calls of Python functions that it takes to answer a signal, with those of a simple model
 
 
 class Host(Targeting):
@@ -87,6 +89,7 @@ class Host(Targeting):
 
         Raises:
             KeyboardInterrupt: SIGINT has killed it.
+            RecursionError: there is no room under the recursion limit to answer what the program does.
             Exception: whatever a device raised, `UnsupportedInstruction`, or `HostError`; the trace is complete up to
                 there, and the program goes no further.
         """
@@ -94,6 +97,7 @@ class Host(Targeting):
             raise ValueError("there is no program to run: spawn names it")
         if threading.active_count() > 1:
             raise HostError(f"signals of the program could come to a thread that was running before it: {ADVICE}")
+        need_calls(_CALLS)  # what answers a signal could not tell that it has no room
         own_descriptors.reserve()
         try:
             status = RunLoop(self._targets, self.trace).run(*self._program)

@@ -37,6 +37,8 @@ _watches: Final[dict[int, ref[Any]]] = {}
 # Takes, and ignores, a third argument, so that it can be the callback of a weak reference.
 _set_async: Final = PYFUNCTYPE(c_int, c_ulong, py_object, py_object)(("PyThreadState_SetAsyncExc", pythonapi))
 _set_handled: Final = PYFUNCTYPE(None, py_object)(("PyErr_SetHandledException", pythonapi))
+# The same without a prototype, for None alone: checking an argument is one more call, which the limit may not allow.
+_set_none_handled: Final = PYFUNCTYPE(None)(("PyErr_SetHandledException", pythonapi))
 
 
 class Carrier(BaseException):
@@ -52,7 +54,7 @@ class Carrier(BaseException):
         thread = get_ident()
         if thread in _lent:
             _lent.discard(thread)
-            _set_handled(None)
+            _set_none_handled(None)
         return _under_way.pop(thread)
 
 
@@ -74,6 +76,7 @@ def raise_on_return(words: MutableSequence[int], error: BaseException) -> None:
     thread = get_ident()
     _chain(error, _under_way.get(thread))
     _under_way[thread] = error
+    _lent.discard(thread)  # left when the recursion limit has kept `Carrier` from making its instance
     words[THREAD] = thread
     words[VERDICT] = id(Carrier)
 

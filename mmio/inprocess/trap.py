@@ -3,22 +3,36 @@
 The ordinary way through a handler is short: the frame by the address of its ucontext, what to do by the instruction's
 bytes, and that is done. Each step is one look-up in a dictionary that fills itself, and nothing is made anew.
 
-Whatever is raised on that way ends in `_settle`: a fault of the program's own is delivered to it; anything else comes
-out of the call that entered the driver, or is kept when there is no such call.
+Whatever is raised on that way is put into `_failed`, which takes no call: the recursion limit may have been reached.
+The machine code sees that nothing has been done and calls the failure handler, with room under the limit, and that ends
+in `_settle`: a fault of the program's own is delivered to it; anything else comes out of the call that entered the
+driver, or is kept when there is no such call.
 """
 
 import os
 import sys
 import threading
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_void_p
+from ctypes import CFUNCTYPE, ArgumentError, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
 from mmio.inprocess import pending_exceptions, unwind
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
-from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, trampoline
+from mmio.linux.stacks import handler_floor, need_calls, stack_of_thread
+from mmio.linux.trampoline import (
+    CODE,
+    COPY_HANDLER,
+    FAILURE_HANDLER,
+    LIMIT,
+    PAGE_HANDLER,
+    PASS_ON,
+    PORT_HANDLER,
+    RAISED,
+    VERDICT,
+    trampoline,
+)
 from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
 from mmio.live.instruction_cache import InstructionCache
@@ -32,6 +46,10 @@ from mmio.space.space import AddressSpace
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 _MOST_FRAMES: Final = 1024  # remembered per thread
+_WITH_ROOM: Final = 480  # calls that can be made in the failure handler, unless the limit has been reached
+
+_failed: Final[dict[int, BaseException]] = {}
+"""What handlers have raised that is still to be settled, by the address of the ucontext."""
 
 
 _Trapped: TypeAlias = tuple[Frame, Any, Initiator]
@@ -50,12 +68,25 @@ class _Frames(dict[int, _Trapped]):
         self._mine = _Mine(self)
 
     def __missing__(self, address: int) -> _Trapped:
+        stack = self._mine.stack
+        if address < stack.floor and address in stack.range:
+            raise RecursionError(
+                f"maximum depth of device accesses exceeded: a device model called native code that accesses a device, "
+                f"and so on, until {address - stack.range.start:#x} bytes were left of the thread's stack"
+            )
         if len(self) >= _MOST_FRAMES:
             self.clear()
-        frame = Frame(address)
-        trapped = self[address] = (frame, frame.regs, self._space.initiator(threading.get_native_id()))
-        self._mine.stack.addresses.add(address)
+        trapped = self[address] = self.at(address)
+        stack.addresses.add(address)
         return trapped
+
+    def at(self, address: int) -> _Trapped:
+        """Return what belongs to a ucontext, however little of the stack is left below it."""
+        known = self.get(address)
+        if known is not None:
+            return known
+        frame = Frame(address)
+        return frame, frame.regs, self._space.initiator(threading.get_native_id())
 
     def record_to(self, recorder: Recorder) -> None:
         """Record accesses from now on elsewhere."""
@@ -64,10 +95,17 @@ class _Frames(dict[int, _Trapped]):
 
 
 class _Stack:
-    """The addresses on one thread's stack. They are forgotten with the thread: another may get the same stack."""
+    """The addresses on one thread's stack. They are forgotten with the thread: another may get the same stack.
+
+    Attributes:
+        range: of the stack.
+        floor: where it is too full for one more handler.
+    """
 
     def __init__(self, frames: _Frames) -> None:
         self.addresses: set[int] = set()
+        self.range = stack_of_thread()
+        self.floor = handler_floor(self.range)
         self._frames = frames
 
     def __del__(self) -> None:
@@ -94,9 +132,18 @@ class Trap:
             _install(PAGE_HANDLER, self._page_handler(), 1),
             _install(PORT_HANDLER, self._port_handler(), 1),
             _install(COPY_HANDLER, self._copy_handler(), 2),
+            _install(FAILURE_HANDLER, self._failure_handler(), 2),
         ]
         trapped_ranges.record_to = self._frames.record_to
-        os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
+        os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        """Forget, in a new child, the threads it does not have; its one thread has another number."""
+        self._frames.clear()
+        words = trampoline().words
+        if words[RAISED]:
+            sys.setrecursionlimit(words[LIMIT])
+            words[RAISED] = 0
 
     def _page_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
@@ -112,20 +159,16 @@ class Trap:
                 bus.instruction = cached.instruction
                 run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
                 run(frame, bus)
-                return
             except BaseException as error:
-                trapped = _, regs, _ = frames[context]
-                owner = self.trapped_ranges.owner_at("memory", regs[FAULT_ADDRESS])
-                self._settle(trapped, error, owner, lambda: self._float(trapped))
-            pending_exceptions.lend()
+                _failed[context] = error
 
         return on_page
 
     def _port_handler(self) -> Callable[..., None]:
         def on_port(context: int) -> None:
-            trapped = frame, regs, bus = self._frames[context]
             try:
                 pending_exceptions.check()
+                frame, regs, bus = self._frames[context]
                 cached = self._instructions.of_a_protection_fault(regs[CODE], frame)
                 if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
@@ -133,16 +176,14 @@ class Trap:
                     bus.ip = regs[RIP]
                     bus.instruction = cached.instruction
                     cached.run(frame, bus)
-                return
             except BaseException as error:
-                self._settle(trapped, error, self._port_owner(frame), lambda: self._float(trapped))
-            pending_exceptions.lend()
+                _failed[context] = error
 
         return on_port
 
     def _copy_handler(self) -> Callable[..., None]:
         def on_copy(context: int, siginfo: int) -> None:
-            trapped = frame, regs, bus = self._frames[context]
+            frame, regs, bus = self._frames.at(context)
             info = SignalInfo.from_address(siginfo)
             stopped = regs[RIP]
             slot = own_slots().at(stopped)
@@ -158,15 +199,41 @@ class Trap:
                     if info.number == SIGFPE:
                         info.address = slot.ip
                     regs[VERDICT] = PASS_ON
-                return
-            except BaseException as error:
-                owner = self.trapped_ranges.owner_at("memory", slot.address)
-                self._settle(trapped, error, owner, lambda: out_of_line.skip(slot, frame))
-            finally:
                 slot.release()
-            pending_exceptions.lend()
+            except BaseException as error:
+                regs[RIP] = stopped
+                _failed[context] = error
 
         return on_copy
+
+    def _failure_handler(self) -> Callable[..., None]:
+        first = trampoline().word_address(0)
+
+        def on_failure(context: int, handler: int) -> None:
+            trapped = frame, regs, _ = self._frames.at(context)
+            error = _failed.pop(context, None) or _of_the_limit()
+            if isinstance(error, ArgumentError) and RecursionError.__name__ in str(error):
+                error = RecursionError(*error.args).with_traceback(error.__traceback__)  # ctypes gives it another class
+            if error is None:  # it was pending, and is found when the instruction faults again; or nothing has failed
+                return
+            if handler == first + 8 * COPY_HANDLER:
+                slot = own_slots().at(regs[RIP])
+                assert slot is not None
+                regs[RIP] = slot.ip
+                try:
+                    owner = self.trapped_ranges.owner_at("memory", slot.address)
+                    self._settle(trapped, error, owner, lambda: out_of_line.skip(slot, frame))
+                finally:
+                    slot.release()
+            else:
+                if handler == first + 8 * PORT_HANDLER:
+                    owner = self._port_owner(frame)
+                else:
+                    owner = self.trapped_ranges.owner_at("memory", regs[FAULT_ADDRESS])
+                self._settle(trapped, error, owner, lambda: self._float(trapped))
+            pending_exceptions.lend()
+
+        return on_failure
 
     def _settle(self, trapped: _Trapped, error: BaseException, owner: Owner | None, finish: Callable[[], None]) -> None:
         """Find the right place for what was raised on the way.
@@ -220,6 +287,21 @@ def _install(index: int, function: Any, arguments: int) -> Any:
     callback = CFUNCTYPE(None, *[c_void_p] * arguments)(function)
     trampoline().words[index] = address_of(callback)
     return callback
+
+
+def _of_the_limit() -> RecursionError | None:
+    """Return the error of a handler that the recursion limit kept from beginning, None if that is not why it failed.
+
+    What a handler could not hold is pending, if it could be kept. When it has nothing to tell, either the limit has
+    been reached, or the instruction has done its work and is to be executed again, as a jump to itself is.
+    """
+    if threading.get_ident() in pending_exceptions.pending:
+        return None
+    try:
+        need_calls(_WITH_ROOM)
+    except RecursionError as error:
+        return error.with_traceback(None)
+    return None
 
 
 def _report(error: BaseException) -> None:

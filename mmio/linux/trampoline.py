@@ -14,6 +14,10 @@ the address of an
   exception class, to be raised in the thread `THREAD` (see `unwind.py`). That last must happen here, after the last
   bytecode of the handler has run: the handler's own bytecode would otherwise be the first to receive the exception.
 
+A handler that leaves both VERDICT and the instruction pointer as they were has failed: what it did raised an exception,
+or Python's recursion limit kept it from beginning. Then a fourth Python function is called, which settles that. It runs
+with a recursion limit 400 calls higher, since whatever settles a RecursionError cannot do so at the limit.
+
 The code is followed, one page on, by the words it uses. Both live as long as the process: a thread may be in there at
 any time.
 """
@@ -49,6 +53,12 @@ SLOTS_START: Final = 12
 """Where the out-of-line slots of this process start, followed by the size of that range."""
 PORTS: Final = 14
 """Not zero while IO ports are mapped."""
+FAILURE_HANDLER: Final = 15
+_GET_LIMIT: Final = 16
+RAISED: Final = 18
+"""How many threads are in the failure handler, for which the recursion limit is raised."""
+LIMIT: Final = 19
+"""The recursion limit to go back to."""
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -65,30 +75,30 @@ entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: t
     483b053f100000           cmp rax,[1068h]                   its size
     725f                     jb short 000000000000008Ah        ours
     83ff0b                   cmp edi,0Bh                       SIGSEGV
-    0f85e3000000             jne 0000000000000117h             pass on
+    0f8565010000             jne 0000000000000199h             pass on
     f683c000000010           test byte ptr [rbx+0C0h],10h      error code: instruction fetch
-    0f85d6000000             jne 0000000000000117h             pass on
+    0f8558010000             jne 0000000000000199h             pass on
     8b4608                   mov eax,[rsi+8]                   si_code
     83f802                   cmp eax,2                         SEGV_ACCERR
     7422                     je short 000000000000006Bh        page
     4c8d3db80f0000           lea r15,[1008h]                   PORT_HANDLER
     3d80000000               cmp eax,80h                       SI_KERNEL
-    0f85bc000000             jne 0000000000000117h             pass on
+    0f853e010000             jne 0000000000000199h             pass on
     48833d0d10000000         cmp qword ptr [1070h],0           PORTS
-    0f84ae000000             je 0000000000000117h              pass on
+    0f8430010000             je 0000000000000199h              pass on
     eb1f                     jmp short 000000000000008Ah       ours
 page:
     4c8d3d8e0f0000           lea r15,[1000h]                   PAGE_HANDLER
     488b4610                 mov rax,[rsi+10h]                 si_addr
     482b05d30f0000           sub rax,[1050h]                   TRAPS_START
     483b05d40f0000           cmp rax,[1058h]                   its size
-    0f838d000000             jae 0000000000000117h             pass on
+    0f830f010000             jae 0000000000000199h             pass on
 ours:
     488b8ba8000000           mov rcx,[rbx+0A8h]
     4889ca                   mov rdx,rcx
     48c1ea2f                 shr rdx,2Fh                       not an address of the program's
-    757d                     jne short 0000000000000117h       pass on
-    ff15780f0000             call qword ptr [1018h]            __errno_location
+    0f85fb000000             jne 0000000000000199h             pass on
+    ff15740f0000             call qword ptr [1018h]            __errno_location
     448b30                   mov r14d,[rax]
     31c0                     xor eax,eax
     488983e8000000           mov [rbx+0E8h],rax                VERDICT = RESUME
@@ -96,47 +106,78 @@ ours:
     89ca                     mov edx,ecx
     81e2ff0f0000             and edx,0FFFh                     where in its page
     81faf80f0000             cmp edx,0FF8h                     the last place for eight bytes
-    7703                     ja short 00000000000000C6h        unread
+    7703                     ja short 00000000000000CAh        unread
     488b01                   mov rax,[rcx]                     the code there
 unread:
     488983f8000000           mov [rbx+0F8h],rax                CODE
+    488baba8000000           mov rbp,[rbx+0A8h]                rip, to compare with afterwards
     4889df                   mov rdi,rbx
     4c89e6                   mov rsi,r12
     41ff17                   call qword ptr [r15]              handler(ucontext, siginfo)
+    4883bbe800000000         cmp qword ptr [rbx+0E8h],0        VERDICT
+    756d                     jne short 0000000000000158h       answered
+    483baba8000000           cmp rbp,[rbx+0A8h]
+    7564                     jne short 0000000000000158h       answered
+failed: rip has not moved, so the handler has raised something, or could not even begin.
+    ff15260f0000             call qword ptr [1020h]            PyGILState_Ensure
+    89c5                     mov ebp,eax
+    48833d8c0f000000         cmp qword ptr [1090h],0           RAISED
+    7522                     jne short 0000000000000128h       raised
+    ff15740f0000             call qword ptr [1080h]            Py_GetRecursionLimit
+    488905850f0000           mov [1098h],rax                   LIMIT
+    89c7                     mov edi,eax
+    81c790010000             add edi,190h                      room for the handler
+    7905                     jns short 0000000000000122h       in range
+    bfffffff7f               mov edi,7FFFFFFFh                 the highest limit
+in range:
+    ff15600f0000             call qword ptr [1088h]            Py_SetRecursionLimit
+raised:
+    48ff05610f0000           inc qword ptr [1090h]             RAISED
+    4889df                   mov rdi,rbx
+    4c89fe                   mov rsi,r15
+    ff153d0f0000             call qword ptr [1078h]            FAILURE_HANDLER(ucontext, which handler)
+    48ff0d4e0f0000           dec qword ptr [1090h]             RAISED
+    750c                     jne short 0000000000000150h       lowered
+    8b3d4e0f0000             mov edi,[1098h]                   LIMIT
+    ff15380f0000             call qword ptr [1088h]            Py_SetRecursionLimit
+lowered:
+    89ef                     mov edi,ebp
+    ff15d00e0000             call qword ptr [1028h]            PyGILState_Release
+answered:
     4c8bbbe8000000           mov r15,[rbx+0E8h]                VERDICT
     4983ff01                 cmp r15,1
-    7620                     jbe short 0000000000000103h       settle
-    ff15370f0000             call qword ptr [1020h]            PyGILState_Ensure
+    7620                     jbe short 0000000000000185h       settle
+    ff15b50e0000             call qword ptr [1020h]            PyGILState_Ensure
     89c5                     mov ebp,eax
     488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
     4c89fe                   mov rsi,r15
-    ff15350f0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
+    ff15b30e0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
     89ef                     mov edi,ebp
-    ff15250f0000             call qword ptr [1028h]            PyGILState_Release
+    ff15a30e0000             call qword ptr [1028h]            PyGILState_Release
 settle:
-    ff150f0f0000             call qword ptr [1018h]            __errno_location
+    ff158d0e0000             call qword ptr [1018h]            __errno_location
     448930                   mov [rax],r14d
     4983ff01                 cmp r15,1                         PASS_ON
-    7405                     je short 0000000000000117h        pass on
+    7405                     je short 0000000000000199h        pass on
 done:
     4883c408                 add rsp,8
     c3                       ret
 pass on:
-    488d2de20f0000           lea rbp,[1100h]                   OLD_SIGFPE
-    488d05db100000           lea rax,[1200h]                   OLD_SIGSEGV
+    488d2d600f0000           lea rbp,[1100h]                   OLD_SIGFPE
+    488d0559100000           lea rax,[1200h]                   OLD_SIGSEGV
     4183fd0b                 cmp r13d,0Bh
     480f44e8                 cmove rbp,rax
     4c8b7d00                 mov r15,[rbp]
     4983ff01                 cmp r15,1
-    7632                     jbe short 0000000000000169h       SIG_DFL or SIG_IGN
+    7632                     jbe short 00000000000001EBh       SIG_DFL or SIG_IGN
     bf02000000               mov edi,2                         SIG_SETMASK
     488db328010000           lea rsi,[rbx+128h]                that of the interrupted code
     31d2                     xor edx,edx
-    ff15f50e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15730e0000             call qword ptr [1040h]            pthread_sigmask
     31ff                     xor edi,edi                       SIG_BLOCK
     488d7508                 lea rsi,[rbp+8]                   what it wants blocked
     31d2                     xor edx,edx
-    ff15e70e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15650e0000             call qword ptr [1040h]            pthread_sigmask
     4489ef                   mov edi,r13d
     4c89e6                   mov rsi,r12
     4889da                   mov rdx,rbx
@@ -145,19 +186,19 @@ pass on:
 SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
     458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
     4585f6                   test r14d,r14d
-    7f05                     jg short 0000000000000178h        reinstall
+    7f05                     jg short 00000000000001FAh        reinstall
     4d85ff                   test r15,r15                      SIG_IGN
-    759a                     jne short 0000000000000112h       done
+    759a                     jne short 0000000000000194h       done
 reinstall:
     4489ef                   mov edi,r13d
     4889ee                   mov rsi,rbp
     31d2                     xor edx,edx
-    ff15b20e0000             call qword ptr [1038h]            sigaction
+    ff15300e0000             call qword ptr [1038h]            sigaction
     4585f6                   test r14d,r14d
-    7f87                     jg short 0000000000000112h        done
+    7f87                     jg short 0000000000000194h        done
     4489ef                   mov edi,r13d
-    ff15b40e0000             call qword ptr [1048h]            raise
-    e979ffffff               jmp 0000000000000112h             done
+    ff15320e0000             call qword ptr [1048h]            raise
+    e979ffffff               jmp 0000000000000194h             done
 return address: where a function that libffi calls returns to.
     488b0424                 mov rax,[rsp]
     c3                       ret
@@ -206,6 +247,8 @@ class Trampoline:
         functions += [(LIBC, name) for name in ("sigaction", "pthread_sigmask", "raise")]
         for index, (library, name) in enumerate(functions, _FUNCTIONS):
             self.words[index] = libc.address_of(getattr(library, name))
+        for index, name in enumerate(("Py_GetRecursionLimit", "Py_SetRecursionLimit"), _GET_LIMIT):
+            self.words[index] = libc.address_of(getattr(ctypes.pythonapi, name))
         self._unwind_table = _unwind_table(self.address, len(code))
 
     def word_address(self, index: int) -> int:

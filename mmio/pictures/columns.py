@@ -4,12 +4,12 @@ A column in which every cell is empty is left out, so a caller fills in what it 
 has not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from attrs import frozen
 
-from mmio.records.printable import printable
+from mmio.records.printable import encodable, printable
 
 GAP = "  "
 
@@ -28,11 +28,31 @@ class Column:
 
 def aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """Return a heading and one line for each row, columns aligned, without trailing spaces."""
-    rows = [list(map(printable, row)) for row in rows]
-    used = _used(columns, rows)
-    widths = {i: max(len(columns[i].title), *(len(row[i]) for row in rows)) for i in used}
-    lines = [[column.title for column in columns], *rows]
-    return "\n".join(GAP.join(columns[i].padded(line[i], widths[i]) for i in used).rstrip() for line in lines)
+    return "\n".join(Growing(columns).lines(rows))
+
+
+class Growing:
+    """Lines of a table whose rows come batch by batch, so that no more than a batch is ever held.
+
+    A column is as wide as its widest cell so far. The heading comes first, and again where a column that was left out
+    has its first cell.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._widths: dict[int, int] = {}
+
+    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Return the lines of the next rows."""
+        rows = [[encodable(printable(cell)) for cell in row] for row in rows]
+        used = _used(self._columns, rows)
+        titles = [encodable(column.title) for column in self._columns]
+        headed = all(i in self._widths for i in used) and bool(self._widths)
+        for i in used:
+            self._widths[i] = max(self._widths.get(i, len(titles[i])), *(len(row[i]) for row in rows))
+        shown = sorted(self._widths)
+        for line in rows if headed else [titles, *rows]:
+            yield GAP.join(self._columns[i].padded(line[i], self._widths[i]) for i in shown).rstrip()
 
 
 def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str) -> str:

@@ -5,17 +5,19 @@ the rest, can be folded: a loop that makes the same few accesses again and again
 saying how often it happened and what came last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, TextIO
 
 from attrs import frozen
 
-from mmio.pictures.columns import GAP, Column, aligned
+from mmio.pictures.columns import GAP, Column, Growing, aligned
 from mmio.pictures.columns import html as as_html
 from mmio.records.access import Access
 from mmio.records.events import Record
 from mmio.records.loops import MAX_LOOP, kind
-from mmio.records.printable import printable
+from mmio.records.printable import encodable, printable
 
 Resolver = Callable[[int], str]
 """Names an instruction pointer: "driver_init+0x12"."""
@@ -35,6 +37,7 @@ COLUMNS: Final = (
     Column("instruction"),
 )
 
+BATCH: Final = 1000  # rows that are aligned together when a table is printed as it is read
 MIN_REPEATS: Final = 3  # fewer say more when shown one by one
 
 
@@ -84,10 +87,22 @@ def table(
         left -= run.count
     threads = len({access.thread for access, _ in shown}) > 1
     rows = [cells(access, resolve, thread=threads, times=times) for access, times in shown]
-    more = f"… {left:,} more" if left else ""
+    more = encodable(f"… {left:,} more") if left else ""
     if html:
         return as_html(COLUMNS, rows, f"{len(accesses):,} accesses {more}")
     return "\n".join(filter(None, (aligned(COLUMNS, rows) if rows else "", more))) or "no accesses"
+
+
+def lines(accesses: Iterable[Access], resolve: Resolver = hex, *, batch: int = BATCH) -> Iterator[str]:
+    """Return the lines of `table` one by one, of any number of accesses, holding a batch of them at a time.
+
+    Of more than a batch columns may grow on the way. `resolve` is asked when a line is made, and may have learnt since.
+    """
+    accesses = iter(accesses)
+    table, threads = Growing(COLUMNS), set[int]()
+    while held := list(islice(accesses, batch)):
+        threads |= {access.thread for access in held}
+        yield from table.lines([cells(access, resolve, thread=len(threads) > 1) for access in held])
 
 
 @frozen(slots=True)
@@ -120,7 +135,8 @@ def _alone(access: Access) -> Run:
 
 def folded(accesses: Sequence[Access]) -> Iterator[Run]:
     """Cut a trace into runs: poll loops of up to `MAX_LOOP` accesses a turn, and single accesses between them."""
-    keys = [kind(access) for access in accesses]
+    numbers: dict[object, int] = {}
+    keys = array("Q", (numbers.setdefault(kind(access), len(numbers)) for access in accesses))
     at = 0
     while at < len(keys):
         length, repeats = max(((n, _repeats(keys, at, n)) for n in range(1, MAX_LOOP + 1)), key=_gain)
@@ -164,7 +180,8 @@ class Live:
 
     def show(self, access: Access, times: str = "") -> None:
         """Print an access; `times` says how often it was made."""
-        row = tuple(map(printable, cells(access, self._resolve, thread=bool(access.thread), times=times)))
+        told = cells(access, self._resolve, thread=bool(access.thread), times=times)
+        row = tuple(encodable(printable(cell), self._stream) for cell in told)
         self._widths = [max(pair) for pair in zip(self._widths, map(len, row), strict=True)]
         columns = zip(COLUMNS, row, self._widths, strict=True)
         self._print([(column.title, column.padded(cell, width)) for column, cell, width in columns if width])

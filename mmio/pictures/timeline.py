@@ -5,11 +5,12 @@ together. So lanes are in address order, reads stand in the upper half of a lane
 what is finer than the picture becomes one bar, so that a million polls cost no more than a few.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-from mmio.pictures.lanes import Lane, lanes, unit
+from mmio.pictures.lanes import Lane, Lanes, unit
 from mmio.records.access import Access
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ WRITES: Final = "#d95f02"
 MAX_LANES: Final = 60
 HEIGHT: Final = 0.34  # of a mark, where a lane is 1 high
 COLUMNS: Final = 1000  # of time; about a pixel each
+TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are told apart
 
 
 def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
@@ -37,8 +39,10 @@ def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     except ImportError as error:
         reason = "drawing a timeline needs matplotlib: pip install 'pagetrap[plot]'"
         raise ImportError(reason, name=error.name) from error
-    accesses = list(accesses)
-    every = lanes(accesses, MAX_LANES)
+    filled = Lanes(TIMES)
+    for access in accesses:
+        filled.add(access)
+    every = filled.lanes(MAX_LANES)
     if not every:
         raise ValueError("the trace has no accesses to draw")
     busiest = sorted(every, key=lambda lane: -lane.count)[:MAX_LANES]
@@ -48,13 +52,13 @@ def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     figure = Figure(figsize=(13, 1.5 + lane_height * len(shown)), layout="constrained")
     axes: Axes = figure.add_subplot()
     _draw_lanes(axes, shown)
-    axes.set_title(_title(accesses, every, shown), loc="left", pad=14)
+    axes.set_title(_title(filled, every, shown), loc="left", pad=14)
     figure.savefig(path, dpi=120)
 
 
-def _title(accesses: Sequence[Access], every: list[Lane], shown: list[Lane]) -> str:
-    registers = len({(access.space, access.place) for access in accesses})
-    title = f"{_counted(len(accesses), 'access', 'es')} to {_counted(registers, 'register', 's')}"
+def _title(filled: Lanes, every: list[Lane], shown: list[Lane]) -> str:
+    registers = filled.registers
+    title = f"{_counted(filled.accesses, 'access', 'es')} to {_counted(registers, 'register', 's')}"
     if len(every) < registers:
         title += f" in {_counted(len(every), 'lane', 's')}"
     return title if len(shown) == len(every) else f"{title}, the busiest {len(shown)} shown"
@@ -65,8 +69,8 @@ def _counted(number: int, noun: str, plural: str) -> str:
 
 
 def _draw_lanes(axes: Any, shown: list[Lane]) -> None:
-    start = min(min(lane.reads + lane.writes) for lane in shown)
-    end = max(max(lane.reads + lane.writes) for lane in shown)
+    start = min(time for lane in shown for time in (*lane.reads, *lane.writes))
+    end = max(time for lane in shown for time in (*lane.reads, *lane.writes))
     span = max(end - start, 1)
     scale, unit_name = unit(span)
     column = span / COLUMNS / scale
@@ -106,8 +110,8 @@ def _label_counts(axes: Any, shown: list[Lane]) -> None:
         axes.text(1.155, row, _count(lane.writes), color=WRITES, size=_size(shown), **style)
 
 
-def _count(times: list[int]) -> str:
-    return f"{len(times):,}" if times else ""
+def _count(times: Counter[int]) -> str:
+    return f"{times.total():,}" if times else ""
 
 
 def _runs(columns: list[int]) -> Iterator[tuple[int, int]]:

@@ -6,12 +6,15 @@ sink, file and filter. Like an access, an event has its place: `sequence` is the
 follows it, `time` is in ns since the trace began.
 """
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from mmio.records.access import Access, Space
 from mmio.records.symbols import Location
+
+LAST_NUMBER: Final = (1 << 64) - 1
+"""The highest number an access can have in a file."""
 
 
 @frozen(slots=True)
@@ -75,6 +78,28 @@ class Loss:
 
 
 @frozen(slots=True)
+class Ended:
+    """The trace is finished: its writer was closed, and has written everything it was given.
+
+    It is the last thing in a file, and readers do not hand it on.
+    """
+
+    sequence: int
+    time: int
+
+
+@frozen(slots=True)
+class Cut:
+    """The trace ends here although it was not finished: what wrote the file was killed, or the disk was full."""
+
+    sequence: int
+    time: int
+
+    def __str__(self) -> str:
+        return f"this trace was cut before access {self.sequence:,}: its writer did not finish the file"
+
+
+@frozen(slots=True)
 class Undecoded:
     """The kernel's tracer met an instruction it does not know: an access without width and value.
 
@@ -133,5 +158,5 @@ class PciDevice:
     driver: str
 
 
-Event: TypeAlias = Started | Mapped | Unmapped | Mark | Loss | Located | Undecoded | PciDevice
+Event: TypeAlias = Started | Mapped | Unmapped | Mark | Loss | Located | Undecoded | PciDevice | Ended | Cut
 Record: TypeAlias = Access | Event

@@ -16,7 +16,7 @@ from mmio.pictures.columns import Column, aligned, html
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.traces.alignment import matches
-from mmio.traces.naming import names
+from mmio.traces.naming import cut_of, names
 
 COLUMNS: Final = (
     Column(""),
@@ -59,6 +59,7 @@ class TraceDiff(Sequence[Hunk]):
 
     def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:
         self._names = names(mine), names(other)
+        self._cut = [f"; {side}: {cut}" for side, of in (("mine", mine), ("other", other)) if (cut := cut_of(of))]
         numbers: dict[tuple[object, ...], int] = {}
         mine, other = (list(_folded(side) if fold else side) for side in (mine, other))
         keys = [[numbers.setdefault(_what(access), len(numbers)) for access in side] for side in (mine, other)]
@@ -85,7 +86,8 @@ class TraceDiff(Sequence[Hunk]):
         equal = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind == "equal")
         missing = sum(len(hunk.mine) for hunk in self._hunks if hunk.kind != "equal")
         added = sum(len(hunk.other) for hunk in self._hunks if hunk.kind != "equal")
-        return f"{equal:,} accesses equal, {missing:,} only in mine (-), {added:,} only in other (+)"
+        counts = f"{equal:,} accesses equal, {missing:,} only in mine (-), {added:,} only in other (+)"
+        return counts + "".join(self._cut)
 
     def __str__(self) -> str:
         return "\n".join((self.headline, *([] if self.same else [aligned(COLUMNS, list(self._rows()))])))

@@ -14,8 +14,9 @@ from attrs import frozen
 
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
+from mmio.records.printable import encodable
 from mmio.traces.alignment import matches
-from mmio.traces.naming import names
+from mmio.traces.naming import cut_of, names, warn_of_cut
 
 CONTEXT: Final = 3  # equal accesses shown before and after each difference
 
@@ -81,12 +82,15 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     if not isinstance(accesses, Sequence):
         raise TypeError(f"accesses is a trace or a list of accesses, such as mapping.trace, not {accesses!r}")
     wanted = [Expected.parse(line) for line in expected]
+    warn_of_cut(accesses, stacklevel=2)
     if len(wanted) == len(accesses) and all(map(Expected.matches, wanted, accesses)):
         return
     made = list(accesses)
     lines = "\n".join(_diff(made, wanted, expected, names(accesses)))
     count = f"{len(wanted)} access{'es' * (len(wanted) != 1)}"
-    raise AssertionError(f"expected {count} (-), the driver made {len(made)} (+)\n{lines}")
+    cut = cut_of(accesses)
+    incomplete = "" if cut is None else f"; {cut}"
+    raise AssertionError(f"expected {count} (-), the driver made {len(made)} (+){incomplete}\n{lines}")
 
 
 def _places(access: Access) -> tuple[str, ...]:
@@ -116,7 +120,7 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str], reso
         head = CONTEXT if (x or y or start or begin) else 0
         tail = CONTEXT if start + length < len(keys) or begin + length < len(own) else 0
         if len(same) > head + tail + 1:
-            same[head : len(same) - tail] = [f"  … {len(same) - head - tail:,} as expected"]
+            same[head : len(same) - tail] = [encodable(f"  … {len(same) - head - tail:,} as expected")]
         yield from same
         x, y = start + length, begin + length
 

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from mmio.errors import DeviceError
 from mmio.records.access import Access, FieldPlace
+from mmio.traces.naming import cut_of, warn_of_cut
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -53,6 +54,8 @@ class Replay:
         if len(regions) != 1 or any(access.region is None for access in recorded):
             names = ", ".join(sorted({str(access.region) for access in recorded})) or "none"
             raise ValueError(f"a replay is of one region, got {names}; choose one with trace.filter(region=…)")
+        warn_of_cut(accesses, stacklevel=2)
+        self._cut = cut_of(accesses)
         self.strict = strict
         self._steps = deque(step for access in recorded for step in _steps(access))
         self._answers: dict[tuple[int, int], deque[int]] = defaultdict(deque)
@@ -115,7 +118,8 @@ class Replay:
             else (f"{verb} of {value:#x}, width {width}, at offset {offset:#x}")
         )
         if not self._steps:
-            raise DeviceError(f"the recording has ended, got a {what}")
+            ended = "the recording has ended" if self._cut is None else f"the recording has ended: {self._cut}"
+            raise DeviceError(f"{ended}, got a {what}")
         step = self._steps[0]
         if (step.verb, step.offset, step.width) != (verb, offset, width) or value not in (None, step.value):
             raise DeviceError(f"expected access {step.access.sequence} of the recording, a {step}, got a {what}")

@@ -78,6 +78,24 @@ class _Tally:
 _sequence = attrgetter("sequence")
 
 
+class Tallies:
+    """A summary while it is being made, of a trace of any length."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str], _Tally] = {}
+
+    def add(self, first: Access, last: Access, count: int = 1) -> None:
+        """Count a group."""
+        tally = self._tallies.setdefault((first.space, first.place), _Tally(first, last))
+        tally.add(first, last, count)
+
+    def registers(self) -> list[RegisterSummary]:
+        """Return what was counted, in address order within each region."""
+        tallies = self._tallies.values()
+        ordered = sorted(tallies, key=lambda t: (t.first.space, t.first.region or "", t.first.address))
+        return [tally.result() for tally in ordered]
+
+
 class Summary(Sequence[RegisterSummary]):
     """One `RegisterSummary` a register, in address order within each region.
 
@@ -85,14 +103,12 @@ class Summary(Sequence[RegisterSummary]):
     what instruction pointers are called when it is printed.
     """
 
-    def __init__(self, groups: Iterable[Group], names: Resolver = hex) -> None:
+    def __init__(self, groups: Iterable[Group], names: Resolver = hex, *, tallies: Tallies | None = None) -> None:
         self._names = names
-        tallies: dict[tuple[str, str], _Tally] = {}
-        for first, last, count in groups:
-            tally = tallies.setdefault((first.space, first.place), _Tally(first, last))
-            tally.add(first, last, count)
-        ordered = sorted(tallies.values(), key=lambda t: (t.first.space, t.first.region or "", t.first.address))
-        self._registers = [tally.result() for tally in ordered]
+        tallies = Tallies() if tallies is None else tallies
+        for group in groups:
+            tallies.add(*group)
+        self._registers = tallies.registers()
 
     @overload
     def __getitem__(self, index: int) -> RegisterSummary: ...

@@ -15,9 +15,9 @@ from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
-from mmio.records.events import Event, Record
+from mmio.records.events import Cut, Event, Record
 from mmio.traces.diff import TraceDiff
-from mmio.traces.naming import locations, names
+from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
 from mmio.traces.selection import Selection
 from mmio.traces.summary import Group, Summary
@@ -47,6 +47,11 @@ class TraceView(Sequence[Access]):
     def events(self) -> Sequence[Event]:
         """The events between the accesses, in order."""
         return self._events
+
+    @property
+    def cut(self) -> Cut | None:
+        """The event that says that the trace was cut, as a file is whose writer was killed; None if it is whole."""
+        return cut_of(self)
 
     def _groups(self) -> Iterable[Group]:
         """The accesses, those that are alike in groups if that is less work."""

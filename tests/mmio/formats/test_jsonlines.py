@@ -103,8 +103,9 @@ def test_the_file_has_the_keys_that_its_page_promises(tmp_path: Path) -> None:
     )
     with JsonLinesWriter(path) as file:
         file.write(atomic)
-    header, line = path.read_text().splitlines()
-    assert header == HEADER
+    header, line, end = path.read_text().splitlines()
+    assert header == HEADER.replace("}", ',"ends":true}')
+    assert json.loads(end) == {"event": "ended", "sequence": 8, "time": 5}
     assert json.loads(line) == {
         "sequence": 7,
         "time": 5,

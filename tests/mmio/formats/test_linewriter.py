@@ -188,7 +188,7 @@ def test_a_pipe_is_neither_locked_nor_emptied(tmp_path: Path) -> None:
         with JsonLinesWriter(path) as file:
             file.write(access())
         assert reader.stdout is not None
-        assert reader.stdout.read() == "2\n"
+        assert reader.stdout.read() == "3\n"
 
 
 def test_trace_writes_as_it_goes(tmp_path: Path) -> None:

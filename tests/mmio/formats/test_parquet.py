@@ -105,7 +105,10 @@ def test_folder_is_one_table(tmp_path: Path) -> None:
     with writer(f"{folder}/", every=10) as file:
         for n in range(25):
             file.write(access(n, value=n))
-    assert [path.name for path in sorted(folder.iterdir())] == [f"part-{n:06d}.parquet" for n in range(3)]
+    assert [path.name for path in sorted(folder.iterdir())] == [
+        "_SUCCESS",
+        *(f"part-{n:06d}.parquet" for n in range(3)),
+    ]
     assert [row["value"] for row in rows(folder)] == list(range(25))
     query = (
         f"select region, register, count(*), max(value) from '{folder}/*.parquet' where direction = 'R' group by all"
@@ -121,7 +124,7 @@ def test_folder_of_an_earlier_run(tmp_path: Path) -> None:
             for n in range(count):
                 file.write(access(n))
         (folder / "notes").touch()
-    assert sorted(path.name for path in folder.iterdir()) == ["notes", "part-000000.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["_SUCCESS", "notes", "part-000000.parquet"]
 
 
 @pytest.mark.parametrize("name", ["trace.parquet", "run/"])
@@ -197,11 +200,11 @@ def test_an_unfinished_part_is_ignored_and_removed(tmp_path: Path, monkeypatch: 
         context.setattr(os, "rename", lambda *names: os.truncate(names[0], 100))
         for n in range(10):
             file.write(access(n))
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 3
     assert len(rows(folder)) == 10
     assert duckdb.execute(f"select count(*) from '{folder}/*.parquet'").fetchall() == [(10,)]
     writer(f"{folder}/").close()
-    assert [path.name for path in folder.iterdir()] == ["part-000000.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["_SUCCESS", "part-000000.parquet"]
 
 
 def test_a_missing_pyarrow_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio import TraceFormatError, open_trace, save
+from mmio import Access, DeviceError, Replay, TraceFormatError, assert_accesses, open_trace, save
 from mmio.formats import JsonLinesReader, MmiotraceReader
 from mmio.formats.reader import MAX_LINE, LineReader
-from tests.mmio.sample_traces import access
+from mmio.records.events import Cut, Ended, Mark, Started
+from mmio.traces.expect import notation
+from tests.mmio.sample_traces import access, accesses
 
 READERS = pytest.mark.parametrize("reader", [JsonLinesReader, MmiotraceReader])
 
@@ -118,12 +121,9 @@ def test_reads_again_from_the_start(good: Path) -> None:
     """Each iteration reads the file anew, so what was appended meanwhile is there."""
     reader = open_trace(good)
     assert len(list(reader)) == 3
-    damaged(
-        good,
-        lambda data: (
-            data
-            + data.splitlines(keepends=True)[-1].replace(b"UNMAP", b"MARK").replace(b'"sequence":2', b'"sequence":3')
-        ),
+    *lines, last, _ = good.read_bytes().splitlines(keepends=True)
+    good.write_bytes(
+        b"".join([*lines, last, last.replace(b"UNMAP", b"MARK").replace(b'"sequence":2', b'"sequence":3')])
     )
     assert len(list(reader.records())) > 3
 
@@ -140,3 +140,89 @@ def test_any_bytes_raise_only_trace_format_errors(
     list(reader(path, on_error="skip").records())
     with suppress(TraceFormatError):
         list(reader(path).records())
+
+
+UNMAPPED = (
+    accesses()
+    .filter(lambda one: one.address < 1 << 63)  # its pieces in a mmiotrace log have addresses, too
+    .map(lambda one: evolve(one, region=None, offset=None, register=None))
+)
+RECORDS = st.lists(UNMAPPED | st.builds(access, st.just(0), value=st.integers(0, 99)), max_size=6).map(
+    lambda made: [evolve(one, sequence=n) for n, one in enumerate(made)]
+)
+"""Accesses where nothing is mapped, and to a timer."""
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".mmiotrace"])
+@given(RECORDS)
+def test_a_file_without_its_end_was_cut(
+    suffix: str, tmp_path_factory: pytest.TempPathFactory, made: list[Access]
+) -> None:
+    """Whatever record a file ends after, it is told from a finished one; what there is of it is read all the same."""
+    path = tmp_path_factory.mktemp("cut") / f"trace{suffix}"
+    save([Started(0, 0, 1), *made, Mark(len(made), 5000, "last")], path)
+    whole = list(open_trace(path).records())
+    assert not any(isinstance(record, Cut | Ended) for record in whole)
+    assert open_trace(path).load().cut is None
+    lines = path.read_bytes().splitlines(keepends=True)
+    header = 1 if suffix == ".jsonl" else 2
+    for end in range(header, len(lines)):
+        path.write_bytes(b"".join(lines[:end]))
+        *records, cut = open_trace(path).records()
+        assert records == whole[: len(records)]
+        accesses_left = [record for record in records if isinstance(record, Access)]
+        assert isinstance(cut, Cut)
+        assert cut.sequence == len(accesses_left)
+        view = open_trace(path).load()
+        assert view.cut == cut
+        # What is made of a cut trace says so, and is itself a finished file.
+        copy = path.with_name(f"copy{suffix}")
+        save(view, copy)
+        assert open_trace(copy).load().cut == cut
+        assert list(open_trace(copy)) == accesses_left
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".mmiotrace"])
+@given(RECORDS)
+def test_an_older_file_is_not_called_cut(
+    suffix: str, tmp_path_factory: pytest.TempPathFactory, made: list[Access]
+) -> None:
+    """A file whose head promises no end, such as Linux's own log, is read as ever."""
+    path = tmp_path_factory.mktemp("old") / f"trace{suffix}"
+    save(made, path)
+    whole = list(open_trace(path).records())
+    promise = b',"ends":true' if suffix == ".jsonl" else b'MARK 0.000001 pagetrap {"ends":true}\n'
+    data = path.read_bytes()
+    assert promise in data
+    path.write_bytes(b"".join(data.replace(promise, b"").splitlines(keepends=True)[:-1]))
+    assert list(open_trace(path).records()) == whole
+
+
+def test_nothing_follows_the_end(good: Path) -> None:
+    """A record after the end is an error: two files have been put together."""
+    *_, last, end = good.read_bytes().splitlines(keepends=True)
+    damaged(good, lambda data: data + last.replace(b"UNMAP", b"MARK").replace(b'"sequence":2', b'"sequence":3'))
+    assert failure(good).reason == "a record after the end of the trace"
+    damaged(good, lambda data: data.replace(end, b"", 1) + end)
+    assert open_trace(good).load().cut is None
+
+
+def test_what_is_made_of_a_cut_trace_says_so(good: Path) -> None:
+    """A comparison, an expectation and a replay of a trace that was cut tell of it."""
+    whole = open_trace(good).load()
+    *lines, _ = good.read_bytes().splitlines(keepends=True)
+    good.write_bytes(b"".join(lines))
+    view = open_trace(good).load()
+    said = "this trace was cut before access 3: its writer did not finish the file"
+    assert str(view.cut) == said
+    assert view.diff(whole).headline.endswith(f"; mine: {said}")
+    assert whole.diff(view).headline.endswith(f"; other: {said}")
+    with pytest.warns(UserWarning, match=said), pytest.raises(AssertionError, match=said):
+        assert_accesses(view, [])
+    with pytest.warns(UserWarning, match=said):
+        assert_accesses(view, [notation(access) for access in view])
+    with pytest.warns(UserWarning, match=said):
+        replay = Replay(view.filter(predicate=lambda access: access.sequence == 0))
+    assert replay.read(4, 4) == 0
+    with pytest.raises(DeviceError, match=f"the recording has ended: {said}, got"):
+        replay.read(4, 4)

@@ -25,6 +25,7 @@ from tests.needs import need
 
 Change = tuple[int, str, object]
 PLAIN = (
+    TokenKind.COMMENT,
     TokenKind.TIMESCALE,
     TokenKind.ENDDEFINITIONS,
     TokenKind.DATE,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from decode import READ_WRITE, WRITE
 from mmio import Access
-from mmio.pictures.lanes import lanes, unit
+from mmio.pictures.lanes import Lanes, lanes, unit
 from tests.mmio.sample_traces import START, access, accesses
 
 
@@ -19,9 +19,9 @@ def test_lanes_are_registers_in_address_order() -> None:
             access(2, time=7, direction=READ_WRITE, old=1),
         ]
     )
-    assert [(lane.first.place, lane.reads, lane.writes) for lane in found] == [
-        ("timer.CTRL", [], [6]),
-        ("timer.STATUS", [5, 7], [7]),
+    assert [(lane.first.place, dict(lane.reads), dict(lane.writes)) for lane in found] == [
+        ("timer.CTRL", {}, {6: 1}),
+        ("timer.STATUS", {5: 1, 7: 1}, {7: 1}),
     ]
 
 
@@ -33,7 +33,7 @@ def test_arrays_share_a_lane() -> None:
     """If there are too many lanes, the elements of an array become one, its times in order."""
     made = [access(n, register=f"FIFO[{9 - n}]", offset=40 - 4 * n, time=n) for n in range(10)]
     (lane, status) = lanes([*made, access(10)], most=5)
-    assert (lane.name, lane.reads) == ("timer.FIFO[…]", list(range(10)))
+    assert (lane.name, sorted(lane.reads.elements())) == ("timer.FIFO[…]", list(range(10)))
     assert status.name == "timer.STATUS"
     assert len(lanes([*made, access(10)], most=11)) == 11
 
@@ -49,10 +49,37 @@ def test_neighbours_without_names_share_a_lane() -> None:
 def test_nothing_is_lost(made: list[Access], most: int) -> None:
     """However lanes are shared, every read and write is in one, and registers with names of their own stay apart."""
     shared = lanes(made, most)
-    assert sorted(time for lane in shared for time in lane.reads) == sorted(a.time for a in made if a.reads)
-    assert sorted(time for lane in shared for time in lane.writes) == sorted(a.time for a in made if a.writes)
+    reads = sorted(time for lane in shared for time in lane.reads.elements())
+    assert reads == sorted(a.time for a in made if a.reads)
+    writes = sorted(time for lane in shared for time in lane.writes.elements())
+    assert writes == sorted(a.time for a in made if a.writes)
     names = {(a.space, a.place) for a in made if a.register is not None and "[" not in a.register}
     assert names <= {(lane.first.space, lane.name) for lane in shared}
+
+
+@given(st.lists(accesses(), min_size=1, max_size=60), st.integers(1, 8))
+def test_rounded_times_keep_every_access(made: list[Access], times: int) -> None:
+    """With little room times are rounded down, all to the same multiple, and every access is still counted."""
+    filled = Lanes(times)
+    for one in made:
+        filled.add(one)
+    shown = filled.lanes()
+    assert sum(lane.count for lane in shown) == sum(a.reads + a.writes for a in made)
+    assert filled.accesses == len(made)
+    assert (filled.start, filled.end) == (min(a.time for a in made), max(a.time for a in made))
+    for lane in shown:
+        own = [a for a in made if (a.space, a.place) == (lane.first.space, lane.name)]
+        assert lane.reads.total() == sum(a.reads for a in own)
+        assert all(any(time <= a.time for a in own) for time in (*lane.reads, *lane.writes))
+
+
+@given(st.integers(1, 20), st.integers(1, 100), st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300))
+def test_lanes_take_bounded_room(registers: int, room: int, times: list[int]) -> None:
+    """No more times are told apart than there is room for, or twice as many as there are registers."""
+    filled = Lanes(room)
+    for n, time in enumerate(times):
+        filled.add(access(n, time=time, register=f"R{n % registers}"))
+    assert sum(len(lane.reads) for lane in filled.lanes()) <= max(room, 2 * registers)
 
 
 @pytest.mark.parametrize(("span", "name"), [(1, "ns"), (999, "ns"), (1000, "µs"), (10**6, "ms"), (10**9, "s")])

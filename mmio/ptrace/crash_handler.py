@@ -3,15 +3,21 @@
 Nothing can be done by a tracer that gets SIGKILL. The kernel lets its programs run on, and the next access to a page
 that we made inaccessible is a SIGSEGV without a tracer to answer it. What we have spawned ends with us
 (PTRACE_O_EXITKILL); what we have attached to was there before and must stay. So it is given a handler for SIGSEGV,
-which never runs while a tracer is there to take the fault, and which then gives each mapping the protection the program
-thinks it has, and lets the access be made again. Faults of the program's own go on to the program's own handler, and
-what it asks and says about that handler, it asks and says us, as long as we live.
+which gives each mapping the protection the program thinks it has, and lets the access be made again. While there is
+a tracer, it runs for faults of the program's own only, and the tracer sees to it that its calls change nothing. These
+faults go on to the program's own handler, and what the program asks and says about that handler, it asks and says us,
+as long as we live.
 
-Out of reach are programs of 32 bits; a thread that blocks SIGSEGV, which the kernel does not let handle it; and system
-calls that are given such a page as a buffer before any instruction touches one: they find EFAULT.
+Out of reach are programs of 32 bits; one that changes its action for SIGSEGV before its first fault without a tracer;
+a thread that blocks SIGSEGV, which the kernel does not let handle it; and system calls that are given such a page as
+a buffer before any instruction touches one: they find EFAULT.
+
+The same page has the code by which a thread makes a store itself that its tracer was about to make for it when it was
+killed, see `journal.py`.
 
 The listing is position-independent; one page on there is a table: where the program's handler is, an unused word, then
-start, length and protection of each mapping. A length of 0 ends it.
+start, length and protection of each mapping. A length of 0 ends it. At the very end of the table are four words for
+a store: rax, rdx, rdi and rip as they are after the instruction.
 """
 
 import os
@@ -40,53 +46,61 @@ _TABLE: Final = 4 * PAGE
 SIZE: Final = PAGE + _TABLE
 """Bytes that the handler and its table take."""
 _SCRATCH: Final = SIZE - _ACTION.size
+_STORE: Final = struct.Struct("<4Q")  # rax, rdx, rdi, rip
+_STORED: Final = _SCRATCH - _STORE.size
 _FIRST: Final = PAGE + 16
-_MOST: Final = (_SCRATCH - _FIRST) // _ENTRY.size - 1
+_MOST: Final = (_STORED - _FIRST) // _ENTRY.size - 1
 """Mappings there is room for; those beyond are not taken back."""
 
 LISTING: Final = """
 handler: edi signal number, rsi siginfo, rdx ucontext.
-    4c8d0df90f0000           lea r9,[1000h]                    table
-    4c8b4610                 mov r8,[rsi+10h]                  si_addr
-    8b4608                   mov eax,[rsi+8]                   si_code
-    83f802                   cmp eax,2                         SEGV_ACCERR
-    7558                     jne short 000000000000006Bh
-    4c8b92c0000000           mov r10,[rdx+0C0h]                the page fault's error code
-    31c9                     xor ecx,ecx
-    ffc1                     inc ecx                           PROT_READ
-    41f6c202                 test r10b,2                       a write
-    7402                     je short 0000000000000026h
-    ffc1                     inc ecx                           PROT_WRITE
-find:
-    4983791800               cmp qword ptr [r9+18h],0          the length, 0 at the end
-    743e                     je short 000000000000006Bh
-    4d89c3                   mov r11,r8
-    4d2b5910                 sub r11,[r9+10h]
-    4d3b5918                 cmp r11,[r9+18h]
-    7206                     jb short 0000000000000040h
-    4983c118                 add r9,18h
-    ebe6                     jmp short 0000000000000026h
-found:
-    41844920                 test [r9+20h],cl                  may the program do that?
-    7425                     je short 000000000000006Bh
-    4c8d0db30f0000           lea r9,[1000h]
+    4989f4                   mov r12,rsi
+    4989d5                   mov r13,rdx
+    4c8d0df30f0000           lea r9,[1000h]                    table
 give:
     498b7910                 mov rdi,[r9+10h]                  start, length, protection
     498b7118                 mov rsi,[r9+18h]
     498b5120                 mov rdx,[r9+20h]
     4885f6                   test rsi,rsi
-    746b                     je short 00000000000000C9h
+    740d                     je short 000000000000002Bh
     b80a000000               mov eax,0Ah                       mprotect
     0f05                     syscall
     4983c118                 add r9,18h
-    ebe2                     jmp short 000000000000004Dh
+    ebe2                     jmp short 000000000000000Dh
+given:
+    bf0b000000               mov edi,0Bh                       SIGSEGV
+    4c89e6                   mov rsi,r12
+    4c89ea                   mov rdx,r13
+    4c8d0dc30f0000           lea r9,[1000h]                    table
+    4c8b4610                 mov r8,[rsi+10h]                  si_addr
+    8b4608                   mov eax,[rsi+8]                   si_code
+    83f802                   cmp eax,2                         SEGV_ACCERR
+    7533                     jne short 000000000000007Ch
+    4c8b92c0000000           mov r10,[rdx+0C0h]                the page fault's error code
+    31c9                     xor ecx,ecx
+    ffc1                     inc ecx                           PROT_READ
+    41f6c202                 test r10b,2                       a write
+    7402                     je short 000000000000005Ch
+    ffc1                     inc ecx                           PROT_WRITE
+find:
+    4983791800               cmp qword ptr [r9+18h],0          the length, 0 at the end
+    7419                     je short 000000000000007Ch
+    4d89c3                   mov r11,r8
+    4d2b5910                 sub r11,[r9+10h]
+    4d3b5918                 cmp r11,[r9+18h]
+    7206                     jb short 0000000000000076h
+    4983c118                 add r9,18h
+    ebe6                     jmp short 000000000000005Ch
+found:
+    41844920                 test [r9+20h],cl                  may the program do that?
+    755e                     jne short 00000000000000DAh
 pass:
-    488b058e0f0000           mov rax,[1000h]                   its handler
+    488b057d0f0000           mov rax,[1000h]                   its handler
     4883f801                 cmp rax,1
-    7752                     ja short 00000000000000CAh
-    7206                     jb short 0000000000000080h
+    7752                     ja short 00000000000000DBh
+    7206                     jb short 0000000000000091h
     837e0800                 cmp dword ptr [rsi+8],0           sent by somebody, and ignored
-    7e49                     jle short 00000000000000C9h
+    7e49                     jle short 00000000000000DAh
 default:
     56                       push rsi
     6a00                     push 0
@@ -102,7 +116,7 @@ default:
     4883c420                 add rsp,20h
     5e                       pop rsi
     837e0800                 cmp dword ptr [rsi+8],0           a fault will come again
-    7f1e                     jg short 00000000000000C9h
+    7f1e                     jg short 00000000000000DAh
     b827000000               mov eax,27h                       getpid
     0f05                     syscall
     89c7                     mov edi,eax
@@ -119,14 +133,38 @@ theirs:
 restore: where it returns to.
     b80f000000               mov eax,0Fh                       rt_sigreturn
     0f05                     syscall
+store 1: rdi the address, rax the value; all other registers are as after the instruction.
+    8807                     mov [rdi],al
+    eb15                     jmp short 00000000000000FDh
+store 2:
+    668907                   mov [rdi],ax
+    eb10                     jmp short 00000000000000FDh
+store 4:
+    8907                     mov [rdi],eax
+    eb0c                     jmp short 00000000000000FDh
+store 8:
+    488907                   mov [rdi],rax
+    eb07                     jmp short 00000000000000FDh
+store 16:
+    488907                   mov [rdi],rax
+    48895708                 mov [rdi+8],rdx
+go on:
+    488b05bc4e0000           mov rax,[4FC0h]
+    488b15bd4e0000           mov rdx,[4FC8h]
+    488b3dbe4e0000           mov rdi,[4FD0h]
+    ff25c04e0000             jmp qword ptr [4FD8h]
 """
 
 
+STORES: Final = (1, 2, 4, 8, 16)
+"""Widths in bytes of the stores there is code for."""
+
+
 @cache
-def _code() -> tuple[bytes, int]:
-    """Return the machine code and where in it a handler returns to."""
+def _code() -> tuple[bytes, dict[str, int]]:
+    """Return the machine code and the places of its labels."""
     labels, lines = listing.read(LISTING)
-    return b"".join(line.code for line in lines), labels["restore"]
+    return b"".join(line.code for line in lines), labels
 
 
 class CrashHandler:
@@ -151,6 +189,14 @@ class CrashHandler:
         """Write down what is inaccessible now, and what it should be."""
         entries = [_ENTRY.pack(piece.start, piece.end - piece.start, piece.protection) for piece in trapped]
         os.pwrite(self._memory, b"".join(entries[:_MOST]) + bytes(_ENTRY.size), self._start + _FIRST)
+
+    def store_code(self, width: int) -> int:
+        """Return where a thread stores `width` bytes itself, one of `STORES`, and goes on after the instruction."""
+        return self._start + _code()[1][f"store {width}"]
+
+    def set_registers_after(self, rax: int, rdx: int, rdi: int, rip: int) -> None:
+        """Set the registers that `store_code` gives back, as they are after the instruction."""
+        os.pwrite(self._memory, _STORE.pack(rax, rdx, rdi, rip), self._start + _STORED)
 
     def entered(self, thread: StoppedThread, call: Call) -> None:
         """Answer a call of the program's about its action for SIGSEGV, before it is made."""
@@ -197,7 +243,7 @@ class CrashHandler:
         if handler <= _OWN:
             flags, restorer, mask = _ON_STACK, 0, 0
         if not flags & _RESTORER:
-            restorer = self._start + _code()[1]
+            restorer = self._start + _code()[1]["restore"]
         return _ACTION.pack(self._start, flags | _SIGINFO | _RESTORER, restorer, mask)
 
     def _set(self, thread: StoppedThread, action: bytes) -> None:

@@ -67,7 +67,8 @@ class EventLoop:
         while True:
             number = answer(thread)
             if number or interrupts.number or process.every_call:
-                thread.frame.store()
+                if number or process.journal is None:
+                    thread.frame.store()
                 thread.resume(number)
                 return 0, 0
             result = go_on(trip.wait if len(threads) == 1 else trip.leave)

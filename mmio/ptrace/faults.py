@@ -8,6 +8,7 @@ from mmio.live.fault_signals import TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.program.faults import original, perform, signal_for
 from mmio.ptrace.frame import CODE_32, CS, RFLAGS, RIP, SLOTS
+from mmio.ptrace.journal import Journal
 from mmio.ptrace.thread import Thread
 
 
@@ -32,11 +33,24 @@ def answer(thread: Thread) -> int:
         MissedAccess: see there.
         Exception: what a device raised.
     """
+    journal = thread.process.journal
+    if journal is None:
+        return _answer(thread, None)
+    journal.begin(thread.frame, thread.bus)
+    try:
+        return _answer(thread, journal)
+    finally:
+        journal.end()
+
+
+def _answer(thread: Thread, journal: Journal | None) -> int:
     frame, regs, info = thread.frame, thread.regs, thread.info
     cause, address, ip = info.code, info.address, regs[RIP]
     thread.process.memory.pid = thread.pid
     try:
         done = perform(thread, frame, _instructions[regs[CS]], cause, address, ip, thread.code.value)
+        if done and journal is not None:
+            journal.finish()
     except Exception as error:
         signal = signal_for(thread, frame, error, cause, ip, address)
         if signal is None:

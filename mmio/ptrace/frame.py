@@ -21,6 +21,8 @@ SLOTS: Final = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0, 16, 18)
 """Where rax rcx rdx rbx rsp rbp rsi rdi r8 … r15 rip rflags stand in `Frame.regs`."""
 
 RAX: Final = 10
+RDX: Final = 12
+RDI: Final = 14
 ORIG_RAX: Final = 15
 RIP: Final = 16
 CS: Final = 17
@@ -83,11 +85,15 @@ class Frame(XSaveFrame):
         self.fetched = False
 
     def store(self) -> None:
-        """Give the thread these registers. Raises ProcessLookupError when it is gone."""
-        ptrace_requests.request(ptrace_requests.SETREGS, self.pid, 0, addressof(self.regs))
+        """Give the thread these registers. Raises ProcessLookupError when it is gone.
+
+        The instruction pointer is among the last: killed before, the tracer leaves a thread that executes the
+        instruction again, which gives an attached program's vector registers the same values.
+        """
         if self.fetched:
             self._exchange(ptrace_requests.SETREGSET, ptrace_requests.SETFPREGS)
-            self.fetched = False
+        ptrace_requests.request(ptrace_requests.SETREGS, self.pid, 0, addressof(self.regs))
+        self.fetched = False
 
     @property
     def bits(self) -> int:  # type: ignore[override]  # a class attribute there

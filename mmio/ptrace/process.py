@@ -2,15 +2,17 @@
 
 import os
 from contextlib import suppress
+from typing import Any
 
 from attrs import evolve
 
 from mmio.linux import proc_maps
 from mmio.linux.syscall_table import CODE
-from mmio.program.process import Process
+from mmio.program.process import Process, Trapped
 from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.crash_handler import CrashHandler
+from mmio.ptrace.journal import Journal, JournaledMemory
 from mmio.ptrace.slot_memory import TracedSlotMemory
 from mmio.space.recorder import Recorder
 
@@ -25,20 +27,37 @@ class TracedProcess(Process):
         attached: it was running before it was traced, and goes on when the tracer leaves.
         buffers: what has been mapped in it for the tracer: address and length.
         threads: the TIDs of the threads that run in it.
-        crash_handler: its handler for the case that the tracer is killed; None when it has none.
+        journal: of its accesses, when it survives the tracer; else None.
     """
 
     def __init__(
         self, pid: int, targets: Targets, trace: Recorder | None, *, filtered: bool, attached: bool = False
     ) -> None:
-        super().__init__(pid, targets, trace)
+        self.journal = Journal(trace) if attached else None
+        super().__init__(pid, targets, trace if self.journal is None else self.journal.records)
         self._trace = trace
         self.filtered, self.attached = filtered, attached
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []
-        self.crash_handler: CrashHandler | None = None
+        self._crash_handler: CrashHandler | None = None
         self.threads: set[int] = set()
         self.gate = 0
+
+    @property
+    def crash_handler(self) -> CrashHandler | None:
+        """The handler for the case that the tracer is killed; None when the process has none."""
+        return self._crash_handler
+
+    @crash_handler.setter
+    def crash_handler(self, handler: CrashHandler | None) -> None:
+        self._crash_handler = handler
+        if self.journal is not None:
+            self.journal.crash_handler = handler
+
+    def behind(self, trapped: Trapped, start: int) -> Any:
+        """Return the memory behind a trapped mapping, from an address on."""
+        memory = super().behind(trapped, start)
+        return memory if self.journal is None else JournaledMemory(memory, start, self.journal)
 
     def watch_every_call(self) -> None:
         """Stop all threads at all system calls from now on, also those that are running."""

@@ -1,6 +1,9 @@
 """The file descriptors of a process that two programs share."""
 
+import gc
+import io
 import os
+import socket
 from fcntl import F_GETFD, FD_CLOEXEC, fcntl
 from typing import Final
 
@@ -14,7 +17,7 @@ class Descriptors:
 
     def __init__(self) -> None:
         self._standard = {number: copy_of(number) for number in _STANDARD if is_open(number)}
-        self._before = set(_all())
+        self._before = _all()
 
     def error(self) -> int:
         """Return a descriptor of standard error that the program does not know."""
@@ -26,6 +29,16 @@ class Descriptors:
             os.dup2(copy, number, inheritable=True)
             os.close(copy)
         self._standard.clear()
+
+    def close(self) -> None:
+        """Close what the program has left open, as its end does: others wait for the end of a pipe.
+
+        Standard input, output and error are pagetrap's again. What is open in a Python object may be a device model's.
+        """
+        ours = {number for number in map(_number_of, gc.get_objects()) if number is not None}
+        for number in _all() - self._before - ours:
+            if not is_reserved(number):
+                os.close(number)
 
     def execute(self) -> None:
         """Close what the program wants closed when it becomes another one."""
@@ -48,5 +61,16 @@ def is_open(number: int) -> bool:
     return True
 
 
-def _all() -> list[int]:
-    return [int(name) for name in os.listdir("/proc/self/fd")]
+def _all() -> set[int]:
+    """Return all descriptors that are open, but not that by which they are listed."""
+    return {number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)}
+
+
+def _number_of(something: object) -> int | None:
+    """Return the descriptor of a Python object that has one."""
+    if not isinstance(something, io.FileIO | socket.socket):
+        return None
+    try:
+        return something.fileno()
+    except ValueError:  # it is closed
+        return None

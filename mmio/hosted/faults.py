@@ -4,13 +4,12 @@ from signal import SIGTRAP
 from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
-from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.frame import Frame
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
 from mmio.live import out_of_line
-from mmio.live.fault_signals import ACCERR, OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
+from mmio.live.fault_signals import OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS
 from mmio.program.faults import original, perform, signal_for
@@ -65,18 +64,6 @@ class Faults:
                 self._signals.deliver(thread, frame, single_step(regs[RIP]))
         except BaseException as error:
             self._settle(thread, frame, error, cause, ip, address)
-
-    def refuse_access(self, context: int, siginfo: int) -> None:
-        """Answer a SIGSEGV in a child of the program, which may not access devices."""
-        frame, regs, thread = self._frames[context]
-        try:
-            if regs[CAUSE] == ACCERR and thread.process.traps(regs[FAULT_ADDRESS]):
-                raise HostError(
-                    f"a child of the program accesses a device, and only the program itself may here: {ADVICE}"
-                )
-            self._pass_on(thread, frame, siginfo)
-        except BaseException as error:
-            leave(thread, frame, error)
 
     def on_signal(self, context: int, siginfo: int) -> None:
         """Answer any signal but SIGSEGV and SIGSYS."""

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from mmio.hosted import seccomp_filter
 from mmio.linux.seccomp import WINDOW
 from mmio.live.own_slots import own_slots
 from mmio.program import process
 from mmio.program.targets import Targets
+from mmio.space.initiator import Initiator
 from mmio.space.recorder import Recorder
 
 
@@ -23,6 +26,18 @@ class Process(process.Process):
         self._places = places
         self._watched: set[int] = set()
         self.slots = own_slots()
+
+    def inherit(self, parent: "Process") -> None:
+        """Have what a child has of its parent's: mappings that are trapped, rights to ports."""
+        self.port_rights.granted = parent.port_rights.granted
+        self._next = parent._next
+        self._watched = parent._watched
+        for trapped in parent.trapped:
+            self.put(evolve(trapped, regions=[]))
+
+    def initiator(self, thread: int) -> Initiator:
+        """Return a bus for one thread; `thread` is its number in the records."""
+        return self.space.initiator(thread)
 
     def watch_every_call(self) -> None:
         """Watch trapped mappings that are not where the filter expects them."""

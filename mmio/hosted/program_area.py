@@ -24,6 +24,8 @@ FIXED: Final = 0x10
 FIXED_NOREPLACE: Final = 0x100000
 
 _LARGEST_HEAP: Final = 1 << 36
+_PLACE: Final = 2 * _LARGEST_HEAP
+_PLACES: Final = len(AREA) // _PLACE - 8  # what comes last has room left
 _DONTNEED: Final = 4  # MADV_DONTNEED
 
 _CALLS: Final = NUMBERS[64]
@@ -76,6 +78,10 @@ class Area:
             system_call(_MPROTECT, new, old - new, PROT_NONE)
         self._break = wanted
         return wanted
+
+    def move_on(self, number: int) -> None:
+        """Begin with the next program elsewhere, by a number that tells programs apart, as far as there is room."""
+        self._next = AREA.start + (number % _PLACES + 1) * _PLACE
 
     def clear(self) -> None:
         """Unmap everything of the program's."""

@@ -2,32 +2,40 @@
 
 The thread that calls `run` goes back and forth: into the program, out of it when it exits, is killed, executes another
 program or cannot go on, and in again in the case of another program. A child of the program begins its life in the
-middle of this, and never leaves it but to end.
+middle of this, and never leaves it but to end. Its accesses come here (`children.py`), and so the program's process
+stays until the last child has ended.
 """
 
 import ctypes
 import mmap
 import os
 import signal
+from threading import Lock
 from typing import Final
 
-from mmio.hosted import descriptor_calls, elf_image, initial_stack, seccomp_filter
+from mmio.errors import UnmappedAccess
+from mmio.hosted import descriptor_calls, elf_image, initial_stack, seccomp_filter, vfork
+from mmio.hosted.channel import Channel, pair
+from mmio.hosted.children import Children
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
 from mmio.hosted.faults import Faults, Frames, leave
+from mmio.hosted.mirror import RemoteError
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import Area
 from mmio.hosted.raw_syscall import system_call
+from mmio.hosted.served import Client, ServedProcess, ServedRedirects
 from mmio.hosted.signals import Signals
 from mmio.hosted.syscalls import CONDITIONS, HostCalls, place
-from mmio.hosted.thread import Thread
+from mmio.hosted.thread import RED_ZONE, Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, Crossing
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
+from mmio.live.signal_frame import RSP
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
 from mmio.program.targets import Targets
@@ -39,7 +47,7 @@ _PRCTL: Final = NUMBERS[64]["prctl"]
 _SET_NAME: Final = 15  # PR_SET_NAME
 _SECCOMP: Final = 1  # SYS_SECCOMP, a SIGSYS's si_code
 _ARCHITECTURE: Final = 28  # where siginfo has it
-_TROUBLE: Final = 125
+_INIT: Final = 1  # the parent of orphans
 _NAME_LENGTH: Final = 15
 
 
@@ -53,18 +61,24 @@ class RunLoop:
 
     def __init__(self, targets: Targets, trace: Trace) -> None:
         self._targets, self._trace = targets, trace
-        self._calls = SystemCalls(targets, Redirects(targets, lambda: AddressSpace(trace)))
+        redirects = Redirects(targets, lambda: AddressSpace(trace))
+        self._calls = SystemCalls(targets, redirects)
+        self._children = Children(targets, trace, redirects, self._child_failed)
+        self._client: Client | None = None  # in a child of the program
+        self._lender: Channel | None = None  # to the parent that waits for this child to give its memory back
+        self._borrowers: set[Channel] = set()  # to such children of this process's
+        self._forking = Lock()  # held while there are descriptors that a second child must not keep
         self._area = Area()
         self._crossing = Crossing()
         self._frames = Frames()
         self._process = self._new_process()
         self._signals = Signals(self._crossing, self._process.memory)
         self._threads = Threads(self._frames, self._live)
-        self._host_calls = HostCalls(self._area, self._signals, self._threads, self._forked)
+        self._host_calls = HostCalls(self._area, self._signals, self._threads, self._fork, self._parent)
         self._faults = Faults(self._signals, self._frames)
         self._descriptors = Descriptors()
-        self._is_child = False
-        self._refused = mmap.mmap(-1, mmap.PAGESIZE)  # shared with children: whether one has been refused something
+        self._has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # shared with children: whether the program has
+        self._first = os.getpid()
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
@@ -86,10 +100,11 @@ class RunLoop:
         finally:
             self._signals.end()
             self._descriptors.restore()
-        status = _status(self._threads.ending or outcome)
-        if self._refused[0]:
-            raise HostError(f"{command.name} is not alone, and what its child wanted cannot be had here: {ADVICE}")
-        return status
+        outcome = self._threads.ending or outcome
+        if not isinstance(outcome, Exited | Killed):
+            self._children.kill()
+        self._await_children()
+        return _status(outcome)
 
     def _live(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
         """Go into the program, and again when it becomes another one; return why it was left."""
@@ -103,8 +118,8 @@ class RunLoop:
             except Exception as error:
                 outcome = error
             assert outcome is not None
-            if self._is_child:
-                self._end_child(outcome)
+            if self._client is not None:
+                self._end_child(self._client, outcome)
             return outcome
 
     def _load(self, thread: Thread, command: Command, environment: list[bytes], mask: int) -> Context:
@@ -125,17 +140,26 @@ class RunLoop:
     def _become(self, thread: Thread, what: Executed) -> Context:
         """Clear this process of a program, and load another one."""
         mask = thread.frame.signal_mask.value
-        self._process.close()
+        self._let_parent_go()
+        before = self._process
+        before.close()
         self._area.clear()
+        if self._client is not None:  # instructions of different programs at one address could not be told apart
+            self._area.move_on(thread.pid)
         self._descriptors.execute()
         self._signals.execute()
         self._process = self._new_process()
+        self._process.port_rights.granted = before.port_rights.granted
         self._signals.memory = self._process.memory
         thread.execute(self._process)
         return self._load(thread, what.command, what.environment, mask)
 
     def _new_process(self) -> Process:
-        return Process(self._targets, self._trace, self._area.places)
+        if self._client is not None:
+            return ServedProcess(self._targets, self._area.places, self._client)
+        process = Process(self._targets, self._trace, self._area.places)
+        process.space.lock = self._children.turn
+        return process
 
     def _on_call(self, context: int, siginfo: int) -> None:
         """Answer a SIGSYS."""
@@ -163,29 +187,113 @@ class RunLoop:
                 thread.go_on(self._crossing.gate)
             if call.number == _BRK:
                 self._calls.trap_ranges(thread)
+            if self._client is not None:
+                self._client.meet()
         except BaseException as error:
             leave(thread, frame, error)
 
-    def _forked(self, thread: Thread) -> None:
-        """This is a new child now, with one thread."""
-        self._is_child = True
-        self._crossing.handle(ACCESS, self._faults.refuse_access)
-        self._trace.enabled = False
-        self._threads.forked(thread)
+    def _on_access_in_turn(self, context: int, siginfo: int) -> None:
+        with self._children.turn:
+            self._faults.on_access(context, siginfo)
 
-    def _end_child(self, outcome: BaseException) -> None:
-        """End a child as its program has ended, or because it wants what it cannot have."""
+    def _fork(self, thread: Thread, is_vfork: bool) -> int:
+        """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
+        with self._forking:
+            ours, theirs = pair() if is_vfork else (None, None)
+            try:
+                if self._client is None:
+                    self._crossing.handle(ACCESS, self._on_access_in_turn)
+                if ours is not None:
+                    self._borrowers.add(ours)
+                pid, client = (self._client or self._children).fork()
+                if client is not None:
+                    self._lender, theirs = theirs, self._lender
+                    self._become_child(thread, client)
+                    return 0
+            except OSError:
+                self._end_loan(ours)
+                raise
+            finally:
+                if theirs is not None:
+                    theirs.close()
+        if ours is not None:
+            stack = thread.regs[RSP]
+            alone = self._threads.count == 1
+            vfork.wait_for(pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)])
+            with self._forking:
+                self._end_loan(ours)
+        return pid
+
+    def _become_child(self, thread: Thread, client: Client) -> None:
+        """Be a new child, which has its own memory, its own way to the devices, and one thread."""
+        self._client = client
+        self._forking = Lock()
+        for channel in list(self._borrowers):
+            self._end_loan(channel)
+        self._trace.enabled = False
+        self._crossing.handle(ACCESS, self._faults.on_access)
+        self._calls = SystemCalls(self._targets, ServedRedirects(self._targets, client))
+        before, self._process = self._process, self._new_process()
+        self._process.inherit(before)
+        before.close()
+        self._signals.memory = self._process.memory
+        self._threads.forked(thread)
+        thread.fork(self._process)
+
+    def _end_loan(self, channel: Channel | None) -> None:
+        if channel is not None:
+            self._borrowers.discard(channel)
+            channel.close()
+
+    def _let_parent_go(self) -> None:
+        """Let the parent go on that has lent its memory to this child (vfork), if one has."""
+        if self._lender is not None:
+            vfork.let_go(self._lender)
+            self._lender = None
+
+    def _parent(self) -> int | None:
+        """Return the parent of this process as it would be, if that is another one than the kernel says."""
+        orphaned = self._client is not None and self._has_ended[0] and os.getppid() == self._first
+        return _INIT if orphaned else None
+
+    def _child_failed(self, error: BaseException) -> None:
+        """End the program because of what has happened in a child."""
+        self._threads.end(error)
+
+    def _end_child(self, client: Client, outcome: BaseException) -> None:
+        """End a child as its program has ended, or the whole run because the child cannot go on."""
         try:
             status = _status(outcome)
         except BaseException as error:
-            self._refused[0] = 1
-            os.write(self._descriptors.error(), f"pagetrap: process {os.getpid()}: {error}\n".encode())
-            status = _TROUBLE
+            client.fail(isinstance(error, RemoteError | UnmappedAccess), str(error))
+        self._let_parent_go()
         if status >= 0:
             os._exit(status)
         signal.signal(-status, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [-status])
         os.kill(os.getpid(), -status)
+
+    def _await_children(self) -> None:
+        """Serve what the program leaves behind, as a tracer does. A second Ctrl-C kills it.
+
+        Raises:
+            KeyboardInterrupt: after the first one.
+            BaseException: what has failed in a child.
+        """
+        self._has_ended[0] = 1
+        if self._children.count:
+            self._descriptors.close()
+        interrupted = None
+        while True:
+            try:
+                self._children.wait()
+                break
+            except KeyboardInterrupt as error:
+                if interrupted is not None:
+                    self._children.kill()
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
 
 
 def _status(outcome: BaseException) -> int:

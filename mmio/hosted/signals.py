@@ -17,7 +17,7 @@ from mmio.hosted.context import CONTEXT_SIZE, FPSTATE
 from mmio.hosted.exits import Killed
 from mmio.hosted.frame import Frame
 from mmio.hosted.raw_syscall import system_call
-from mmio.hosted.thread import NO_STACK, Thread
+from mmio.hosted.thread import NO_STACK, RED_ZONE, Thread
 from mmio.hosted.trampoline import Crossing
 from mmio.live.fault_signals import OF_INSTRUCTIONS, SignalInfo
 from mmio.live.memory import Unreachable
@@ -59,7 +59,6 @@ _EINVAL: Final = 22
 _ENOMEM: Final = 12
 _EPERM: Final = 1
 
-_RED_ZONE: Final = 128
 _TRACE_FLAGS: Final = 0x10500  # DF, TF and RF, which the kernel clears for a handler
 
 _ACTION: Final = struct.Struct("<4Q")
@@ -201,7 +200,7 @@ class Signals:
         if action.flags & _ONSTACK and not flags & _DISABLED and not _is_on_stack(thread, stack):
             stack = place + size
         else:
-            stack -= _RED_ZONE
+            stack -= RED_ZONE
         xsave = frame.xsave
         state = (stack - xsave.size) & ~63
         context = bytearray(string_at(frame.address, CONTEXT_SIZE))

@@ -7,6 +7,7 @@ are followed, files that are redirected) is in `mmio.program.syscalls`.
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,7 +30,11 @@ _32_BIT: Final = 0x40  # MAP_32BIT
 # clone(2)
 _VM: Final = 0x100
 _VFORK: Final = 0x4000
+_PIDFD: Final = 0x1000
 _THREAD: Final = 0x10000
+_IGNORED: Final = 0x40_0000 | 0x80_0000 | 0x8000_0000  # CLONE_DETACHED, CLONE_UNTRACED, CLONE_IO
+_OF_CHILDREN: Final = _VM | _VFORK | _PIDFD | _IGNORED | PARENT_SETTID | CHILD_CLEARTID | CHILD_SETTID | SETTLS
+_EVERY_FLAG: Final = 0xFFFF_FFFF
 
 _LONGEST: Final = 1 << 17  # MAX_ARG_STRLEN
 _CWD: Final = -100
@@ -61,18 +66,28 @@ class HostCalls:
         area: its part of the address space.
         signals: what it has arranged for them.
         threads: its threads.
-        forked: told in a new child, with the thread that lives on in it.
+        fork: makes a child, with the thread that lives on in it and whether it is by vfork; returns its PID, and 0 in
+            the child.
+        parent: returns the PID of the parent where it is another one than the kernel says, else None.
 
     Attributes:
         path: of the program.
     """
 
-    def __init__(self, area: Area, signals: Signals, threads: Threads, forked: Callable[[Thread], None]) -> None:
+    def __init__(
+        self,
+        area: Area,
+        signals: Signals,
+        threads: Threads,
+        fork: Callable[[Thread, bool], int],
+        parent: Callable[[], int | None],
+    ) -> None:
         self.area = area
         self.signals = signals
         self.threads = threads
         self.path = ""
-        self._forked = forked
+        self.parent = parent
+        self._fork = fork
 
     def answer(self, thread: Thread, call: Call) -> bool:
         """Deal with a call; return whether it has been answered.
@@ -91,24 +106,25 @@ class HostCalls:
         return result is not None
 
     def clone(self, thread: Thread, flags: int, stack: int = 0, parent: int = 0, child: int = 0, tls: int = 0) -> int:
-        """Make a thread, or a child, as the system call does (clone(2)).
-
-        A child made to share memory until it executes (vfork) has a copy instead, and its parent does not wait.
-        """
+        """Make a thread, or a child, as the system call does (clone(2))."""
         if flags & _THREAD:
             return self.threads.make(thread, flags, stack, parent, child, tls)
         if flags & _VM and not flags & _VFORK:
             raise HostError(f"{self.path} makes a process that shares its memory: {ADVICE}")
+        if flags & ~_OF_CHILDREN & _EVERY_FLAG != signal.SIGCHLD:
+            raise HostError(f"{self.path} makes a process by clone with the flags {flags:#x}: {ADVICE}")
+        try:
+            pid = self._fork(thread, bool(flags & _VFORK))
+        except OSError as error:
+            return -(error.errno or errno.EAGAIN)
         memory = thread.process.memory
-        pid = os.fork()
         if pid:
             if flags & PARENT_SETTID:
                 memory.write(parent, 4, pid)
+            if flags & _PIDFD:
+                memory.write(parent, 4, os.pidfd_open(pid))
             return pid
-        thread.group = memory.pid = os.getpid()
-        thread.begin(thread.group)
         thread.clear_at = child if flags & CHILD_CLEARTID else 0
-        self._forked(thread)
         if flags & CHILD_SETTID:
             memory.write(child, 4, thread.pid)
         if flags & SETTLS:
@@ -180,9 +196,18 @@ def _clone(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
 
 
 @_answers(57)
-@_answers(58)
 def _fork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    return calls.clone(thread, 0)
+    return calls.clone(thread, signal.SIGCHLD)
+
+
+@_answers(58)
+def _vfork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
+    return calls.clone(thread, signal.SIGCHLD | _VM | _VFORK)
+
+
+@_answers(110)
+def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
+    return calls.parent()
 
 
 @_answers(435)

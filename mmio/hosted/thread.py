@@ -25,7 +25,10 @@ ARGUMENTS: Final = (8, 9, 12, 2, 0, 1)
 NO_STACK: Final = (0, 2, 0)
 """SS_DISABLE."""
 
-_STEP: Final = 128 + 8  # the red zone, and the address the gate goes on at
+RED_ZONE: Final = 128
+"""Bytes below a stack pointer that are in use (System V ABI, AMD64 supplement)."""
+
+_STEP: Final = RED_ZONE + 8  # and the address the gate goes on at
 
 
 class Thread:
@@ -53,7 +56,7 @@ class Thread:
         self.clear_at = 0
         self.outcome: BaseException | None = None
         self.process = process
-        self.bus: Initiator = process.space.initiator(self.pid)
+        self.bus: Initiator = process.initiator(self.pid)
         self.on_exit: Callable[[], None] | None = None
         self.done = 0
         self.frame: Any = None
@@ -67,8 +70,15 @@ class Thread:
     def execute(self, process: Process) -> None:
         """Run another program, in other memory."""
         self.process = process
-        self.bus = process.space.initiator(self.pid)
+        self.bus = process.initiator(self.pid)
         self.alternate, self.clear_at = NO_STACK, 0
+
+    def fork(self, process: Process) -> None:
+        """Be the only thread of a new child."""
+        self.process = process
+        self.pid = self.group = process.pid
+        self.bus = process.initiator(self.pid)
+        self.clear_at = 0
 
     def at(self, frame: Frame) -> Call:
         """Stop at a system call; return it."""

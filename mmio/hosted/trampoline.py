@@ -134,11 +134,12 @@ class Crossing:
         self.handler, self.restorer, self.gate = (start + labels[name] for name in ("signal", "restorer", "gate"))
         self._words = (c_uint64 * (PAGE // 8)).from_address(start + PAGE)
         self._enter = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)(start + labels["enter"])
-        self._callbacks: dict[int, Any] = {}
+        self._callbacks: list[Any] = []  # those before as well: a thread may be in one
 
     def handle(self, word: int, function: Callable[[int, int], None]) -> None:
         """Call a Python function with the addresses of ucontext and siginfo. It must not raise."""
-        callback = self._callbacks[word] = CFUNCTYPE(None, c_void_p, c_void_p)(function)
+        callback = CFUNCTYPE(None, c_void_p, c_void_p)(function)
+        self._callbacks.append(callback)
         self._words[word] = libc.address_of(callback)
 
     def enter(self, context: int, fs_base: int, stack: int) -> None:

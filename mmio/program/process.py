@@ -78,6 +78,8 @@ class Trapped:
 class Process(ABC):
     """A process, or more exactly the memory that its threads share.
 
+    `memory`: reaches its ordinary memory; the kernel does when left out, and then what is trapped, too.
+
     Attributes:
         pid: its PID.
         targets: what is to be trapped in it.
@@ -90,10 +92,10 @@ class Process(ABC):
         own_memory: a descriptor of its /proc/PID/mem, through which memory is reached that its page tables forbid.
     """
 
-    def __init__(self, pid: int, targets: Targets, trace: Recorder | None) -> None:
+    def __init__(self, pid: int, targets: Targets, trace: Recorder | None, memory: Any = None) -> None:
         self.pid = pid
         self.targets = targets
-        self.memory = TracedMemory(pid)
+        self.memory = TracedMemory(pid) if memory is None else memory
         self.space = AddressSpace(trace, background=self.memory)
         self.port_rights = PortRights()
         for target in targets.answered_ports:
@@ -109,7 +111,7 @@ class Process(ABC):
         self.trapped: list[Trapped] = []
         self.slots: Slots | None = None
         self._next = WINDOW.start
-        self.own_memory = kept(os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC))
+        self.own_memory = -1 if memory is not None else kept(os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC))
         self.bits = 64
 
     def close(self) -> None:

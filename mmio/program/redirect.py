@@ -1,9 +1,9 @@
 """Files that are not what the program thinks: answered by devices, or by another file.
 
-A file a device answers for is opened as a *stand-in*: an empty memory file, whose name says which one it is, as long as
-the devices reach. Thus the program has a real descriptor, to duplicate, inherit, seek, map and close; what is mapped of
-it is trapped as any target is, and what is read from it and written to it comes here. Whether the real file exists on
-this machine does not matter, and it is never opened.
+A file a device answers for is opened as a *stand-in*: an empty memory file, whose name is the path of the real one, as
+long as the devices reach. Thus the program has a real descriptor, to duplicate, inherit, seek, map and close; what is
+mapped of it is trapped as any target is, and what is read from it and written to it comes here. Whether the real file
+exists on this machine does not matter, and it is never opened.
 """
 
 import os
@@ -29,6 +29,7 @@ _EFAULT: Final = 14
 _AT_CWD: Final = 0xFFFFFF9C  # AT_FDCWD, -100, as the low half of an argument
 _CLOSE_ON_EXEC: Final = 1  # MFD_CLOEXEC
 _SEEK_SET: Final = 0
+_LONGEST_NAME: Final = 200  # memfd_create(2) takes 249 bytes, its prefix among them
 _LONGEST: Final = 1 << 20
 _LONGEST_PATH: Final = 4096
 _PORTS: Final = 1 << 16
@@ -47,13 +48,16 @@ class Redirects:
     def __init__(self, targets: Targets, trace: Callable[[], AddressSpace]) -> None:
         self._targets = targets
         self._new_space = trace
-        self._paths: list[str] = []
+        self._long_paths: list[str] = []  # what a memory file cannot be called, by the number it is called instead
         self._spaces: dict[str, AddressSpace] = {}
 
     def stand_in(self, thread: StoppedThread, descriptor: int) -> str | None:
         """Return the path of the file a descriptor stands in for, None when it is an ordinary one."""
         path = descriptor_path(thread.pid, descriptor)
-        return self._paths[int(path.removeprefix(_PREFIX))] if path.startswith(_PREFIX) else None
+        if not path.startswith(_PREFIX):
+            return None
+        name = path.removeprefix(_PREFIX)
+        return self._long_paths[int(name)] if name.isdigit() else name
 
     def path_call(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess) -> bool:
         """Deal with a call that names a file, before it is made; return whether it is about a redirected one."""
@@ -127,10 +131,13 @@ class Redirects:
     def _open_stand_in(self, thread: StoppedThread, name: str, call: Call, path: str) -> None:
         """Turn an open into the making of a memory file."""
         flags = 0 if name in ("creat", "openat2") else call.arguments[1 if name == "open" else 2]
-        if path not in self._paths:
-            self._paths.append(path)
-        place = thread.buffer(64)
-        write_memory(thread.pid, place, f"pagetrap:{self._paths.index(path)}\0".encode())
+        title = os.fsencode(path)
+        if len(title) > _LONGEST_NAME:
+            if path not in self._long_paths:
+                self._long_paths.append(path)
+            title = b"%d" % self._long_paths.index(path)
+        place = thread.buffer(_LONGEST_NAME + 16)
+        write_memory(thread.pid, place, b"pagetrap:" + title + b"\0")
         close_on_exec = _CLOSE_ON_EXEC if flags & os.O_CLOEXEC else 0
         thread.set_call(NUMBERS[call.bits]["memfd_create"], {0: place, 1: close_on_exec}, call.bits)
 
@@ -162,6 +169,13 @@ class Redirects:
 
     def _bus(self, thread: StoppedThread, path: str, bus: Initiator) -> Initiator:
         """Return a bus for the bytes of a file, which records as the thread's does."""
+        file = self.initiator(path, thread.pid)
+        file.ip, file.instruction = bus.ip, bus.instruction
+        file.recorder, file.record = bus.recorder, bus.record
+        return file
+
+    def initiator(self, path: str, thread: int) -> Initiator:
+        """Return a bus for the bytes of a file; `thread` is the number in the records."""
         space = self._spaces.get(path)
         if space is None:
             space = self._spaces[path] = self._new_space()
@@ -170,10 +184,7 @@ class Redirects:
                     name, policy = target.name or path, Policy(**self._targets.policies(target.policies))
                     region = Region(target.offset, extent_of(target), target.device, name, policy)
                     space.memory.add(region)
-        file = space.initiator(thread.pid)
-        file.ip, file.instruction = bus.ip, bus.instruction
-        file.recorder, file.record = bus.recorder, bus.record
-        return file
+        return space.initiator(thread)
 
 
 def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:

@@ -1,0 +1,96 @@
+"""Messages between a hosted program's child and the process that has the devices.
+
+A message is a list as JSON has them, one packet of a socket pair (unix(7), SOCK_SEQPACKET): it arrives whole or not at
+all, whenever a child is killed. The kernel reports the death of either side to the other one.
+"""
+
+import array
+import json
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import Any, Final
+
+from mmio.linux.own_descriptors import kept
+
+Message = list[Any]
+
+_LARGEST: Final = 1 << 17
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: PID, UID, GID
+_ROOM: Final = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4)
+
+
+class ChannelClosed(Exception):
+    """The other side of a channel is gone."""
+
+
+class Channel:
+    """One side of a socket pair, with a descriptor that the program does not know.
+
+    Attributes:
+        number: the descriptor.
+        peer: the PID of the other side, as this process knows it; 0 before its first message.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        number = end.detach()
+        try:
+            self._socket = socket.socket(fileno=kept(number))
+        except OSError:
+            os.close(number)
+            raise
+        self._buffer = bytearray(_LARGEST)
+        self.number = self._socket.fileno()
+        self.peer = 0
+
+    def learn_peer(self) -> None:
+        """Ask the kernel to say with each message whose it is: the child's own idea of its PID may be another."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+    def send(self, message: Message, descriptor: int | None = None) -> None:
+        """Send a message, and a descriptor with it. Raises ChannelClosed."""
+        data = json.dumps(message).encode()
+        passed = [] if descriptor is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        try:
+            self._socket.sendmsg([data], passed, socket.MSG_NOSIGNAL)
+        except (BrokenPipeError, ConnectionResetError):
+            raise ChannelClosed from None
+
+    def receive(self) -> tuple[Message, socket.socket | None]:
+        """Wait for a message; return it, and the end of another channel that came with it. Raises ChannelClosed."""
+        try:
+            length, passed, _, _ = self._socket.recvmsg_into([self._buffer], _ROOM, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            length, passed = 0, []
+        end = None
+        for level, kind, data in passed:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                end = socket.socket(fileno=int.from_bytes(data[:4], "little"))
+            elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS and not self.peer:
+                self.peer = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
+        if not length:
+            raise ChannelClosed
+        message: Message = json.loads(self._buffer[:length])
+        return message, end
+
+    def shut(self) -> None:
+        """End the conversation for both sides, also where one is waiting."""
+        with suppress(OSError):  # the other side has ended it
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close this side."""
+        self._socket.close()
+
+
+def pair() -> tuple[Channel, Channel]:
+    """Return both sides of a new channel. Raises OSError."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    first = Channel(one)
+    try:
+        return first, Channel(other)
+    except OSError:
+        first.close()
+        other.close()
+        raise

@@ -20,6 +20,7 @@ from mmio.linux.libc import PAGE, PROT_NONE, PROT_READ, PROT_WRITE, pages
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.kernel_access import KernelAccess, gather, scatter
+from mmio.program.overlapping_buffers import overlapping
 from mmio.program.syscall_buffers import buffers
 from mmio.program.syscall_pointers import Buffer, Message
 from mmio.program.thread import Call, StoppedThread
@@ -130,6 +131,7 @@ class Bounce:
         self._thread, self._call, self._access = thread, call, access
         self._copies: list[Copy] = []
         self._tops: dict[int, Copy] = {}
+        self._wholes: dict[Buffer, Buffer] = {}
         self._frames: dict[Buffer, Copy | None] = {}
         self._sharing: list[Copy] = []
         self._protections: list[tuple[range, int]] = []
@@ -139,10 +141,10 @@ class Bounce:
 
     def lay_out(self, found: dict[int, Buffer], *, all_of_them: bool = False) -> bool:
         """Choose where the copies go, of trapped buffers or of all; return whether there are any."""
-        wholes = _wholes(list(found.values()))
-        for (argument, buffer), whole in zip(found.items(), wholes, strict=True):
-            if all_of_them or self._is_trapped(whole or buffer):
-                copy = self._lay_out(buffer) if whole is None else self._lay_out_in(whole, buffer)
+        self._wholes = overlapping(found.values(), self._access, MOST)
+        for argument, buffer in found.items():
+            if all_of_them or self._is_trapped(buffer):
+                copy = self._lay_out(buffer)
                 if copy is not None:
                     self._tops[argument] = copy
         return bool(self._tops)
@@ -198,12 +200,15 @@ class Bounce:
 
     def _is_trapped(self, buffer: Buffer) -> bool:
         """Return whether any of a buffer, or of what a structure leads to, is trapped."""
+        buffer = self._wholes.get(buffer, buffer)
         return self._access.is_trapped(buffer.address, buffer.length) or any(
             self._is_trapped(pointer.buffer) for pointer in buffer.pointers
         )
 
     def _lay_out(self, buffer: Buffer) -> Copy | None:
         """Choose where the copy of a buffer goes, and of what it leads to; None where the kernel can be given it."""
+        if buffer in self._wholes:
+            return self._lay_out_in(self._wholes[buffer], buffer)
         copy = self._place(buffer)
         if copy is None:
             return None
@@ -326,28 +331,3 @@ class Bounce:
             if part:
                 protection = PROT_READ | PROT_WRITE if undo else how
                 self._thread.make_call(protect, part.start, part.stop - part.start, protection)
-
-
-def _wholes(found: list[Buffer]) -> list[Buffer | None]:
-    """Return for each buffer of a call the memory that it and others lie in which it overlaps; None when it is alone.
-
-    What the kernel writes to one of them it may afterwards read in another, or write over, in an order of its own.
-    Strings and structures are left out: the kernel reads them first.
-    """
-    plain = [i for i, buffer in enumerate(found) if buffer.length and not buffer.pointers and not buffer.contents]
-    groups: list[list[int]] = []
-    end = 0
-    for i in sorted(plain, key=lambda i: found[i].address):
-        if groups and found[i].address < end:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-        end = max(end, found[i].address + found[i].length)
-    wholes: list[Buffer | None] = [None] * len(found)
-    for group in groups:
-        if len(group) > 1 and any(found[i].direction & WRITE for i in group):
-            start = found[group[0]].address
-            whole = Buffer(start, max(found[i].address + found[i].length for i in group) - start, READ_WRITE)
-            for i in group:
-                wholes[i] = whole
-    return wholes

@@ -20,8 +20,8 @@ from mmio.linux.seccomp import WINDOW
 from mmio.linux.syscall_table import NAMES
 from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
-from tests.mmio.ptrace.programs import program, run
 from tests import native
+from tests.mmio.ptrace.programs import program, run
 
 PLAIN, TRAPPED, SCRATCH, DESCRIPTOR = range(4)
 """Bases of an argument: none, the trapped memory, ordinary memory, the table of descriptors."""
@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
     table[12] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     table[13] = open("/", O_RDONLY | O_DIRECTORY);
     FILE *script = fopen(argv[2], "rb"), *out = fopen(argv[3], "w");
-    if (give_up_rights()) return 92;
+    if (give_up_rights() || chdir("/")) return 92;
     struct step s;
     while (fread(&s, sizeof s, 1, script) == 1) {
         uint64_t a[6];

@@ -17,6 +17,7 @@ from tests.mmio.program.scripts import ADDRESS_OF, DESCRIPTOR, PAGE, SCRATCH, TR
 PAGES = len(scripts.LAYOUT)
 _SHOWN = 400
 _PATHS = (b"/\0", b"/dev/null\0", b"/nowhere/at/all\0", b"/proc/self/exe\0", b"\0", b"/" * 5000)
+_NOWHERE = (b"/nowhere/at/all\0", b"\0", b"/" * 5000)
 
 offsets = st.builds(lambda page, by: page * PAGE + by, st.integers(0, PAGES), st.integers(-160, 40)).map(
     lambda offset: offset & -4
@@ -78,8 +79,84 @@ PLAIN = {  # by name: a letter an argument, and whether the memory may be shown
     "timer_settime": ("90pp", True),
     "get_robust_list": ("zpp", False),
     "arch_prctl": ("ap", False),
+    "getdents64": ("dpL", False),
+    "getdents": ("dpL", False),
+    "getrandom": ("pL0", False),
+    "clock_nanosleep": ("n0tp", True),
+    "sched_rr_get_interval": ("zp", False),
+    "sched_setaffinity": ("zlp", True),
+    "setgroups": ("lp", True),
+    "sethostname": ("pl", True),
+    "settimeofday": ("pp", True),
+    "clock_settime": ("np", True),
+    "adjtimex": ("p", False),
+    "clock_adjtime": ("np", False),
+    "capset": ("pp", True),
+    "modify_ldt": ("npl", True),
+    "get_thread_area": ("p", True),
+    "ustat": ("np", True),
+    "perf_event_open": ("p0ff0", True),
+    "open_by_handle_at": ("dp0", True),
+    "cachestat": ("dpp0", False),
+    "process_madvise": ("fpln0", True),
+    "landlock_create_ruleset": ("pl0", True),
+    "landlock_add_rule": ("d1p0", True),
+    "semop": ("fpl", True),
+    "semtimedop": ("fplp", True),
+    "msgsnd": ("fpl0", True),
+    "msgrcv": ("fpln0", True),
+    "shmctl": ("fnp", True),
+    "msgctl": ("fnp", True),
+    "mq_timedsend": ("dplnp", True),
+    "mq_timedreceive": ("dplpp", True),
+    "mq_getsetattr": ("dpp", True),
+    "waitid": ("nfpnp", True),
+    "wait4": ("fpnp", True),
+    "rt_sigtimedwait": ("pptl", True),
+    "get_mempolicy": ("ppn00", True),
+    "set_mempolicy": ("0pn", True),
+    "migrate_pages": ("fnpp", True),
+    "splice": ("dpdpl2", True),
+    "sendfile": ("ddpl", True),
+    "copy_file_range": ("dpdpl0", True),
+    "select": ("npppt", True),
+    "epoll_pwait": ("dpn0pl", True),
+    "epoll_pwait2": ("dpntpl", True),
+    "io_getevents": ("0nnpt", True),
+    "io_pgetevents": ("0nnptp", True),
+    "accept4": ("dppn", True),
+    "timer_gettime": ("9p", True),
+    "signalfd": ("fpl", False),
+    "sysfs": ("2np", True),
+    # of the 32-bit table
+    "_newselect": ("npppt", True),
+    "_llseek": ("d0npn", True),
+    "clock_gettime64": ("np", False),
+    "clock_getres_time64": ("np", True),
+    "clock_nanosleep_time64": ("n0tp", True),
+    "fcntl64": ("d5p", True),
+    "fstat64": ("dp", False),
+    "fstatfs64": ("dlp", False),
+    "futex_time64": ("pF00pn", True),
+    "getgroups32": ("lp", True),
+    "getresgid32": ("ppp", True),
+    "getresuid32": ("ppp", True),
+    "oldfstat": ("dp", False),
+    "oldolduname": ("p", True),
+    "olduname": ("p", True),
+    "ppoll_time64": ("pnt0l", True),
+    "pselect6_time64": ("nppptp", True),
+    "rt_sigtimedwait_time64": ("pptl", True),
+    "sched_rr_get_interval_time64": ("zp", False),
+    "semtimedop_time64": ("fplp", True),
+    "sendfile64": ("ddpl", True),
+    "setgroups32": ("lp", True),
+    "sigpending": ("p", True),
+    "timerfd_gettime64": ("dp", True),
+    "ugetrlimit": ("np", True),
+    "waitpid": ("fpn", True),
 }
-PATHS = {  # by name, with "s" for a path in memory
+PATHS = {  # by name, with "s" for a path in memory, "w" for one that leads nowhere
     "access": ("s-", True),
     "chdir": ("s", True),
     "readlink": ("spl", False),
@@ -95,6 +172,44 @@ PATHS = {  # by name, with "s" for a path in memory
     "statx": ("ds00p", False),
     "name_to_handle_at": ("dspp0", False),
     "memfd_create": ("sn", False),
+    "faccessat2": ("ds00", True),
+    "lstat": ("sp", False),
+    "readlinkat": ("dspl", False),
+    "stat64": ("sp", False),
+    "lstat64": ("sp", False),
+    "oldstat": ("sp", False),
+    "fstatat64": ("dsp0", False),
+    "statfs64": ("slp", False),
+    "lgetxattr": ("sspl", True),
+    "fgetxattr": ("dspl", True),
+    "llistxattr": ("spl", True),
+    "flistxattr": ("dpl", True),
+    "open_tree": ("dsn", True),
+    "mq_open": ("s00p", True),
+    "mq_unlink": ("w", True),
+    "mkdir": ("w0", True),
+    "rmdir": ("w", True),
+    "unlink": ("w", True),
+    "rename": ("ww", True),
+    "link": ("ww", True),
+    "symlink": ("sw", True),
+    "chmod": ("w0", True),
+    "chown": ("wff", True),
+    "truncate": ("wn", True),
+    "utime": ("wp", True),
+    "utimes": ("wp", True),
+    "futimesat": ("dwp", True),
+    "utimensat": ("dwp0", True),
+    "mknodat": ("dw00", True),
+    "mkdirat": ("dw0", True),
+    "unlinkat": ("dw0", True),
+    "renameat2": ("dwdw0", True),
+    "linkat": ("dwdw0", True),
+    "symlinkat": ("sdw", True),
+    "fchownat": ("dwff0", True),
+    "setxattr": ("wspl0", True),
+    "removexattr": ("ws", True),
+    "mount_setattr": ("dwnpl", True),
 }
 
 
@@ -104,6 +219,7 @@ def _argument(letter: str) -> st.SearchStrategy[Argument | int]:
         "P": offsets.map(lambda offset: (TRAPPED, offset & -PAGE)),
         "l": lengths,
         "n": numbers,
+        "L": st.integers(0, 300),
         "z": st.just(0),
         "d": descriptors,
         "f": st.just(-1),
@@ -118,19 +234,20 @@ def _argument(letter: str) -> st.SearchStrategy[Argument | int]:
 @st.composite
 def plain(draw: st.DrawFn, bits: int) -> bytes:
     """Draw a call whose pointers lead into trapped memory, and show what it leaves there."""
-    name, (letters, visible) = draw(st.sampled_from([(name, how) for name, how in sorted((PLAIN | PATHS).items()) if name in NUMBERS[bits]]))
+    known = [item for item in sorted((PLAIN | PATHS).items()) if item[0] in NUMBERS[bits]]
+    name, (letters, visible) = draw(st.sampled_from(known))
     steps = b""
     arguments: list[Argument | int] = []
     for letter in letters:
-        if letter == "s":
+        if letter in "sw":
             offset = draw(offsets)
-            steps += poke(TRAPPED, offset, draw(st.sampled_from(_PATHS))[: PAGE - 1])
+            steps += poke(TRAPPED, offset, draw(st.sampled_from(_PATHS if letter == "s" else _NOWHERE))[: PAGE - 1])
             arguments.append((TRAPPED, offset))
         else:
             arguments.append(draw(_argument(letter)))
     places = [a[1] for a in arguments if isinstance(a, tuple) and a[0] == TRAPPED]
     for offset in places:
-        if letters.count("p") and draw(st.booleans()) and "s" not in letters:
+        if letters.count("p") and draw(st.booleans()) and not {"s", "w"} & set(letters):
             steps += poke(TRAPPED, offset, struct.pack("<II", draw(st.integers(0, 64)), 0) * 2)
     steps += call(NUMBERS[bits][name], *arguments)
     if visible:

@@ -24,6 +24,9 @@ _GETDENTS64: Final = 217
 _LIMITS: Final = {97: (0, None, 1), 160: (0, 1, None), 302: (1, 2, 3)}
 """getrlimit, setrlimit, prlimit64: where the resource stands, the new limits, and where the old ones go."""
 
+WITH_POINTERS: Final = frozenset({*_LIMITS, _GETDENTS64})
+"""Calls answered here that are given memory."""
+
 _ONE: Final = (0, 1, 3, 5, 8, 16, 17, 18, 19, 20, 32, 72, 73, 74, 75, 77, 78, 81, 91, 93, 138, 187, 217, 221, 277, 278)
 _MORE: Final = {33: (0, 1), 292: (0, 1), 40: (0, 1), 276: (0, 1), 275: (0, 2), 326: (0, 2), 295: (0,), 296: (0,)}
 _TAKING: Final = dict.fromkeys(_ONE, (0,)) | dict.fromkeys((285, 306), (0,)) | _MORE

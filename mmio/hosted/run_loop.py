@@ -173,7 +173,8 @@ class RunLoop:
             if ctypes.c_uint32.from_address(siginfo + _ARCHITECTURE).value != ARCH_64:
                 raise HostError(f"{self._host_calls.path} makes a 32-bit system call: {ADVICE}")
             call = thread.at(frame)
-            bounced = call.number in CONDITIONS and self._calls.bounced(thread, call)
+            answered = call.number in CONDITIONS or call.number in descriptor_calls.WITH_POINTERS
+            bounced = answered and self._calls.bounced(thread, call)
             finish = thread.on_exit
             if self._host_calls.answer(thread, thread.pending):
                 if finish is not None:

@@ -51,8 +51,11 @@ _TO_US: Final = frozenset(
 _IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 _EVERY: Final = (1 << 64) - 1
+_UINT: Final = 0xFFFFFFFF
+_SET_SIZE: Final = 8  # of the kernel's sigset_t
 _DISABLED: Final = 2  # SS_DISABLE
 _ON: Final = 1  # SS_ONSTACK
+_AUTODISARM: Final = -1 << 31  # SS_AUTODISARM, of a signed int
 _SMALLEST_STACK: Final = 2048
 
 _EINVAL: Final = 22
@@ -115,25 +118,31 @@ class Signals:
             if action.handler != _IGNORE:
                 self._arrange(number, Action())
 
-    def action(self, number: int, new: int, old: int) -> int:
-        """Do what rt_sigaction does; return its result. Raises Unreachable."""
+    def action(self, number: int, new: int, old: int, size: int) -> int:
+        """Do what rt_sigaction does, in its order (kernel/signal.c); return its result. Raises Unreachable."""
+        if size != _SET_SIZE:
+            return -_EINVAL
+        wanted = Action(*_ACTION.unpack(self.memory.read_block(new, _ACTION.size))) if new else None
+        number &= _UINT
         if number not in range(1, _COUNT + 1) or (new and number in _UNCHANGEABLE):
             return -_EINVAL
         before = self._actions.get(number, Action())
-        wanted = Action(*_ACTION.unpack(self.memory.read_block(new, _ACTION.size))) if new else before
+        if wanted is not None:
+            self._arrange(number, wanted)
         if old:
             self.memory.write_block(old, _ACTION.pack(*before))
-        if new:
-            self._arrange(number, wanted)
         return 0
 
-    def change_mask(self, thread: Thread, how: int, new: int, old: int) -> int:
-        """Do what rt_sigprocmask does; return its result. Raises Unreachable."""
+    def change_mask(self, thread: Thread, how: int, new: int, old: int, size: int) -> int:
+        """Do what rt_sigprocmask does, in its order; return its result. Raises Unreachable."""
+        if size != _SET_SIZE:
+            return -_EINVAL
+        how &= _UINT
         before = thread.frame.signal_mask.value | thread.blocked
         if new:
             change = self.memory.read(new, 8)
             masks = (before | change, before & ~change, change)  # SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK
-            if not 0 <= how < len(masks):
+            if how >= len(masks):
                 return -_EINVAL
             thread.blocked = masks[how] & _HELD_MASK
             thread.frame.signal_mask.value = masks[how] & ~_HELD_MASK
@@ -149,7 +158,7 @@ class Signals:
             wanted = _STACK.unpack(self.memory.read_block(new, _STACK.size))
             if inside:
                 return -_EPERM
-            if wanted[1] & ~(_ON | _DISABLED | 1 << 31):
+            if wanted[1] & ~_AUTODISARM not in (0, _ON, _DISABLED):
                 return -_EINVAL
             if not wanted[1] & _DISABLED and wanted[2] < _SMALLEST_STACK:
                 return -_ENOMEM

@@ -37,6 +37,8 @@ _OF_CHILDREN: Final = _VM | _VFORK | _PIDFD | _IGNORED | PARENT_SETTID | CHILD_C
 _EVERY_FLAG: Final = 0xFFFF_FFFF
 
 _LONGEST: Final = 1 << 17  # MAX_ARG_STRLEN
+_UINT: Final = 0xFFFFFFFF
+_INT_MAX: Final = (1 << 31) - 1
 _CWD: Final = -100
 _EXECUTABLES: Final = ("/proc/self/exe", "/proc/thread-self/exe")
 
@@ -141,12 +143,12 @@ def _brk(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
 
 @_answers(13)
 def _rt_sigaction(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    return calls.signals.action(*arguments[:3])
+    return calls.signals.action(*arguments[:4])
 
 
 @_answers(14)
 def _rt_sigprocmask(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    return calls.signals.change_mask(thread, *arguments[:3])
+    return calls.signals.change_mask(thread, *arguments[:4])
 
 
 @_answers(131)
@@ -225,8 +227,8 @@ def _execve(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int
 def _execveat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     directory, path, vector, environment, _ = arguments[:5]
     name = os.fsdecode(_string(thread, path))
-    number = directory & 0xFFFFFFFF
-    if number != _CWD & 0xFFFFFFFF and not name.startswith("/"):
+    number = directory & _UINT
+    if number != _CWD & _UINT and not name.startswith("/"):
         name = f"/proc/self/fd/{number}/{name}".removesuffix("/")
     return _execute(calls, thread, name, vector, environment)
 
@@ -254,11 +256,16 @@ def _readlinkat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) ->
 
 
 def _own_path(calls: HostCalls, thread: Thread, path: int, buffer: int, size: int) -> int | None:
-    """Say which program this is: not Python."""
-    name = os.fsdecode(_string(thread, path))
+    """Say which program this is: not Python. The kernel says what is wrong with a call."""
+    if not 0 < size & _UINT <= _INT_MAX:
+        return None
+    try:
+        name = os.fsdecode(_string(thread, path))
+    except Unreachable:
+        return None
     if name not in _EXECUTABLES and name != f"/proc/{thread.pid}/exe":
         return None
-    answer = os.fsencode(os.path.realpath(calls.path))[:size]
+    answer = os.fsencode(os.path.realpath(calls.path))[: size & _UINT]
     thread.process.memory.write_block(buffer, answer)
     return len(answer)
 

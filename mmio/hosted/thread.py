@@ -16,6 +16,7 @@ from mmio.hosted.raw_syscall import failed, system_call
 from mmio.linux.libc import PROT_READ, PROT_WRITE
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RIP, RSP
+from mmio.program.syscall_pointers import Buffer
 from mmio.program.thread import BUFFERS_END, Call, buffer_length
 from mmio.space.initiator import Initiator
 
@@ -41,6 +42,7 @@ class Thread:
         frame, regs: its registers at the call.
         on_exit: what to do when the call returns.
         done: the bytes that earlier parts of its call have transferred; more are to follow when it is not 0.
+        found: the buffers of that call.
         signals: the stack its signals arrive on.
         blocked: which of the held signals it believes to block.
         alternate: its own signal stack, as sigaltstack(2) has it: place, flags, size.
@@ -59,6 +61,7 @@ class Thread:
         self.bus: Initiator = process.initiator(self.pid)
         self.on_exit: Callable[[], None] | None = None
         self.done = 0
+        self.found: dict[int, Buffer] = {}
         self.frame: Any = None
         self.regs: Any = None
         self._buffer = (0, 0)

@@ -62,16 +62,20 @@ _EVERY_BIT: Final = 0xFFFFFFFF
 _NESTED: Final[dict[str, tuple[When | Equal, ...]]] = {
     "ioctl": (Equal(1, IFCONF), Equal(1, I2C_TRANSFER), Equal(1, SPI_TRANSFER, SPI_MASK)),
     "io_pgetevents": (When(5, _EVERY_BIT),),
+    "io_pgetevents_time64": (When(5, _EVERY_BIT),),
     "keyctl": (Equal(0, 20),),  # KEYCTL_INSTANTIATE_IOV, linux/keyctl.h
     "prctl": (Equal(0, 22),),  # PR_SET_SECCOMP, linux/prctl.h
     "process_vm_readv": (),
     "process_vm_writev": (),
     "ptrace": (),
     "pselect6": (When(5, _EVERY_BIT),),
+    "pselect6_time64": (When(5, _EVERY_BIT),),
     "seccomp": (),
+    "select": (),
     "setsockopt": (Equal(2, ATTACH_FILTER),),
+    "socketcall": (),
 }
-"""64-bit calls with pointers in structures, which the filter cannot see, under which conditions they have any.
+"""Calls with pointers in structures, which the filter cannot see, under which conditions they have any.
 
 Those whose signature says so (`iov` and the like) are not listed.
 """
@@ -97,8 +101,9 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
     found["mprotect"] = () if bits == 32 else (When(2, _EXEC),)
     if bits == 32:
         found["mmap"] = ()  # whose arguments lie in memory
-    else:
-        found |= {name: () for name, signature in SIGNATURES[bits].items() if _nested(signature)} | _NESTED
+    found |= {name: () for name, signature in SIGNATURES[bits].items() if _nested(signature)} | _NESTED
+    if bits == 64:
+        del found["select"]  # whose pointers are arguments
     chosen: Iterable[str] = ()
     if ranges:
         chosen = ("brk",)

@@ -20,6 +20,7 @@ from mmio.linux.libc import PAGE, PROT_NONE, PROT_READ, PROT_WRITE, pages
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.kernel_access import KernelAccess, gather, scatter
+from mmio.program.overlapping_buffers import overlapping
 from mmio.program.syscall_buffers import buffers
 from mmio.program.syscall_pointers import Buffer, Message
 from mmio.program.thread import Call, StoppedThread
@@ -61,7 +62,10 @@ def bounce(
         changed: other arguments to change.
     """
     done, thread.done = thread.done, 0
-    found = buffers(name, call, access) if found is None else found
+    if done:  # the kernel reads an array of buffers once, before the transfer, which may write over it
+        found = thread.found
+    elif found is None:
+        found = buffers(name, call, access)
     part = next_part(name, call, found, access, done, MOST)
     copies = Bounce(thread, call, access)
     if not copies.lay_out(part.buffers, all_of_them=done > 0) and not done:
@@ -79,6 +83,7 @@ def bounce(
         thread.restore_call(total)
         copies.finish(result)
         if part.asked is not None and result == part.asked and goes_on(thread, name, call):
+            thread.found = found
             thread.call_again(call, done + result)
 
     thread.on_exit = finish
@@ -126,6 +131,9 @@ class Bounce:
         self._thread, self._call, self._access = thread, call, access
         self._copies: list[Copy] = []
         self._tops: dict[int, Copy] = {}
+        self._wholes: dict[Buffer, Buffer] = {}
+        self._frames: dict[Buffer, Copy | None] = {}
+        self._sharing: list[Copy] = []
         self._protections: list[tuple[range, int]] = []
         self._end = _RESERVED
         self._left = MOST
@@ -133,6 +141,7 @@ class Bounce:
 
     def lay_out(self, found: dict[int, Buffer], *, all_of_them: bool = False) -> bool:
         """Choose where the copies go, of trapped buffers or of all; return whether there are any."""
+        self._wholes = overlapping(found.values(), self._access, MOST)
         for argument, buffer in found.items():
             if all_of_them or self._is_trapped(buffer):
                 copy = self._lay_out(buffer)
@@ -153,10 +162,13 @@ class Bounce:
                 top = self._tops.get(copy.buffer.said)
                 copy.said = (self._call.arguments[copy.buffer.said] if top is None else top.place), 4
         self.changed |= {argument: copy.place for argument, copy in self._tops.items()}
-        for copy in self._copies:
+        # Those that are only written come first: what the kernel reads is not covered by what they may be filled with.
+        for copy in sorted(self._copies, key=lambda copy: bool(copy.buffer.direction & READ)):
             if copy.exists:
                 copy.filled = self._contents(copy)
                 write_memory(self._thread.pid, copy.place, copy.filled)
+        for copy in self._sharing:
+            copy.filled = read_memory(self._thread.pid, copy.place, copy.length)
         self._protections = [(range(p.start + base, p.stop + base), how) for p, how in self._protections]
         self._protect()
 
@@ -188,12 +200,47 @@ class Bounce:
 
     def _is_trapped(self, buffer: Buffer) -> bool:
         """Return whether any of a buffer, or of what a structure leads to, is trapped."""
+        buffer = self._wholes.get(buffer, buffer)
         return self._access.is_trapped(buffer.address, buffer.length) or any(
             self._is_trapped(pointer.buffer) for pointer in buffer.pointers
         )
 
     def _lay_out(self, buffer: Buffer) -> Copy | None:
         """Choose where the copy of a buffer goes, and of what it leads to; None where the kernel can be given it."""
+        if buffer in self._wholes:
+            return self._lay_out_in(self._wholes[buffer], buffer)
+        copy = self._place(buffer)
+        if copy is None:
+            return None
+        self._copies.append(copy)
+        for pointer in buffer.pointers:
+            inner = self._lay_out(pointer.buffer) if self._is_trapped(pointer.buffer) else None
+            if inner is None:
+                self._copies.append(Copy(pointer.buffer, 0, pointer.buffer.length, exists=False))
+                continue
+            inner.pointer, inner.said = (pointer.at, pointer.width), pointer.used
+            copy.inner.append(inner)
+        return copy
+
+    def _lay_out_in(self, whole: Buffer, buffer: Buffer) -> Copy | None:
+        """Choose where the copy of a buffer goes that lies over others: it lies over theirs the same way."""
+        if whole not in self._frames:
+            self._frames[whole] = self._place(whole)
+        frame = self._frames[whole]
+        offset = buffer.address - whole.address
+        if frame is None or offset >= frame.length:
+            return None
+        length = min(buffer.length, frame.length - offset)
+        stretch = self._access.stretch(buffer.address, length, write=buffer.direction == WRITE)
+        if stretch.end == stretch.start:
+            return None
+        copy = Copy(buffer, frame.place + offset, stretch.end - stretch.start)
+        self._copies.append(copy)
+        self._sharing.append(copy)
+        return copy
+
+    def _place(self, buffer: Buffer) -> Copy | None:
+        """Choose where the copy of a buffer goes; None where nothing of it may be accessed."""
         length = min(buffer.length, max(self._left, _STRUCTURE))
         stretch = self._access.stretch(buffer.address, length, write=buffer.direction == WRITE)
         there = stretch.end - buffer.address
@@ -214,16 +261,7 @@ class Bounce:
             if not complete:
                 self._protections.append((range(self._end, self._end + PAGE), PROT_NONE))
                 self._end += PAGE
-        copy = Copy(buffer, place, there)
-        self._copies.append(copy)
-        for pointer in buffer.pointers:
-            inner = self._lay_out(pointer.buffer) if self._is_trapped(pointer.buffer) else None
-            if inner is None:
-                self._copies.append(Copy(pointer.buffer, 0, pointer.buffer.length, exists=False))
-                continue
-            inner.pointer, inner.said = (pointer.at, pointer.width), pointer.used
-            copy.inner.append(inner)
-        return copy
+        return Copy(buffer, place, there)
 
     def _contents(self, copy: Copy) -> bytes:
         """Return what a copy has to hold before the call."""
@@ -255,16 +293,15 @@ class Bounce:
         if copy.said is not None and result >= 0:
             length = min(length, int.from_bytes(read_memory(self._thread.pid, *copy.said), "little"))
         after = read_memory(self._thread.pid, copy.place, copy.length)
-        if result >= 0 and (buffer.counted or (buffer.direction == WRITE and not buffer.conditional)):
-            written = [(0, length)]
-        else:
-            written = self._changes(copy, after)
-        for first, last in written:
+        if result < 0 or not (buffer.counted or (buffer.direction == WRITE and not buffer.conditional)):
+            length = 0
+        # There is more than what counts of a packet that the buffer was too short for.
+        for first, last in [(0, length), *self._changes(copy, after, length)]:
             if first < last:
                 scatter(self._thread, buffer.address + first, after[first:last], self._call.bits)
 
-    def _changes(self, copy: Copy, after: bytes) -> list[tuple[int, int]]:
-        """Return the parts of a copy in which something else is than was put there.
+    def _changes(self, copy: Copy, after: bytes, at: int) -> list[tuple[int, int]]:
+        """Return the parts of a copy, from an offset on, in which something else is than was put there.
 
         What was put there is not what the original holds when that is a device that is only written: then a word is
         written as a whole.
@@ -274,7 +311,6 @@ class Bounce:
         step = 1
         if copy.buffer.direction == WRITE and not self._access.is_quiet(start)[0]:
             step = _WORD
-        at = 0
         while at < len(after):
             if before[at : at + PAGE] == after[at : at + PAGE]:
                 at += PAGE

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from mmio.linux.seccomp import WINDOW
 from mmio.program.process import Process
+from mmio.program.syscall_pointers import Buffer
 from mmio.space.initiator import Initiator
 
 BUFFERS_END: Final = WINDOW.start - (1 << 32)
@@ -33,10 +34,12 @@ class StoppedThread(Protocol):
     Attributes:
         on_exit: called where the system call returns; None when nothing is left to do there.
         done: the bytes that earlier parts of the call have transferred, see `call_again`.
+        found: the buffers of that call.
     """
 
     on_exit: Callable[[], None] | None
     done: int
+    found: dict[int, Buffer]
 
     @property
     def pid(self) -> int:

@@ -33,6 +33,9 @@ _TRANSFERS: Final = {  # argument with the buffer, with its length, with the pos
     "pwritev2": (1, 2, 3),
 }
 _WRITING: Final = ("write", "pwrite64", "sendto", "writev", "pwritev", "pwritev2")
+_CHECKED_FIRST: Final = ("read", "write", "pread64", "pwrite64")
+"""Transfers whose whole length the kernel checks (vfs_read of fs/read_write.c): it cuts others to the most that it
+transfers before (import_ubuf of lib/iov_iter.c)."""
 _CURRENT: Final = (1 << 64) - 1  # as a position of preadv2: that of the descriptor
 
 
@@ -62,7 +65,8 @@ def next_part(name: str, call: Call, found: dict[int, Buffer], access: KernelAcc
         changed = _moved(call, offset, done)
     if name in VECTORS and not whole.contents:
         return Part(found, {}, None)
-    if access.is_refused(whole.address, whole.length):
+    reach = whole.length if name in _CHECKED_FIRST else min(whole.length, _LONGEST)
+    if access.is_refused(whole.address, reach):
         return Part({index: buffer for index, buffer in found.items() if index != where}, {}, None)
     if name in VECTORS:
         buffer, changed[length], asked = _vectors(whole, call.bits, access, done, most)

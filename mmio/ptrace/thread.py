@@ -17,6 +17,7 @@ from mmio.linux.libc import PROT_READ, PROT_WRITE
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.out_of_line_slots import Slots
+from mmio.program.syscall_pointers import Buffer
 from mmio.program.thread import BUFFERS_END, Call, buffer_length
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.asm_loop import AsmLoop
@@ -33,6 +34,7 @@ SECCOMP: Final = 3
 _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 _PRIVATE_ANONYMOUS: Final = 0x22
 _LOW: Final = 0x40  # MAP_32BIT
+_MASKS: Final = {64: (1 << 64) - 1, 32: (1 << 32) - 1}
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
 """Signals of a fault of the instruction itself, other than one of its memory."""
@@ -76,6 +78,7 @@ class Thread:
         bus: its way to the devices.
         on_exit: what to do when the system call it is in returns.
         done: the bytes that earlier parts of its call have transferred.
+        found: the buffers of that call.
         blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
@@ -89,6 +92,7 @@ class Thread:
         self.on_exit: Callable[[], None] | None
         self._before: list[tuple[int, int]]
         self.done: int
+        self.found: dict[int, Buffer]
         self.in_call = self.blocks_faults = self.ending = False
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
         self.code = self.asm_loop.code
@@ -103,7 +107,7 @@ class Thread:
     def join(self, process: TracedProcess) -> None:
         """Run in a process's memory from now on."""
         self.process = process
-        self.on_exit, self._before, self.done = None, [], 0
+        self.on_exit, self._before, self.done, self.found = None, [], 0, {}
         self._buffers = {64: (0, 0), 32: (0, 0)}
         process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)
@@ -181,14 +185,19 @@ class Thread:
         return kind
 
     def call(self) -> Call:
-        """Return the call the thread is about to make; `stop_kind` has just said that there is one."""
+        """Return the call the thread is about to make; `stop_kind` has just said that there is one.
+
+        A 32-bit call takes the lower halves of its registers, whatever a 64-bit program has in the upper ones
+        (do_int80_emulation of arch/x86/entry/syscall_32.c).
+        """
         info = self._call_info
         bits = 64 if info.arch == ARCH_64 else 32
-        return Call(info.words[0], tuple(info.words[1:7]), bits)
+        return Call(info.words[0] & _MASKS[bits], tuple(word & _MASKS[bits] for word in info.words[1:7]), bits)
 
     def changed_call(self, call: Call) -> Call:
         """Return a call with the arguments that `set_call` has given it."""
-        return call._replace(arguments=tuple(self.regs[place] for place in ARGUMENTS[call.bits]))
+        mask = _MASKS[call.bits]
+        return call._replace(arguments=tuple(self.regs[place] & mask for place in ARGUMENTS[call.bits]))
 
     def set_call(self, number: int, arguments: dict[int, int], bits: int) -> None:
         """Change the call the thread is about to make, until `restore_call`, which may be done again before that.

@@ -6,15 +6,21 @@ it prints traced must be what it prints alone.
 
 import struct
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from attrs import frozen
 from hypothesis import Phase, settings
 
+from mmio.hosted import Host
 from mmio.linux.seccomp import WINDOW
+from mmio.linux.syscall_table import NAMES
+from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
+from tests import native
 from tests.mmio.ptrace.programs import program, run
 
 PLAIN, TRAPPED, SCRATCH, DESCRIPTOR = range(4)
@@ -25,6 +31,7 @@ LAYOUT: Final = "wwrwnwo"
 """The pages from the trapped base on: writable, read-only, none; the last one is ordinary. Around is nothing."""
 TRAPPED_PAGES: Final = LAYOUT.index("o")
 ADDRESS: Final = 0x7E_0000_0000
+LOW_ADDRESS: Final = 0x7E00_0000
 
 FILE, PIPE_OUT, PIPE_IN, STREAM, STREAM_PEER, DATAGRAM, DATAGRAM_PEER, ZERO, NULL, NONE, EPOLL, EVENT, TIMER, ROOT = (
     range(14)
@@ -46,16 +53,31 @@ SOURCE: Final = r"""
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <grp.h>
+#include <linux/capability.h>
 struct argument { uint64_t base, value; };
 struct step { uint64_t kind, number, base, offset, length; struct argument arguments[6]; };
 static char layout[] = "LAYOUT";
 static unsigned char *scratch;
 static unsigned char *base;
 static int table[14];
+static int bits;
 static uint64_t real(struct argument a) {
     if (a.base == 3) return table[a.value];
     return a.value + (a.base == 1 ? (uint64_t)base : a.base == 2 ? (uint64_t)scratch : 0);
+}
+static long called(uint64_t number, uint64_t *a) {
+    if (bits == 64) return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    static int sixth;
+    int result;
+    sixth = a[5];
+    __asm__ volatile("push %%rbp; mov %[f], %%ebp; int $0x80; pop %%rbp" : "=a"(result)
+        : "a"((int)number), "b"((int)a[0]), "c"((int)a[1]), "d"((int)a[2]), "S"((int)a[3]), "D"((int)a[4]),
+          [f] "m"(sixth) : "memory", "r8", "r9", "r10", "r11");
+    if (result < 0 && result > -4096) errno = -result, result = -1;
+    return result;
 }
 static void *fixed(void *at, uint64_t length) {
     return mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -68,18 +90,28 @@ static int shown(uint64_t at, int write) {
     return (at >= (uint64_t)scratch && at < (uint64_t)scratch + 65536)
         || (page >= 0 && page < (int)sizeof layout - 1 && layout[page] != 'n' && !(write && layout[page] == 'r'));
 }
+static int give_up_rights(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {0};
+    if (!geteuid() && (setgroups(0, 0) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
+        return 1;
+    return syscall(SYS_capset, &header, none) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        || prctl(PR_SET_DUMPABLE, 1);
+}
 int main(int argc, char **argv) {
     int pages = strlen(layout) - 1;
     for (int fd = 3; fd < 256; fd++) close(fd);
     open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++) dup2(3, fd);
     close(3);
-    scratch = fixed((void *)0x7d0000000000, 65536);
-    if (argc > 4)
-        base = fixed((void *)strtoull(argv[4], 0, 16), pages * 4096);
+    bits = atoi(argv[5]);
+    base = (void *)strtoull(argv[4], 0, 16);
+    scratch = fixed((void *)(bits == 32 ? 0x7d000000 : 0x7d0000000000), 65536);
+    if (!*argv[1])
+        base = fixed(base, pages * 4096);
     else {
         int fd = open(argv[1], O_RDWR);
-        base = mmap(0, pages * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        base = mmap(base, pages * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | (base ? MAP_FIXED : 0), fd, 0);
         close(fd);
     }
     if (base == MAP_FAILED) return 90;
@@ -103,6 +135,7 @@ int main(int argc, char **argv) {
     table[12] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     table[13] = open("/", O_RDONLY | O_DIRECTORY);
     FILE *script = fopen(argv[2], "rb"), *out = fopen(argv[3], "w");
+    if (give_up_rights() || chdir("/")) return 92;
     struct step s;
     while (fread(&s, sizeof s, 1, script) == 1) {
         uint64_t a[6];
@@ -111,12 +144,12 @@ int main(int argc, char **argv) {
         if (s.kind == 0) {
             for (int i = 0; i < 6; i++) a[i] = real(s.arguments[i]);
             if (s.number >> 32) {
-                for (int i = 0; i < 8; i++)
+                for (int i = 0; i < bits / 8; i++)
                     if (shown(a[0] + i, 1)) *(volatile unsigned char *)(a[0] + i) = a[1] >> 8 * i;
                 continue;
             }
             errno = 0;
-            long result = syscall(s.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            long result = called(s.number, a);
             fprintf(out, "%ld %d\n", result, errno);
         } else if (s.kind == 1) {
             unsigned char data[4096];
@@ -168,41 +201,88 @@ class Memory:
         self.data[offset : offset + width] = value.to_bytes(width, "little")
 
 
-def natively(script: bytes, kind: str) -> list[str]:
+@frozen
+class Way:
+    """A way to run a script.
+
+    Attributes:
+        kind: what the trapped memory is: a "device", a "file", or the program's "own".
+        bits: of the calls, made by SYSCALL or by INT 80H.
+        engine: what traces: "ptrace" or "inprocess".
+    """
+
+    kind: str
+    bits: int = 64
+    engine: str = "ptrace"
+
+
+WAYS: Final = (
+    *(Way(kind, bits) for kind in ("device", "file", "own") for bits in (64, 32)),
+    *(Way(kind, engine="inprocess") for kind in ("device", "file", "own")),
+)
+
+
+def natively(script: bytes, way: Way) -> list[str]:
     """Run a script with ordinary memory, where `traced` has trapped memory; return the lines of what it showed."""
     with tempfile.TemporaryDirectory() as directory:
         paths = _files(directory, script)
-        address = ADDRESS if kind == "own" else WINDOW.start
-        subprocess.run([program(SOURCE), *paths, hex(address)], check=True, timeout=60)
+        paths[0] = ""
+        address = _address(way) or WINDOW.start
+        subprocess.run([program(SOURCE), *paths, hex(address), str(way.bits)], check=True, timeout=60)
         return Path(paths[2]).read_text().splitlines()
 
 
-def traced(script: bytes, kind: str) -> list[str]:
+def traced(script: bytes, way: Way) -> list[str]:
     """Run a script with trapped memory: a device's, a file's, or the program's own; return the lines."""
-    with tempfile.TemporaryDirectory() as directory, Tracer() as tracer:
+    with tempfile.TemporaryDirectory() as directory:
         paths = _files(directory, script)
-        if kind == "device":
-            paths[0] = "/nowhere/a/device"
-            tracer.map_file(paths[0], Memory())
-        elif kind == "file":
-            tracer.map_file(paths[0])
+        paths[0] = {"device": "/nowhere/a/device", "file": paths[0], "own": ""}[way.kind]
+        arguments = [program(SOURCE), *paths, hex(_address(way)), str(way.bits)]
+        if way.engine == "inprocess":
+            code = "import sys; from tests.mmio.program import scripts; scripts.host(*sys.argv[1:])"
+            subprocess.run([sys.executable, "-c", code, way.kind, *arguments], check=True, timeout=60, cwd=native.ROOT)
         else:
-            paths.append(hex(ADDRESS))
-            tracer.map(ADDRESS, TRAPPED_PAGES * PAGE)
-        assert run(tracer, program(SOURCE), *paths).status == 0
-        assert len(tracer.trace)
+            with Tracer() as tracer:
+                _aim(tracer, way, paths[0])
+                assert run(tracer, *arguments).status == 0
+                assert len(tracer.trace)
         return Path(paths[2]).read_text().splitlines()
 
 
-def difference(script: bytes, kind: str) -> str:
+def host(kind: str, *arguments: str) -> None:
+    """Run a script in this process."""
+    hosting = Host()
+    _aim(hosting, Way(kind), arguments[1])
+    hosting.spawn(arguments)
+    assert hosting.run() == 0
+    assert len(hosting.trace)
+
+
+def _address(way: Way) -> int:
+    """Return where the trapped memory is to be; 0 for wherever a mapping of a file goes, which is the window."""
+    if way.bits == 32:
+        return LOW_ADDRESS
+    return ADDRESS if way.kind == "own" else 0
+
+
+def _aim(at: Targeting, way: Way, path: str) -> None:
+    if way.kind == "device":
+        at.map_file(path, Memory())
+    elif way.kind == "file":
+        at.map_file(path)
+    else:
+        at.map(_address(way), TRAPPED_PAGES * PAGE)
+
+
+def difference(script: bytes, way: Way) -> str:
     """Return the first step that shows something else traced than natively, in words; "" when none does."""
-    native, other = natively(script, kind), traced(script, kind)
+    native, other = natively(script, way), traced(script, way)
     steps = [step for step in _steps(script) if step[0] == _SHOW or (step[0] == _CALL and step[1] < ADDRESS_OF)]
     call = ""
     for (kind_of_step, number, base, offset, arguments), one, two in zip(steps, native, other, strict=True):
         if kind_of_step == _CALL:
             words = [("", "trapped+", "scratch+", "fd ")[of] + hex(value) for of, value in arguments]
-            call = f"call {number} ({', '.join(words)}): {one} natively"
+            call = f"call {NAMES[way.bits][number]} ({', '.join(words)}): {one} natively"
         if one != two:
             at = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0) & -16
             place = f", memory {base}+{offset:#x}, from digit {at}" if kind_of_step == _SHOW else ""

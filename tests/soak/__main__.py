@@ -14,18 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from shutil import rmtree
 
 from tests.campaign.run import host_cpu
 from tests.soak import figures
-from tests.soak.judging import Verdict, judge
-from tests.soak.running import Outcome, native, traced
 from tests.soak.scenario import ENGINES, Scenario, scenario
+from tests.soak.trial import Trial, run
 
 _PAGE = figures.PATH.parent / "verification.md"
 _SEEDS = 1_000_000  # scenarios of a seed before those of the next one begin
-
-Result = tuple[Scenario, Outcome, Verdict]
 
 
 def main() -> None:
@@ -47,9 +43,9 @@ def main() -> None:
     made = (scenario(options.seed * _SEEDS + number, engine) for number in itertools.count() for engine in engines)
     sums = {engine: figures.Figures(engine) for engine in engines}
     until = time.monotonic() + options.seconds
-    for result in _results(made, options.jobs, lambda: time.monotonic() < until, keep):
-        sums[result[0].engine].add(*result)
-        _tell(result)
+    for trial in _results(made, options.jobs, lambda: time.monotonic() < until, keep):
+        sums[trial.scenario.engine].add(*trial)
+        _tell(trial)
     print(*figures.table(sums.values()), sep="\n")
     if options.publish:
         report = figures.Report(tuple(sums.values()), options.seed, options.seconds, figures.system(host_cpu()))
@@ -60,19 +56,8 @@ def main() -> None:
     sys.exit(any(column.failures for column in sums.values()))
 
 
-def run(made: Scenario, keep: Path, *, whatever: bool = False) -> Result:
-    """Run a scenario both ways and judge it; its files are kept when it fails, or `whatever` it does."""
-    directory = keep / f"{made.engine}-{made.seed}"
-    rmtree(directory, ignore_errors=True)
-    alone, watched = native(made, directory / "native"), traced(made, directory / "traced")
-    verdict = judge(made, alone, watched)
-    if not verdict.differences and not whatever:
-        rmtree(directory)
-    return made, watched, verdict
-
-
-def _results(made: Iterator[Scenario], jobs: int, goes_on: Callable[[], bool], keep: Path) -> Iterator[Result]:
-    pending: set[Future[Result]] = set()
+def _results(made: Iterator[Scenario], jobs: int, goes_on: Callable[[], bool], keep: Path) -> Iterator[Trial]:
+    pending: set[Future[Trial]] = set()
     with ThreadPoolExecutor(jobs) as pool:
         while goes_on() or pending:
             while goes_on() and len(pending) < jobs:
@@ -82,12 +67,11 @@ def _results(made: Iterator[Scenario], jobs: int, goes_on: Callable[[], bool], k
                 yield future.result()
 
 
-def _tell(result: Result) -> int:
+def _tell(trial: Trial) -> int:
     """Print what is wrong with a scenario; return the exit status."""
-    made, _, verdict = result
-    if verdict.differences:
-        print(f"FAILED: {made}", *verdict.differences, f"again: {made.repeat}", sep="\n    ", flush=True)
-    return bool(verdict.differences)
+    if trial.verdict.differences:
+        print(trial, flush=True)
+    return bool(trial.verdict.differences)
 
 
 if __name__ == "__main__":

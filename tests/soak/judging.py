@@ -95,8 +95,6 @@ def _ends(scenario: Scenario, native: Outcome, traced: Outcome, refused: bool, d
     elif kill and scenario.way == ATTACH:
         if traced.tracer_status not in (-kill.number, 0):
             yield f"the tracer ended with {traced.tracer_status}, not by signal {kill.number} or with 0"
-    elif kill and kill.victim == "tracer" and kill.number == signal.SIGINT and scenario.engine == "ptrace":
-        status = -signal.SIGINT  # pagetrap waits for the program's end, and ends so itself
     elif kill and traced.status == -kill.number != native.status:
         status, whole = -kill.number, False
     if scenario.way == ATTACH and not kill and traced.tracer_status != 0:

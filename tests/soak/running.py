@@ -122,7 +122,8 @@ def traced(scenario: Scenario, directory: Path) -> Outcome:
 def _attached(run: _Run) -> Outcome:
     """Attach to the program where it waits for that, and let it go on once the tracer has gone."""
     program = run.start(run.program, "")
-    run.wait(program, until=lambda: run.counters().operations >= run.scenario.words.index("y1"))
+    place = run.scenario.words.index("y1")
+    run.wait(program, until=lambda: run.counters().pid != 0 and run.counters().operations >= place)
     command = run.pagetrap(ATTACH, "-p", str(run.counters().pid), "--map", "*/device")
     pagetrap = run.start(command, "tracer-")
     run.wait(pagetrap, until=run.has_records)

@@ -12,6 +12,8 @@ from attrs import evolve, frozen
 ENGINES: Final = "ptrace", "inprocess"
 CHILDREN_ACCESS: Final = {"ptrace": True, "inprocess": False}
 """Whether children of the program touch the device under an engine."""
+LIMITED: Final = {"ptrace": True, "inprocess": False}
+"""Whether an engine holds the program to its limit of open files: the other one only tells of it."""
 
 ATTACH: Final = "attach"
 
@@ -79,7 +81,7 @@ class Scenario:
     @property
     def flags(self) -> int:
         """Return the FLAGS of `target.c`."""
-        return int(CHILDREN_ACCESS[self.engine])
+        return CHILDREN_ACCESS[self.engine] | LIMITED[self.engine] << 1
 
     @property
     def repeat(self) -> str:

@@ -49,7 +49,7 @@ def judge(scenario: Scenario, native: Outcome, traced: Outcome) -> Verdict:
     records, unreadable = _records(scenario, traced)
     problems += unreadable
     if traced.complaints and not (scenario.live or scenario.disk is not None or scenario.limit or traced.killed):
-        problems.append(f"complains: {traced.complaints}")
+        problems.append(f"complains: {_end(traced)}")
     refused = scenario.limit is not None and _complains(traced, _WITHOUT_DESCRIPTORS)
     disk_full = scenario.disk is not None and _complains(traced, _DISK_FULL)
     if not traced.hung:
@@ -63,11 +63,16 @@ def judge(scenario: Scenario, native: Outcome, traced: Outcome) -> Verdict:
 def _broken(outcome: Outcome, how: str) -> Iterator[str]:
     """Yield what no run may do."""
     if outcome.hung:
-        yield f"{how}hangs:\n{outcome.hung}{outcome.complaints}"
+        yield f"{how}hangs:\n{outcome.hung}{_end(outcome)}"
     if outcome.left:
         yield f"{how}left behind: {'; '.join(outcome.left)}"
     if any(sign in outcome.complaints for sign in ("Traceback", "Fatal Python error", "Exception ignored")):
-        yield f"{how}a traceback:\n{outcome.complaints}"
+        yield f"{how}a traceback:\n{_end(outcome)}"
+
+
+def _end(outcome: Outcome) -> str:
+    """Return the end of what was printed to standard error, where tracebacks are."""
+    return outcome.complaints[-2000:]
 
 
 def _complains(outcome: Outcome, signs: tuple[str, ...]) -> bool:
@@ -95,12 +100,12 @@ def _ends(scenario: Scenario, native: Outcome, traced: Outcome, refused: bool, d
     elif kill and scenario.way == ATTACH:
         if traced.tracer_status not in (-kill.number, 0):
             yield f"the tracer ended with {traced.tracer_status}, not by signal {kill.number} or with 0"
-    elif kill and traced.status == -kill.number != native.status:
+    elif kill and traced.status == -kill.number:
         status, whole = -kill.number, False
     if scenario.way == ATTACH and not kill and traced.tracer_status != 0:
         yield f"the tracer ended with {traced.tracer_status}, not 0"
     if traced.status not in (status, native.status if kill else status):
-        yield f"exit status {traced.status}, not {status}: {traced.complaints}"
+        yield f"exit status {traced.status}, not {status}: {_end(traced)}"
     if not native.output.startswith(traced.output) or (whole and traced.output != native.output):
         yield _difference(native.output, traced.output)
     if scenario.way == "run":

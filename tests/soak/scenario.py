@@ -113,8 +113,8 @@ def scenario(seed: int, engine: str) -> Scenario:
         case "tracer":
             return evolve(made, kill=Kill("tracer", random.choice(_TO_TRACER), _moment(random)))
         case "disk":
-            # The limit is one of standard error, too.
-            return evolve(made, live=False, disk=random.choice((0, random.randrange(8192, 1 << 17))))
+            # The limit is one of standard error, too, and of the memory file that stands for a device.
+            return evolve(made, live=False, disk=random.choice((0, random.randrange(1 << 15, 1 << 17))))
         case "limit":
             return evolve(made, limit=random.randrange(12, 65))
     return made

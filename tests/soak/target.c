@@ -604,7 +604,9 @@ int main(int argc, char **argv) {
     counters->pid = getpid();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* for attach, where Yama asks for it */
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, 0);
-    sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = fault, .sa_flags = SA_SIGINFO}, 0);
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO};
+    sigfillset(&action.sa_mask); /* a handler that accesses the device while SIGSEGV is blocked costs its own handler */
+    sigaction(SIGSEGV, &action, 0);
     handle(0);
     for (char **word = argv + 4; *word; word++) {
         uint64_t number = strtoull(*word + 1, 0, **word == '=' ? 16 : 10);

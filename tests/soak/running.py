@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from mmap import mmap
 from pathlib import Path
 from random import Random
@@ -31,6 +32,16 @@ _TARGET: Final = Path(__file__).parent / "target.c"
 _FLAGS: Final = ("-O1", "-g", "-pthread", "-mno-red-zone")  # target.c pushes within its inline assembly
 _TRACE: Final = "run.jsonl"
 _READY: Final = 99  # a stage that no script waits for
+# Runs a command with a file system of its own, of $1 bytes; copies what is there, and ends as the command.
+_MOUNTING: Final = """
+mount -t tmpfs -o size="$1" tmpfs full || exit 124
+shift
+"$@"
+status=$?
+cp full/* .
+[ $status -lt 129 ] || kill -$((status - 128)) $$
+exit $status
+"""
 _MODEL: Final = """
 class Ram:
     length = {length:#x}
@@ -156,6 +167,9 @@ class _Run:
         self._deadline = time.monotonic() + TIMEOUT
         self._killed = False
         self._hung = ""
+        self._on_tmpfs = scenario.tmpfs and bool(_mounter())
+        if self._on_tmpfs:
+            (directory / "full").mkdir()
 
     def counters(self) -> Counters:
         """Return what the program has counted so far."""
@@ -175,7 +189,7 @@ class _Run:
 
     def pagetrap(self, way: str, *arguments: str) -> list[str]:
         """Return the command line of pagetrap."""
-        output = "/dev/full" if self.scenario.disk == 0 else _TRACE
+        output = "/dev/full" if self.scenario.disk == 0 else f"full/{_TRACE}" if self._on_tmpfs else _TRACE
         shown = ["--live", "--fold"] if self.scenario.live else []
         options = ["-q", *shown, "-o", output, "--format", "jsonlines", *arguments]
         return [sys.executable, "-X", "faulthandler", "-m", "mmio", way, *options]
@@ -184,8 +198,11 @@ class _Run:
         """Start a process under the limits of the scenario."""
         limits = ""
         if self.scenario.limit is not None:
-            limits += f"ulimit -n {self.scenario.limit}; "
-        if self.scenario.disk:
+            limits += f"ulimit {'-S' * self.scenario.soft} -n {self.scenario.limit}; "
+        if self.scenario.disk and self._on_tmpfs:
+            if command is not self.program:
+                command = [*_mounter(), "/bin/sh", "-c", _MOUNTING, "sh", str(self.scenario.disk), *command]
+        elif self.scenario.disk:
             limits += f"ulimit -f {self.scenario.disk // 512}; "  # POSIX has it in units of 512 bytes
         with open(self.directory / f"{prefix}out", "wb") as out, open(self.directory / f"{prefix}err", "wb") as err:
             return subprocess.Popen(
@@ -262,6 +279,21 @@ class _Run:
                 with suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
             time.sleep(0.01)
+
+
+@cache
+def _mounter() -> tuple[str, ...]:
+    """Return the command that gives another one a view of the file systems in which it may mount; empty without."""
+    for command in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
+        with suppress(OSError):
+            if (
+                subprocess.run(
+                    [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
+                ).returncode
+                == 0
+            ):
+                return command
+    return ()
 
 
 def _described(pid: str) -> str:

@@ -64,7 +64,9 @@ class Scenario:
         way: the command of pagetrap: "trace", "run" on a model that is RAM, or "attach".
         words: the script, as `target.c` takes it.
         limit: of open files (RLIMIT_NOFILE); None for what there is.
+        soft: only the soft limit is so low.
         disk: bytes that the trace file may have; 0 for a file that takes none; None for no bound.
+        tmpfs: the file system has so many bytes, where one can be mounted; else the file may have (RLIMIT_FSIZE).
         kill: None when all may live.
         live: whether each access is printed, too.
     """
@@ -74,7 +76,9 @@ class Scenario:
     way: str
     words: tuple[str, ...]
     limit: int | None = None
+    soft: bool = False
     disk: int | None = None
+    tmpfs: bool = False
     kill: Kill | None = None
     live: bool = False
 
@@ -92,6 +96,7 @@ class Scenario:
         """Return all of it on one line."""
         disturbed = ["live"] if self.live else []
         disturbed += [f"{name} {value}" for name in ("limit", "disk") if (value := getattr(self, name)) is not None]
+        disturbed += [name for name in ("soft", "tmpfs") if getattr(self, name)]
         if self.kill:
             number = signal.Signals(self.kill.number).name
             disturbed.append(f"{number} to the {self.kill.victim} after {self.kill.after} accesses")
@@ -113,10 +118,13 @@ def scenario(seed: int, engine: str) -> Scenario:
         case "tracer":
             return evolve(made, kill=Kill("tracer", random.choice(_TO_TRACER), _moment(random)))
         case "disk":
+            if random.random() < 0.3:
+                return evolve(made, disk=0)
             # The limit is one of standard error, too, and of the memory file that stands for a device.
-            return evolve(made, live=False, disk=random.choice((0, random.randrange(1 << 15, 1 << 17))))
+            disk = random.randrange(1 << 15, 1 << 17)
+            return evolve(made, live=False, disk=disk, tmpfs=random.random() < 0.5)
         case "limit":
-            return evolve(made, limit=random.randrange(12, 65))
+            return evolve(made, limit=random.randrange(12, 65), soft=random.random() < 0.7)
     return made
 
 

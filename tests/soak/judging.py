@@ -76,7 +76,7 @@ def _end(outcome: Outcome) -> str:
 
 
 def _complains(outcome: Outcome, signs: tuple[str, ...]) -> bool:
-    return outcome.status == TROUBLE and any(sign in outcome.complaints for sign in signs)
+    return any(sign in outcome.complaints for sign in signs)
 
 
 def _records(scenario: Scenario, traced: Outcome) -> tuple[list[Access], list[str]]:
@@ -96,7 +96,9 @@ def _ends(scenario: Scenario, native: Outcome, traced: Outcome, refused: bool, d
     kill = scenario.kill if traced.killed else None
     status, whole = native.status, True
     if refused or disk_full:
-        status, whole = TROUBLE, not refused and scenario.disk != 0  # where nothing can be written nothing is begun
+        if not (scenario.engine == "inprocess" and status == -signal.SIGKILL):  # which nobody outlives
+            status = TROUBLE
+        whole = not refused and scenario.disk != 0  # where nothing can be written nothing is begun
     elif kill and scenario.way == ATTACH:
         if traced.tracer_status not in (-kill.number, 0):
             yield f"the tracer ended with {traced.tracer_status}, not by signal {kill.number} or with 0"

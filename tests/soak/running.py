@@ -286,12 +286,8 @@ def _mounter() -> tuple[str, ...]:
     """Return the command that gives another one a view of the file systems in which it may mount; empty without."""
     for command in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
         with suppress(OSError):
-            if (
-                subprocess.run(
-                    [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
-                ).returncode
-                == 0
-            ):
+            tried = subprocess.run([*command, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+            if tried.returncode == 0:
                 return command
     return ()
 

@@ -20,7 +20,7 @@ FAST := tests/test_imports.py tests/test_public_api.py tests/docs/test_docstring
   $(addprefix tests/mmio/,device descriptions pictures records space traces watchpoints)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench coverage campaign test-cpus mutants fuzz docs clean python compiler
+.PHONY: help demo check test bench coverage campaign test-cpus mutants fuzz soak docs clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -60,6 +60,10 @@ mutants: $(TEST)  ## Break every package in known ways and see that a law or a t
 
 fuzz: $(TEST)  ## Feed anything to everything that parses, SECONDS=60 each
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: compiler $(TEST)  ## Run programs under random mixtures of disturbances, SECONDS=60, SEED=1; ENGINE=ptrace, JOBS=2, PUBLISH=1
+	CC='$(CC)' $(BIN)/python -m tests.soak --seconds $(SECONDS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(filter command%,$(origin ENGINE)),--engine $(ENGINE)) $(if $(PUBLISH),--publish)
 
 docs: $(TEST)  ## Make the manual, build/docs/index.html
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs

@@ -79,12 +79,15 @@ class Hosting(Host):
         return self
 
     def __exit__(self, *error: object) -> None:
+        copies = sys.stdout, sys.stderr
         try:
             self.ending.close()
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
             sys.stdout, sys.stderr = self._streams
+            for copy, stream in zip(copies, self._streams, strict=True):
+                copy.flush()
+                if copy is not stream:
+                    copy.close()
             own_descriptors.release()
 
 

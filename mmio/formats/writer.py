@@ -9,6 +9,7 @@ import errno
 from abc import abstractmethod
 from fcntl import LOCK_EX, LOCK_NB, flock
 from os import PathLike, fspath
+from signal import SIGXFSZ, sigtimedwait
 from threading import Event as Signal
 from threading import RLock, Thread
 
@@ -123,6 +124,10 @@ class Writer(Closing):
 
     def _refuse(self, error: OSError) -> TraceFileError:
         """Take nothing more; return what to raise."""
+        if error.errno == errno.EFBIG:
+            # Beyond RLIMIT_FSIZE comes a signal besides (setrlimit(2)), which Python ignores, and a program that is
+            # hosted in this process may not. It is still pending here, where an engine has blocked all signals.
+            sigtimedwait({SIGXFSZ}, 0)
         reason = f"cannot write the trace any further: {error.strerror or error}"
         self._refusal = TraceFileError(error.errno or errno.EIO, reason, self.path)
         return self._refusal

@@ -10,6 +10,7 @@ and cannot kill the tracer when the file is truncated (`RegularFile`).
 
 import os
 import stat
+from fcntl import F_GETFL, fcntl
 from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
@@ -192,17 +193,32 @@ class RegularFile:
 def shared_object(descriptor: int, offset: int, length: int, writable: bool) -> DeviceMemory | RegularFile:
     """Return the device for a shared mapping of a file. The descriptor is closed, or kept by the device.
 
+    Where the program has opened the file for writing, mprotect(2) can make any mapping of it writable later.
+
+    Args:
+        descriptor: a duplicate of the one that the program has mapped.
+        offset: in the file, where the mapping begins.
+        length: in bytes.
+        writable: whether the program may write there already.
+
     Raises:
         OSError: it cannot be reached.
     """
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        try:
-            # Opened anew, without O_APPEND, which would send writes elsewhere.
-            path = f"/proc/self/fd/{descriptor}"
-            return RegularFile(kept(os.open(path, os.O_RDWR if writable else os.O_RDONLY)), offset)
-        finally:
-            os.close(descriptor)
+    may_become = fcntl(descriptor, F_GETFL) & os.O_ACCMODE == os.O_RDWR
     try:
-        return DeviceMemory(descriptor, offset, length, writable)
+        try:
+            return _reached(descriptor, offset, length, writable or may_become)
+        except OSError:
+            if writable or not may_become:
+                raise
+            return _reached(descriptor, offset, length, False)
     finally:
         os.close(descriptor)
+
+
+def _reached(descriptor: int, offset: int, length: int, writable: bool) -> DeviceMemory | RegularFile:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return DeviceMemory(descriptor, offset, length, writable)
+    # Opened anew, without O_APPEND, which would send writes elsewhere.
+    path = f"/proc/self/fd/{descriptor}"
+    return RegularFile(kept(os.open(path, os.O_RDWR if writable else os.O_RDONLY)), offset)

@@ -313,9 +313,18 @@ def map_shared(pid: int, mapping: proc_maps.Mapping) -> DeviceMemory | RegularFi
             path.
     """
     writable = bool(mapping.protection & PROT_WRITE)
-    how = os.O_RDWR if writable else os.O_RDONLY
     try:
-        descriptor = os.open(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}", how)
-    except PermissionError:
-        descriptor = os.open(mapping.path, how)
+        descriptor = _opened(pid, mapping, os.O_RDWR)  # also where mprotect(2) makes it writable later
+    except OSError:
+        if writable:
+            raise
+        descriptor = _opened(pid, mapping, os.O_RDONLY)
     return shared_object(descriptor, mapping.offset, mapping.end - mapping.start, writable)
+
+
+def _opened(pid: int, mapping: proc_maps.Mapping, how: int) -> int:
+    """Open what is mapped."""
+    try:
+        return os.open(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}", how)
+    except PermissionError:
+        return os.open(mapping.path, how)

@@ -87,6 +87,7 @@ class EventLoop:
             self.early[pid] = status
             return
         thread = self.threads[pid]
+        thread.process.memory.pid = pid  # the thread by which it was reached last may be gone
         event, number = status >> 16, os.WSTOPSIG(status)
         if status == ACCESS_STATUS:
             _, fetch = functions()

@@ -14,6 +14,7 @@ from tests.campaign.run import forms
 from tests.campaign.tally import State
 from tests.campaign.trial import MODES
 from tests.cases.forms import Unbuildable, slots
+from tests.soak import figures
 
 
 def verification(state: State) -> str:
@@ -47,6 +48,7 @@ def _lines(state: State) -> Iterator[str]:
     yield f"| sources | {state.identity['sources']} |"
     yield ""
     yield from cpus.table(cpus.load())
+    yield from figures.section(figures.Report.load())
     yield "## Mismatches"
     yield ""
     if not wrong:

@@ -108,10 +108,14 @@ class Run(NamedTuple):
     accesses: list[Access]
 
 
-def pagetrap(engine: str, directory: Path, command: str, options: list[str], program: list[str]) -> Run:
-    """Run a program under an engine, in a directory with the device models in `models.py`."""
+def pagetrap(
+    engine: str, directory: Path, command: str, options: list[str], program: list[str], *, limits: str = ""
+) -> Run:
+    """Run a program under an engine, in a directory with the device models in `models.py`; `limits` are for ulimit."""
     (directory / "models.py").write_text(MODELS)
     whole = [sys.executable, "-m", "mmio", command, f"--engine={engine}", "-o", "run.jsonl", *options, "--", *program]
+    if limits:
+        whole = ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *whole]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         whole, cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False

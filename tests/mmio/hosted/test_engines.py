@@ -189,6 +189,50 @@ def test_mappings_are_followed(tmp_path: Path, engine: str) -> None:
 
 
 @both
+def test_a_mapping_becomes_writable_later(tmp_path: Path, engine: str) -> None:
+    """What was mapped for reading, of a file that is open for writing, can be written to after mprotect."""
+    body = """
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ);
+        if (p[0] || mprotect((void *)p, 4096, PROT_READ | PROT_WRITE)) return 1;
+        p[1] = 7;
+        __atomic_fetch_add(p + 2, 8, __ATOMIC_SEQ_CST);
+        return 0;
+    }"""
+    path = device_file(tmp_path)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(body), "device"])
+    assert (run.status, [(a.letter, a.value) for a in run.accesses]) == (0, [("R", 0), ("W", 7), ("RW", 8)])
+    assert list(memoryview(path.read_bytes()).cast("I"))[:3] == [0, 7, 8]
+
+
+@both
+def test_nothing_is_said_that_was_not_asked_for(tmp_path: Path, engine: str) -> None:
+    """With -q a run that goes well leaves standard error to the program."""
+    device_file(tmp_path)
+    body = "int main(int argc, char **argv) { return map(argv[1], PROT_READ)[0]; }"
+    run = pagetrap(engine, tmp_path, "trace", ["-q", "--map", "*/device"], [program(body), "device"])
+    assert (run.status, len(run.accesses), run.complaints) == (0, 1, "")
+
+
+@both
+def test_a_trace_beyond_the_limit_of_a_file_is_no_signal_of_the_programs(tmp_path: Path, engine: str) -> None:
+    """The program runs on to its end when the trace meets RLIMIT_FSIZE: SIGXFSZ is not for the program."""
+    body = """
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        for (int i = 0; i < 100; i++) p[i] = i;
+        return printf("%d", p[99]) != 2;
+    }"""
+    path = device_file(tmp_path)
+    options = ["-q", "--map", "*/device"]
+    run = pagetrap(engine, tmp_path, "trace", options, [program(body), "device"], limits="-f 16")  # of 512 bytes
+    assert (run.status, run.output) == (125, "99")
+    assert "the program runs on" in run.complaints
+    assert 0 < len(run.accesses) < 100
+    assert list(memoryview(path.read_bytes()).cast("I"))[:100] == list(range(100))
+
+
+@both
 @pytest.mark.parametrize("name", CALLS)
 def test_the_kernel_reaches_a_trapped_buffer(tmp_path: Path, engine: str, name: str) -> None:
     """A system call that is given a trapped buffer moves the data through the device, and is recorded."""

@@ -75,17 +75,18 @@ class Outcome(NamedTuple):
 
 def program(body: str, *flags: str) -> str:
     """Compile a program from C after the prelude; return its path."""
-    return _compiled(PRELUDE + body, ("-O2", "-pthread", *flags))
+    return compiled(PRELUDE + body, "-O2", "-pthread", *flags)
 
 
 def program_32(body: str) -> str:
     """Compile a 32-bit program that needs no library: `START { … }` gets its first argument. Return its path."""
     flags = ("-m32", "-O1", "-msse2", "-nostdlib", "-static", "-fno-pic", "-no-pie", "-fno-stack-protector")
-    return _compiled(PRELUDE_32 + body, flags)
+    return compiled(PRELUDE_32 + body, *flags)
 
 
 @cache
-def _compiled(source: str, flags: tuple[str, ...]) -> str:
+def compiled(source: str, *flags: str) -> str:
+    """Compile a program from C that is whole; return its path."""
     compiler = os.environ.get("CC", "cc")
     need(shutil.which(compiler), f"a C compiler, {compiler} (apt-get install gcc libc6-dev)")
     path = _directory() / sha256(repr((source, flags)).encode()).hexdigest()[:16]

@@ -189,6 +189,46 @@ def test_exec_in_a_thread(tmp_path: Path) -> None:
     assert [(a.value, a.thread) for a in tracer.trace if a.offset == 4] == [(7, tracer.trace[-1].thread)]
 
 
+# Both leave, or have their own memory, when the next system call of the first thread has a string in it.
+LEAVING = {
+    "a thread ends": """
+        pthread_t thread;
+        pthread_create(&thread, 0, work, 0);
+        pthread_join(thread, 0);
+    """,
+    "a child executes": """
+        int ends[2];
+        pipe(ends);
+        if (!vfork()) {
+            p[0] = 1;
+            dup2(ends[0], 0);
+            close(ends[1]);
+            execlp("cat", "cat", (char *)0);
+        }
+    """,
+}
+
+
+@pytest.mark.parametrize("how", LEAVING)
+def test_the_thread_that_accessed_last_is_gone(tmp_path: Path, how: str) -> None:
+    """System calls of the others are dealt with all the same, with what is in their own memory."""
+    source = f"""
+    static volatile uint32_t *p;
+    static void *work(void *unused) {{ p[0] = 1; return 0; }}
+    int main(int argc, char **argv) {{
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        {LEAVING[how]}
+        char path[] = "/nowhere"; // on the stack, which is another program's at this address
+        int fd = open(path, O_RDWR);
+        return fd < 0 ? 2 : p[1] != 0x07060504;
+    }}"""
+    path = device_file(tmp_path)
+    with Tracer() as tracer:
+        tracer.map_file(str(path), Recording())
+        tracer.map_file("/nowhere", Recording())
+        assert run(tracer, program(source), path).status == 0
+
+
 def test_a_port_nobody_answers_is_the_programs_fault() -> None:
     """IN without iopl at a port that is no target is the program's own SIGSEGV."""
     source = r"""int main() { __asm__ volatile("in $0x61,%al"); return 0; }"""

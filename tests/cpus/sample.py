@@ -18,6 +18,8 @@ CASES = 5
 """Cases kept of each test that has parameters."""
 EXAMPLES = 10
 """Examples of each law; a native run makes 100."""
+TIMEOUT = 3600
+"""Seconds that a test may take, whatever it says itself; natively the longest takes some twenty."""
 
 
 SILICON = "silicon"
@@ -31,8 +33,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a few cases of each test; tell the report which ones the CPU judges."""
+    """Keep a few cases of each test, with time enough; tell the report which ones the CPU judges."""
     for item in items:
+        item.add_marker(pytest.mark.timeout(TIMEOUT), append=False)
         if item.get_closest_marker(SILICON):
             item.user_properties.append((SILICON, item.nodeid))
     cases: dict[str, list[pytest.Item]] = defaultdict(list)

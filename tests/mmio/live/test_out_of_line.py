@@ -277,6 +277,7 @@ def test_floating_point_exception(driver: CDLL) -> None:
         driver.uninstall()
 
 
+@pytest.mark.cpu("XSAVE")
 def test_what_cannot_be_moved_is_refused(driver: CDLL, mapping: Mapping) -> None:
     """What has no single operand of a known width is an error that names the instruction, before anything happened."""
     with pytest.raises(UnsupportedInstruction, match="xsave"):

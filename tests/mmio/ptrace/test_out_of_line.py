@@ -22,6 +22,7 @@ def test_results_are_the_cpus_in_all_threads(tmp_path: Path) -> None:
     assert {(a.letter, a.width, a.notes) for a in loads} == {("R", 16, "native")}
 
 
+@pytest.mark.silicon
 def test_a_fault_in_the_copy_is_the_originals(tmp_path: Path) -> None:
     """A floating-point exception is the program's, at the original's address, whatever else interrupts the copy."""
     tracer = Tracer()

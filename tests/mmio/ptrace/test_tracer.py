@@ -28,7 +28,7 @@ def test_a_32_bit_instruction_that_only_checks_a_page_makes_no_record(tmp_path: 
     path = device_file(tmp_path)
     tracer.map_file(str(path))
     source = f"START {{ volatile unsigned *p = map(path); int done = 0; {in_c(32)} leave(done); }}"
-    assert run(tracer, program_32(source), path).status == len(silent_forms(32)) > 1
+    assert run(tracer, program_32(source), path).status == len(silent_forms(32)) >= 1
     assert list(tracer.trace) == []
 
 
@@ -235,6 +235,7 @@ def test_a_model_that_raises_in_a_thread(tmp_path: Path) -> None:
     assert all(is_gone(access.thread) for access in tracer.trace)
 
 
+@pytest.mark.cpu("XSAVE")
 @pytest.mark.parametrize("bits", [64, 32])
 def test_an_instruction_nobody_can_do_is_shown(tmp_path: Path, bits: int) -> None:
     """What neither the emulator nor a copy can do stops the program, with its text, bytes, mode and registers."""

@@ -15,10 +15,10 @@ from ctypes import CFUNCTYPE, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.inprocess import pending_exceptions, unwind
+from mmio.inprocess import finalization, pending_exceptions, unwind
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
-from mmio.linux.trampoline import CODE, COPY_HANDLER, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, trampoline
+from mmio.linux.trampoline import CODE, COPY_HANDLER, INSIDE, PAGE_HANDLER, PASS_ON, PORT_HANDLER, VERDICT, trampoline
 from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
 from mmio.live.instruction_cache import InstructionCache
@@ -96,7 +96,17 @@ class Trap:
             _install(COPY_HANDLER, self._copy_handler(), 2),
         ]
         trapped_ranges.record_to = self._frames.record_to
-        os.register_at_fork(after_in_child=self._frames.clear)  # its one thread has another number
+        os.register_at_fork(after_in_child=self._forked)
+
+    def finish(self) -> None:
+        """End, as the interpreter is about to, whatever is still mapped."""
+        if self.trapped_ranges.in_use:
+            finalization.finish(self._callbacks)
+
+    def _forked(self) -> None:
+        """Forget the other threads; the one that is left has another number."""
+        self._frames.clear()
+        trampoline().words[INSIDE] = 0
 
     def _page_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending

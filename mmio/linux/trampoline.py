@@ -14,15 +14,20 @@ the address of an
   exception class, to be raised in the thread `THREAD` (see `unwind.py`). That last must happen here, after the last
   bytecode of the handler has run: the handler's own bytecode would otherwise be the first to receive the exception.
 
+While the interpreter finalizes, threads must not come to Python any more: it would end them in the middle of the
+driver, or crash. `OWNER` closes the gate to all threads but one. Those that come to it wait, while that one may wait
+for them, and stay for good once the interpreter finalizes; see `mmio/inprocess/finalization.py`.
+
 The code is followed, one page on, by the words it uses. Both live as long as the process: a thread may be in there at
 any time.
 """
 
 import ctypes
 import struct
+import sys
 from ctypes import c_char, c_int, c_uint32, c_uint64, c_void_p
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from mmio.linux import libc
 from mmio.linux.libc import LIBC, PAGE
@@ -49,6 +54,12 @@ SLOTS_START: Final = 12
 """Where the out-of-line slots of this process start, followed by the size of that range."""
 PORTS: Final = 14
 """Not zero while IO ports are mapped."""
+INSIDE: Final = 15
+"""How many threads are in the handlers, those included that have ended there."""
+OWNER: Final = 16
+"""The only thread that may still enter Python, as `threading.get_ident` has it; 0 for all."""
+_PYTHON: Final = 18
+_PAUSE: Final = 20
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -65,30 +76,34 @@ entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: t
     483b053f100000           cmp rax,[1068h]                   its size
     725f                     jb short 000000000000008Ah        ours
     83ff0b                   cmp edi,0Bh                       SIGSEGV
-    0f85e3000000             jne 0000000000000117h             pass on
+    0f8505010000             jne 0000000000000139h             pass on
     f683c000000010           test byte ptr [rbx+0C0h],10h      error code: instruction fetch
-    0f85d6000000             jne 0000000000000117h             pass on
+    0f85f8000000             jne 0000000000000139h             pass on
     8b4608                   mov eax,[rsi+8]                   si_code
     83f802                   cmp eax,2                         SEGV_ACCERR
     7422                     je short 000000000000006Bh        page
     4c8d3db80f0000           lea r15,[1008h]                   PORT_HANDLER
     3d80000000               cmp eax,80h                       SI_KERNEL
-    0f85bc000000             jne 0000000000000117h             pass on
+    0f85de000000             jne 0000000000000139h             pass on
     48833d0d10000000         cmp qword ptr [1070h],0           PORTS
-    0f84ae000000             je 0000000000000117h              pass on
+    0f84d0000000             je 0000000000000139h              pass on
     eb1f                     jmp short 000000000000008Ah       ours
 page:
     4c8d3d8e0f0000           lea r15,[1000h]                   PAGE_HANDLER
     488b4610                 mov rax,[rsi+10h]                 si_addr
     482b05d30f0000           sub rax,[1050h]                   TRAPS_START
     483b05d40f0000           cmp rax,[1058h]                   its size
-    0f838d000000             jae 0000000000000117h             pass on
+    0f83af000000             jae 0000000000000139h             pass on
 ours:
     488b8ba8000000           mov rcx,[rbx+0A8h]
     4889ca                   mov rdx,rcx
     48c1ea2f                 shr rdx,2Fh                       not an address of the program's
-    757d                     jne short 0000000000000117h       pass on
-    ff15780f0000             call qword ptr [1018h]            __errno_location
+    0f859b000000             jne 0000000000000139h             pass on
+    f048ff05d20f0000         lock inc qword ptr [1078h]        INSIDE
+    48833dd20f000000         cmp qword ptr [1080h],0           OWNER
+    0f8507010000             jne 00000000000001BBh             gate
+enter:
+    ff155e0f0000             call qword ptr [1018h]            __errno_location
     448b30                   mov r14d,[rax]
     31c0                     xor eax,eax
     488983e8000000           mov [rbx+0E8h],rax                VERDICT = RESUME
@@ -96,7 +111,7 @@ ours:
     89ca                     mov edx,ecx
     81e2ff0f0000             and edx,0FFFh                     where in its page
     81faf80f0000             cmp edx,0FF8h                     the last place for eight bytes
-    7703                     ja short 00000000000000C6h        unread
+    7703                     ja short 00000000000000E0h        unread
     488b01                   mov rax,[rcx]                     the code there
 unread:
     488983f8000000           mov [rbx+0F8h],rax                CODE
@@ -105,38 +120,39 @@ unread:
     41ff17                   call qword ptr [r15]              handler(ucontext, siginfo)
     4c8bbbe8000000           mov r15,[rbx+0E8h]                VERDICT
     4983ff01                 cmp r15,1
-    7620                     jbe short 0000000000000103h       settle
-    ff15370f0000             call qword ptr [1020h]            PyGILState_Ensure
+    7620                     jbe short 000000000000011Dh       settle
+    ff151d0f0000             call qword ptr [1020h]            PyGILState_Ensure
     89c5                     mov ebp,eax
     488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
     4c89fe                   mov rsi,r15
-    ff15350f0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
+    ff151b0f0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
     89ef                     mov edi,ebp
-    ff15250f0000             call qword ptr [1028h]            PyGILState_Release
+    ff150b0f0000             call qword ptr [1028h]            PyGILState_Release
 settle:
-    ff150f0f0000             call qword ptr [1018h]            __errno_location
+    f048ff0d530f0000         lock dec qword ptr [1078h]        INSIDE
+    ff15ed0e0000             call qword ptr [1018h]            __errno_location
     448930                   mov [rax],r14d
     4983ff01                 cmp r15,1                         PASS_ON
-    7405                     je short 0000000000000117h        pass on
+    7405                     je short 0000000000000139h        pass on
 done:
     4883c408                 add rsp,8
     c3                       ret
 pass on:
-    488d2de20f0000           lea rbp,[1100h]                   OLD_SIGFPE
-    488d05db100000           lea rax,[1200h]                   OLD_SIGSEGV
+    488d2dc00f0000           lea rbp,[1100h]                   OLD_SIGFPE
+    488d05b9100000           lea rax,[1200h]                   OLD_SIGSEGV
     4183fd0b                 cmp r13d,0Bh
     480f44e8                 cmove rbp,rax
     4c8b7d00                 mov r15,[rbp]
     4983ff01                 cmp r15,1
-    7632                     jbe short 0000000000000169h       SIG_DFL or SIG_IGN
+    7632                     jbe short 000000000000018Bh       SIG_DFL or SIG_IGN
     bf02000000               mov edi,2                         SIG_SETMASK
     488db328010000           lea rsi,[rbx+128h]                that of the interrupted code
     31d2                     xor edx,edx
-    ff15f50e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15d30e0000             call qword ptr [1040h]            pthread_sigmask
     31ff                     xor edi,edi                       SIG_BLOCK
     488d7508                 lea rsi,[rbp+8]                   what it wants blocked
     31d2                     xor edx,edx
-    ff15e70e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15c50e0000             call qword ptr [1040h]            pthread_sigmask
     4489ef                   mov edi,r13d
     4c89e6                   mov rsi,r12
     4889da                   mov rdx,rbx
@@ -145,19 +161,65 @@ pass on:
 SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
     458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
     4585f6                   test r14d,r14d
-    7f05                     jg short 0000000000000178h        reinstall
+    7f05                     jg short 000000000000019Ah        reinstall
     4d85ff                   test r15,r15                      SIG_IGN
-    759a                     jne short 0000000000000112h       done
+    759a                     jne short 0000000000000134h       done
 reinstall:
     4489ef                   mov edi,r13d
     4889ee                   mov rsi,rbp
     31d2                     xor edx,edx
-    ff15b20e0000             call qword ptr [1038h]            sigaction
+    ff15900e0000             call qword ptr [1038h]            sigaction
     4585f6                   test r14d,r14d
-    7f87                     jg short 0000000000000112h        done
+    7f87                     jg short 0000000000000134h        done
     4489ef                   mov edi,r13d
-    ff15b40e0000             call qword ptr [1048h]            raise
-    e979ffffff               jmp 0000000000000112h             done
+    ff15920e0000             call qword ptr [1048h]            raise
+    e979ffffff               jmp 0000000000000134h             done
+gate: Python finalizes, or is about to. It is entered by the thread that does so, and by one that has the GIL.
+    64488b042500000000       mov rax,fs:[0]                    the thread, as pthread_self has it
+    483b05b50e0000           cmp rax,[1080h]                   OWNER
+    751b                     jne short 00000000000001E8h       another
+    48833db30e000000         cmp qword ptr [1088h],0           GONE
+    0f84d9feffff             je 00000000000000B4h              enter
+    f048ff0d950e0000         lock dec qword ptr [1078h]        INSIDE
+    e951ffffff               jmp 0000000000000139h             pass on
+other:
+    ff15a20e0000             call qword ptr [1090h]            PyGILState_Check
+    89c5                     mov ebp,eax
+    e850000000               call 0000000000000245h            ending
+    753d                     jne short 0000000000000234h       park
+    85ed                     test ebp,ebp
+    0f85b5feffff             jne 00000000000000B4h             enter
+    f048ff0d710e0000         lock dec qword ptr [1078h]        INSIDE
+    bd14000000               mov ebp,14h                       times 10 ms, for what still runs may wait for this thread
+wait:
+    b823000000               mov eax,23h                       nanosleep
+    488d3d880e0000           lea rdi,[10A0h]                   PAUSE
+    31f6                     xor esi,esi
+    0f05                     syscall
+    e824000000               call 0000000000000245h            ending
+    7519                     jne short 000000000000023Ch       parked
+    ffcd                     dec ebp
+    75e5                     jne short 000000000000020Ch       wait
+    f048ff05490e0000         lock inc qword ptr [1078h]        INSIDE
+    e980feffff               jmp 00000000000000B4h             enter
+park:
+    f048ff0d3c0e0000         lock dec qword ptr [1078h]        INSIDE
+parked:
+    b822000000               mov eax,22h                       pause
+    0f05                     syscall
+    ebf7                     jmp short 000000000000023Ch       parked
+ending: ZF is clear when no other thread can have the GIL any more.
+    48833d3b0e000000         cmp qword ptr [1088h],0           GONE
+    7510                     jne short 000000000000025Fh       ended
+    4883ec08                 sub rsp,8
+    ff153f0e0000             call qword ptr [1098h]            Py_IsFinalizing
+    4883c408                 add rsp,8
+    85c0                     test eax,eax
+ended:
+    c3                       ret
+gone: called by Python when nothing is left of it.
+    48c7051d0e000001000000   mov qword ptr [1088h],1           GONE
+    c3                       ret
 return address: where a function that libffi calls returns to.
     488b0424                 mov rax,[rsp]
     c3                       ret
@@ -206,11 +268,20 @@ class Trampoline:
         functions += [(LIBC, name) for name in ("sigaction", "pthread_sigmask", "raise")]
         for index, (library, name) in enumerate(functions, _FUNCTIONS):
             self.words[index] = libc.address_of(getattr(library, name))
-        self._unwind_table = _unwind_table(self.address, len(code))
+        finalizing = "Py_IsFinalizing" if sys.version_info >= (3, 13) else "_Py_IsFinalizing"
+        for index, word in enumerate(("PyGILState_Check", finalizing), _PYTHON):
+            self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
+        self.words[_PAUSE + 1] = 10_000_000  # of struct timespec, 0 seconds and 10 ms
+        _unwind_table(self.address, len(code))
 
     def word_address(self, index: int) -> int:
         """Return the address of a word of the data page."""
         return self.address + PAGE + 8 * index
+
+    def close_gate(self, owner: int) -> None:
+        """Let only one thread enter Python from now on, until nothing is left of the interpreter; then none."""
+        self.words[OWNER] = owner
+        ctypes.pythonapi.Py_AtExit(c_void_p(self._label("gone")))
 
     def ffi_return(self) -> int:
         """Return the address in libffi to which every function called through ctypes returns."""
@@ -233,8 +304,8 @@ class Trampoline:
         return self.address + self._labels[name]
 
 
-def _unwind_table(start: int, length: int) -> Any:
-    """Register unwind information for the code with libgcc; return the table, which must stay in memory.
+def _unwind_table(start: int, length: int) -> None:
+    """Register unwind information for the code with libgcc. The table stays in memory: threads outlive Python.
 
     One common information entry and one frame description entry in DWARF's format: everywhere in the code the caller's
     frame begins 16 bytes up, and the return address lies just below that. (Not so in the very first and last
@@ -253,8 +324,8 @@ def _unwind_table(start: int, length: int) -> Any:
     table = (c_char * len(content)).from_buffer_copy(content)
     register = unwinder().__register_frame
     register.argtypes = (c_void_p,)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(table))
     register(ctypes.addressof(table))
-    return table
 
 
 @cache

@@ -55,9 +55,9 @@ SLOTS_START: Final = 12
 PORTS: Final = 14
 """Not zero while IO ports are mapped."""
 INSIDE: Final = 15
-"""How many threads are in the handlers, those included that have ended there."""
+"""Number of threads in the handlers, those included that have ended there."""
 OWNER: Final = 16
-"""The only thread that may still enter Python, as `threading.get_ident` has it; 0 for all."""
+"""Thread that alone may still enter Python, as `threading.get_ident` has it; 0 for all."""
 _PYTHON: Final = 18
 _PAUSE: Final = 20
 OLD_SIGFPE: Final = 32

@@ -41,6 +41,12 @@ LAWS: Final = {
     "transfers in parts": "tests/mmio/program/test_transfers.py::test_a_transfer_in_parts_ends_as_natively",
     "system calls on trapped memory": "tests/mmio/program/test_calls.py::test_every_call_ends_as_natively",
     "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
+    "a killed tracer repeats nothing": (
+        "tests/mmio/ptrace/test_journal.py::test_every_access_is_made_once_whenever_the_tracer_is_killed"
+    ),
+    "a script ends as itself": (
+        "tests/mmio/inprocess/test_finalization.py::test_a_script_ends_with_its_own_status_whatever_threads_do"
+    ),
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",

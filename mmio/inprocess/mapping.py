@@ -240,9 +240,13 @@ def symbols() -> Symbols:
 @cache
 def _trap() -> Trap:
     """Return the trap of this process, which stays."""
-    trap = Trap(TrappedRanges())
-    atexit.register(trap.trapped_ranges.close)  # what crashes later than this crashes without Python
-    return trap
+    return Trap(TrappedRanges())
+
+
+@atexit.register  # when this is loaded: what a program registers later is called before
+def _finish() -> None:
+    if _trap.cache_info().currsize:
+        _trap().finish()
 
 
 def trapped_ranges() -> TrappedRanges:

@@ -15,6 +15,7 @@ had raised it.
 """
 
 import ctypes
+import faulthandler
 from ctypes import POINTER, c_int, c_uint64, c_void_p
 from signal import (
     SIGABRT,
@@ -96,8 +97,7 @@ def install() -> None:
     Raises:
         RuntimeError: another handler has been installed since. It would take device accesses for crashes.
     """
-    ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
-    ours.mask[0] = held()
+    ours = _ours()
     for signal in _OLD:
         if is_ours(signal):
             check(LIBC.sigaction(signal, ours, None), f"sigaction of {signal.name}")
@@ -107,11 +107,35 @@ def install() -> None:
                 f"the {signal.name} handler was replaced after the first mapping was made (faulthandler.enable()?), so "
                 f"accesses to mapped devices would crash; do that before mapping anything"
             )
-        old = Action.from_address(trampoline().word_address(_OLD[signal]))
-        check(LIBC.sigaction(signal, ours, old), f"sigaction of {signal.name}")
-        if not old.flags & _SA_NODEFER:  # what the kernel would block by itself, we must when passing a signal on
-            old.mask[0] |= 1 << signal - 1
+        _put_before(signal, ours)
         _chained.add(signal)
+
+
+def outlive_faulthandler() -> None:
+    """Disable faulthandler, if it is enabled, and put this handler in front of what was there before faulthandler.
+
+    Python's finalization disables it, which puts back the handlers of before it over this one.
+    """
+    if faulthandler.is_enabled() and _chained and all(map(is_ours, _chained)):
+        ours = _ours()
+        faulthandler.disable()  # a fault in between kills: nothing may come in between
+        for signal in _OLD:
+            _put_before(signal, ours)
+
+
+def _ours() -> Action:
+    """Return the action that calls the trampoline."""
+    ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
+    ours.mask[0] = held()
+    return ours
+
+
+def _put_before(signal: Signals, ours: Action) -> None:
+    """Put the trampoline in front of the handler for a signal."""
+    old = Action.from_address(trampoline().word_address(_OLD[signal]))
+    check(LIBC.sigaction(signal, ours, old), f"sigaction of {signal.name}")
+    if not old.flags & _SA_NODEFER:  # what the kernel would block by itself, we must when passing a signal on
+        old.mask[0] |= 1 << signal - 1
 
 
 def restore() -> None:

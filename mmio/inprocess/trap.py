@@ -17,7 +17,7 @@ from ctypes import CFUNCTYPE, ArgumentError, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.inprocess import pending_exceptions, unwind
+from mmio.inprocess import finalization, pending_exceptions, unwind
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
 from mmio.linux.stacks import handler_floor, need_calls, stack_of_thread
@@ -25,6 +25,7 @@ from mmio.linux.trampoline import (
     CODE,
     COPY_HANDLER,
     FAILURE_HANDLER,
+    INSIDE,
     LIMIT,
     PAGE_HANDLER,
     PASS_ON,
@@ -137,10 +138,16 @@ class Trap:
         trapped_ranges.record_to = self._frames.record_to
         os.register_at_fork(after_in_child=self._forked)
 
+    def finish(self) -> None:
+        """End, as the interpreter is about to, whatever is still mapped."""
+        if self.trapped_ranges.in_use:
+            finalization.finish(self._callbacks)
+
     def _forked(self) -> None:
         """Forget, in a new child, the threads it does not have; its one thread has another number."""
         self._frames.clear()
         words = trampoline().words
+        words[INSIDE] = 0
         if words[RAISED]:
             sys.setrecursionlimit(words[LIMIT])
             words[RAISED] = 0

@@ -82,8 +82,13 @@ class TrappedRanges:
             if not self._owners:
                 self.close()
 
+    @property
+    def in_use(self) -> bool:
+        """Return whether any region is claimed."""
+        return bool(self._owners)
+
     def close(self) -> None:
-        """Remove the signal handlers, whatever is still mapped."""
+        """Remove the signal handlers."""
         signals.restore()
         pending_exceptions.restore()
 

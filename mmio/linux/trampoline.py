@@ -18,15 +18,20 @@ A handler that leaves both VERDICT and the instruction pointer as they were has 
 or Python's recursion limit kept it from beginning. Then a fourth Python function is called, which settles that. It runs
 with a recursion limit 400 calls higher, since whatever settles a RecursionError cannot do so at the limit.
 
+While the interpreter finalizes, threads must not come to Python any more: it would end them in the middle of the
+driver, or crash. `OWNER` closes the gate to all threads but one. Those that come to it wait, while that one may wait
+for them, and stay for good once the interpreter finalizes; see `mmio/inprocess/finalization.py`.
+
 The code is followed, one page on, by the words it uses. Both live as long as the process: a thread may be in there at
 any time.
 """
 
 import ctypes
 import struct
+import sys
 from ctypes import c_char, c_int, c_uint32, c_uint64, c_void_p
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from mmio.linux import libc
 from mmio.linux.libc import LIBC, PAGE
@@ -59,6 +64,12 @@ RAISED: Final = 18
 """How many threads are in the failure handler, for which the recursion limit is raised."""
 LIMIT: Final = 19
 """The recursion limit to go back to."""
+INSIDE: Final = 20
+"""Number of threads in the handlers, those included that have ended there."""
+OWNER: Final = 21
+"""Thread that alone may still enter Python, as `threading.get_ident` has it; 0 for all."""
+_PYTHON: Final = 23
+_PAUSE: Final = 25
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -75,30 +86,34 @@ entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: t
     483b053f100000           cmp rax,[1068h]                   its size
     725f                     jb short 000000000000008Ah        ours
     83ff0b                   cmp edi,0Bh                       SIGSEGV
-    0f8565010000             jne 0000000000000199h             pass on
+    0f8583010000             jne 00000000000001B7h             pass on
     f683c000000010           test byte ptr [rbx+0C0h],10h      error code: instruction fetch
-    0f8558010000             jne 0000000000000199h             pass on
+    0f8576010000             jne 00000000000001B7h             pass on
     8b4608                   mov eax,[rsi+8]                   si_code
     83f802                   cmp eax,2                         SEGV_ACCERR
     7422                     je short 000000000000006Bh        page
     4c8d3db80f0000           lea r15,[1008h]                   PORT_HANDLER
     3d80000000               cmp eax,80h                       SI_KERNEL
-    0f853e010000             jne 0000000000000199h             pass on
+    0f855c010000             jne 00000000000001B7h             pass on
     48833d0d10000000         cmp qword ptr [1070h],0           PORTS
-    0f8430010000             je 0000000000000199h              pass on
+    0f844e010000             je 00000000000001B7h              pass on
     eb1f                     jmp short 000000000000008Ah       ours
 page:
     4c8d3d8e0f0000           lea r15,[1000h]                   PAGE_HANDLER
     488b4610                 mov rax,[rsi+10h]                 si_addr
     482b05d30f0000           sub rax,[1050h]                   TRAPS_START
     483b05d40f0000           cmp rax,[1058h]                   its size
-    0f830f010000             jae 0000000000000199h             pass on
+    0f832d010000             jae 00000000000001B7h             pass on
 ours:
     488b8ba8000000           mov rcx,[rbx+0A8h]
     4889ca                   mov rdx,rcx
     48c1ea2f                 shr rdx,2Fh                       not an address of the program's
-    0f85fb000000             jne 0000000000000199h             pass on
-    ff15740f0000             call qword ptr [1018h]            __errno_location
+    0f8519010000             jne 00000000000001B7h             pass on
+    f048ff05fa0f0000         lock inc qword ptr [10A0h]        INSIDE
+    48833dfa0f000000         cmp qword ptr [10A8h],0           OWNER
+    0f8585010000             jne 0000000000000239h             gate
+enter:
+    ff155e0f0000             call qword ptr [1018h]            __errno_location
     448b30                   mov r14d,[rax]
     31c0                     xor eax,eax
     488983e8000000           mov [rbx+0E8h],rax                VERDICT = RESUME
@@ -106,7 +121,7 @@ ours:
     89ca                     mov edx,ecx
     81e2ff0f0000             and edx,0FFFh                     where in its page
     81faf80f0000             cmp edx,0FF8h                     the last place for eight bytes
-    7703                     ja short 00000000000000CAh        unread
+    7703                     ja short 00000000000000E0h        unread
     488b01                   mov rax,[rcx]                     the code there
 unread:
     488983f8000000           mov [rbx+0F8h],rax                CODE
@@ -115,69 +130,70 @@ unread:
     4c89e6                   mov rsi,r12
     41ff17                   call qword ptr [r15]              handler(ucontext, siginfo)
     4883bbe800000000         cmp qword ptr [rbx+0E8h],0        VERDICT
-    756d                     jne short 0000000000000158h       answered
+    756d                     jne short 000000000000016Eh       answered
     483baba8000000           cmp rbp,[rbx+0A8h]
-    7564                     jne short 0000000000000158h       answered
+    7564                     jne short 000000000000016Eh       answered
 failed: rip has not moved, so the handler has raised something, or could not even begin.
-    ff15260f0000             call qword ptr [1020h]            PyGILState_Ensure
+    ff15100f0000             call qword ptr [1020h]            PyGILState_Ensure
     89c5                     mov ebp,eax
-    48833d8c0f000000         cmp qword ptr [1090h],0           RAISED
-    7522                     jne short 0000000000000128h       raised
-    ff15740f0000             call qword ptr [1080h]            Py_GetRecursionLimit
-    488905850f0000           mov [1098h],rax                   LIMIT
+    48833d760f000000         cmp qword ptr [1090h],0           RAISED
+    7522                     jne short 000000000000013Eh       raised
+    ff155e0f0000             call qword ptr [1080h]            Py_GetRecursionLimit
+    4889056f0f0000           mov [1098h],rax                   LIMIT
     89c7                     mov edi,eax
     81c790010000             add edi,190h                      room for the handler
-    7905                     jns short 0000000000000122h       in range
+    7905                     jns short 0000000000000138h       in range
     bfffffff7f               mov edi,7FFFFFFFh                 the highest limit
 in range:
-    ff15600f0000             call qword ptr [1088h]            Py_SetRecursionLimit
+    ff154a0f0000             call qword ptr [1088h]            Py_SetRecursionLimit
 raised:
-    48ff05610f0000           inc qword ptr [1090h]             RAISED
+    48ff054b0f0000           inc qword ptr [1090h]             RAISED
     4889df                   mov rdi,rbx
     4c89fe                   mov rsi,r15
-    ff153d0f0000             call qword ptr [1078h]            FAILURE_HANDLER(ucontext, which handler)
-    48ff0d4e0f0000           dec qword ptr [1090h]             RAISED
-    750c                     jne short 0000000000000150h       lowered
-    8b3d4e0f0000             mov edi,[1098h]                   LIMIT
-    ff15380f0000             call qword ptr [1088h]            Py_SetRecursionLimit
+    ff15270f0000             call qword ptr [1078h]            FAILURE_HANDLER(ucontext, which handler)
+    48ff0d380f0000           dec qword ptr [1090h]             RAISED
+    750c                     jne short 0000000000000166h       lowered
+    8b3d380f0000             mov edi,[1098h]                   LIMIT
+    ff15220f0000             call qword ptr [1088h]            Py_SetRecursionLimit
 lowered:
     89ef                     mov edi,ebp
-    ff15d00e0000             call qword ptr [1028h]            PyGILState_Release
+    ff15ba0e0000             call qword ptr [1028h]            PyGILState_Release
 answered:
     4c8bbbe8000000           mov r15,[rbx+0E8h]                VERDICT
     4983ff01                 cmp r15,1
-    7620                     jbe short 0000000000000185h       settle
-    ff15b50e0000             call qword ptr [1020h]            PyGILState_Ensure
+    7620                     jbe short 000000000000019Bh       settle
+    ff159f0e0000             call qword ptr [1020h]            PyGILState_Ensure
     89c5                     mov ebp,eax
     488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
     4c89fe                   mov rsi,r15
-    ff15b30e0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
+    ff159d0e0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
     89ef                     mov edi,ebp
-    ff15a30e0000             call qword ptr [1028h]            PyGILState_Release
+    ff158d0e0000             call qword ptr [1028h]            PyGILState_Release
 settle:
-    ff158d0e0000             call qword ptr [1018h]            __errno_location
+    f048ff0dfd0e0000         lock dec qword ptr [10A0h]        INSIDE
+    ff156f0e0000             call qword ptr [1018h]            __errno_location
     448930                   mov [rax],r14d
     4983ff01                 cmp r15,1                         PASS_ON
-    7405                     je short 0000000000000199h        pass on
+    7405                     je short 00000000000001B7h        pass on
 done:
     4883c408                 add rsp,8
     c3                       ret
 pass on:
-    488d2d600f0000           lea rbp,[1100h]                   OLD_SIGFPE
-    488d0559100000           lea rax,[1200h]                   OLD_SIGSEGV
+    488d2d420f0000           lea rbp,[1100h]                   OLD_SIGFPE
+    488d053b100000           lea rax,[1200h]                   OLD_SIGSEGV
     4183fd0b                 cmp r13d,0Bh
     480f44e8                 cmove rbp,rax
     4c8b7d00                 mov r15,[rbp]
     4983ff01                 cmp r15,1
-    7632                     jbe short 00000000000001EBh       SIG_DFL or SIG_IGN
+    7632                     jbe short 0000000000000209h       SIG_DFL or SIG_IGN
     bf02000000               mov edi,2                         SIG_SETMASK
     488db328010000           lea rsi,[rbx+128h]                that of the interrupted code
     31d2                     xor edx,edx
-    ff15730e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15550e0000             call qword ptr [1040h]            pthread_sigmask
     31ff                     xor edi,edi                       SIG_BLOCK
     488d7508                 lea rsi,[rbp+8]                   what it wants blocked
     31d2                     xor edx,edx
-    ff15650e0000             call qword ptr [1040h]            pthread_sigmask
+    ff15470e0000             call qword ptr [1040h]            pthread_sigmask
     4489ef                   mov edi,r13d
     4c89e6                   mov rsi,r12
     4889da                   mov rdx,rbx
@@ -186,19 +202,65 @@ pass on:
 SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
     458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
     4585f6                   test r14d,r14d
-    7f05                     jg short 00000000000001FAh        reinstall
+    7f05                     jg short 0000000000000218h        reinstall
     4d85ff                   test r15,r15                      SIG_IGN
-    759a                     jne short 0000000000000194h       done
+    759a                     jne short 00000000000001B2h       done
 reinstall:
     4489ef                   mov edi,r13d
     4889ee                   mov rsi,rbp
     31d2                     xor edx,edx
-    ff15300e0000             call qword ptr [1038h]            sigaction
+    ff15120e0000             call qword ptr [1038h]            sigaction
     4585f6                   test r14d,r14d
-    7f87                     jg short 0000000000000194h        done
+    7f87                     jg short 00000000000001B2h        done
     4489ef                   mov edi,r13d
-    ff15320e0000             call qword ptr [1048h]            raise
-    e979ffffff               jmp 0000000000000194h             done
+    ff15140e0000             call qword ptr [1048h]            raise
+    e979ffffff               jmp 00000000000001B2h             done
+gate: Python finalizes, or is about to. It is entered by the thread that does so, and by one that has the GIL.
+    64488b042500000000       mov rax,fs:[0]                    the thread, as pthread_self has it
+    483b055f0e0000           cmp rax,[10A8h]                   OWNER
+    751b                     jne short 0000000000000266h       another
+    48833d5d0e000000         cmp qword ptr [10B0h],0           GONE
+    0f845bfeffff             je 00000000000000B4h              enter
+    f048ff0d3f0e0000         lock dec qword ptr [10A0h]        INSIDE
+    e951ffffff               jmp 00000000000001B7h             pass on
+other:
+    ff154c0e0000             call qword ptr [10B8h]            PyGILState_Check
+    89c5                     mov ebp,eax
+    e850000000               call 00000000000002C3h            ending
+    753d                     jne short 00000000000002B2h       park
+    85ed                     test ebp,ebp
+    0f8537feffff             jne 00000000000000B4h             enter
+    f048ff0d1b0e0000         lock dec qword ptr [10A0h]        INSIDE
+    bd14000000               mov ebp,14h                       times 10 ms, for what still runs may wait for this thread
+wait:
+    b823000000               mov eax,23h                       nanosleep
+    488d3d320e0000           lea rdi,[10C8h]                   PAUSE
+    31f6                     xor esi,esi
+    0f05                     syscall
+    e824000000               call 00000000000002C3h            ending
+    7519                     jne short 00000000000002BAh       parked
+    ffcd                     dec ebp
+    75e5                     jne short 000000000000028Ah       wait
+    f048ff05f30d0000         lock inc qword ptr [10A0h]        INSIDE
+    e902feffff               jmp 00000000000000B4h             enter
+park:
+    f048ff0de60d0000         lock dec qword ptr [10A0h]        INSIDE
+parked:
+    b822000000               mov eax,22h                       pause
+    0f05                     syscall
+    ebf7                     jmp short 00000000000002BAh       parked
+ending: ZF is clear when no other thread can have the GIL any more.
+    48833de50d000000         cmp qword ptr [10B0h],0           GONE
+    7510                     jne short 00000000000002DDh       ended
+    4883ec08                 sub rsp,8
+    ff15e90d0000             call qword ptr [10C0h]            Py_IsFinalizing
+    4883c408                 add rsp,8
+    85c0                     test eax,eax
+ended:
+    c3                       ret
+gone: called by Python when nothing is left of it.
+    48c705c70d000001000000   mov qword ptr [10B0h],1           GONE
+    c3                       ret
 return address: where a function that libffi calls returns to.
     488b0424                 mov rax,[rsp]
     c3                       ret
@@ -249,11 +311,20 @@ class Trampoline:
             self.words[index] = libc.address_of(getattr(library, name))
         for index, name in enumerate(("Py_GetRecursionLimit", "Py_SetRecursionLimit"), _GET_LIMIT):
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, name))
-        self._unwind_table = _unwind_table(self.address, len(code))
+        finalizing = "Py_IsFinalizing" if sys.version_info >= (3, 13) else "_Py_IsFinalizing"
+        for index, word in enumerate(("PyGILState_Check", finalizing), _PYTHON):
+            self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
+        self.words[_PAUSE + 1] = 10_000_000  # of struct timespec, 0 seconds and 10 ms
+        _unwind_table(self.address, len(code))
 
     def word_address(self, index: int) -> int:
         """Return the address of a word of the data page."""
         return self.address + PAGE + 8 * index
+
+    def close_gate(self, owner: int) -> None:
+        """Let only one thread enter Python from now on, until nothing is left of the interpreter; then none."""
+        self.words[OWNER] = owner
+        ctypes.pythonapi.Py_AtExit(c_void_p(self._label("gone")))
 
     def ffi_return(self) -> int:
         """Return the address in libffi to which every function called through ctypes returns."""
@@ -276,8 +347,8 @@ class Trampoline:
         return self.address + self._labels[name]
 
 
-def _unwind_table(start: int, length: int) -> Any:
-    """Register unwind information for the code with libgcc; return the table, which must stay in memory.
+def _unwind_table(start: int, length: int) -> None:
+    """Register unwind information for the code with libgcc. The table stays in memory: threads outlive Python.
 
     One common information entry and one frame description entry in DWARF's format: everywhere in the code the caller's
     frame begins 16 bytes up, and the return address lies just below that. (Not so in the very first and last
@@ -296,8 +367,8 @@ def _unwind_table(start: int, length: int) -> Any:
     table = (c_char * len(content)).from_buffer_copy(content)
     register = unwinder().__register_frame
     register.argtypes = (c_void_p,)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(table))
     register(ctypes.addressof(table))
-    return table
 
 
 @cache

@@ -35,6 +35,9 @@ _RETURN: Final = 0  # in the data: the address after the original
 _TAKEN: Final = 8
 _OPERAND: Final = 64
 _HLT: Final = b"\xf4"
+MARK: Final = b"original"
+"""What follows the HLT of a slot, and after that is the address of the original: for a program whose tracer is killed,
+see `mmio/ptrace/crash_handler.py`."""
 
 
 class SlotMemory(Protocol):
@@ -149,7 +152,10 @@ class Slots:
         slot = self._unused.pop() if self._unused else self._taken_back()
         code = redirect(instruction, slot.start, slot.operand)
         slot.end = slot.start + len(code)
-        code += _HLT if operand_of(instruction).direction & WRITE else _way_out(self.bits, slot)
+        if operand_of(instruction).direction & WRITE:
+            code += _HLT + MARK + ip.to_bytes(8, "little")
+        else:
+            code += _way_out(self.bits, slot)
         self.memory.write_code(slot.start, code)
         self.memory.write(slot.data + _RETURN, (ip + instruction.length).to_bytes(8, "little"))
         slot.instruction, slot.ip = instruction, ip

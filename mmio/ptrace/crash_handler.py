@@ -12,12 +12,16 @@ Out of reach are programs of 32 bits; one that changes its action for SIGSEGV be
 a thread that blocks SIGSEGV, which the kernel does not let handle it; and system calls that are given such a page as
 a buffer before any instruction touches one: they find EFAULT.
 
+A thread that has ended an out-of-line copy which stores is sent back to the original instruction: the tracer was to
+hand the bytes to the device, and may have done so.
+
 The same page has the code by which a thread makes a store itself that its tracer was about to make for it when it was
 killed, see `journal.py`.
 
 The listing is position-independent; one page on there is a table: where the program's handler is, an unused word, then
-start, length and protection of each mapping. A length of 0 ends it. At the very end of the table are four words for
-a store: rax, rdx, rdi and rip as they are after the instruction.
+start, length and protection of each mapping. A length of 0 ends it. At the very end of the table are the program's
+action for SIGSEGV, for a tracer that comes after a killed one, and four words for a store: rax, rdx, rdi and rip as
+they are after the instruction.
 """
 
 import os
@@ -49,7 +53,8 @@ _SCRATCH: Final = SIZE - _ACTION.size
 _STORE: Final = struct.Struct("<4Q")  # rax, rdx, rdi, rip
 _STORED: Final = _SCRATCH - _STORE.size
 _FIRST: Final = PAGE + 16
-_MOST: Final = (_STORED - _FIRST) // _ENTRY.size - 1
+_ASKED: Final = _STORED - _ACTION.size
+_MOST: Final = (_ASKED - _FIRST) // _ENTRY.size - 1
 """Mappings there is room for; those beyond are not taken back."""
 
 LISTING: Final = """
@@ -74,33 +79,44 @@ given:
     4c8d0dc30f0000           lea r9,[1000h]                    table
     4c8b4610                 mov r8,[rsi+10h]                  si_addr
     8b4608                   mov eax,[rsi+8]                   si_code
+    3d80000000               cmp eax,80h                       SI_KERNEL
+    743e                     je short 0000000000000089h
     83f802                   cmp eax,2                         SEGV_ACCERR
-    7533                     jne short 000000000000007Ch
+    755c                     jne short 00000000000000ACh
     4c8b92c0000000           mov r10,[rdx+0C0h]                the page fault's error code
     31c9                     xor ecx,ecx
     ffc1                     inc ecx                           PROT_READ
     41f6c202                 test r10b,2                       a write
-    7402                     je short 000000000000005Ch
+    7402                     je short 0000000000000063h
     ffc1                     inc ecx                           PROT_WRITE
 find:
     4983791800               cmp qword ptr [r9+18h],0          the length, 0 at the end
-    7419                     je short 000000000000007Ch
+    7442                     je short 00000000000000ACh
     4d89c3                   mov r11,r8
     4d2b5910                 sub r11,[r9+10h]
     4d3b5918                 cmp r11,[r9+18h]
-    7206                     jb short 0000000000000076h
+    7206                     jb short 000000000000007Dh
     4983c118                 add r9,18h
-    ebe6                     jmp short 000000000000005Ch
+    ebe6                     jmp short 0000000000000063h
 found:
     41844920                 test [r9+20h],cl                  may the program do that?
-    755e                     jne short 00000000000000DAh
+    0f8583000000             jne 000000000000010Ah
+    eb23                     jmp short 00000000000000ACh
+protection: an out-of-line copy that stores has ended in HLT, or the program has a fault of its own.
+    488b82a8000000           mov rax,[rdx+0A8h]                rip
+    48b96f726967696e616c     mov rcx,6C616E696769726Fh         MARK of the slot
+    48394801                 cmp [rax+1],rcx
+    750c                     jne short 00000000000000ACh
+    488b4009                 mov rax,[rax+9]                   the original instruction
+    488982a8000000           mov [rdx+0A8h],rax
+    c3                       ret
 pass:
-    488b057d0f0000           mov rax,[1000h]                   its handler
+    488b054d0f0000           mov rax,[1000h]                   its handler
     4883f801                 cmp rax,1
-    7752                     ja short 00000000000000DBh
-    7206                     jb short 0000000000000091h
+    7752                     ja short 000000000000010Bh
+    7206                     jb short 00000000000000C1h
     837e0800                 cmp dword ptr [rsi+8],0           sent by somebody, and ignored
-    7e49                     jle short 00000000000000DAh
+    7e49                     jle short 000000000000010Ah
 default:
     56                       push rsi
     6a00                     push 0
@@ -116,7 +132,7 @@ default:
     4883c420                 add rsp,20h
     5e                       pop rsi
     837e0800                 cmp dword ptr [rsi+8],0           a fault will come again
-    7f1e                     jg short 00000000000000DAh
+    7f1e                     jg short 000000000000010Ah
     b827000000               mov eax,27h                       getpid
     0f05                     syscall
     89c7                     mov edi,eax
@@ -135,24 +151,24 @@ restore: where it returns to.
     0f05                     syscall
 store 1: rdi the address, rax the value; all other registers are as after the instruction.
     8807                     mov [rdi],al
-    eb15                     jmp short 00000000000000FDh
+    eb15                     jmp short 000000000000012Dh
 store 2:
     668907                   mov [rdi],ax
-    eb10                     jmp short 00000000000000FDh
+    eb10                     jmp short 000000000000012Dh
 store 4:
     8907                     mov [rdi],eax
-    eb0c                     jmp short 00000000000000FDh
+    eb0c                     jmp short 000000000000012Dh
 store 8:
     488907                   mov [rdi],rax
-    eb07                     jmp short 00000000000000FDh
+    eb07                     jmp short 000000000000012Dh
 store 16:
     488907                   mov [rdi],rax
     48895708                 mov [rdi+8],rdx
 go on:
-    488b05bc4e0000           mov rax,[4FC0h]
-    488b15bd4e0000           mov rdx,[4FC8h]
-    488b3dbe4e0000           mov rdi,[4FD0h]
-    ff25c04e0000             jmp qword ptr [4FD8h]
+    488b058c4e0000           mov rax,[4FC0h]
+    488b158d4e0000           mov rdx,[4FC8h]
+    488b3d8e4e0000           mov rdi,[4FD0h]
+    ff25904e0000             jmp qword ptr [4FD8h]
 """
 
 
@@ -236,6 +252,7 @@ class CrashHandler:
     def _become(self, action: bytes) -> None:
         self.action = action
         os.pwrite(self._memory, action[:8], self._start + PAGE)
+        os.pwrite(self._memory, action, self._start + _ASKED)
 
     def _ours(self, action: bytes) -> bytes:
         """Return an action that calls our handler under the circumstances of the program's own."""
@@ -257,6 +274,23 @@ def install(thread: StoppedThread, place: int) -> CrashHandler:
     os.pwrite(memory, _code()[0], place)
     thread.make_call(NUMBERS[64]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
     thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, 0, place + _SCRATCH, _MASK_SIZE)
-    handler = CrashHandler(memory, place, os.pread(memory, _ACTION.size, place + _SCRATCH))
+    action = os.pread(memory, _ACTION.size, place + _SCRATCH)
+    handler = CrashHandler(memory, place, _replaced(thread, action))
     handler.install(thread)
     return handler
+
+
+def _replaced(thread: StoppedThread, action: bytes) -> bytes:
+    """Return a program's own action for SIGSEGV: not that of a killed tracer, whose mappings are given back."""
+    memory, code = thread.process.own_memory, _code()[0]
+    earlier = _ACTION.unpack(action)[0]
+    try:
+        if earlier <= _OWN or os.pread(memory, len(code), earlier) != code:
+            return action
+    except OSError:  # there is nothing
+        return action
+    for start, length, protection in _ENTRY.iter_unpack(os.pread(memory, _MOST * _ENTRY.size, earlier + _FIRST)):
+        if not length:
+            break
+        thread.make_call(NUMBERS[64]["mprotect"], start, length, protection)
+    return os.pread(memory, _ACTION.size, earlier + _ASKED)

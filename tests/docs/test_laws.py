@@ -42,6 +42,12 @@ LAWS: Final = {
     "system calls on trapped memory": "tests/mmio/program/test_calls.py::test_every_call_ends_as_natively",
     "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
     "disturbed programs end as natively": "tests/soak/test_soak.py::test_a_disturbed_program_ends_as_natively",
+    "a killed tracer repeats nothing": (
+        "tests/mmio/ptrace/test_journal.py::test_every_access_is_made_once_whenever_the_tracer_is_killed"
+    ),
+    "a script ends as itself": (
+        "tests/mmio/inprocess/test_finalization.py::test_a_script_ends_with_its_own_status_whatever_threads_do"
+    ),
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",

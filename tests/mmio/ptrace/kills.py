@@ -86,6 +86,7 @@ OPERATIONS: Final = [
         for text in ("movups (%rdi), %xmm0", "movhps (%rdi), %xmm0", "pxor %xmm0, %xmm0; paddd (%rdi), %xmm0")
     ],
     Operation("movq %rax, %xmm0; movq %xmm0, (%rdi)"),
+    Operation("fxsave (%rdi)"),  # a store that is executed natively
     Operation("movl $24, %ecx; rep; movsb"),
     Operation("movl $5, %ecx; rep; stosq"),
 ]

@@ -29,6 +29,16 @@ tracer.trace.attach(Deadly())
 tracer.run()
 """
 
+KILLED_IDLE = """
+import os, sys
+from mmio import Tracer
+
+tracer = Tracer()
+tracer.map_file(sys.argv[1])
+tracer.attach(int(sys.argv[2]))
+os.kill(os.getpid(), 9)
+"""
+
 HANDLERS = r"""
 static volatile int faults;
 static sigjmp_buf back;
@@ -123,6 +133,42 @@ def test_a_program_that_ends_by_a_fault_while_it_is_traced(tmp_path: Path) -> No
         process.stdin.flush()
         tracer.trace.attach(Impatient(1 << 30))
         assert tracer.run() == -signal.SIGSEGV
+
+
+def test_attaching_after_a_killed_tracer(tmp_path: Path) -> None:
+    """What a killed tracer has left inaccessible is traced by the next one, which leaves the program as it once was."""
+    source = r"""
+    static volatile uint32_t *p;
+    static void fault(int number) { _exit(p[0] == 2 ? 3 : 4); }
+    int main(int argc, char **argv) {
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        signal(SIGSEGV, fault);
+        printf("ready\n");
+        fflush(stdout);
+        char byte;
+        while (read(0, &byte, 1) == 1) {
+            if (byte == 'x') *(volatile int *)0x1234 = 1;
+            p[0]++;
+        }
+    }"""
+    path = device_file(tmp_path)
+    with running(program(source), path) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        for _ in range(2):
+            assert run_python(KILLED_IDLE, str(path), str(process.pid)).returncode == -signal.SIGKILL
+        assert protections(process.pid, path) == {"---s"}
+        tracer = Tracer()
+        tracer.map_file(str(path))
+        tracer.attach(process.pid)
+        process.stdin.write(b"aa")
+        process.stdin.flush()
+        trace_some(tracer, 4)
+        assert [access.value for access in tracer.trace] == [0, 1, 1, 2]
+        assert protections(process.pid, path) == {"rw-s"}
+        process.communicate(b"x")
+        assert process.returncode == 3
 
 
 IS_TRAPPED = r"""

@@ -8,8 +8,8 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Condition, Lock, RLock, Thread
 from typing import Any, Final
 
@@ -76,6 +76,11 @@ class Children:
         self._is_ending = False
 
     @property
+    def is_serving(self) -> bool:
+        """Whether a child's access is being made."""
+        return self._current is not None
+
+    @property
     def numbers(self) -> list[int]:
         """The PIDs of the children, the one first whose access is being made."""
         children = list(self._children.values())
@@ -105,6 +110,12 @@ class Children:
             theirs.close()
         self._add(ours)
         return pid, None
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep the thread that serves from having descriptors which this process could take for the program's."""
+        with self.turn, self._descriptors:
+            yield
 
     def wait(self) -> None:
         """Wait until there is no child any more. Raises what has failed in one."""

@@ -10,6 +10,7 @@ import ctypes
 import mmap
 import os
 import signal
+from contextlib import nullcontext
 from threading import Lock
 from typing import Final
 
@@ -84,6 +85,12 @@ class RunLoop:
         self._crossing.handle(CALL, self._on_call)
         seccomp_filter.begin(targets, CONDITIONS | descriptor_calls.conditions(), self._area.places)
 
+    @property
+    def processes(self) -> list[int]:
+        """The PIDs of the program and its children, the one first whose access is being made."""
+        own, children = [os.getpid()], self._children.numbers
+        return children + own if self._children.is_serving else own + children
+
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
         self._signals.begin()
@@ -146,7 +153,8 @@ class RunLoop:
         self._area.clear()
         if self._client is not None:  # instructions of different programs at one address could not be told apart
             self._area.move_on(thread.pid)
-        self._descriptors.execute()
+        with self._children.quiet() if self._client is None else nullcontext():
+            self._descriptors.execute()
         self._signals.execute()
         self._process = self._new_process()
         self._process.port_rights.granted = before.port_rights.granted
@@ -282,7 +290,8 @@ class RunLoop:
         """
         self._has_ended[0] = 1
         if self._children.count:
-            self._descriptors.close()
+            with self._children.quiet():
+                self._descriptors.close()
         interrupted = None
         while True:
             try:

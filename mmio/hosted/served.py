@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 from threading import RLock
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from mmio.hosted.channel import Channel, ChannelClosed, Message, pair
 from mmio.hosted.mirror import MEMORY, PORT, answer_of, described, error_in
@@ -21,6 +21,8 @@ from mmio.program.targets import Targets
 from mmio.space.initiator import Initiator
 from mmio.space.route import Operation
 from mmio.space.space import AddressSpace
+
+_ATTEMPTS: Final = 3  # the program may close the descriptor in the moment in which it has a low number
 
 
 class Client:
@@ -97,14 +99,10 @@ class Client:
     def fork(self) -> tuple[int, "Client | None"]:
         """Fork; return the PID, and in the child, where that is 0, its own side of a new channel. Raises OSError."""
         with self._lock:
-            theirs, ours = pair()
+            ours = self._adopted()
             try:
-                if not self.request("adopt", descriptor=theirs.number):
-                    raise BlockingIOError(errno.EAGAIN, "the process that has the devices has no descriptor left")
-                theirs.close()
                 pid = os.fork()
             except OSError:
-                theirs.close()
                 ours.close()
                 raise
             if not pid:
@@ -118,6 +116,17 @@ class Client:
         with self._lock:
             self.request("failed", by_device, problem)
             self._end()
+
+    def _adopted(self) -> Channel:
+        """Return one side of a channel whose other side the process with the devices has taken. Raises OSError."""
+        for _ in range(_ATTEMPTS):
+            theirs, ours = pair()
+            taken = self.request("adopt", descriptor=theirs.number)
+            theirs.close()
+            if taken:
+                return ours
+            ours.close()
+        raise BlockingIOError(errno.EAGAIN, "the process that has the devices has no descriptor left")
 
     def _tell_rights(self) -> None:
         assert self.process is not None

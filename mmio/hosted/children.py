@@ -27,14 +27,24 @@ class _Child:
     """One child, as it is seen here.
 
     Attributes:
+        is_direct: it is a child of the program's own process.
         mirror: what it has trapped; None before it has said so.
         error: what its last access has raised.
+        signal_at_end: what it wants to be sent when its parent ends (PR_SET_PDEATHSIG of prctl(2)).
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, is_direct: bool) -> None:
         self.channel = channel
+        self.is_direct = is_direct
+        self.signal_at_end = 0
         self.mirror: Mirror | None = None
         self.error: BaseException | None = None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.channel.peer > 1:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.channel.peer, number)
 
     def ask(self, *question: Any) -> Any:
         """Ask the child for something while it waits for an access. Raises what it answers."""
@@ -108,7 +118,7 @@ class Children:
                 self._abandon(ours)
                 return 0, Client(theirs, self._targets)
             theirs.close()
-        self._add(ours)
+        self._add(ours, is_direct=True)
         return pid, None
 
     @contextmanager
@@ -131,14 +141,18 @@ class Children:
         if self.failure is not None:
             raise self.failure
 
+    def orphan(self) -> None:
+        """Tell the program's own children that it has ended, those that want to be told."""
+        for child in list(self._children.values()):
+            if child.is_direct and child.signal_at_end:
+                child.send_signal(child.signal_at_end)
+
     def kill(self) -> None:
         """Kill all children, and those that are being made."""
         self._is_ending = True
         for child in list(self._children.values()):
+            child.send_signal(signal.SIGKILL)
             child.channel.shut()
-            if child.channel.peer > 1 and child.channel.peer != os.getpid():
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(child.channel.peer, signal.SIGKILL)
 
     def fail(self, error: BaseException) -> None:
         """End the run, children and all."""
@@ -165,9 +179,9 @@ class Children:
         for channel in (made, *(child.channel for child in self._children.values())):
             channel.close()
 
-    def _add(self, channel: Channel) -> None:
+    def _add(self, channel: Channel, *, is_direct: bool) -> None:
         with self._changed:
-            self._children[channel.number] = _Child(channel)
+            self._children[channel.number] = _Child(channel, is_direct)
         if self._is_ending:
             channel.shut()
         self._poll.register(channel.number, select.EPOLLIN)
@@ -220,8 +234,10 @@ class Children:
             case ["adopt"]:
                 if adopted is not None:
                     adopted.learn_peer()
-                    self._add(adopted)
+                    self._add(adopted, is_direct=False)
                 child.channel.send(["value", int(adopted is not None)])
+            case ["end", number]:
+                child.signal_at_end = number
             case ["failed", is_devices, text]:
                 problem = HostError(f"process {child.channel.peer}: {text}")
                 self.fail(child.error if is_devices and child.error is not None else problem)

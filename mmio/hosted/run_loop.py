@@ -75,7 +75,7 @@ class RunLoop:
         self._process = self._new_process()
         self._signals = Signals(self._crossing, self._process.memory)
         self._threads = Threads(self._frames, self._live)
-        self._host_calls = HostCalls(self._area, self._signals, self._threads, self._fork, self._parent)
+        self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
         self._faults = Faults(self._signals, self._frames)
         self._descriptors = Descriptors()
         self._has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # shared with children: whether the program has
@@ -204,7 +204,7 @@ class RunLoop:
         with self._children.turn:
             self._faults.on_access(context, siginfo)
 
-    def _fork(self, thread: Thread, is_vfork: bool) -> int:
+    def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
         with self._forking:
             ours, theirs = pair() if is_vfork else (None, None)
@@ -259,10 +259,15 @@ class RunLoop:
             vfork.let_go(self._lender)
             self._lender = None
 
-    def _parent(self) -> int | None:
+    def parent(self) -> int | None:
         """Return the parent of this process as it would be, if that is another one than the kernel says."""
         orphaned = self._client is not None and self._has_ended[0] and os.getppid() == self._first
         return _INIT if orphaned else None
+
+    def end_with_parent(self, number: int) -> None:
+        """Have a signal sent to this process when its parent ends; 0 for none."""
+        if self._client is not None:
+            self._client.tell("end", number)
 
     def _child_failed(self, error: BaseException) -> None:
         """End the program because of what has happened in a child."""
@@ -292,6 +297,7 @@ class RunLoop:
         if self._children.count:
             with self._children.quiet():
                 self._descriptors.close()
+            self._children.orphan()
         interrupted = None
         while True:
             try:

@@ -50,7 +50,7 @@ class Route:
         lock: the same.
     """
 
-    __slots__ = ("lock", "_map", "_origin", "_read_hit", "_space", "_write_hit")
+    __slots__ = ("_map", "_origin", "_read_hit", "_space", "_write_hit", "lock")
 
     def __init__(self, origin: Origin, space: Space, ranges: RangeMap, lock: AbstractContextManager[object]) -> None:
         self._origin = origin

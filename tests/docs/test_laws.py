@@ -41,6 +41,7 @@ LAWS: Final = {
     "transfers in parts": "tests/mmio/program/test_transfers.py::test_a_transfer_in_parts_ends_as_natively",
     "system calls on trapped memory": "tests/mmio/program/test_calls.py::test_every_call_ends_as_natively",
     "all sources record the same": "tests/mmio/test_sources.py::test_all_sources_record_the_same",
+    "children are served": "tests/mmio/hosted/test_children.py::test_a_tree_of_processes_is_served_as_one_program",
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",

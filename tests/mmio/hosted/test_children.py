@@ -38,7 +38,7 @@ def test_a_tree_of_processes_is_served_as_one_program(
     run = tickets(engine, directory, "env", "PORTS=1", binary, "/nowhere", text)
     assert (run.status, run.output) == (native.returncode, ""), (text, run.complaints)
     expected = trees.done(tree)
-    found = defaultdict(list)
+    found: defaultdict[tuple[str, int | None], list[tuple[int | None, int]]] = defaultdict(list)
     for access in run.accesses:
         found[access.space, access.offset].append((access.old, access.value))
     for letter, place in COUNTERS.items():
@@ -86,6 +86,29 @@ def test_a_daemon_is_served_after_its_parents_end(tmp_path: Path, engine: str) -
     (tmp_path / "tickets.py").write_text(trees.MODEL)
     run = pagetrap(engine, tmp_path, "run", ["--device", "tickets.py:tickets@/nowhere"], [program(source), "/nowhere"])
     assert (run.status, run.output, [a.value for a in run.accesses]) == (6, "1", [1]), run.complaints
+
+
+@both
+def test_a_child_that_wants_to_end_with_its_parent_does(tmp_path: Path, engine: str) -> None:
+    """PR_SET_PDEATHSIG means the program's end, not pagetrap's."""
+    source = r"""
+    #include <sys/prctl.h>
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        int ends[2];
+        char c;
+        if (pipe(ends)) return 1;
+        if (!fork()) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            p[2] = 1;
+            if (write(ends[1], "x", 1) != 1) return 2;
+            while (1) pause();
+        }
+        if (read(ends[0], &c, 1) != 1) return 3;
+        return 4;
+    }"""
+    run = tickets(engine, tmp_path, program(source), "/nowhere")
+    assert (run.status, len(run.accesses)) == (4, 1), run.complaints
 
 
 @both
@@ -169,7 +192,7 @@ def test_a_file_that_children_map_is_traced(tmp_path: Path, engine: str) -> None
 
 @both
 def test_memory_lent_by_vfork_comes_back_written(tmp_path: Path, engine: str) -> None:
-    """The parent waits, and finds what the child has written: on its stack, in its data, and why nothing was spawned."""
+    """The parent waits, and finds what the child has written: its stack, its data, and why nothing was spawned."""
     source = r"""
     #include <spawn.h>
     extern char **environ;

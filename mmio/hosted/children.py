@@ -147,6 +147,11 @@ class Children:
             if child.is_direct and child.signal_at_end:
                 child.send_signal(child.signal_at_end)
 
+    def send_signal(self, number: int) -> None:
+        """Send all children a signal."""
+        for child in list(self._children.values()):
+            child.send_signal(number)
+
     def kill(self) -> None:
         """Kill all children, and those that are being made."""
         self._is_ending = True

@@ -21,6 +21,7 @@ from mmio.hosted.children import Children
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
+from mmio.hosted.ending import await_end
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
 from mmio.hosted.faults import Faults, Frames, leave
@@ -110,8 +111,13 @@ class RunLoop:
         outcome = self._threads.ending or outcome
         if not isinstance(outcome, Exited | Killed):
             self._children.kill()
-        self._await_children()
-        return _status(outcome)
+        self._has_ended[0] = 1
+        if self._children.count:
+            with self._children.quiet():
+                self._descriptors.close()
+            self._children.orphan()
+        ended_by = await_end(self._children)
+        return -ended_by or _status(outcome)
 
     def _live(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
         """Go into the program, and again when it becomes another one; return why it was left."""
@@ -285,30 +291,6 @@ class RunLoop:
         signal.signal(-status, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [-status])
         os.kill(os.getpid(), -status)
-
-    def _await_children(self) -> None:
-        """Serve what the program leaves behind, as a tracer does. A second Ctrl-C kills it.
-
-        Raises:
-            KeyboardInterrupt: after the first one.
-            BaseException: what has failed in a child.
-        """
-        self._has_ended[0] = 1
-        if self._children.count:
-            with self._children.quiet():
-                self._descriptors.close()
-            self._children.orphan()
-        interrupted = None
-        while True:
-            try:
-                self._children.wait()
-                break
-            except KeyboardInterrupt as error:
-                if interrupted is not None:
-                    self._children.kill()
-                interrupted = error
-        if interrupted is not None:
-            raise interrupted
 
 
 def _status(outcome: BaseException) -> int:

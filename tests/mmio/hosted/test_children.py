@@ -89,6 +89,32 @@ def test_a_daemon_is_served_after_its_parents_end(tmp_path: Path, engine: str) -
 
 
 @both
+def test_many_children_at_once(tmp_path: Path, engine: str) -> None:
+    """Children that all live at the same time have their accesses all the same."""
+    source = r"""
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        int ends[2], sum = 0, status;
+        char c;
+        if (pipe(ends)) return 1;
+        for (int i = 0; i < 120; i++) {
+            pid_t pid = fork();
+            if (pid < 0) return 2;
+            if (!pid) {
+                close(ends[1]);
+                while (read(ends[0], &c, 1)) ;
+                _exit(!p[0]);
+            }
+        }
+        close(ends[0]), close(ends[1]);
+        while (wait(&status) > 0) sum += status == 0;
+        return sum;
+    }"""
+    run = tickets(engine, tmp_path, program(source), "/nowhere")
+    assert (run.status, [a.value for a in run.accesses]) == (120, [*range(1, 121)]), run.complaints
+
+
+@both
 def test_a_child_that_wants_to_end_with_its_parent_does(tmp_path: Path, engine: str) -> None:
     """PR_SET_PDEATHSIG means the program's end, not pagetrap's."""
     source = r"""
@@ -109,6 +135,26 @@ def test_a_child_that_wants_to_end_with_its_parent_does(tmp_path: Path, engine: 
     }"""
     run = tickets(engine, tmp_path, program(source), "/nowhere")
     assert (run.status, len(run.accesses)) == (4, 1), run.complaints
+
+
+def test_a_signal_to_pagetrap_is_for_what_the_program_has_left(tmp_path: Path) -> None:
+    """SIGTERM is passed on to a daemon, which may still access its device; then it ends pagetrap, the trace written."""
+    source = r"""
+    static volatile uint32_t *p;
+    static void end(int number) { (void)p[1]; _exit(0); }
+    int main(int argc, char **argv) {
+        pid_t first = getpid();  // which is pagetrap's
+        p = map(argv[1], PROT_READ | PROT_WRITE);
+        if (fork()) return 6;
+        signal(SIGTERM, end);
+        while (getppid() == first) ;
+        (void)p[0];
+        kill(first, SIGTERM);
+        while (1) pause();
+    }"""
+    run = tickets("inprocess", tmp_path, program(source), "/nowhere")
+    assert (run.status, [a.offset for a in run.accesses]) == (-signal.SIGTERM, [0, 4]), run.complaints
+    assert "tickets+0x4" in run.complaints
 
 
 @both

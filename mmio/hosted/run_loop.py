@@ -222,15 +222,18 @@ class RunLoop:
                 pid, client = (self._client or self._children).fork()
                 if client is not None:
                     self._lender, theirs = theirs, self._lender
-                    self._become_child(thread, client)
-                    return 0
             except OSError:
                 self._end_loan(ours)
                 raise
             finally:
                 if theirs is not None:
                     theirs.close()
-        if ours is not None:
+        if client is not None:
+            try:
+                self._become_child(thread, client)
+            except OSError as error:
+                raise HostError(f"a child cannot be served: {error}; {ADVICE}") from error
+        elif ours is not None:
             stack = thread.regs[RSP]
             alone = self._threads.count == 1
             vfork.wait_for(pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)])

@@ -1,7 +1,7 @@
 """The children of a hosted program, served by the process that has the devices.
 
-One thread serves them all, one access at a time; while there are children the program's own accesses take turns with
-theirs. Each child has a channel, which is made before it is forked, and whose end tells that the child has ended.
+One thread serves them all, one access at a time; while there are children the program's own accesses take turns
+with them. Each child has a channel, which is made before it is forked, and whose end tells that the child has ended.
 """
 
 import errno
@@ -78,7 +78,7 @@ class Children:
         self._targets, self._trace, self._redirects, self._failed = targets, trace, redirects, failed
         self._children: dict[int, _Child] = {}
         self._changed = Condition()
-        self._descriptors = Lock()  # held while a fork would copy a descriptor that nobody knows yet
+        self._descriptors = Lock()  # held while a fork would copy a descriptor that is not in a `_Child` yet
         self._thread: Thread | None = None
         self._current: _Child | None = None
         self._poll: Any = None
@@ -87,19 +87,19 @@ class Children:
 
     @property
     def is_serving(self) -> bool:
-        """Whether a child's access is being made."""
+        """Return whether a child's access is being made."""
         return self._current is not None
 
     @property
     def numbers(self) -> list[int]:
-        """The PIDs of the children, the one first whose access is being made."""
+        """Return the PIDs of the children, the one first whose access is being made."""
         children = list(self._children.values())
         children.sort(key=lambda child: child is not self._current)
         return [child.channel.peer for child in children if child.channel.peer]
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Return the number of children."""
         return len(self._children)
 
     def fork(self) -> tuple[int, Client | None]:
@@ -142,7 +142,7 @@ class Children:
             raise self.failure
 
     def orphan(self) -> None:
-        """Tell the program's own children that it has ended, those that want to be told."""
+        """Signal the program's end to those of its own children that have asked for it."""
         for child in list(self._children.values()):
             if child.is_direct and child.signal_at_end:
                 child.send_signal(child.signal_at_end)

@@ -13,7 +13,7 @@ _HEARD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def await_end(children: Children) -> int:
     """Wait until there is no child any more; return the signal by which this process was to end meanwhile, or 0.
 
-    SIGTERM and SIGHUP are passed on to the children; Ctrl-C is theirs as well, from the terminal. A second signal kills
+    SIGTERM and SIGHUP are passed on to the children; the terminal gives them Ctrl-C itself. A second signal kills
     them. In a thread that is not the main one no signal is heard.
 
     Raises:

@@ -50,7 +50,7 @@ class Host(Targeting):
 
     @property
     def processes(self) -> list[int]:
-        """The PIDs of the program and its children, the one first whose access is being made."""
+        """Return the PIDs of the program and its children, the one first whose access is being made."""
         if self._loop is None:
             return [os.getpid()]
         return self._loop.processes

@@ -88,7 +88,7 @@ class RunLoop:
 
     @property
     def processes(self) -> list[int]:
-        """The PIDs of the program and its children, the one first whose access is being made."""
+        """Return the PIDs of the program and its children, the one first whose access is being made."""
         own, children = [os.getpid()], self._children.numbers
         return children + own if self._children.is_serving else own + children
 
@@ -242,7 +242,7 @@ class RunLoop:
         return pid
 
     def _become_child(self, thread: Thread, client: Client) -> None:
-        """Be a new child, which has its own memory, its own way to the devices, and one thread."""
+        """Begin a new child, which has its own memory, its own way to the devices, and one thread."""
         self._client = client
         self._forking = Lock()
         for channel in list(self._borrowers):
@@ -263,7 +263,7 @@ class RunLoop:
             channel.close()
 
     def _let_parent_go(self) -> None:
-        """Let the parent go on that has lent its memory to this child (vfork), if one has."""
+        """Release the parent that has lent its memory to this child (vfork), if one has."""
         if self._lender is not None:
             vfork.let_go(self._lender)
             self._lender = None
@@ -274,7 +274,7 @@ class RunLoop:
         return _INIT if orphaned else None
 
     def end_with_parent(self, number: int) -> None:
-        """Have a signal sent to this process when its parent ends; 0 for none."""
+        """Ask for a signal at the end of this process's parent; 0 for none."""
         if self._client is not None:
             self._client.tell("end", number)
 

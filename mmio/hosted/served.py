@@ -81,7 +81,7 @@ class Client:
         value: int = 0,
         operation: Operation | None = None,
     ) -> int:
-        """Have an access made. Raises Unreachable, UnmappedAccess, or RemoteError for what a device raised."""
+        """Make an access. Raises Unreachable, UnmappedAccess, or RemoteError for what a device raised."""
         with self._lock:
             if where == PORT:
                 self._tell_rights()
@@ -90,7 +90,7 @@ class Client:
             return self.request("access", verb, *place, bus.ip, code, bus.thread, bus.flags(), operation=operation)
 
     def meet(self) -> None:
-        """Tell which targets the program has met that were not known to be met."""
+        """Report the targets that the program has met since the last time."""
         if len(self._targets.met) > len(self._met):
             new = self._targets.met - self._met
             self._met |= new
@@ -169,7 +169,7 @@ class Client:
         return 0
 
     def _end(self) -> NoReturn:
-        """End this process: nobody answers for the devices any more, as when a tracer has gone (PTRACE_O_EXITKILL)."""
+        """End this process: the one that has the devices is gone, as when a tracer has gone (PTRACE_O_EXITKILL)."""
         os.kill(os.getpid(), signal.SIGKILL)
         raise SystemExit
 

@@ -60,7 +60,7 @@ def _answers(number: int, *conditions: When) -> Callable[[Answer], Answer]:
 
 
 class Family(Protocol):
-    """What the calls of one process need to know and do about its relatives."""
+    """Relatives of a process, as its system calls see them."""
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
@@ -69,7 +69,7 @@ class Family(Protocol):
         """Return the PID of the parent where it is another one than the kernel says."""
 
     def end_with_parent(self, number: int) -> None:
-        """Have a signal sent to this process when its parent ends; 0 for none."""
+        """Ask for a signal at the end of this process's parent; 0 for none."""
 
 
 class HostCalls:

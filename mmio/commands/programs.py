@@ -183,7 +183,7 @@ def _add_engine(command: Parser) -> None:
         choices=("ptrace", "inprocess"),
         default="ptrace",
         help="ptrace runs the program in a process of its own; inprocess runs it in pagetrap's, several times faster, "
-        "for programs that are trusted and whose children touch no device (default: ptrace)",
+        "for programs that are trusted; its children are served by pagetrap's process (default: ptrace)",
     )
 
 

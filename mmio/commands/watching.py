@@ -68,7 +68,7 @@ class Hosting(Host):
 
     def __init__(self) -> None:
         own_descriptors.reserve()  # before anything is opened that the program must not find
-        self.names = Names(lambda: [os.getpid()])
+        self.names = Names(lambda: self.processes)
         super().__init__(Trace(locate=self.names.locate))
         self.ending = ExitStack()
 

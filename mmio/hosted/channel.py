@@ -16,7 +16,7 @@ from mmio.linux.own_descriptors import kept
 
 Message = list[Any]
 
-_LARGEST: Final = 1 << 17
+_LARGEST: Final = 1 << 18
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: PID, UID, GID
 _ROOM: Final = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4)
 

@@ -1,15 +1,15 @@
 """The children of a hosted program, served by the process that has the devices.
 
-One thread serves them all, one access at a time; while there are children the program's own accesses take turns with
-theirs. Each child has a channel, which is made before it is forked, and whose end tells that the child has ended.
+One thread serves them all, one access at a time; while there are children the program's own accesses take turns
+with them. Each child has a channel, which is made before it is forked, and whose end tells that the child has ended.
 """
 
 import errno
 import os
 import select
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Condition, Lock, RLock, Thread
 from typing import Any, Final
 
@@ -27,14 +27,24 @@ class _Child:
     """One child, as it is seen here.
 
     Attributes:
+        is_direct: it is a child of the program's own process.
         mirror: what it has trapped; None before it has said so.
         error: what its last access has raised.
+        signal_at_end: what it wants to be sent when its parent ends (PR_SET_PDEATHSIG of prctl(2)).
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, is_direct: bool) -> None:
         self.channel = channel
+        self.is_direct = is_direct
+        self.signal_at_end = 0
         self.mirror: Mirror | None = None
         self.error: BaseException | None = None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.channel.peer > 1:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.channel.peer, number)
 
     def ask(self, *question: Any) -> Any:
         """Ask the child for something while it waits for an access. Raises what it answers."""
@@ -68,7 +78,7 @@ class Children:
         self._targets, self._trace, self._redirects, self._failed = targets, trace, redirects, failed
         self._children: dict[int, _Child] = {}
         self._changed = Condition()
-        self._descriptors = Lock()  # held while a fork would copy a descriptor that nobody knows yet
+        self._descriptors = Lock()  # held while a fork would copy a descriptor that is not in a `_Child` yet
         self._thread: Thread | None = None
         self._current: _Child | None = None
         self._poll: Any = None
@@ -76,15 +86,20 @@ class Children:
         self._is_ending = False
 
     @property
+    def is_serving(self) -> bool:
+        """Return whether a child's access is being made."""
+        return self._current is not None
+
+    @property
     def numbers(self) -> list[int]:
-        """The PIDs of the children, the one first whose access is being made."""
+        """Return the PIDs of the children, the one first whose access is being made."""
         children = list(self._children.values())
         children.sort(key=lambda child: child is not self._current)
         return [child.channel.peer for child in children if child.channel.peer]
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Return the number of children."""
         return len(self._children)
 
     def fork(self) -> tuple[int, Client | None]:
@@ -103,8 +118,14 @@ class Children:
                 self._abandon(ours)
                 return 0, Client(theirs, self._targets)
             theirs.close()
-        self._add(ours)
+        self._add(ours, is_direct=True)
         return pid, None
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep the thread that serves from having descriptors which this process could take for the program's."""
+        with self.turn, self._descriptors:
+            yield
 
     def wait(self) -> None:
         """Wait until there is no child any more. Raises what has failed in one."""
@@ -120,14 +141,23 @@ class Children:
         if self.failure is not None:
             raise self.failure
 
+    def orphan(self) -> None:
+        """Signal the program's end to those of its own children that have asked for it."""
+        for child in list(self._children.values()):
+            if child.is_direct and child.signal_at_end:
+                child.send_signal(child.signal_at_end)
+
+    def send_signal(self, number: int) -> None:
+        """Send all children a signal."""
+        for child in list(self._children.values()):
+            child.send_signal(number)
+
     def kill(self) -> None:
         """Kill all children, and those that are being made."""
         self._is_ending = True
         for child in list(self._children.values()):
+            child.send_signal(signal.SIGKILL)
             child.channel.shut()
-            if child.channel.peer > 1 and child.channel.peer != os.getpid():
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(child.channel.peer, signal.SIGKILL)
 
     def fail(self, error: BaseException) -> None:
         """End the run, children and all."""
@@ -154,9 +184,9 @@ class Children:
         for channel in (made, *(child.channel for child in self._children.values())):
             channel.close()
 
-    def _add(self, channel: Channel) -> None:
+    def _add(self, channel: Channel, *, is_direct: bool) -> None:
         with self._changed:
-            self._children[channel.number] = _Child(channel)
+            self._children[channel.number] = _Child(channel, is_direct)
         if self._is_ending:
             channel.shut()
         self._poll.register(channel.number, select.EPOLLIN)
@@ -209,8 +239,10 @@ class Children:
             case ["adopt"]:
                 if adopted is not None:
                     adopted.learn_peer()
-                    self._add(adopted)
+                    self._add(adopted, is_direct=False)
                 child.channel.send(["value", int(adopted is not None)])
+            case ["end", number]:
+                child.signal_at_end = number
             case ["failed", is_devices, text]:
                 problem = HostError(f"process {child.channel.peer}: {text}")
                 self.fail(child.error if is_devices and child.error is not None else problem)

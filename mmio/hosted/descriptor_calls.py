@@ -69,7 +69,7 @@ def answer(thread: Thread, call: Call) -> int | None:
         return -errno.EBADF
     soft, _ = own_descriptors.limits_of_the_program()
     first = own_descriptors.first_reserved()
-    if number in _DUP2 and first is not None and soft <= arguments[1] & _INT <= first + own_descriptors.ROOM:
+    if number in _DUP2 and first is not None and soft <= arguments[1] & _INT < own_descriptors.end_of_reserved():
         return -errno.EBADF
     if number == _FCNTL and arguments[1] & _INT in _DUPLICATING and arguments[2] & _INT >= soft:
         return -errno.EINVAL

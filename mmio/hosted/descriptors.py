@@ -19,10 +19,6 @@ class Descriptors:
         self._standard = {number: copy_of(number) for number in _STANDARD if is_open(number)}
         self._before = _all()
 
-    def error(self) -> int:
-        """Return a descriptor of standard error that the program does not know."""
-        return self._standard.get(2, 2)
-
     def restore(self) -> None:
         """Take standard input, output and error back."""
         for number, copy in self._standard.items():

@@ -38,8 +38,8 @@ class Host(Targeting):
         print(host.trace)
 
     Targets are named as those of a `Tracer`, and give the same records. The program's first thread is the one that
-    calls `run`; a child of the program runs on, but may access no device. A program that goes wild can write over
-    Python's memory as over its own, so this is for programs that are trusted.
+    calls `run`; its children run in processes of their own, and their accesses are made in this one. A program that
+    goes wild can write over Python's memory as over its own, so this is for programs that are trusted.
 
     Attributes:
         trace: the accesses.
@@ -48,6 +48,14 @@ class Host(Targeting):
     def __init__(self, trace: Trace | None = None) -> None:
         super().__init__(trace)
         self._program: tuple[elf_image.Command, list[bytes]] | None = None
+        self._loop: RunLoop | None = None
+
+    @property
+    def processes(self) -> list[int]:
+        """Return the PIDs of the program and its children, the one first whose access is being made."""
+        if self._loop is None:
+            return [os.getpid()]
+        return self._loop.processes
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -85,10 +93,10 @@ class Host(Targeting):
         return os.getpid()
 
     def run(self) -> int:
-        """Run the program to its end; return its exit status, or minus the signal that has killed it.
+        """Run the program and its children to their end; return its exit status, or minus the signal that killed it.
 
         Raises:
-            KeyboardInterrupt: SIGINT has killed it.
+            KeyboardInterrupt: SIGINT has killed it, or came while its children were waited for.
             RecursionError: there is no room under the recursion limit to answer what the program does.
             Exception: whatever a device raised, `UnsupportedInstruction`, or `HostError`; the trace is complete up to
                 there, and the program goes no further.
@@ -100,8 +108,10 @@ class Host(Targeting):
         need_calls(_CALLS)  # what answers a signal could not tell that it has no room
         own_descriptors.reserve()
         try:
-            status = RunLoop(self._targets, self.trace).run(*self._program)
+            self._loop = RunLoop(self._targets, self.trace)
+            status = self._loop.run(*self._program)
         finally:
+            self._loop = None
             own_descriptors.release()
         self.warn_of_unmatched()
         if status == -signal.SIGINT:

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 
 
 class Mirror(process.Process):
-    """What a child has trapped, with the devices of this process.
+    """Trapped mappings of a child, with the devices of this process.
 
     Args:
         pid: of the child.

@@ -28,7 +28,7 @@ class Process(process.Process):
         self.slots = own_slots()
 
     def inherit(self, parent: "Process") -> None:
-        """Have what a child has of its parent's: mappings that are trapped, rights to ports."""
+        """Take over what a child has of its parent's: mappings that are trapped, rights to ports."""
         self.port_rights.granted = parent.port_rights.granted
         self._next = parent._next
         self._watched = parent._watched

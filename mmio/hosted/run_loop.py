@@ -10,6 +10,7 @@ import ctypes
 import mmap
 import os
 import signal
+from contextlib import nullcontext
 from threading import Lock
 from typing import Final
 
@@ -20,6 +21,7 @@ from mmio.hosted.children import Children
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
+from mmio.hosted.ending import await_end
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
 from mmio.hosted.faults import Faults, Frames, leave
@@ -74,7 +76,7 @@ class RunLoop:
         self._process = self._new_process()
         self._signals = Signals(self._crossing, self._process.memory)
         self._threads = Threads(self._frames, self._live)
-        self._host_calls = HostCalls(self._area, self._signals, self._threads, self._fork, self._parent)
+        self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
         self._faults = Faults(self._signals, self._frames)
         self._descriptors = Descriptors()
         self._has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # shared with children: whether the program has
@@ -83,6 +85,12 @@ class RunLoop:
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
         seccomp_filter.begin(targets, CONDITIONS | descriptor_calls.conditions(), self._area.places)
+
+    @property
+    def processes(self) -> list[int]:
+        """Return the PIDs of the program and its children, the one first whose access is being made."""
+        own, children = [os.getpid()], self._children.numbers
+        return children + own if self._children.is_serving else own + children
 
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
@@ -103,8 +111,13 @@ class RunLoop:
         outcome = self._threads.ending or outcome
         if not isinstance(outcome, Exited | Killed):
             self._children.kill()
-        self._await_children()
-        return _status(outcome)
+        self._has_ended[0] = 1
+        if self._children.count:
+            with self._children.quiet():
+                self._descriptors.close()
+            self._children.orphan()
+        ended_by = await_end(self._children)
+        return -ended_by or _status(outcome)
 
     def _live(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
         """Go into the program, and again when it becomes another one; return why it was left."""
@@ -146,7 +159,8 @@ class RunLoop:
         self._area.clear()
         if self._client is not None:  # instructions of different programs at one address could not be told apart
             self._area.move_on(thread.pid)
-        self._descriptors.execute()
+        with self._children.quiet() if self._client is None else nullcontext():
+            self._descriptors.execute()
         self._signals.execute()
         self._process = self._new_process()
         self._process.port_rights.granted = before.port_rights.granted
@@ -197,7 +211,7 @@ class RunLoop:
         with self._children.turn:
             self._faults.on_access(context, siginfo)
 
-    def _fork(self, thread: Thread, is_vfork: bool) -> int:
+    def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
         with self._forking:
             ours, theirs = pair() if is_vfork else (None, None)
@@ -209,15 +223,18 @@ class RunLoop:
                 pid, client = (self._client or self._children).fork()
                 if client is not None:
                     self._lender, theirs = theirs, self._lender
-                    self._become_child(thread, client)
-                    return 0
             except OSError:
                 self._end_loan(ours)
                 raise
             finally:
                 if theirs is not None:
                     theirs.close()
-        if ours is not None:
+        if client is not None:
+            try:
+                self._become_child(thread, client)
+            except OSError as error:
+                raise HostError(f"a child cannot be served: {error}; {ADVICE}") from error
+        elif ours is not None:
             stack = thread.regs[RSP]
             alone = self._threads.count == 1
             vfork.wait_for(pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)])
@@ -226,7 +243,7 @@ class RunLoop:
         return pid
 
     def _become_child(self, thread: Thread, client: Client) -> None:
-        """Be a new child, which has its own memory, its own way to the devices, and one thread."""
+        """Begin a new child, which has its own memory, its own way to the devices, and one thread."""
         self._client = client
         self._forking = Lock()
         for channel in list(self._borrowers):
@@ -247,15 +264,20 @@ class RunLoop:
             channel.close()
 
     def _let_parent_go(self) -> None:
-        """Let the parent go on that has lent its memory to this child (vfork), if one has."""
+        """Release the parent that has lent its memory to this child (vfork), if one has."""
         if self._lender is not None:
             vfork.let_go(self._lender)
             self._lender = None
 
-    def _parent(self) -> int | None:
+    def parent(self) -> int | None:
         """Return the parent of this process as it would be, if that is another one than the kernel says."""
         orphaned = self._client is not None and self._has_ended[0] and os.getppid() == self._first
         return _INIT if orphaned else None
+
+    def end_with_parent(self, number: int) -> None:
+        """Ask for a signal at the end of this process's parent; 0 for none."""
+        if self._client is not None:
+            self._client.tell("end", number)
 
     def _child_failed(self, error: BaseException) -> None:
         """End the program because of what has happened in a child."""
@@ -273,28 +295,6 @@ class RunLoop:
         signal.signal(-status, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [-status])
         os.kill(os.getpid(), -status)
-
-    def _await_children(self) -> None:
-        """Serve what the program leaves behind, as a tracer does. A second Ctrl-C kills it.
-
-        Raises:
-            KeyboardInterrupt: after the first one.
-            BaseException: what has failed in a child.
-        """
-        self._has_ended[0] = 1
-        if self._children.count:
-            self._descriptors.close()
-        interrupted = None
-        while True:
-            try:
-                self._children.wait()
-                break
-            except KeyboardInterrupt as error:
-                if interrupted is not None:
-                    self._children.kill()
-                interrupted = error
-        if interrupted is not None:
-            raise interrupted
 
 
 def _status(outcome: BaseException) -> int:

@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 from threading import RLock
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from mmio.hosted.channel import Channel, ChannelClosed, Message, pair
 from mmio.hosted.mirror import MEMORY, PORT, answer_of, described, error_in
@@ -21,6 +21,8 @@ from mmio.program.targets import Targets
 from mmio.space.initiator import Initiator
 from mmio.space.route import Operation
 from mmio.space.space import AddressSpace
+
+_ATTEMPTS: Final = 3  # the program may close the descriptor in the moment in which it has a low number
 
 
 class Client:
@@ -79,7 +81,7 @@ class Client:
         value: int = 0,
         operation: Operation | None = None,
     ) -> int:
-        """Have an access made. Raises Unreachable, UnmappedAccess, or RemoteError for what a device raised."""
+        """Make an access. Raises Unreachable, UnmappedAccess, or RemoteError for what a device raised."""
         with self._lock:
             if where == PORT:
                 self._tell_rights()
@@ -88,7 +90,7 @@ class Client:
             return self.request("access", verb, *place, bus.ip, code, bus.thread, bus.flags(), operation=operation)
 
     def meet(self) -> None:
-        """Tell which targets the program has met that were not known to be met."""
+        """Report the targets that the program has met since the last time."""
         if len(self._targets.met) > len(self._met):
             new = self._targets.met - self._met
             self._met |= new
@@ -97,14 +99,10 @@ class Client:
     def fork(self) -> tuple[int, "Client | None"]:
         """Fork; return the PID, and in the child, where that is 0, its own side of a new channel. Raises OSError."""
         with self._lock:
-            theirs, ours = pair()
+            ours = self._adopted()
             try:
-                if not self.request("adopt", descriptor=theirs.number):
-                    raise BlockingIOError(errno.EAGAIN, "the process that has the devices has no descriptor left")
-                theirs.close()
                 pid = os.fork()
             except OSError:
-                theirs.close()
                 ours.close()
                 raise
             if not pid:
@@ -118,6 +116,17 @@ class Client:
         with self._lock:
             self.request("failed", by_device, problem)
             self._end()
+
+    def _adopted(self) -> Channel:
+        """Return one side of a channel whose other side the process with the devices has taken. Raises OSError."""
+        for _ in range(_ATTEMPTS):
+            theirs, ours = pair()
+            taken = self.request("adopt", descriptor=theirs.number)
+            theirs.close()
+            if taken:
+                return ours
+            ours.close()
+        raise BlockingIOError(errno.EAGAIN, "the process that has the devices has no descriptor left")
 
     def _tell_rights(self) -> None:
         assert self.process is not None
@@ -160,7 +169,7 @@ class Client:
         return 0
 
     def _end(self) -> NoReturn:
-        """End this process: nobody answers for the devices any more, as when a tracer has gone (PTRACE_O_EXITKILL)."""
+        """End this process: the one that has the devices is gone, as when a tracer has gone (PTRACE_O_EXITKILL)."""
         os.kill(os.getpid(), signal.SIGKILL)
         raise SystemExit
 

@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mmio.hosted import descriptor_calls, elf_image
 from mmio.hosted.errors import ADVICE, HostError
@@ -61,6 +61,19 @@ def _answers(number: int, *conditions: When) -> Callable[[Answer], Answer]:
     return known
 
 
+class Family(Protocol):
+    """Relatives of a process, as its system calls see them."""
+
+    def fork(self, thread: Thread, is_vfork: bool) -> int:
+        """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
+
+    def parent(self) -> int | None:
+        """Return the PID of the parent where it is another one than the kernel says."""
+
+    def end_with_parent(self, number: int) -> None:
+        """Ask for a signal at the end of this process's parent; 0 for none."""
+
+
 class HostCalls:
     """The calls of one program.
 
@@ -68,28 +81,18 @@ class HostCalls:
         area: its part of the address space.
         signals: what it has arranged for them.
         threads: its threads.
-        fork: makes a child, with the thread that lives on in it and whether it is by vfork; returns its PID, and 0 in
-            the child.
-        parent: returns the PID of the parent where it is another one than the kernel says, else None.
+        family: its relatives.
 
     Attributes:
         path: of the program.
     """
 
-    def __init__(
-        self,
-        area: Area,
-        signals: Signals,
-        threads: Threads,
-        fork: Callable[[Thread, bool], int],
-        parent: Callable[[], int | None],
-    ) -> None:
+    def __init__(self, area: Area, signals: Signals, threads: Threads, family: Family) -> None:
         self.area = area
         self.signals = signals
         self.threads = threads
         self.path = ""
-        self.parent = parent
-        self._fork = fork
+        self.family = family
 
     def answer(self, thread: Thread, call: Call) -> bool:
         """Deal with a call; return whether it has been answered.
@@ -116,7 +119,7 @@ class HostCalls:
         if flags & ~_OF_CHILDREN & _EVERY_FLAG != signal.SIGCHLD:
             raise HostError(f"{self.path} makes a process by clone with the flags {flags:#x}: {ADVICE}")
         try:
-            pid = self._fork(thread, bool(flags & _VFORK))
+            pid = self.family.fork(thread, bool(flags & _VFORK))
         except OSError as error:
             return -(error.errno or errno.EAGAIN)
         memory = thread.process.memory
@@ -209,7 +212,7 @@ def _vfork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
 
 @_answers(110)
 def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
-    return calls.parent()
+    return calls.family.parent()
 
 
 @_answers(435)
@@ -279,6 +282,8 @@ def _seccomp(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> in
 def _prctl(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
     if arguments[0] == 22 and arguments[1]:  # PR_SET_SECCOMP
         return _seccomp(calls, thread, arguments)
+    if arguments[0] == 1 and arguments[1] <= 64:  # PR_SET_PDEATHSIG
+        calls.family.end_with_parent(arguments[1])
     return None
 
 

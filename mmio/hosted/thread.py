@@ -77,7 +77,7 @@ class Thread:
         self.alternate, self.clear_at = NO_STACK, 0
 
     def fork(self, process: Process) -> None:
-        """Be the only thread of a new child."""
+        """Become the only thread of a new child."""
         self.process = process
         self.pid = self.group = process.pid
         self.bus = process.initiator(self.pid)

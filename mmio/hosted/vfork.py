@@ -40,7 +40,7 @@ def wait_for(child: int, channel: Channel, places: Sequence[range]) -> None:
 
 
 def let_go(channel: Channel) -> None:
-    """Let the parent go on, in a child that is about to execute or to end."""
+    """Release the parent, in a child that is about to execute or to end."""
     with suppress(ChannelClosed):
         channel.send(["done"])
         channel.receive()

@@ -13,9 +13,8 @@ from typing import Final
 
 from attrs import define, field
 
-ROOM: Final = 64
-"""Descriptors that pagetrap may need."""
-
+_ROOM: Final = 64  # descriptors that pagetrap needs
+_MORE_ROOM: Final = 1024  # and those it may need: one for each child of the program at once
 _LEAST: Final = 256  # of the numbers that a program has, where it must share the limit with pagetrap
 _MOST: Final = 1 << 20
 
@@ -27,10 +26,12 @@ class _Reserved:
     Attributes:
         first: the lowest number, a power of two; None when nothing is reserved.
         before: the limits before.
+        end: the first number that is not.
         numbers: those in use.
     """
 
     first: int | None = None
+    end: int = 0
     before: tuple[int, int] = (0, 0)
     numbers: set[int] = field(factory=set)
 
@@ -48,19 +49,21 @@ def reserve() -> None:
         return
     soft, hard = _reserved.before = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = max(1 << (min(soft, _MOST) - 1).bit_length(), 1024)
-    for limits in ((first + ROOM, max(hard, first + ROOM)), (hard, hard)):
-        with suppress(ValueError, OSError):  # the hard limit may be raised by those with CAP_SYS_RESOURCE
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            if limits[0] >= first + ROOM:
-                _reserved.first = first
-                return
+    for room in (_MORE_ROOM, _ROOM):
+        end = first + room
+        for limits in ((end, max(hard, end)), (hard, hard)):
+            with suppress(ValueError, OSError):  # the hard limit may be raised by those with CAP_SYS_RESOURCE
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                if limits[0] >= end:
+                    _reserved.first, _reserved.end = first, limits[0]
+                    return
     shared = 1 << (hard // 2).bit_length() - 1 if hard >= 2 else 0
     if shared < _LEAST:
         raise OSError(
             f"the limit of {hard} open files (RLIMIT_NOFILE) leaves none for pagetrap beside the program: raise it, as "
             f"in `ulimit -Hn {2 * _LEAST}`, or run the program with --engine=ptrace"
         )
-    _reserved.first = shared
+    _reserved.first, _reserved.end = shared, hard
 
 
 def release() -> None:
@@ -75,6 +78,11 @@ def release() -> None:
 def first_reserved() -> int | None:
     """Return the lowest number that may be pagetrap's; None when none is reserved."""
     return _reserved.first
+
+
+def end_of_reserved() -> int:
+    """Return the first number that no descriptor can have while some are reserved."""
+    return _reserved.end
 
 
 def limits_of_the_program() -> tuple[int, int]:

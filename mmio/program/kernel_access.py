@@ -198,5 +198,5 @@ def by_kernel(thread: StoppedThread, bits: int = 64) -> Iterator[Initiator]:
     bus = thread.bus
     bus.ip = thread.call_address
     bus.instruction = decode(CODE[bits], bits)
-    with marked(bus, KERNEL):
+    with bus.lock, marked(bus, KERNEL):
         yield bus

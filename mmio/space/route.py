@@ -45,15 +45,18 @@ class Route:
         space: "memory" or "port", for the records.
         ranges: the range map.
         lock: held during indivisible updates.
+
+    Attributes:
+        lock: the same.
     """
 
-    __slots__ = ("_lock", "_map", "_origin", "_read_hit", "_space", "_write_hit")
+    __slots__ = ("_map", "_origin", "_read_hit", "_space", "_write_hit", "lock")
 
     def __init__(self, origin: Origin, space: Space, ranges: RangeMap, lock: AbstractContextManager[object]) -> None:
         self._origin = origin
         self._space: Space = space
         self._map = ranges
-        self._lock = lock
+        self.lock = lock
         # A copy loop reads here and writes there: one last hit for each keeps both on the short way.
         self._read_hit = self._write_hit = ranges.find(0)
 
@@ -145,7 +148,7 @@ class Route:
         It makes one record, with both values. When the operation or the write raises, what was read is still
         recorded, as a read.
         """
-        with self._lock:
+        with self.lock:
             parts = self._parts("update", address, width)
             by_device: Callable[[int, int, Operation], int] | None = parts[0].segment.optional("update")
             if by_device is not None and len(parts) == 1 and not parts[0].holes:

@@ -48,6 +48,7 @@ LAWS: Final = {
     "a script ends as itself": (
         "tests/mmio/inprocess/test_finalization.py::test_a_script_ends_with_its_own_status_whatever_threads_do"
     ),
+    "children are served": "tests/mmio/hosted/test_children.py::test_a_tree_of_processes_is_served_as_one_program",
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",

@@ -44,25 +44,6 @@ def test_what_cannot_be_had_is_refused_before_it_happens(tmp_path: Path, what: s
     assert "use --engine=ptrace" in run.complaints
 
 
-def test_a_child_may_not_touch_a_device(tmp_path: Path) -> None:
-    """A child that would access a device ends before it does, and so the whole run is a failure."""
-    source = r"""int main(int argc, char **argv) {
-        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
-        p[0] = 1;
-        if (!fork()) { p[1] = 2; _exit(0); }
-        int status;
-        wait(&status);
-        p[2] = WEXITSTATUS(status);
-        return 0;
-    }"""
-    path = device_file(tmp_path)
-    run = pagetrap("inprocess", tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
-    assert run.status == 125
-    assert "a child of the program accesses a device" in run.complaints
-    assert [(a.offset, a.value) for a in run.accesses] == [(0, 1), (8, 125)]
-    assert path.read_bytes()[:12] == b"\1\0\0\0\0\0\0\0\x7d\0\0\0"
-
-
 def test_what_was_recorded_survives_a_kill(tmp_path: Path) -> None:
     """SIGKILL in the middle leaves whole lines, up to the last access."""
     source = r"""int main(int argc, char **argv) {

@@ -68,7 +68,12 @@ class Targeting:
         """Trap a range of the program's addresses, whatever comes to be mapped there.
 
         The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
+
+        Raises:
+            ValueError: no address space has such a range.
         """
+        if not 0 <= start < start + length <= 1 << 64:
+            raise ValueError(f"expected addresses within 0x0..{1 << 64:#x}, got {length:#x} bytes from {start:#x} on")
         self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
 
     def map_ports(

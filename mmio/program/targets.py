@@ -183,7 +183,7 @@ class Targets:
 
     def watched(self) -> list[range]:
         """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
-        return [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in self.ranges]
+        return [range(max(target.start - (1 << 16), 0), min(pages(target.end), _ALL)) for target in self.ranges]
 
     def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
         """Return the targets a file is meant by, and remember that they have been met.

@@ -5,6 +5,7 @@ error, in one or two lines.
 """
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command() -> int:
     """Run `pagetrap` as a process of its own: Ctrl-C ends it as it ends any program that does not handle it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have what the terminal's encoding has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return main()
     except KeyboardInterrupt:

@@ -2,11 +2,14 @@
 
 import argparse
 import re
+from reprlib import repr as shortened
 from typing import Final
 
 from mmio.formats import FORMATS
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+_LONGEST: Final = 100  # digits, in base 2, too
 
 TRACE_FILE: Final = "a trace file, JSON Lines or mmiotrace text"
 
@@ -19,9 +22,11 @@ def number(text: str) -> int:
     """
     digits, unit = re.fullmatch(r"(.*?)([KMG]?)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     try:
-        return int(digits, 0) * _UNITS[unit]
+        if len(digits) <= _LONGEST:
+            return int(digits, 0) * _UNITS[unit]
     except ValueError:
-        raise ValueError(f"expected a number such as 0x1000, 4096 or 4K, got {text!r}") from None
+        pass
+    raise ValueError(f"expected a number such as 0x1000, 4096 or 4K, got {shortened(text)}")
 
 
 def add_format(command: argparse.ArgumentParser, of: str) -> None:

@@ -5,13 +5,14 @@ reference in docs/command-line.md are all made from it.
 """
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 from mmio.errors import MmioError
-from mmio.records.printable import printable
+from mmio.records.printable import brief, encodable, printable
 
 USAGE: Final = 2
 """The exit status of a command line that asks for something wrongly."""
@@ -78,7 +79,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on, and exit."""
-        self.exit(USAGE, f"{self.prog}: {printable(message, lines=True)}\nTry '{self.prog} --help'.\n")
+        said = encodable(printable(brief(message), lines=True), sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {said}\nTry '{self.prog} --help'.\n")
 
     def refuse(self, arguments: Sequence[str]) -> NoReturn:
         """Complain about arguments that nothing has taken."""

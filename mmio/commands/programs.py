@@ -1,6 +1,8 @@
 """`pagetrap trace`, `attach` and `run`: what they are asked. What they do is in `watching.py`."""
 
 import argparse
+import re
+from reprlib import repr as shortened
 from typing import Final
 
 from mmio.commands import choosing, where
@@ -151,11 +153,10 @@ def add(commands: Commands) -> None:
 
 
 def _pid(text: str) -> int:
-    try:
+    if re.fullmatch(r"0*[1-9]\d{0,9}", text, re.ASCII) and int(text) < 1 << 31:
         return int(text)
-    except ValueError:
-        problem = f"expected the number of a process, which pidof and pgrep tell by its name, got {text!r}"
-        raise argparse.ArgumentTypeError(problem) from None
+    problem = f"expected the number of a process, which pidof and pgrep tell by its name, got {shortened(text)}"
+    raise argparse.ArgumentTypeError(problem)
 
 
 def _add_targets(command: Parser) -> None:

@@ -31,13 +31,16 @@ from mmio.linux import own_descriptors
 from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
+from mmio.traces.naming import names as named_by
 from mmio.traces.selection import Selected, Selection
+from mmio.traces.summary import Summary, Tallied
 from mmio.traces.trace import Trace
-from mmio.traces.view import TraceView
 
 TROUBLE: Final = 125
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
+KEPT: Final = 1
+"""Accesses in memory: none is needed, since all that is shown of them is counted or written as they happen."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -52,7 +55,7 @@ class Watch(Tracer):
 
     def __init__(self) -> None:
         self.names = Names(lambda: list(self._threads))
-        super().__init__(Trace(locate=self.names.locate))
+        super().__init__(Trace(keep=KEPT, locate=self.names.locate))
         self.ending = ExitStack()
 
     def close(self) -> None:
@@ -69,7 +72,7 @@ class Hosting(Host):
     def __init__(self) -> None:
         own_descriptors.reserve()  # before anything is opened that the program must not find
         self.names = Names(lambda: self.processes)
-        super().__init__(Trace(locate=self.names.locate))
+        super().__init__(Trace(keep=KEPT, locate=self.names.locate))
         self.ending = ExitStack()
 
     def __enter__(self) -> Self:
@@ -153,7 +156,9 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls, *ends):
         trace.attach(sink)
     if not options.quiet:
-        ending.callback(lambda: _sum_up(trace if everything else trace.select(wanted), len(trace)))
+        tallied = Tallied()
+        trace.attach(tallied if everything else Selected(tallied, wanted))
+        ending.callback(lambda: _sum_up(tallied.summary(named_by(trace)), trace.dropped + len(trace)))
     ending.callback(polls.close)
     for strays in ends:
         ending.callback(strays.close)
@@ -163,10 +168,10 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     return output
 
 
-def _sum_up(trace: TraceView, seen: int) -> None:
+def _sum_up(summary: Summary, seen: int) -> None:
     nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
-    if len(trace):
-        print(trace.summary(), file=sys.stderr, flush=True)
+    if len(summary):
+        print(summary, file=sys.stderr, flush=True)
     else:
         complain(nothing)
 

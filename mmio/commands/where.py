@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal["ports", "range", "file"]
 Parsed = TypeVar("Parsed")
 
 _PORTS: Final = 1 << 16
+_LONGEST: Final = 400  # characters of an argument that is shown whole, to point at a part of it
 _ADDRESSES: Final = 1 << 64
 
 
@@ -93,7 +94,8 @@ def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parse
     try:
         return parse(text)
     except _Wrong as wrong:
-        lines = (wrong.problem, f"  {text}", "  " + " " * wrong.column + "^", f"  {expected}")
+        shown = [f"  {text}", "  " + " " * wrong.column + "^"] if len(text) <= _LONGEST else []
+        lines = (wrong.problem, *shown, f"  {expected}")
         raise argparse.ArgumentTypeError("\n".join(lines)) from None
 
 
@@ -175,5 +177,5 @@ def _number(what: str, text: str, column: int) -> int:
     except ValueError as error:
         raise _Wrong(f"the {what}: {error}", column) from None
     if not 0 <= value < _ADDRESSES:
-        raise _Wrong(f"the {what} is {text}, expected 0 to {_ADDRESSES - 1:#x}", column)
+        raise _Wrong(f"the {what} is {value:#x}, expected 0 to {_ADDRESSES - 1:#x}", column)
     return value

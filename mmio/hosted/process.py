@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from mmio.hosted import seccomp_filter
+from mmio.hosted.errors import ADVICE, HostError
+from mmio.linux import proc_maps
 from mmio.linux.seccomp import WINDOW
 from mmio.live.own_slots import own_slots
 from mmio.program import process
@@ -38,6 +40,18 @@ class Process(process.Process):
     def initiator(self, thread: int) -> Initiator:
         """Return a bus for one thread; `thread` is its number in the records."""
         return self.space.initiator(thread)
+
+    def check_ranges(self) -> None:
+        """Raise HostError if memory of pagetrap's own, and not of the program, lies where a range is to be trapped."""
+        for mapping in proc_maps.mappings(self.pid) if self.targets.ranges else ():
+            if any(mapping.start in place for place in (*self._places, WINDOW)) or mapping.path == "[vsyscall]":
+                continue
+            for target in self.targets.ranges:
+                if target.start < mapping.end and mapping.start < target.end:
+                    raise HostError(
+                        f"{target} are not the program's alone: pagetrap has memory at {mapping.start:#x}.."
+                        f"{mapping.end:#x} ({mapping.path or 'no file'}); name less, or {ADVICE}"
+                    )
 
     def watch_every_call(self) -> None:
         """Watch trapped mappings that are not where the filter expects them."""

@@ -147,6 +147,7 @@ class RunLoop:
         system_call(_PRCTL, _SET_NAME, ctypes.addressof(name))
         self._threads.add(thread)
         if self._targets.ranges:
+            self._process.check_ranges()
             self._calls.trap_ranges(thread)
         return beginning(pointer, (linker or program).entry, mask, thread.signals)
 

@@ -10,6 +10,7 @@ The program is classic BPF over struct seccomp_data (linux/seccomp.h, linux/filt
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from attrs import frozen
@@ -27,6 +28,7 @@ TRAP: Final = 0x00030000  # SECCOMP_RET_TRAP
 
 _ALLOW: Final = 0x7FFF0000
 _RT_SIGRETURN: Final = 15
+_HALF: Final = 0xFFFFFFFF
 _NR: Final = 0
 _ARCH: Final = 4
 _CALLER: Final = 8
@@ -88,7 +90,7 @@ def program(
     # It has no arguments: what the registers hold is left from the signal handler. It must not be made elsewhere.
     wide = _rule(Rule(_RT_SIGRETURN), _ALLOW)
     wide += b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
-    pieces = [piece for addresses in ranges for piece in _within_halves(addresses)]
+    pieces = [piece for addresses in ranges for piece in _pieces(addresses)]
     wide += b"".join(_arguments_in(piece, action) for piece in pieces)
     narrow = b"".join(_rule(rule, action) for rule in rules_32)
     narrow += b"".join(_arguments_in(piece, action) for piece in pieces if piece.start < 1 << 32)
@@ -129,28 +131,34 @@ def _rule(rule: Rule, action: int) -> bytes:
     return _op(_LOAD, _NR) + _op(_EQUAL, rule.number, 0, len(body) // 8) + body
 
 
-def _within_halves(addresses: range) -> Iterator[range]:
-    """Cut a range so that all addresses of a piece have the same upper half."""
-    start = addresses.start
-    while start < addresses.stop:
-        stop = min((start >> 32) + 1 << 32, addresses.stop)
-        yield range(start, stop)
-        start = stop
+def _pieces(addresses: range) -> Iterator[range]:
+    """Cut a range into at most three: within one upper half, of whole upper halves, within one again."""
+    start, stop = addresses.start, addresses.stop
+    whole = -(-start >> 32) << 32, stop >> 32 << 32  # from the first upper half that is whole to the end of the last
+    if whole[0] > whole[1]:  # it begins and ends within one
+        whole = stop, stop
+    cuts = [start, min(max(whole[0], start), stop), max(min(whole[1], stop), start), stop]
+    return (range(first, last) for first, last in pairwise(cuts) if first < last)
 
 
 def _arguments_in(addresses: range, action: int) -> bytes:
-    """Return code that stops a call with an argument in a range within one upper half.
+    """Return code that stops a call with an argument in a range, within one upper half or of whole ones.
 
     The filter sees each argument in two halves.
     """
+    first, last = addresses.start >> 32, addresses.stop - 1 >> 32
     code = b""
     for argument in range(6):
         low = _ARGUMENTS + 8 * argument
         code += _op(_LOAD, low + 4)
-        code += _op(_EQUAL, addresses.start >> 32, 0, 4)
-        code += _op(_LOAD, low)
-        code += _op(_AT_LEAST, addresses.start & 0xFFFFFFFF, 0, 2)
-        code += _op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)
+        if first < last:
+            code += _op(_AT_LEAST, first, 0, 2)
+            code += _op(_ABOVE, last, 1, 0)
+        else:
+            code += _op(_EQUAL, first, 0, 4)
+            code += _op(_LOAD, low)
+            code += _op(_AT_LEAST, addresses.start & _HALF, 0, 2)
+            code += _op(_ABOVE, addresses.stop - 1 & _HALF, 1, 0)
         code += _op(_RETURN, action)
     return code
 

@@ -17,8 +17,8 @@ from attrs import Factory, define
 from mmio.records.access import Access
 
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
-TIMES: Final = 1 << 17
-"""Times that are told apart, of all lanes together: 10 MiB, and a thousand for each row of a full terminal."""
+TIMES: Final = 1 << 16
+"""Times that are told apart, of all lanes together: 5 MiB, and a thousand for each row of a full terminal."""
 _NEAR = tuple(1 << bits for bits in range(4, 64, 4))  # bytes
 
 

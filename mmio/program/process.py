@@ -175,6 +175,8 @@ class Process(ABC):
                 zero = -offset if target.device is None else target.offset - offset
                 spans.append(TargetSpan(first - offset, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
+        if stand_in:
+            self.targets.wanted(path, offset + length)
         self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spans, offset))
 
     def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:

@@ -98,6 +98,8 @@ class Redirects:
             pieces = [pointer.buffer for pointer in whole.pointers] if whole.contents else [whole]
         for piece in pieces:
             left = max(self._extent(path) - position - done, 0)
+            if piece.length > left:
+                self._targets.wanted(path, position + done + piece.length)
             wanted = min(piece.length, left, _LONGEST)
             stretch = access.stretch(piece.address, wanted, write=piece.direction == WRITE)
             length = stretch.end - stretch.start

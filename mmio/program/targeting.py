@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from mmio.linux.io_ports import PORTS, reaching
+from mmio.linux.libc import PAGE
 from mmio.program.targets import ANSWERS, FileTarget, NoDevice, PortTarget, RangeTarget, Redirection, Targets
 from mmio.space.region import DeviceLike, Watcher
 from mmio.space.space import AddressSpace
@@ -68,7 +69,12 @@ class Targeting:
         """Trap a range of the program's addresses, whatever comes to be mapped there.
 
         The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
+
+        Raises:
+            ValueError: no address space has such a range.
         """
+        if not 0 <= start < start + length <= 1 << 64:
+            raise ValueError(f"expected addresses within 0x0..{1 << 64:#x}, got {length:#x} bytes from {start:#x} on")
         self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
 
     def map_ports(
@@ -123,9 +129,16 @@ class Targeting:
         self._targets.watches.append(watcher)
 
     def warn_of_unmatched(self) -> None:
-        """Say which targets nothing has matched, once the programs have ended."""
+        """Say which targets nothing has matched, and whose length was missing, once the programs have ended."""
         for target in self.unmatched:
             warnings.warn(f"nothing the program did has matched {target}", stacklevel=3)
+        for short in self._targets.too_short:
+            kind = type(short.device).__name__
+            warnings.warn(
+                f"{kind} has no length of its own, so {short} ended after {PAGE:#x} bytes; the program wanted more: "
+                f"give the class a length (`length = 0x10000`) or say it with the path (@PATH:0+0x10000)",
+                stacklevel=3,
+            )
 
     @property
     def unmatched(self) -> list[str]:

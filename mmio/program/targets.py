@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from mmio.linux.libc import pages
+from mmio.linux.libc import PAGE, pages
 from mmio.space.policy import WIDTHS, Unmapped
 from mmio.space.region import DeviceLike, Watcher
 
@@ -136,6 +136,7 @@ class Targets:
         met: those something has matched.
         watches: watchpoints, which every process has.
         no_device: what answers where no device does.
+        too_short: those whose device has no length of its own, and of which the program wanted more than a page.
     """
 
     def __init__(self) -> None:
@@ -145,6 +146,7 @@ class Targets:
         self.ports: list[PortTarget] = []
         self.redirections: list[Redirection] = []
         self.met: set[Target] = set()
+        self.too_short: set[FileTarget] = set()
         self.no_device: NoDevice = "error"
         self._ports_met = False
 
@@ -183,7 +185,7 @@ class Targets:
 
     def watched(self) -> list[range]:
         """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
-        return [range(max(target.start - (1 << 16), 0), pages(target.end)) for target in self.ranges]
+        return [range(max(target.start - (1 << 16), 0), min(pages(target.end), _ALL)) for target in self.ranges]
 
     def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
         """Return the targets a file is meant by, and remember that they have been met.
@@ -206,6 +208,12 @@ class Targets:
                 return redirection.file
         return None
 
+    def wanted(self, path: str, end: int) -> None:
+        """Note that the program maps or reads a file up to `end`."""
+        for target in self.of_file(path):
+            if is_assumed(target) and target.offset + PAGE < end:
+                self.too_short.add(target)
+
     def extent(self, path: str) -> int:
         """Return how long a file is that devices answer for: to the end of the last of them."""
         ends = [target.offset + extent_of(target) for target in self.of_file(path) if target.device is not None]
@@ -214,10 +222,19 @@ class Targets:
 
 def extent_of(target: FileTarget) -> int:
     """Return the length of a target's device: as said, or as the device says itself, or a page."""
+    return _length_of(target) or PAGE
+
+
+def is_assumed(target: FileTarget) -> bool:
+    """Return whether nothing says how long a target's device is, so that a page is taken for it."""
+    return target.device is not None and not _length_of(target)
+
+
+def _length_of(target: FileTarget) -> int:
     if target.length != _ALL:
         return target.length
     length = getattr(target.device, "length", None) or getattr(getattr(target.device, "layout", None), "extent", None)
-    return int(length or 4096)
+    return int(length or 0)
 
 
 def matches(pattern: str, path: str) -> bool:

@@ -8,11 +8,14 @@ A terminal of another encoding than UTF-8 (LC_ALL=C, PYTHONIOENCODING=latin-1) h
 replaced before a table is aligned, because what stands for them may be longer.
 """
 
+import re
 import sys
 from typing import Final, TextIO
 
 _PLAIN: Final = {"…": "...", "µ": "u", **dict(zip("▁▂▃▄▅▆▇█▀", ".:-=+*#@^", strict=True))}
 """What stands for the characters that pagetrap draws with, where an encoding does not have them."""
+
+_LONG_NUMBER: Final = re.compile(r"[0-9a-fA-FxX]{200,}")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -42,6 +45,11 @@ def encodable(text: str, stream: TextIO | None = None) -> str:
     except UnicodeEncodeError:
         return "".join(map(_plain, text))  # all of it, or some bars of a row would be blocks and others letters
     return text
+
+
+def brief(text: str) -> str:
+    """Return a message with what is only a long number cut in the middle: nobody counts five thousand digits."""
+    return _LONG_NUMBER.sub(lambda number: f"{number[0][:20]}...{number[0][-4:]}", text)
 
 
 def _plain(character: str) -> str:

@@ -86,7 +86,7 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     if len(wanted) == len(accesses) and all(map(Expected.matches, wanted, accesses)):
         return
     made = list(accesses)
-    lines = "\n".join(_diff(made, wanted, expected, names(accesses)))
+    lines = "\n".join(map(encodable, _diff(made, wanted, expected, names(accesses))))
     count = f"{len(wanted)} access{'es' * (len(wanted) != 1)}"
     cut = cut_of(accesses)
     incomplete = "" if cut is None else f"; {cut}"
@@ -120,7 +120,7 @@ def _diff(made: list[Access], wanted: list[Expected], lines: Sequence[str], reso
         head = CONTEXT if (x or y or start or begin) else 0
         tail = CONTEXT if start + length < len(keys) or begin + length < len(own) else 0
         if len(same) > head + tail + 1:
-            same[head : len(same) - tail] = [encodable(f"  … {len(same) - head - tail:,} as expected")]
+            same[head : len(same) - tail] = [f"  … {len(same) - head - tail:,} as expected"]
         yield from same
         x, y = start + length, begin + length
 

@@ -8,6 +8,7 @@ ranges, and code goes by its address, its module or its function.
 import re
 from collections.abc import Callable, Container, Iterable
 from fnmatch import fnmatchcase
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import evolve, field, frozen
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 Locate = Callable[[int], Location | None]
 """Says where an instruction pointer is: `mmio.Symbols().locate`."""
 
-_NUMBER: Final = r"(?:0[xX][0-9a-fA-F]+|\d+)"
+_NUMBER: Final = r"(?:0[xX][0-9a-fA-F]{1,1000}|[0-9]{1,1000})"  # a value may be as wide as a vector register
 _SPAN: Final = re.compile(rf"({_NUMBER})(?:(\.\.|\+)({_NUMBER}))?")
 _MEANT_AS_SPAN: Final = re.compile(r"0[xX]|\d+(?:\.\.|\+|$)")
-_TIME: Final = re.compile(r"(\d+)(?:\.(\d{1,9}))?(s|ms|us|µs|ns)?")
+_TIME: Final = re.compile(r"(\d{1,20})(?:\.(\d{1,9}))?(s|ms|us|µs|ns)?")
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1, None: 10**9}
 
 
@@ -229,11 +230,14 @@ def span(text: str) -> range:
     """
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise ValueError(f"expected a number such as 0x10, or a range 0x10..0x20 or 0x10+0x8, got {text!r}")
-    first = int(match[1], 0)
-    end = first + 1 if match[3] is None else int(match[3], 0) + first * (match[2] == "+")
+        raise ValueError(f"expected a number such as 0x10, or a range 0x10..0x20 or 0x10+0x8, got {shortened(text)}")
+    try:
+        first, second = int(match[1], 0), int(match[3] or "0", 0)
+    except ValueError:  # "010" is none of Python's
+        raise ValueError(f"expected a number such as 0x10, without zeros before it, got {shortened(text)}") from None
+    end = first + 1 if match[3] is None else second + first * (match[2] == "+")
     if end <= first:
-        raise ValueError(f"expected a range that ends after its beginning, got {text!r}")
+        raise ValueError(f"expected a range that ends after its beginning, got {shortened(text)}")
     return range(first, end)
 
 
@@ -241,7 +245,7 @@ def nanoseconds(text: str) -> int:
     """Return a time such as "12.000345" (seconds), "20ms", "5us" or "100ns" in ns. Raises ValueError."""
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError(f"expected a time such as 12.000345 (seconds), 20ms, 5us or 100ns, got {text!r}")
+        raise ValueError(f"expected a time such as 12.000345 (seconds), 20ms, 5us or 100ns, got {shortened(text)}")
     digits = (match[2] or "").ljust(9, "0")
     return (int(match[1]) * 10**9 + int(digits)) * _UNITS[match[3]] // 10**9
 

@@ -10,6 +10,8 @@ from attrs import Factory, define, frozen
 from mmio.pictures.columns import Column, aligned, html
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
+from mmio.records.events import Record
+from mmio.records.spot import LIMIT, Spot, Spots
 
 COLUMNS: Final = (
     Column("register"),
@@ -144,3 +146,42 @@ class Summary(Sequence[RegisterSummary]):
                 f"{register.last:#x}",
                 ", ".join(top),
             )
+
+
+_Made = tuple[int, int, int, int | None]
+"""What an access has beside its spot: number, time, value and old value."""
+
+
+class Tallied:
+    """A sink that counts accesses as they happen, for a summary of a trace that is not kept."""
+
+    def __init__(self) -> None:
+        self._tallies = Tallies()
+        self._spots = Spots()
+        self._groups: dict[Spot, tuple[_Made, _Made, int]] = {}
+
+    def write(self, record: Record) -> None:
+        """Count an access."""
+        if isinstance(record, Access):
+            self.take(self._spots.of(record), record.sequence, record.time, record.value, record.old)
+
+    def take(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        """Count an access without building an `Access`."""
+        made = sequence, time, value, old
+        group = self._groups.get(spot)
+        if group is None:
+            if len(self._groups) >= LIMIT:
+                self._settle()
+            self._groups[spot] = made, made, 1
+        else:
+            self._groups[spot] = group[0], made, group[2] + 1
+
+    def summary(self, names: Resolver = hex) -> Summary:
+        """Return the summary of what there was so far."""
+        self._settle()
+        return Summary((), names, tallies=self._tallies)
+
+    def _settle(self) -> None:
+        for spot, (first, last, count) in self._groups.items():
+            self._tallies.add(spot.access(*first), spot.access(*last), count)
+        self._groups.clear()

@@ -14,13 +14,5 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 def pagetrap(directory: Path, *arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command in a directory."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=directory,
-        env=ENVIRONMENT,
-        check=False,
-        timeout=100,
-        **settings,
-    )
+    usual: dict[str, Any] = {"text": True, "env": ENVIRONMENT, "timeout": 100}
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, cwd=directory, check=False, **usual | settings)

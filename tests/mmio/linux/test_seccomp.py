@@ -3,6 +3,8 @@
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmio.linux.seccomp import ARCH_32, ARCH_64, WINDOW, Rule, When, program
 
@@ -92,3 +94,24 @@ def test_only_calls_from_some_places_are_concerned() -> None:
         assert verdict(code, 12, ip=ip) == ALLOW
     for ip in (0x1_0000_0000, 0x3FFF_FFFF_FFFF, 0x5000_0000_0000, 0x7FFF_0000_0000):
         assert verdict(code, 11, ip=ip) == ALLOW
+
+
+ADDRESSES = st.integers(0, 40).flatmap(
+    lambda near: st.sampled_from([near << 32, (1 << 47) - near, (1 << 64) - 1 - near, near])
+)
+
+
+@given(
+    st.tuples(ADDRESSES, ADDRESSES, st.integers(-2, 2)).map(
+        lambda of: range(min(of[:2]), min(max(of[:2]) + of[2] % 5 + 1, 1 << 64))
+    ),
+    st.lists(ADDRESSES | st.integers(0, (1 << 64) - 1), min_size=1, max_size=8),
+)
+def test_a_range_of_any_length_takes_few_instructions(addresses: range, arguments: list[int]) -> None:
+    """A range stops the calls that point into it, and no others, however many upper halves it has."""
+    code = program([], [], [addresses])
+    assert len(code) // 8 < 200
+    edges = [addresses.start - 1, addresses.start, addresses.stop - 1, addresses.stop]
+    for argument in [*arguments, *(edge for edge in edges if 0 <= edge < 1 << 64)]:
+        expected = TRACE if any(value in addresses or value in WINDOW for value in (argument, 0)) else ALLOW
+        assert verdict(code, 11, 0, argument) == expected

@@ -146,8 +146,9 @@ def described(argument: Argument, index: int, values: Values) -> Buffer | None:
             return string(address, _STRINGS[argument.kind], values)
         case "page":
             return Buffer(address, PAGE, READ)
-        case "bits":
-            return Buffer(address, bitmap(count, word), argument.direction)
+        case "nodes":  # get_nodes and copy_nodes_to_user of mm/mempolicy.c
+            unit = 8 if argument.direction == WRITE else word
+            return Buffer(address, bitmap(max(count - 1, 0), unit), argument.direction)
         case "fds":
             return Buffer(address, bitmap(count & 0xFFFFFFFF, word), argument.direction)
         case "iov":

@@ -128,7 +128,9 @@ int main(int argc, char **argv) {
         if (layout[i] != 'w') mprotect(base + i * 4096, 4096, layout[i] == 'r' ? PROT_READ : PROT_NONE);
     }
     table[0] = memfd_create("file", 0);
-    for (int i = 0; i < 16384; i++) write(table[0], &i, 1);
+    unsigned char contents[16384];
+    for (int i = 0; i < sizeof contents; i++) contents[i] = i;
+    write(table[0], contents, sizeof contents);
     lseek(table[0], 0, SEEK_SET);
     pipe2(table + 1, O_NONBLOCK);
     socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, table + 3);

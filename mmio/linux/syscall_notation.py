@@ -16,7 +16,7 @@
 | `@2` | as many bytes as the int says that argument 2 points to, and says afterwards |
 | `word+[2]` | a long, and as many bytes as argument 2 says |
 | `fds[0]` | a bit map, in words of a long, of as many bits as that argument says |
-| `nodes[2]` | a bit map of one bit less than that argument says, in words of a long; what is written, in 64 bits |
+| `nodes[2]` | a bit map of NUMA nodes, of one bit less than that argument says |
 | `path`, `str`, `name`, `page` | a path, a string, one of up to 16 bytes, whatever there is of a page |
 | `iov[2]`, `msg`, `mmsg[2]`, `argv` | arrays of struct iovec, struct msghdr, and both; a list of strings |
 

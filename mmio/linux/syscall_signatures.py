@@ -157,7 +157,7 @@ mlock2 325 376 &
 remap_file_pages 216 257 &
 mbind 237 274 & _ _ <nodes[4]
 set_mempolicy 238 276 _ <nodes[2]
-get_mempolicy 239 275 >int >nodes[2] _ &
+get_mempolicy 239 275 >int >nodes[2]~ _ &
 migrate_pages 256 294 _ _ <nodes[1] <nodes[1]
 move_pages 279 317 _ _ <word[1] <int[1] >int[1]
 pkey_mprotect 329 380 &

@@ -72,13 +72,14 @@ static uint64_t real(struct argument a) {
     if (a.base == 3) return table[a.value];
     return a.value + (a.base == 1 ? (uint64_t)base : a.base == 2 ? (uint64_t)scratch : 0);
 }
+/* INT 80H takes the lower halves of the registers: the upper ones may hold anything. */
 static long called(uint64_t number, uint64_t *a) {
     if (bits == 64) return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    static int sixth;
+    static uint64_t sixth;
     int result;
     sixth = a[5];
-    __asm__ volatile("push %%rbp; mov %[f], %%ebp; int $0x80; pop %%rbp" : "=a"(result)
-        : "a"((int)number), "b"((int)a[0]), "c"((int)a[1]), "d"((int)a[2]), "S"((int)a[3]), "D"((int)a[4]),
+    __asm__ volatile("push %%rbp; mov %[f], %%rbp; int $0x80; pop %%rbp" : "=a"(result)
+        : "a"(number), "b"(a[0]), "c"(a[1]), "d"(a[2]), "S"(a[3]), "D"(a[4]),
           [f] "m"(sixth) : "memory", "r8", "r9", "r10", "r11");
     if (result < 0 && result > -4096) errno = -result, result = -1;
     return result;

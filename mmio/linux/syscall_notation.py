@@ -15,7 +15,8 @@
 | `[2]`, `pollfd[1]` | as many bytes or structures as argument 2 or 1 says |
 | `@2` | as many bytes as the int says that argument 2 points to, and says afterwards |
 | `word+[2]` | a long, and as many bytes as argument 2 says |
-| `bits[2]`, `fds[0]` | a bit map, in words of a long, of as many bits as that argument says |
+| `fds[0]` | a bit map, in words of a long, of as many bits as that argument says |
+| `nodes[2]` | a bit map of NUMA nodes, of one bit less than that argument says |
 | `path`, `str`, `name`, `page` | a path, a string, one of up to 16 bytes, whatever there is of a page |
 | `iov[2]`, `msg`, `mmsg[2]`, `argv` | arrays of struct iovec, struct msghdr, and both; a list of strings |
 
@@ -115,7 +116,7 @@ class Argument:
     conditional: bool = False
 
 
-_OTHERS: Final = ("path", "str", "name", "page", "iov", "msg", "mmsg", "argv", "bits", "fds")
+_OTHERS: Final = ("path", "str", "name", "page", "iov", "msg", "mmsg", "argv", "nodes", "fds")
 
 
 def argument(text: str) -> Argument | None:

@@ -155,10 +155,10 @@ mlock 149 150 &
 munlock 150 151 &
 mlock2 325 376 &
 remap_file_pages 216 257 &
-mbind 237 274 & _ _ <bits[4]
-set_mempolicy 238 276 _ <bits[2]
-get_mempolicy 239 275 >int >bits[2] _ &
-migrate_pages 256 294 _ _ <bits[1] <bits[1]
+mbind 237 274 & _ _ <nodes[4]
+set_mempolicy 238 276 _ <nodes[2]
+get_mempolicy 239 275 >int >nodes[2]~ _ &
+migrate_pages 256 294 _ _ <nodes[1] <nodes[1]
 move_pages 279 317 _ _ <word[1] <int[1] >int[1]
 pkey_mprotect 329 380 &
 process_vm_readv 310 347 _ >iov[2] _ ?remote_read
@@ -214,7 +214,7 @@ futex 202 240 !futex _ _ !futex !futex
 futex_waitv 449 449 !futex _ _ <timespec64
 seccomp 317 354 ?variant
 capget 125 184 =cap_header ?capabilities_out
-capset 126 185 <cap_header ?capabilities_in
+capset 126 185 =cap_header ?capabilities_in
 getgroups 115 - _ >int[0]#
 getgroups - 80 _ >short[0]#
 setgroups 116 - _ <int[0]

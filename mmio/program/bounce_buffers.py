@@ -66,8 +66,10 @@ def bounce(
         found = thread.found
     elif found is None:
         found = buffers(name, call, access)
-    part = next_part(name, call, found, access, done, MOST)
     copies = Bounce(thread, call, access)
+    if not done and not any(map(copies.is_trapped, found.values())):
+        return False
+    part = next_part(name, call, found, access, done, MOST)
     if not copies.lay_out(part.buffers, all_of_them=done > 0) and not done:
         return False
     copies.fill()
@@ -143,7 +145,7 @@ class Bounce:
         """Choose where the copies go, of trapped buffers or of all; return whether there are any."""
         self._wholes = overlapping(found.values(), self._access, MOST)
         for argument, buffer in found.items():
-            if all_of_them or self._is_trapped(buffer):
+            if all_of_them or self.is_trapped(buffer):
                 copy = self._lay_out(buffer)
                 if copy is not None:
                     self._tops[argument] = copy
@@ -198,11 +200,11 @@ class Bounce:
         array = next(copy for copy in self._copies if copy.exists and copy.buffer.address == part.array)
         return int.from_bytes(read_memory(self._thread.pid, array.place + part.offset, _WORD), "little")
 
-    def _is_trapped(self, buffer: Buffer) -> bool:
+    def is_trapped(self, buffer: Buffer) -> bool:
         """Return whether any of a buffer, or of what a structure leads to, is trapped."""
         buffer = self._wholes.get(buffer, buffer)
         return self._access.is_trapped(buffer.address, buffer.length) or any(
-            self._is_trapped(pointer.buffer) for pointer in buffer.pointers
+            self.is_trapped(pointer.buffer) for pointer in buffer.pointers
         )
 
     def _lay_out(self, buffer: Buffer) -> Copy | None:
@@ -214,7 +216,7 @@ class Bounce:
             return None
         self._copies.append(copy)
         for pointer in buffer.pointers:
-            inner = self._lay_out(pointer.buffer) if self._is_trapped(pointer.buffer) else None
+            inner = self._lay_out(pointer.buffer) if self.is_trapped(pointer.buffer) else None
             if inner is None:
                 self._copies.append(Copy(pointer.buffer, 0, pointer.buffer.length, exists=False))
                 continue

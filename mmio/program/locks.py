@@ -25,7 +25,6 @@ _WAIT, _WAKE, _REQUEUE, _CMP_REQUEUE, _WAIT_BITSET, _WAKE_BITSET = 0, 1, 3, 4, 9
 _HELPED: Final = (_WAIT, _WAKE, _REQUEUE, _CMP_REQUEUE, _WAIT_BITSET, _WAKE_BITSET)
 _OPERATION: Final = 0x7F
 _PRIVATE: Final = 0x80
-_EAGAIN: Final = 11
 _WORD: Final = 4
 _SIZE: Final = 1 << 16  # bytes of stand-ins: 16,384 words at a time
 _INT: Final = 0xFFFFFFFF
@@ -46,7 +45,7 @@ class Locks:
         if operation not in _HELPED:
             return
         changed: dict[int, int] = {}
-        waits = operation in (_WAIT, _WAIT_BITSET)
+        waits, requeues = operation in (_WAIT, _WAIT_BITSET), operation in (_REQUEUE, _CMP_REQUEUE)
         if access.is_trapped(word, _WORD):
             if word % _WORD or not access.stretch(word, _WORD).complete:
                 return
@@ -58,13 +57,10 @@ class Locks:
                 self._advance(thread, changed[0])
             if waits or operation == _CMP_REQUEUE:
                 holds = int.from_bytes(gather(thread, word, _WORD, call.bits), "little")
-                if holds != (value & _INT if waits else expected):
-                    thread.answer_call(-_EAGAIN)
-                    return
-                changed[2 if waits else 5] = self._numbers[changed[0]]
-        if operation in (_REQUEUE, _CMP_REQUEUE) and access.is_trapped(other, _WORD):
-            if other % _WORD or not access.stretch(other, _WORD).complete:
-                return
+                same = holds == (value & _INT if waits else expected)
+                number = self._numbers[changed[0]]
+                changed[2 if waits else 5] = number if same else ~number & _INT  # the kernel says EAGAIN, if no other
+        if requeues and not other % _WORD and access.is_trapped(other, _WORD) and access.stretch(other, _WORD).complete:
             changed[4] = self._place(thread, other, call.bits)
         until = {3: Buffer(call.arguments[3], 8 if name == "futex" and call.bits == 32 else 16, READ)} if waits else {}
         if not bounce(thread, name, call, access, until, changed) and changed:

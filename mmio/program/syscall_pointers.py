@@ -146,8 +146,8 @@ def described(argument: Argument, index: int, values: Values) -> Buffer | None:
             return string(address, _STRINGS[argument.kind], values)
         case "page":
             return Buffer(address, PAGE, READ)
-        case "bits":
-            return Buffer(address, bitmap(count, word), argument.direction)
+        case "nodes":
+            return _nodes(address, count, argument, word)
         case "fds":
             return Buffer(address, bitmap(count & 0xFFFFFFFF, word), argument.direction)
         case "iov":
@@ -167,6 +167,17 @@ def valued(length: int, index: int, values: Values, unit: int = 1) -> Buffer | N
         return None
     size = values.integer(values.arguments[length], 4)
     return Buffer(values.arguments[index], 0 if size > _INT_MAX else size * unit, WRITE, said=length)
+
+
+def _nodes(address: int, count: int, argument: Argument, word: int) -> Buffer:
+    """Return a bit map of NUMA nodes, as long as it may be (get_nodes and copy_nodes_to_user of mm/mempolicy.c).
+
+    It is read in words of a long, without the last bit; it is written in 64 bits, and in a 32-bit call with that bit.
+    """
+    length = bitmap(max(count - 1, 0), 8 if argument.direction == WRITE else word)
+    if argument.direction == WRITE and word < 8:
+        length = max(length, bitmap(count, word))
+    return Buffer(address, length, argument.direction, conditional=argument.conditional)
 
 
 def bitmap(bits: int, word: int) -> int:

@@ -76,7 +76,7 @@ def transfers(*descriptors: int, bits: int = 64) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("way", scripts.WAYS, ids=str)
-@settings(scripts.FIXED, max_examples=3)
+@settings(scripts.LAW, max_examples=2)
 @given(data=st.data())
 def test_every_transfer_ends_as_natively(way: Way, data: st.DataObject) -> None:
     """Result, errno and memory of a transfer are those of a run with ordinary memory."""
@@ -85,7 +85,7 @@ def test_every_transfer_ends_as_natively(way: Way, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("bits", [64, 32])
-@settings(scripts.FIXED, max_examples=3)
+@settings(scripts.LAW, max_examples=2)
 @given(data=st.data(), pages=st.integers(1, 3))
 def test_a_transfer_in_parts_ends_as_natively(bits: int, data: st.DataObject, pages: int) -> None:
     """So are those of a transfer that is too large to be copied at once.

@@ -137,8 +137,8 @@ def section(report: Report | None) -> Iterator[str]:
     yield from wrap(
         "Random mixtures of signals, threads, children, execve, changes of mappings, system calls on the device, kills "
         "of program and tracer, full disks and few descriptors; each must end with the exit status, output, contents "
-        "and number of records that the program has natively (`tests/soak`). Made by "
-        f"`make soak SECONDS={report.seconds} SEED={report.seed}` with `--publish`, on {report.system}.",
+        "and number of records that the program has natively ([how](correctness.md#the-ways-in-detail)). Made by "
+        f"`make soak SECONDS={report.seconds} SEED={report.seed} PUBLISH=1` on {report.system}.",
         120,
     )
     yield ""

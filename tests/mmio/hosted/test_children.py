@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from tests.mmio.hosted import trees
 from tests.mmio.hosted.engines import ENGINES, Run, pagetrap
 from tests.mmio.hosted.trees import COUNTERS, Tree, text_of
-from tests.mmio.program.scripts import FIXED
+from tests.mmio.program.scripts import LAW
 from tests.mmio.ptrace.programs import device_file, need_program, program
 
 both = pytest.mark.parametrize("engine", ENGINES)
@@ -25,7 +25,7 @@ def tickets(engine: str, directory: Path, *command: str) -> Run:
 
 
 @both
-@settings(FIXED, max_examples=8)
+@settings(LAW, max_examples=8)
 @given(tree=trees.trees)
 def test_a_tree_of_processes_is_served_as_one_program(
     engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Tree

@@ -322,7 +322,7 @@ class Trampoline:
         return self.address + PAGE + 8 * index
 
     def close_gate(self, owner: int) -> None:
-        """Let only one thread enter Python from now on, until nothing is left of the interpreter; then none."""
+        """Admit only one thread to Python from now on, until nothing is left of the interpreter; then none."""
         self.words[OWNER] = owner
         ctypes.pythonapi.Py_AtExit(c_void_p(self._label("gone")))
 

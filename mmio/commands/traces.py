@@ -100,7 +100,7 @@ def _show(options: argparse.Namespace) -> int:
     for access in chosen.accesses():
         tallies.add(access, access)
         filled.add(access)
-    print(f"{Summary((), chosen.name, tallies=tallies)}\n\n{bars(filled)}")
+    print(f"{Summary(tallies, chosen.name)}\n\n{bars(filled)}")
     return 0
 
 

@@ -105,11 +105,14 @@ class Summary(Sequence[RegisterSummary]):
     what instruction pointers are called when it is printed.
     """
 
-    def __init__(self, groups: Iterable[Group], names: Resolver = hex, *, tallies: Tallies | None = None) -> None:
+    def __init__(self, groups: "Iterable[Group] | Tallies", names: Resolver = hex) -> None:
         self._names = names
-        tallies = Tallies() if tallies is None else tallies
-        for group in groups:
-            tallies.add(*group)
+        if isinstance(groups, Tallies):
+            tallies = groups
+        else:
+            tallies = Tallies()
+            for group in groups:
+                tallies.add(*group)
         self._registers = tallies.registers()
 
     @overload
@@ -179,7 +182,7 @@ class Tallied:
     def summary(self, names: Resolver = hex) -> Summary:
         """Return the summary of what there was so far."""
         self._settle()
-        return Summary((), names, tallies=self._tallies)
+        return Summary(self._tallies, names)
 
     def _settle(self) -> None:
         for spot, (first, last, count) in self._groups.items():

@@ -225,7 +225,7 @@ class Bounce:
         return copy
 
     def _lay_out_in(self, whole: Buffer, buffer: Buffer) -> Copy | None:
-        """Choose where the copy of a buffer goes that lies over others: it lies over theirs the same way."""
+        """Place the copy of a buffer that overlaps others: their copies overlap in the same way."""
         if whole not in self._frames:
             self._frames[whole] = self._place(whole)
         frame = self._frames[whole]

@@ -94,7 +94,9 @@ def test_lost_and_invented_records_are_told(quiet: tuple[Scenario, Outcome, Outc
     made, alone, watched = quiet
     lines = watched.trace.read_text().splitlines(keepends=True)
     path = tmp_path / "run.jsonl"
-    for changed in (lines[:-1], [*lines, lines[-1].replace('"sequence":', '"sequence":9')], [*lines, "{"]):
+    last = max(number for number, line in enumerate(lines) if '"direction"' in line)
+    lost, extra = lines[:last] + lines[last + 1 :], lines[last].replace('"sequence":', '"sequence":9')
+    for changed in (lost, [*lines, extra], [*lines, "{"]):
         path.write_text("".join(changed))
         assert judge(made, alone, attrs.evolve(watched, trace=path)).differences
 

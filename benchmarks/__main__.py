@@ -16,6 +16,7 @@ from benchmarks import (
     distinct,
     engines,
     flashrom,
+    growth,
     imports,
     inprocess,
     ptrace,
@@ -81,6 +82,7 @@ def main() -> None:
             f"A recorded access takes {record.memory():.0f} bytes of memory; it should be 150 at most.",
             stream.memory(stream.RECORDS),
             distinct.memory(distinct.INSTRUCTIONS),
+            growth.memory(growth.ACCESSES, growth.RECORDS),
         ]
     )
     RESULTS.write_text(text + "\n")

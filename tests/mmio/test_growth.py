@@ -50,7 +50,9 @@ for sink in sinks:
 
 DRIVER = """
 #include <stdint.h>
-void poll(volatile uint32_t *p, int n) { for (int i = 0; i < n; i++) (i & 1) ? (void)p[i & 63] : (void)(p[i & 63] = i); }
+void poll(volatile uint32_t *p, int n) {
+    for (int i = 0; i < n; i++) if (i & 1) (void)p[i & 63]; else p[i & 63] = i;
+}
 """
 
 PROGRAM = """

@@ -94,7 +94,7 @@ def _show(options: argparse.Namespace) -> int:
         return _show_whole(chosen.load(), options)
     if options.table:
         for number, line in enumerate(lines(chosen.accesses(), chosen.name)):
-            print(line, flush=number == 0)  # whoever waits for the first line need not wait for a buffer of them
+            print(line, flush=number == 0)  # the first line is shown before a buffer is full
         return 0
     tallies, filled = Tallies(), Lanes()
     for access in chosen.accesses():

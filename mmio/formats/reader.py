@@ -25,7 +25,7 @@ MAX_LINE: Final = 1 << 20
 
 
 class Promise:
-    """What a parser returns at the head of a file whose writer ends it with `Ended`: without that, it was cut.
+    """Return value of a parser at the head of a file whose writer ends it with `Ended`: without that, it was cut.
 
     Files of other programs, and those of pagetrap from before it did so, promise nothing.
     """

@@ -24,7 +24,7 @@ _NEAR = tuple(1 << bits for bits in range(4, 64, 4))  # bytes
 
 @define
 class Lane:
-    """How often at which times, in ns, one register, or several under one name, were read and written."""
+    """Counts of reads and writes of one register, or of several under one name, by time in ns."""
 
     name: str
     first: Access

@@ -15,7 +15,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 PACKAGES = decode, emulate, mmio
 
 # Raised in one module and caught in another of the same package, always: how a run ends, not what went wrong.
-INTERNAL = frozenset(("Carrier", "Ending", "Executed", "Exited", "Killed", "ThreadExited", "ThreadGone"))
+INTERNAL = frozenset(
+    ("Carrier", "ChannelClosed", "Ending", "Executed", "Exited", "Killed", "RemoteError", "ThreadExited", "ThreadGone")
+)
 
 
 def exceptions() -> list[type[BaseException]]:

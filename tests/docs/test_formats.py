@@ -31,7 +31,7 @@ def test_the_query_of_the_page_counts_every_poll(tmp_path: Path, monkeypatch: py
             file.write(access(n, region="nic", register="STATUS" if n % 10 else "CTRL", value=n))
         file.write(access(1000, region="nic", direction=WRITE))
         file.write(access(1001, region="other"))
-    assert len(list((tmp_path / "run").iterdir())) == 11
+    assert len(list((tmp_path / "run").glob("*.parquet"))) == 11
     monkeypatch.chdir(tmp_path)
     (query,) = blocks("sql")
     assert duckdb.execute(query).fetchall() == [

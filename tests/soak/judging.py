@@ -96,7 +96,7 @@ def _ends(scenario: Scenario, native: Outcome, traced: Outcome, refused: bool, d
     kill = scenario.kill if traced.killed else None
     status, whole = native.status, True
     if refused or disk_full:
-        if not (scenario.engine == "inprocess" and status == -signal.SIGKILL):  # which nobody outlives
+        if not (scenario.engine == "inprocess" and status == -signal.SIGKILL):  # its process is pagetrap's
             status = TROUBLE
         whole = not refused and scenario.disk != 0  # where nothing can be written nothing is begun
     elif kill and scenario.way == ATTACH:

@@ -8,8 +8,8 @@ HOSTING: Final = (
     MmioMutant(
         "a descriptor that is to be closed at exec stays open",
         "mmio.hosted.descriptors",
-        "                os.close(number)\n",
-        "                pass\n",
+        "            ):\n                os.close(number)\n",
+        "            ):\n                pass\n",
         "hosted/test_host.py::test_descriptors_close_as_execve_closes_them",
     ),
     MmioMutant(
@@ -34,11 +34,11 @@ HOSTING: Final = (
         "hosted/test_host.py::test_a_jump_into_a_device_is_the_programs",
     ),
     MmioMutant(
-        "a child's access reaches the device",
-        "mmio.hosted.faults",
-        "if regs[CAUSE] == ACCERR and thread.process.traps(regs[FAULT_ADDRESS]):",
-        "if False:",
-        "hosted/test_host.py::test_a_child_may_not_touch_a_device",
+        "the parent of vfork does not get what its child has written",
+        "mmio.hosted.run_loop",
+        "self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)])",
+        "[])",
+        "hosted/test_children.py::test_memory_lent_by_vfork_comes_back_written",
     ),
     MmioMutant(
         "a host with other threads begins",
@@ -69,11 +69,11 @@ HOSTING: Final = (
         "hosted/test_program_area.py::test_places_do_not_overlap",
     ),
     MmioMutant(
-        "what a child is refused is nobody's trouble",
+        "a daemon's parent is pagetrap",
         "mmio.hosted.run_loop",
-        "            self._refused[0] = 1\n",
-        "            pass\n",
-        "hosted/test_host.py::test_a_child_may_not_touch_a_device",
+        "return _INIT if orphaned else None",
+        "return None",
+        "hosted/test_children.py::test_a_daemon_is_served_after_its_parents_end",
     ),
     MmioMutant(
         "a program killed by a signal has exited",
@@ -99,7 +99,7 @@ HOSTING: Final = (
     MmioMutant(
         "a handler's stack is pushed into the red zone",
         "mmio.hosted.signals",
-        "            stack -= _RED_ZONE\n",
+        "            stack -= RED_ZONE\n",
         "            pass\n",
         "hosted/test_engines.py::test_a_handler_begins_as_the_abi_has_it",
     ),

@@ -50,8 +50,8 @@ LIVE: Final = (
     MmioMutant(
         "an argument at the last byte of a watched range passes",
         "mmio.linux.seccomp",
-        "_op(_ABOVE, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)",
-        "_op(_AT_LEAST, addresses.stop - 1 & 0xFFFFFFFF, 1, 0)",
+        "_op(_ABOVE, addresses.stop - 1 & _HALF, 1, 0)",
+        "_op(_AT_LEAST, addresses.stop - 1 & _HALF, 1, 0)",
         "linux/test_seccomp.py::test_arguments_that_point_there_stop",
     ),
     MmioMutant(

@@ -29,14 +29,14 @@ PROGRAM: Final = (
     MmioMutant(
         "what the kernel moves is recorded as the program's",
         "mmio.program.kernel_access",
-        "    with marked(bus, KERNEL):\n        yield bus",
-        "    yield bus",
+        "    with bus.lock, marked(bus, KERNEL):\n        yield bus",
+        "    with bus.lock:\n        yield bus",
         "program/test_bounce_buffers.py::test_calls_with_a_trapped_buffer",
     ),
     MmioMutant(
         "who waits at a lock expects the program's number",
         "mmio.program.locks",
-        "changed[2 if waits else 5] = self._numbers[changed[0]]",
+        "changed[2 if waits else 5] = number if same else ~number & _INT",
         "pass",
         "program/test_bounce_unknown.py::test_a_lock_in_the_page",
     ),

@@ -86,7 +86,7 @@ SPACE: Final = (
     MmioMutant(
         "an update does not hold the lock",
         "mmio.space.route",
-        '        with self._lock:\n            parts = self._parts("update", address, width)',
+        '        with self.lock:\n            parts = self._parts("update", address, width)',
         '        if True:\n            parts = self._parts("update", address, width)',
         "space/test_route.py::test_updates_do_not_mix",
     ),

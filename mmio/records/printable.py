@@ -48,7 +48,7 @@ def encodable(text: str, stream: TextIO | None = None) -> str:
 
 
 def brief(text: str) -> str:
-    """Return a message with what is only a long number cut in the middle, since thousands of digits tell a reader nothing."""
+    """Return a message in which what is only a long number is cut in the middle: thousands of digits tell nothing."""
     return _LONG_NUMBER.sub(lambda number: f"{number[0][:20]}...{number[0][-4:]}", text)
 
 

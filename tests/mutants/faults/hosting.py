@@ -69,11 +69,11 @@ HOSTING: Final = (
         "hosted/test_program_area.py::test_places_do_not_overlap",
     ),
     MmioMutant(
-        "a daemon's parent is pagetrap",
+        "the parent of what a program leaves behind is pagetrap",
         "mmio.hosted.run_loop",
         "return _INIT if orphaned else None",
         "return None",
-        "hosted/test_children.py::test_a_daemon_is_served_after_its_parents_end",
+        "hosted/test_children.py::test_a_signal_to_pagetrap_is_for_what_the_program_has_left",
     ),
     MmioMutant(
         "a program killed by a signal has exited",

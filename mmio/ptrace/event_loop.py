@@ -62,6 +62,7 @@ class EventLoop:
         """
         go_on, fetch = functions()
         answer, threads, trip, process = faults.answer, self.threads, thread.asm_loop, thread.process
+        process.memory.pid = thread.pid  # as in `handle`
         if fetch(trip.wait) != ACCESS:
             raise ProcessLookupError
         while True:

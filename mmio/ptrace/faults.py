@@ -8,7 +8,6 @@ from mmio.live.fault_signals import TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.program.faults import original, perform, signal_for
 from mmio.ptrace.frame import CODE_32, CS, RFLAGS, RIP, SLOTS
-from mmio.ptrace.journal import Journal
 from mmio.ptrace.thread import Thread
 
 
@@ -33,20 +32,10 @@ def answer(thread: Thread) -> int:
         MissedAccess: see there.
         Exception: what a device raised.
     """
-    journal = thread.process.journal
-    if journal is None:
-        return _answer(thread, None)
-    journal.begin(thread.frame, thread.bus)
-    try:
-        return _answer(thread, journal)
-    finally:
-        journal.end()
-
-
-def _answer(thread: Thread, journal: Journal | None) -> int:
-    frame, regs, info = thread.frame, thread.regs, thread.info
+    frame, regs, info, journal = thread.frame, thread.regs, thread.info, thread.process.journal
     cause, address, ip = info.code, info.address, regs[RIP]
-    thread.process.memory.pid = thread.pid
+    if journal is not None:
+        journal.begin(frame, thread.bus)
     try:
         done = perform(thread, frame, _instructions[regs[CS]], cause, address, ip, thread.code.value)
         if done and journal is not None:
@@ -56,6 +45,9 @@ def _answer(thread: Thread, journal: Journal | None) -> int:
         if signal is None:
             raise
         return _raise(thread, signal)
+    finally:
+        if journal is not None:
+            journal.end()
     if done:
         if frame.fetched:
             frame.store()

@@ -39,18 +39,16 @@ class TracedProcess(Process):
         self.filtered, self.attached = filtered, attached
         self.every_call = not filtered
         self.buffers: list[tuple[int, int]] = []
-        self._crash_handler: CrashHandler | None = None
         self.threads: set[int] = set()
         self.gate = 0
 
     @property
     def crash_handler(self) -> CrashHandler | None:
         """The handler for the case that the tracer is killed; None when the process has none."""
-        return self._crash_handler
+        return None if self.journal is None else self.journal.crash_handler
 
     @crash_handler.setter
     def crash_handler(self, handler: CrashHandler | None) -> None:
-        self._crash_handler = handler
         if self.journal is not None:
             self.journal.crash_handler = handler
 

@@ -91,6 +91,7 @@ class TracedCalls(SystemCalls):
     def release(self, thread: Thread) -> None:
         """Restore a process's page protections, and unmap what the tracer has mapped in it."""
         process = thread.process
+        process.memory.pid = thread.pid
         handler, process.crash_handler = process.crash_handler, None  # its table stays as it is until it is not needed
         for trapped in process.release():
             make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)

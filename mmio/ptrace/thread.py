@@ -178,11 +178,7 @@ class Thread:
         return place
 
     def stop_kind(self) -> int:
-        """Return ENTRY, EXIT or SECCOMP for a thread stopped at a system call, 0 elsewhere.
-
-        Its memory is reached through this thread from now on: another one, as a child made by vfork, may be gone.
-        """
-        self.process.memory.pid = self.pid
+        """Return ENTRY, EXIT or SECCOMP for a thread stopped at a system call, 0 elsewhere."""
         info = self._call_info
         ptrace_requests.request(ptrace_requests.GET_SYSCALL_INFO, self.pid, ctypes.sizeof(info), addressof(info))
         kind: int = info.op

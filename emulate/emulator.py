@@ -3,6 +3,7 @@
 An instruction met before costs one dictionary look-up and the work itself; that is the whole of `step`.
 """
 
+import warnings
 from collections.abc import Callable
 
 from decode import Instruction, TruncatedInstruction, Vendor, decode
@@ -39,6 +40,7 @@ class Emulator:
             each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
             equal, besides `bus`, share what is kept.
         vendor: "intel" or "amd": whose CPUs to do as where they differ (docs/vendors.md).
+        vouched: the former name of `bus_checks_answers`; it still works, with a DeprecationWarning.
 
     Raises:
         ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is no maker.
@@ -56,7 +58,11 @@ class Emulator:
         bus_checks_answers: bool = False,
         cache_size: int = SIZE,
         vendor: Vendor = "intel",
+        vouched: bool | None = None,
     ) -> None:
+        if vouched is not None:
+            warnings.warn("vouched is called bus_checks_answers now", DeprecationWarning, stacklevel=2)
+            bus_checks_answers = vouched
         if max_iterations is not None and max_iterations < 1:
             raise ValueError(f"max_iterations is at least 1, not {max_iterations!r}")
         check_vendor(vendor)

@@ -242,3 +242,10 @@ def test_the_bus_may_be_exchanged() -> None:
     assert machine.bus is other
     assert other.log == [(1, 0x2000, 4)]
     assert (len(first.told), len(other.told)) == (1, 1)
+
+
+def test_a_former_argument_still_works() -> None:
+    """`vouched`, which is `bus_checks_answers` now, does the same and warns."""
+    with pytest.warns(DeprecationWarning, match="bus_checks_answers"):
+        old = Emulator(Ram(16), vouched=True)
+    assert old.settings == Emulator(Ram(16), bus_checks_answers=True).settings

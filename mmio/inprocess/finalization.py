@@ -1,11 +1,13 @@
 """End with a mapping open and threads that use it.
 
-While the interpreter finalizes it ends every other thread that asks for the GIL, and what enters it later crashes. A
-thread of a driver asks for it at each access. So before that, when the functions registered with `atexit` are called,
-the signal trampoline is told to let only the finalizing thread in. Other threads that come to a device wait there, in
-machine code: for a fifth of a second, because what is still to be called may wait for them, after which they are
-answered as before; and for good once the interpreter finalizes. Those that are in a device model get a second
-to come out of it. One that does not is ended, or halted (Python 3.14), as Python's own daemon threads are.
+An interpreter that finalizes ends every other thread that asks for the GIL, and a thread that enters it later crashes.
+A thread of a driver asks for the GIL at each access. So before finalization, when the functions registered with
+`atexit` are called, the signal trampoline is told to admit only the finalizing thread.
+
+A thread that comes to a device then waits in machine code. A function registered with `atexit` may join it, so after a
+fifth of a second it is answered as before. Once the interpreter finalizes, it waits for good. A thread that is in a
+device model already gets a second to leave it. One that does not is ended, or halted (Python 3.14), as Python's own
+daemon threads are.
 """
 
 import ctypes

@@ -1,26 +1,26 @@
 """The machine code between the kernel and Python.
 
 A SIGSEGV handler written in Python alone would swallow every crash of the process: a wild pointer, a broken
-interpreter, a stack of handlers inside handlers. So the first look at a signal is taken here, in under a hundred
-instructions that need no interpreter: a fault elsewhere goes to the handler that was there before, as the kernel gave
-it. A fault in a trapped range goes to one of three Python handlers: a page that traps, an IO port, or a copy of
-an instruction that runs out of line. errno is kept over the call, as a signal handler must.
+interpreter, a stack of handlers inside handlers. So the first look at a signal is taken here, by instructions that
+need no interpreter: a fault elsewhere goes to the handler that was there before, as the kernel gave it. A fault in a
+trapped range goes to one of three Python handlers: a page that traps, an IO port, or a copy of an instruction that runs
+out of line. errno is kept over the call, as a signal handler must.
 
 A Python handler finds the first bytes of the instruction in `CODE`, one of several words of the ucontext that the
 kernel leaves alone. It answers through two others:
 
 - `VERDICT`: `RESUME` (continue with the registers in the ucontext), `PASS_ON` (to the earlier handler after all), or
-the address of an
-  exception class, to be raised in the thread `THREAD` (see `unwind.py`). That last must happen here, after the last
-  bytecode of the handler has run: the handler's own bytecode would otherwise be the first to receive the exception.
+  the address of an exception class.
+- `THREAD`: the thread to raise that exception in (see `unwind.py`). It must happen here, after the last bytecode of the
+  handler has run: the handler's own bytecode would otherwise be the first to receive the exception.
 
-A handler that leaves both VERDICT and the instruction pointer as they were has failed: what it did raised an exception,
-or Python's recursion limit kept it from beginning. Then a fourth Python function is called, which settles that. It runs
-with a recursion limit 400 calls higher, since whatever settles a RecursionError cannot do so at the limit.
+A handler that leaves both VERDICT and the instruction pointer as they were has failed: it raised an exception, or
+Python's recursion limit kept it from beginning. Then a fourth Python function is called, the failure handler, with a
+recursion limit 400 calls higher: a RecursionError cannot be handled at the limit.
 
-While the interpreter finalizes, threads must not come to Python any more: it would end them in the middle of the
-driver, or crash. `OWNER` closes the gate to all threads but one. Those that come to it wait, while that one may wait
-for them, and stay for good once the interpreter finalizes; see `mmio/inprocess/finalization.py`.
+A thread that enters Python while the interpreter finalizes is ended by it in the middle of the driver, or crashes. So
+`OWNER` names the one thread that may enter then. All others wait at the gate: for a while as long as the owner may be
+waiting for them, and for good once the interpreter finalizes (`mmio/inprocess/finalization.py`).
 
 The code is followed, one page on, by the words it uses. Both live as long as the process: a thread may be in there at
 any time.
@@ -59,7 +59,7 @@ SLOTS_START: Final = 12
 PORTS: Final = 14
 """Not zero while IO ports are mapped."""
 FAILURE_HANDLER: Final = 15
-_GET_LIMIT: Final = 16
+_GET_LIMIT: Final = 16  # Py_GetRecursionLimit, followed by Py_SetRecursionLimit
 RAISED: Final = 18
 """How many threads are in the failure handler, for which the recursion limit is raised."""
 LIMIT: Final = 19
@@ -68,8 +68,8 @@ INSIDE: Final = 20
 """Number of threads in the handlers, those included that have ended there."""
 OWNER: Final = 21
 """Thread that alone may still enter Python, as `threading.get_ident` has it; 0 for all."""
-_PYTHON: Final = 23
-_PAUSE: Final = 25
+_PYTHON: Final = 23  # PyGILState_Check, followed by Py_IsFinalizing; the word before is GONE
+_PAUSE: Final = 25  # how long a thread sleeps at the gate, a struct timespec
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -314,7 +314,7 @@ class Trampoline:
         finalizing = "Py_IsFinalizing" if sys.version_info >= (3, 13) else "_Py_IsFinalizing"
         for index, word in enumerate(("PyGILState_Check", finalizing), _PYTHON):
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
-        self.words[_PAUSE + 1] = 10_000_000  # of struct timespec, 0 seconds and 10 ms
+        self.words[_PAUSE + 1] = 10_000_000  # its nanoseconds
         _unwind_table(self.address, len(code))
 
     def word_address(self, index: int) -> int:

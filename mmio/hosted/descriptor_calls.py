@@ -1,13 +1,15 @@
 """Answer a hosted program's system calls about descriptors as if pagetrap had none in its process.
 
 A reserved number is one that is not open. The limit of open files is the program's own, and a listing of /proc/self/fd
-has its own descriptors only. The numbers of the calls are those of asm/unistd_64.h.
+has its own descriptors only.
 """
 
 import errno
 import os
 import re
 import struct
+from fcntl import F_DUPFD, F_DUPFD_CLOEXEC
+from resource import RLIMIT_NOFILE
 from typing import Final
 
 from mmio.hosted.thread import Thread
@@ -15,25 +17,37 @@ from mmio.linux import own_descriptors
 from mmio.linux.descriptors import descriptor_path
 from mmio.linux.own_descriptors import is_reserved
 from mmio.linux.seccomp import Equal, When
+from mmio.linux.syscall_table import NUMBERS
 from mmio.program.thread import Call
 
-_CLOSE_RANGE: Final = 436
-_DUP2: Final = (33, 292)  # and dup3
-_FCNTL: Final = 72
-_GETDENTS64: Final = 217
-_LIMITS: Final = {97: (0, None, 1), 160: (0, 1, None), 302: (1, 2, 3)}
-"""getrlimit, setrlimit, prlimit64: where the resource stands, the new limits, and where the old ones go."""
+_CALLS: Final = NUMBERS[64]
+_CLOSE_RANGE: Final = _CALLS["close_range"]
+_DUP2: Final = (_CALLS["dup2"], _CALLS["dup3"])
+_FCNTL: Final = _CALLS["fcntl"]
+_GETDENTS64: Final = _CALLS["getdents64"]
+_LIMITS: Final = {
+    _CALLS["getrlimit"]: (0, None, 1),
+    _CALLS["setrlimit"]: (0, 1, None),
+    _CALLS["prlimit64"]: (1, 2, 3),
+}
+"""Which arguments of these calls are the resource, a pointer to new limits, and where the old ones go."""
 
 WITH_POINTERS: Final = frozenset({*_LIMITS, _GETDENTS64})
 """Calls answered here that are given memory."""
 
-_ONE: Final = (0, 1, 3, 5, 8, 16, 17, 18, 19, 20, 32, 72, 73, 74, 75, 77, 78, 81, 91, 93, 138, 187, 217, 221, 277, 278)
-_MORE: Final = {33: (0, 1), 292: (0, 1), 40: (0, 1), 276: (0, 1), 275: (0, 2), 326: (0, 2), 295: (0,), 296: (0,)}
-_TAKING: Final = dict.fromkeys(_ONE, (0,)) | dict.fromkeys((285, 306), (0,)) | _MORE
+_DESCRIPTORS: Final = {
+    (0,): """
+    read write close fstat lseek ioctl pread64 pwrite64 readv writev dup fcntl flock fsync fdatasync ftruncate getdents
+    fchdir fchmod fchown fstatfs readahead getdents64 fadvise64 sync_file_range vmsplice fallocate syncfs preadv pwritev
+    """,
+    (0, 1): "dup2 dup3 sendfile tee",
+    (0, 2): "splice copy_file_range",
+}
+_TAKING: Final = {_CALLS[name]: places for places, names in _DESCRIPTORS.items() for name in names.split()}
 """Calls that take descriptors, and which of their arguments are some."""
 
-_NOFILE: Final = 7  # RLIMIT_NOFILE
-_DUPLICATING: Final = (0, 1030)  # F_DUPFD and F_DUPFD_CLOEXEC
+_DUPLICATING: Final = (F_DUPFD, F_DUPFD_CLOEXEC)
+_CLOSE_RANGE_FLAGS: Final = 2 | 4  # CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
 _INT: Final = 0xFFFFFFFF
 _LISTING: Final = re.compile(r"/proc/\d+/(task/\d+/)?fd(info)?")
 _ENTRY: Final = struct.Struct("<QqHB")  # struct linux_dirent64: the name follows
@@ -49,7 +63,7 @@ def conditions() -> dict[int, tuple[When | Equal, ...]]:
     found: dict[int, tuple[When | Equal, ...]] = {
         number: tuple(When(argument, high) for argument in arguments) for number, arguments in _TAKING.items()
     }
-    found |= {number: (Equal(places[0], _NOFILE),) for number, places in _LIMITS.items()}
+    found |= {number: (Equal(places[0], RLIMIT_NOFILE),) for number, places in _LIMITS.items()}
     found[_FCNTL] = (When(0, high), When(2, high))
     return found | {_CLOSE_RANGE: (), _GETDENTS64: ()}
 
@@ -63,7 +77,7 @@ def answer(thread: Thread, call: Call) -> int | None:
     number, arguments = call.number, call.arguments
     if number == _CLOSE_RANGE:
         return _close_range(thread, call)
-    if number in _LIMITS and arguments[_LIMITS[number][0]] & _INT == _NOFILE:
+    if number in _LIMITS and arguments[_LIMITS[number][0]] & _INT == RLIMIT_NOFILE:
         return _limit(thread, call)
     if any(is_reserved(arguments[index] & _INT) for index in _TAKING.get(number, ())):
         return -errno.EBADF
@@ -87,11 +101,11 @@ def _close_range(thread: Thread, call: Call) -> int | None:
     if first < reserved:
         thread.set_call(call.number, {1: reserved - 1}, call.bits)
         return None
-    return 0 if not flags & ~6 else -errno.EINVAL  # CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
+    return 0 if not flags & ~_CLOSE_RANGE_FLAGS else -errno.EINVAL
 
 
 def _limit(thread: Thread, call: Call) -> int | None:
-    """Show and change the limit that the program believes to have."""
+    """Show and change the limit of open files that the program is shown as its own."""
     resource, new, old = _LIMITS[call.number]
     memory = thread.process.memory
     if resource and call.arguments[0] & _INT not in (0, thread.pid, os.getpid()):

@@ -5,6 +5,7 @@ saying where goes into an area of its own, and a system call made from there is 
 lie at a fixed low address is the program's as well.) The area lies below everything the kernel places by itself.
 """
 
+import mmap
 import os
 from typing import Final
 
@@ -26,10 +27,9 @@ FIXED_NOREPLACE: Final = 0x100000
 _LARGEST_HEAP: Final = 1 << 36
 _PLACE: Final = 2 * _LARGEST_HEAP
 _PLACES: Final = len(AREA) // _PLACE - 8  # what comes last has room left
-_DONTNEED: Final = 4  # MADV_DONTNEED
 
 _CALLS: Final = NUMBERS[64]
-_MADVISE: Final = 28
+_MADVISE: Final = _CALLS["madvise"]
 _MPROTECT: Final = _CALLS["mprotect"]
 
 
@@ -74,7 +74,7 @@ class Area:
         if new > old and system_call(_MPROTECT, old, new - old, PROT_READ | PROT_WRITE):
             return self._break
         if new < old:
-            system_call(_MADVISE, new, old - new, _DONTNEED)
+            system_call(_MADVISE, new, old - new, mmap.MADV_DONTNEED)
             system_call(_MPROTECT, new, old - new, PROT_NONE)
         self._break = wanted
         return wanted

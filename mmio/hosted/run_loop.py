@@ -31,10 +31,11 @@ from mmio.hosted.program_area import Area
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.served import Client, ServedProcess, ServedRedirects
 from mmio.hosted.signals import Signals
-from mmio.hosted.syscalls import CONDITIONS, HostCalls, place
+from mmio.hosted.syscalls import ANSWERS, HostCalls, place
 from mmio.hosted.thread import RED_ZONE, Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, Crossing
+from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.signal_frame import RSP
@@ -46,7 +47,6 @@ from mmio.traces.trace import Trace
 
 _BRK: Final = NUMBERS[64]["brk"]
 _PRCTL: Final = NUMBERS[64]["prctl"]
-_SET_NAME: Final = 15  # PR_SET_NAME
 _SECCOMP: Final = 1  # SYS_SECCOMP, a SIGSYS's si_code
 _ARCHITECTURE: Final = 28  # where siginfo has it
 _INIT: Final = 1  # the parent of orphans
@@ -84,7 +84,8 @@ class RunLoop:
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
-        seccomp_filter.begin(targets, CONDITIONS | descriptor_calls.conditions(), self._area.places)
+        host_calls = dict.fromkeys(ANSWERS, ()) | descriptor_calls.conditions()
+        seccomp_filter.begin(targets, host_calls, self._area.places)
 
     @property
     def processes(self) -> list[int]:
@@ -144,7 +145,7 @@ class RunLoop:
         pointer = initial_stack.build(self._area, command, environment, program, linker)
         self._host_calls.path = command.image.path
         name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
-        system_call(_PRCTL, _SET_NAME, ctypes.addressof(name))
+        system_call(_PRCTL, PR_SET_NAME, ctypes.addressof(name))
         self._threads.add(thread)
         if self._targets.ranges:
             self._process.check_ranges()
@@ -188,7 +189,7 @@ class RunLoop:
             if ctypes.c_uint32.from_address(siginfo + _ARCHITECTURE).value != ARCH_64:
                 raise HostError(f"{self._host_calls.path} makes a 32-bit system call: {ADVICE}")
             call = thread.at(frame)
-            answered = call.number in CONDITIONS or call.number in descriptor_calls.WITH_POINTERS
+            answered = call.number in ANSWERS or call.number in descriptor_calls.WITH_POINTERS
             bounced = answered and self._calls.bounced(thread, call)
             finish = thread.on_exit
             if self._host_calls.answer(thread, thread.pending):

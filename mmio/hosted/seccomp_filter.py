@@ -14,14 +14,13 @@ from typing import Final
 
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.raw_syscall import system_call
+from mmio.linux.prctl import PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER
 from mmio.linux.seccomp import TRAP, Equal, Rule, When, program
 from mmio.linux.syscall_table import NUMBERS, rules
 from mmio.program.targets import Targets
 
 _SECCOMP: Final = NUMBERS[64]["seccomp"]
 _PRCTL: Final = NUMBERS[64]["prctl"]
-_SET_MODE_FILTER: Final = 1
-_NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 
 
 def begin(targets: Targets, host_calls: Mapping[int, tuple[When | Equal, ...]], callers: Sequence[range]) -> None:
@@ -54,10 +53,10 @@ def watch(addresses: range, callers: Sequence[range]) -> None:
 def _install(code: bytes) -> None:
     text = ctypes.create_string_buffer(code)
     header = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(code) // 8, addressof(text)))  # struct sock_fprog
-    call = (_SECCOMP, _SET_MODE_FILTER, 0, addressof(header))
+    call = (_SECCOMP, SECCOMP_SET_MODE_FILTER, 0, addressof(header))
     result = system_call(*call)
     if result in (-errno.EACCES, -errno.EPERM):  # only those with CAP_SYS_ADMIN may, unless nothing can be gained by it
-        system_call(_PRCTL, _NO_NEW_PRIVILEGES, 1)
+        system_call(_PRCTL, PR_SET_NO_NEW_PRIVS, 1)
         result = system_call(*call)
     if result < 0:
         raise HostError(f"no seccomp filter can be had here: {os.strerror(-result)}; {ADVICE}")

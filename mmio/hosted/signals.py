@@ -19,14 +19,15 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.thread import NO_STACK, RED_ZONE, Thread
 from mmio.hosted.trampoline import Crossing
+from mmio.linux.syscall_table import NUMBERS
 from mmio.live.fault_signals import OF_INSTRUCTIONS, SignalInfo
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS
 from mmio.program.memory import TracedMemory
 
-_RT_SIGACTION: Final = 13
-_RT_SIGPROCMASK: Final = 14
-_SIGALTSTACK: Final = 131
+_RT_SIGACTION: Final = NUMBERS[64]["rt_sigaction"]
+_RT_SIGPROCMASK: Final = NUMBERS[64]["rt_sigprocmask"]
+_SIGALTSTACK: Final = NUMBERS[64]["sigaltstack"]
 
 _SIGINFO: Final = 0x4
 _RESTORER: Final = 0x04000000
@@ -38,7 +39,6 @@ _RESETHAND: Final = 0x80000000
 _DEFAULT: Final = 0
 _IGNORE: Final = 1
 
-_COUNT: Final = 64
 _HELD: Final = frozenset({signal.SIGSEGV, signal.SIGSYS, signal.SIGFPE})
 _HELD_MASK: Final = sum(1 << number - 1 for number in _HELD)
 _HARMLESS: Final = frozenset({signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH})
@@ -124,7 +124,7 @@ class Signals:
             return -_EINVAL
         wanted = Action(*_ACTION.unpack(self.memory.read_block(new, _ACTION.size))) if new else None
         number &= _UINT
-        if number not in range(1, _COUNT + 1) or (new and number in _UNCHANGEABLE):
+        if number not in range(1, signal.NSIG) or (new and number in _UNCHANGEABLE):
             return -_EINVAL
         before = self._actions.get(number, Action())
         if wanted is not None:
@@ -239,7 +239,7 @@ class Signals:
 
 
 def _numbers() -> list[int]:
-    return [number for number in range(1, _COUNT + 1) if number not in _UNCHANGEABLE]
+    return [number for number in range(1, signal.NSIG) if number not in _UNCHANGEABLE]
 
 
 def _kernel_action(number: int) -> Action:

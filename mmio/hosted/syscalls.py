@@ -1,4 +1,4 @@
-"""System calls a program makes that would pull the floor from under the process it is hosted in.
+"""Answer those system calls of a hosted program that would end, replace or change the process it is hosted in.
 
 Ending, becoming another program, making processes and threads, arranging signals, moving the heap: these are done here
 as the kernel does them for a program alone in its process. What a traced program's calls need besides (mappings that
@@ -19,12 +19,13 @@ from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import CHILD_CLEARTID, CHILD_SETTID, PARENT_SETTID, SETTLS, Threads
 from mmio.hosted.trampoline import PROGRAM_FS
-from mmio.linux.seccomp import When
+from mmio.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP
+from mmio.linux.syscall_table import NUMBERS
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RSP
 from mmio.program.thread import Call
 
-_MMAP: Final = 9
+_MMAP: Final = NUMBERS[64]["mmap"]
 _32_BIT: Final = 0x40  # MAP_32BIT
 
 # clone(2)
@@ -44,18 +45,16 @@ _EXECUTABLES: Final = ("/proc/self/exe", "/proc/thread-self/exe")
 
 Answer = Callable[["HostCalls", Thread, tuple[int, ...]], int | None]
 
-_ANSWERS: Final[dict[int, Answer]] = {}
-"""By the call's number: what returns its result, or None when the call is to be made after all."""
-
-# Numbers in asm/unistd_64.h.
-CONDITIONS: Final[dict[int, tuple[When, ...]]] = {}
-"""Calls that must come to us, with the conditions of the filter."""
+ANSWERS: Final[dict[int, Answer]] = {}
+"""By the number of a call that the filter must always trap: the function that returns the call's result, or None when
+the call is to be made after all."""
 
 
-def _answers(number: int, *conditions: When) -> Callable[[Answer], Answer]:
+def _answers(name: str) -> Callable[[Answer], Answer]:
+    number = NUMBERS[64][name]
+
     def known(answer: Answer) -> Answer:
-        _ANSWERS[number] = answer
-        CONDITIONS[number] = conditions
+        ANSWERS[number] = answer
         return answer
 
     return known
@@ -101,7 +100,7 @@ class HostCalls:
             Exited, Executed: the program ends or becomes another one.
             HostError: what it wants cannot be had here.
         """
-        found = _ANSWERS.get(call.number)
+        found = ANSWERS.get(call.number)
         try:
             result = descriptor_calls.answer(thread, call) if found is None else found(self, thread, call.arguments)
         except Unreachable:
@@ -139,22 +138,22 @@ class HostCalls:
         return 0
 
 
-@_answers(12)
+@_answers("brk")
 def _brk(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.area.set_break(arguments[0])
 
 
-@_answers(13)
+@_answers("rt_sigaction")
 def _rt_sigaction(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.signals.action(*arguments[:4])
 
 
-@_answers(14)
+@_answers("rt_sigprocmask")
 def _rt_sigprocmask(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.signals.change_mask(thread, *arguments[:4])
 
 
-@_answers(131)
+@_answers("sigaltstack")
 def _sigaltstack(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.signals.change_stack(thread, *arguments[:2])
 
@@ -168,65 +167,65 @@ def _waits_with_mask(argument: int) -> Answer:
     return unhold
 
 
-for _number, _argument in {130: 0, 271: 3, 281: 4, 441: 4}.items():  # rt_sigsuspend ppoll epoll_pwait epoll_pwait2
-    _answers(_number)(_waits_with_mask(_argument))
+for _name, _argument in {"rt_sigsuspend": 0, "ppoll": 3, "epoll_pwait": 4, "epoll_pwait2": 4}.items():
+    _answers(_name)(_waits_with_mask(_argument))
 
 
-@_answers(270)
+@_answers("pselect6")
 def _pselect6(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
     if arguments[5]:
         calls.signals.unhold(thread.process.memory.read(arguments[5], 8))
 
 
-@_answers(60)
+@_answers("exit")
 def _exit(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     status = arguments[0] & 0xFF
     raise ThreadExited(status) if calls.threads.count > 1 else Exited(status)
 
 
-@_answers(218)
+@_answers("set_tid_address")
 def _set_tid_address(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     thread.clear_at = arguments[0]
     return thread.pid
 
 
-@_answers(231)
+@_answers("exit_group")
 def _exit_group(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     raise Exited(arguments[0] & 0xFF)
 
 
-@_answers(56)
+@_answers("clone")
 def _clone(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.clone(thread, *arguments[:5])
 
 
-@_answers(57)
+@_answers("fork")
 def _fork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.clone(thread, signal.SIGCHLD)
 
 
-@_answers(58)
+@_answers("vfork")
 def _vfork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.clone(thread, signal.SIGCHLD | _VM | _VFORK)
 
 
-@_answers(110)
+@_answers("getppid")
 def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
     return calls.family.parent()
 
 
-@_answers(435)
+@_answers("clone3")
 def _clone3(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return -errno.ENOSYS  # every C library goes on with clone
 
 
-@_answers(59)
+@_answers("execve")
 def _execve(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     path, vector, environment = arguments[:3]
     return _execute(calls, thread, os.fsdecode(_string(thread, path)), vector, environment)
 
 
-@_answers(322)
+@_answers("execveat")
 def _execveat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     directory, path, vector, environment, _ = arguments[:5]
     name = os.fsdecode(_string(thread, path))
@@ -248,12 +247,12 @@ def _execute(calls: HostCalls, thread: Thread, path: str, vector: int, environme
     raise Executed(command, _strings(thread, environment))
 
 
-@_answers(89)
+@_answers("readlink")
 def _readlink(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
     return _own_path(calls, thread, *arguments[:3])
 
 
-@_answers(267)
+@_answers("readlinkat")
 def _readlinkat(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
     return _own_path(calls, thread, *arguments[1:4])
 
@@ -273,16 +272,17 @@ def _own_path(calls: HostCalls, thread: Thread, path: int, buffer: int, size: in
     return len(answer)
 
 
-@_answers(317)
+@_answers("seccomp")
 def _seccomp(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     raise HostError(f"{calls.path} restricts its own system calls (seccomp), which would be ours, too: {ADVICE}")
 
 
-@_answers(157)
+@_answers("prctl")
 def _prctl(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
-    if arguments[0] == 22 and arguments[1]:  # PR_SET_SECCOMP
+    option = arguments[0] & _UINT
+    if option == PR_SET_SECCOMP and arguments[1]:
         return _seccomp(calls, thread, arguments)
-    if arguments[0] == 1 and arguments[1] <= 64:  # PR_SET_PDEATHSIG
+    if option == PR_SET_PDEATHSIG and arguments[1] < signal.NSIG:
         calls.family.end_with_parent(arguments[1])
     return None
 

@@ -6,6 +6,7 @@ signal that takes it out.
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import leave_stack
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import PROGRAM_FS
+from mmio.linux.syscall_table import NUMBERS
 from mmio.live.signal_frame import RAX, RSP
 
 # clone(2)
@@ -27,12 +29,12 @@ CHILD_CLEARTID: Final = 0x200000
 CHILD_SETTID: Final = 0x1000000
 SETTLS: Final = 0x80000
 
-_TGKILL: Final = 234
-_FUTEX: Final = 202
-_WAKE: Final = 1
-_SET_ROBUST_LIST: Final = 273
-_GET_ROBUST_LIST: Final = 274
-_SIGSYS: Final = 31
+_TGKILL: Final = NUMBERS[64]["tgkill"]
+_FUTEX: Final = NUMBERS[64]["futex"]
+_SET_ROBUST_LIST: Final = NUMBERS[64]["set_robust_list"]
+_GET_ROBUST_LIST: Final = NUMBERS[64]["get_robust_list"]
+
+_WAKE: Final = 1  # FUTEX_WAKE
 _PATIENCE: Final = 5.0  # seconds, for a thread that is in the middle of something
 
 Live = Callable[[Thread, Context, int], BaseException]
@@ -95,7 +97,7 @@ class Threads:
         self.ending = outcome
         for thread in list(self._frames.threads.values()):
             if thread.pid != threading.get_native_id():
-                system_call(_TGKILL, os.getpid(), thread.pid, _SIGSYS)
+                system_call(_TGKILL, os.getpid(), thread.pid, signal.SIGSYS)
 
     def wait(self) -> None:
         """Wait until there is no other thread."""

@@ -27,7 +27,7 @@ TRAP: Final = 0x00030000  # SECCOMP_RET_TRAP
 """Let a call become a SIGSYS."""
 
 _ALLOW: Final = 0x7FFF0000
-_RT_SIGRETURN: Final = 15
+_RT_SIGRETURN: Final = 15  # of the 64-bit table, which imports this module
 _HALF: Final = 0xFFFFFFFF
 _NR: Final = 0
 _ARCH: Final = 4

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from mmio.linux import syscall_signatures
+from mmio.linux.prctl import PR_SET_SECCOMP
 from mmio.linux.seccomp import Equal, Rule, When
 from mmio.linux.syscall_notation import Argument, argument
 from mmio.linux.syscalls_without_pointers import WITHOUT_POINTERS
@@ -64,7 +65,7 @@ _NESTED: Final[dict[str, tuple[When | Equal, ...]]] = {
     "io_pgetevents": (When(5, _EVERY_BIT),),
     "io_pgetevents_time64": (When(5, _EVERY_BIT),),
     "keyctl": (Equal(0, 20),),  # KEYCTL_INSTANTIATE_IOV, linux/keyctl.h
-    "prctl": (Equal(0, 22),),  # PR_SET_SECCOMP, linux/prctl.h
+    "prctl": (Equal(0, PR_SET_SECCOMP),),
     "process_vm_readv": (),
     "process_vm_writev": (),
     "ptrace": (),

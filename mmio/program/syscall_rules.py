@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.linux.libc import PAGE, pages
+from mmio.linux.prctl import SECCOMP_MODE_FILTER
 from mmio.linux.syscall_table import ATTACH_FILTER, I2C_TRANSFER, IFCONF, SPI_MASK, SPI_TRANSFER
 from mmio.program.syscall_pointers import Buffer, Pointer, Values, integer, valued, vectors
 
@@ -17,7 +18,6 @@ _MOST_MESSAGES: Final = 42  # I2C_RDWR_IOCTL_MAX_MSGS
 _LARGEST_HANDLE: Final = 128  # MAX_HANDLE_SZ
 _SOCKET: Final = 1  # SOL_SOCKET
 _FIRST_CAPABILITIES: Final = 0x19980330  # _LINUX_CAPABILITY_VERSION_1, of 32 bits
-_FILTER_MODE: Final = 2  # SECCOMP_MODE_FILTER
 
 
 def _ioctl(values: Values, index: int) -> Buffer:
@@ -64,7 +64,7 @@ def _program(values: Values, index: int) -> Buffer | None:
 
 
 def _filter_mode(values: Values, index: int) -> Buffer | None:
-    return _program(values, index) if values.number(1) == _FILTER_MODE else None
+    return _program(values, index) if values.number(1) == SECCOMP_MODE_FILTER else None
 
 
 def _masked(values: Values, index: int) -> Buffer | None:

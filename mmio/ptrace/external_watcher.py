@@ -22,12 +22,12 @@ from typing import Any, Final, NamedTuple
 from decode import Direction, Instruction, decode
 from mmio.errors import MappingError
 from mmio.linux.libc import LIBC
+from mmio.linux.prctl import PR_SET_PTRACER
 from mmio.linux.proc_maps import tracer_of
 from mmio.ptrace.tracer import Tracer
 from mmio.records.region import RecordedRegion
 from mmio.watchpoints.watch import Watch
 
-_SET_PTRACER: Final = 0x59616D61  # PR_SET_PTRACER (linux/prctl.h)
 _READY: Final = "ready\n"
 
 
@@ -61,7 +61,7 @@ class Outside:
             process_group=0,  # a Ctrl-C is for us
         )
         LIBC.prctl(
-            _SET_PTRACER, ctypes.c_ulong(self._process.pid), 0, 0, 0
+            PR_SET_PTRACER, ctypes.c_ulong(self._process.pid), 0, 0, 0
         )  # fails where Yama is absent and no permission is needed
         assert self._process.stdin is not None
         assert self._process.stdout is not None

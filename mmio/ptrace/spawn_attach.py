@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mmio.linux import proc_maps
+from mmio.linux.prctl import PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.seccomp import program
 from mmio.linux.syscall_table import NUMBERS, rules
@@ -22,8 +23,6 @@ from mmio.ptrace.process import TracedProcess
 from mmio.ptrace.thread import EXIT, Thread, ThreadGone
 from mmio.space.recorder import Recorder
 
-_NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
-_SET_MODE_FILTER: Final = 1  # SECCOMP_SET_MODE_FILTER
 _UNFILTERED: Final = (errno.EINVAL, errno.ENOSYS, errno.EPERM)  # no seccomp in this kernel, or it is forbidden here
 
 
@@ -183,12 +182,12 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
     code = program(rules(64, **about), rules(32, **about), watched)
     header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
     write_memory(thread.pid, place, header + code)
-    call = (NUMBERS[64]["seccomp"], _SET_MODE_FILTER, 0, place)
+    call = (NUMBERS[64]["seccomp"], SECCOMP_SET_MODE_FILTER, 0, place)
     try:
         try:
             thread.make_call(*call)
         except PermissionError:  # only those with CAP_SYS_ADMIN may filter programs that could gain privileges
-            thread.make_call(NUMBERS[64]["prctl"], _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+            thread.make_call(NUMBERS[64]["prctl"], PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             thread.make_call(*call)
     except OSError as error:
         if error.errno not in _UNFILTERED:

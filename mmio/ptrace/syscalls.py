@@ -10,6 +10,7 @@ from typing import Final
 from weakref import WeakSet
 
 from mmio.linux.libc import PROT_EXEC, PROT_NONE
+from mmio.linux.prctl import PR_SET_SECCOMP, SECCOMP_MODE_STRICT, SECCOMP_SET_MODE_STRICT
 from mmio.linux.proc_maps import mappings
 from mmio.linux.syscall_table import NAMES
 from mmio.program.bounce_buffers import bounce
@@ -22,9 +23,11 @@ from mmio.program.thread import Call, StoppedThread
 from mmio.ptrace import crash_handler, sigmask
 from mmio.ptrace.thread import Thread
 
-_SET_SECCOMP: Final = 22  # PR_SET_SECCOMP
 _STRICT: Final = {64: ("read", "write", "exit", "rt_sigreturn"), 32: ("read", "write", "exit", "sigreturn")}
 """The calls that strict mode allows (mode1_syscalls of kernel/seccomp.c)."""
+
+_SET_STRICT: Final = (SECCOMP_SET_MODE_STRICT, 0, 0)  # the operation, flags, and a pointer that must be none
+_INT: Final = 0xFFFFFFFF
 
 
 class TracedCalls(SystemCalls):
@@ -47,9 +50,9 @@ class TracedCalls(SystemCalls):
         match name:
             case "rt_sigprocmask":
                 _change_mask(thread, name, call)
-            case "prctl" if call.arguments[:2] == (_SET_SECCOMP, 1):
+            case "prctl" if call.arguments[0] & _INT == PR_SET_SECCOMP and call.arguments[1] == SECCOMP_MODE_STRICT:
                 self._restrict(thread)
-            case "seccomp" if not any(call.arguments[:3]):
+            case "seccomp" if (call.arguments[0] & _INT, call.arguments[1] & _INT, call.arguments[2]) == _SET_STRICT:
                 self._restrict(thread)
             case "rt_sigaction":
                 if thread.process.crash_handler is not None:

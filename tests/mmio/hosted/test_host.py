@@ -19,6 +19,13 @@ REFUSED = {
         int main() { prctl(PR_SET_SECCOMP, 1, 0, 0, 0); return 0; }""",
         "restricts its own system calls",
     ),
+    "seccomp, bits set that the kernel does not look at": (
+        r"""
+        #include <sys/prctl.h>
+        #include <sys/syscall.h>
+        int main() { syscall(SYS_prctl, 7L << 32 | PR_SET_SECCOMP, 1, 0, 0); return 0; }""",
+        "restricts its own system calls",
+    ),
     "int 80h": (
         r"""int main() { int r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(45), "b"(0)); return 0; }""",
         "makes a 32-bit system call",

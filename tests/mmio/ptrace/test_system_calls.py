@@ -28,7 +28,15 @@ def traced(body: str, address: int = PAGE) -> tuple[int, Tracer]:
         return run(tracer, program(begin + body)).status, tracer
 
 
-@pytest.mark.parametrize("entry", ["prctl(PR_SET_SECCOMP, 1)", "syscall(SYS_seccomp, 0, 0, 0)"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "prctl(PR_SET_SECCOMP, 1)",
+        "syscall(SYS_seccomp, 0, 0, 0)",
+        "syscall(SYS_prctl, 7L << 32 | PR_SET_SECCOMP, 1, 0, 0)",  # an int of the kernel's has no upper half
+        "syscall(SYS_seccomp, 7L << 32, 7L << 32, 0)",
+    ],
+)
 def test_strict_mode(entry: str) -> None:
     """In seccomp's strict mode read, write and exit work, with trapped buffers as well; any other call kills."""
     begin = f"int main() {{ begin(); int ends[2]; pipe(ends); if ({entry}) return 1; page[0] = 7;"

@@ -57,7 +57,7 @@ HOSTING: Final = (
     MmioMutant(
         "a heap that shrinks keeps its contents",
         "mmio.hosted.program_area",
-        "            system_call(_MADVISE, new, old - new, _DONTNEED)\n",
+        "            system_call(_MADVISE, new, old - new, mmap.MADV_DONTNEED)\n",
         "            pass\n",
         "hosted/test_program_area.py::test_the_heap_moves_as_brk_moves_it",
     ),

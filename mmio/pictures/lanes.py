@@ -91,7 +91,11 @@ class Lanes:
         return len(self._found)
 
     def _round(self) -> None:
-        """Round times to twice as much, and again until half of the room is free or there is nothing to gain."""
+        """Round times to twice as much, and again until half of the room is free or there is nothing to gain.
+
+        It begins where one lane alone would fill the room: finer than that is finer than any picture.
+        """
+        self._grain = max(self._grain, 1 << ((self.end - self.start) // self._room).bit_length() >> 1)
         while self._held > self._room // 2 and self._grain <= self.end - self.start:
             self._grain *= 2
             self._held = 0

@@ -43,17 +43,23 @@ def resident() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
+def poll(word: ctypes.c_uint32, times: int) -> int:
+    """Read a register so often; return the last value."""
+    value = 0
+    for _ in range(times):
+        value = word.value
+    return value
+
+
 def accessed(path: str, accesses: int) -> tuple[int, float]:
     """Make accesses in this process, the trace streamed to a file or bounded; return KiB of growth and µs each."""
     with ExitStack() as files:
         sinks = [files.enter_context(writer(path, every=4096))] if path else []
         mapping = files.enter_context(ioremap(Card(), trace=Trace(keep=1000, sinks=sinks)))
         word = ctypes.c_uint32.from_address(mapping.address)
-        for _ in range(WARM_UP):
-            word.value  # noqa: B018 (reading it is the access)
+        poll(word, WARM_UP)
         before, began = resident(), time.perf_counter()
-        for _ in range(accesses):
-            word.value  # noqa: B018
+        poll(word, accesses)
         return resident() - before, (time.perf_counter() - began) / accesses * 1e6
 
 

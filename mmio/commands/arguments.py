@@ -9,7 +9,7 @@ from mmio.formats import FORMATS
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
-_LONGEST: Final = 100  # digits, in base 2, too
+_LONGEST: Final = 100  # characters: 64 bits are 66 of them in base 2, with the prefix 0b
 
 TRACE_FILE: Final = "a trace file, JSON Lines or mmiotrace text"
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
+from mmio.commands.messages import presentable
 from mmio.errors import MmioError
-from mmio.records.printable import brief, encodable, printable
 
 USAGE: Final = 2
 """The exit status of a command line that asks for something wrongly."""
@@ -79,8 +79,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on, and exit."""
-        said = encodable(printable(brief(message), lines=True), sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {said}\nTry '{self.prog} --help'.\n")
+        self.exit(USAGE, f"{self.prog}: {presentable(message, sys.stderr)}\nTry '{self.prog} --help'.\n")
 
     def refuse(self, arguments: Sequence[str]) -> NoReturn:
         """Complain about arguments that nothing has taken."""

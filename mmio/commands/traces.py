@@ -18,7 +18,7 @@ from mmio.formats import writer
 from mmio.pictures.lanes import Lanes
 from mmio.pictures.sparkline import bars
 from mmio.pictures.table import lines
-from mmio.traces.summary import Summary, Tallies
+from mmio.traces.summary import Tallies
 from mmio.traces.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
@@ -100,7 +100,7 @@ def _show(options: argparse.Namespace) -> int:
     for access in chosen.accesses():
         tallies.add(access, access)
         filled.add(access)
-    print(f"{Summary(tallies, chosen.name)}\n\n{bars(filled)}")
+    print(f"{tallies.summary(chosen.name)}\n\n{bars(filled)}")
     return 0
 
 

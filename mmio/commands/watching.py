@@ -39,8 +39,8 @@ from mmio.traces.trace import Trace
 TROUBLE: Final = 125
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
-KEPT: Final = 1
-"""Accesses in memory: none is needed, since all that is shown of them is counted or written as they happen."""
+KEPT: Final = 64
+"""Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -149,18 +149,17 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     lines = live(sys.stderr, names)
     folded = Folded(lines)
     polls = Polls(sys.stderr, names)
-    ends: list[Strays] = []
-    if hasattr(options, "unmapped"):  # only where there are devices can one be missing
-        ends.append(Strays(sys.stderr, names, options.unmapped))
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
-    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls, *ends):
+    for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
         trace.attach(sink)
     if not options.quiet:
         tallied = Tallied()
         trace.attach(tallied if everything else Selected(tallied, wanted))
         ending.callback(lambda: _sum_up(tallied.summary(named_by(trace)), trace.dropped + len(trace)))
     ending.callback(polls.close)
-    for strays in ends:
+    if hasattr(options, "unmapped"):  # only where there are devices can one be missing
+        strays = Strays(sys.stderr, names, options.unmapped)
+        trace.attach(strays)
         ending.callback(strays.close)
     ending.callback(folded.close)
     if output is not None:

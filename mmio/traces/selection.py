@@ -233,7 +233,7 @@ def span(text: str) -> range:
         raise ValueError(f"expected a number such as 0x10, or a range 0x10..0x20 or 0x10+0x8, got {shortened(text)}")
     try:
         first, second = int(match[1], 0), int(match[3] or "0", 0)
-    except ValueError:  # "010" is none of Python's
+    except ValueError:  # int() takes no "010", which was octal in Python 2 and is in C
         raise ValueError(f"expected a number such as 0x10, without zeros before it, got {shortened(text)}") from None
     end = first + 1 if match[3] is None else second + first * (match[2] == "+")
     if end <= first:

@@ -81,39 +81,42 @@ _sequence = attrgetter("sequence")
 
 
 class Tallies:
-    """A summary while it is being made, of a trace of any length."""
+    """A summary while it is being made, of a trace of any length.
 
-    def __init__(self) -> None:
+    It is made of groups, so that a trace that knows which of its records are alike need not build them all.
+    """
+
+    def __init__(self, groups: Iterable[Group] = ()) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
+        for group in groups:
+            self.add(*group)
 
     def add(self, first: Access, last: Access, count: int = 1) -> None:
         """Count a group."""
-        tally = self._tallies.setdefault((first.space, first.place), _Tally(first, last))
+        key = first.space, first.place
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = _Tally(first, last)
         tally.add(first, last, count)
 
-    def registers(self) -> list[RegisterSummary]:
-        """Return what was counted, in address order within each region."""
+    def summary(self, names: Resolver = hex) -> "Summary":
+        """Return what was counted so far, in address order within each region; `names` as for `Summary`."""
         tallies = self._tallies.values()
         ordered = sorted(tallies, key=lambda t: (t.first.space, t.first.region or "", t.first.address))
-        return [tally.result() for tally in ordered]
+        return Summary([tally.result() for tally in ordered], names)
 
 
 class Summary(Sequence[RegisterSummary]):
     """One `RegisterSummary` a register, in address order within each region.
 
-    It is made of groups, so that a trace that knows which of its records are alike need not build them all. `names` is
-    what instruction pointers are called when it is printed.
+    Args:
+        registers: what was counted, in that order.
+        names: what instruction pointers are called when it is printed.
     """
 
-    def __init__(self, groups: "Iterable[Group] | Tallies", names: Resolver = hex) -> None:
+    def __init__(self, registers: Iterable[RegisterSummary], names: Resolver = hex) -> None:
+        self._registers = list(registers)
         self._names = names
-        if isinstance(groups, Tallies):
-            tallies = groups
-        else:
-            tallies = Tallies()
-            for group in groups:
-                tallies.add(*group)
-        self._registers = tallies.registers()
 
     @overload
     def __getitem__(self, index: int) -> RegisterSummary: ...
@@ -182,7 +185,7 @@ class Tallied:
     def summary(self, names: Resolver = hex) -> Summary:
         """Return the summary of what there was so far."""
         self._settle()
-        return Summary(self._tallies, names)
+        return self._tallies.summary(names)
 
     def _settle(self) -> None:
         for spot, (first, last, count) in self._groups.items():

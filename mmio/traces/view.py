@@ -20,7 +20,7 @@ from mmio.traces.diff import TraceDiff
 from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
 from mmio.traces.selection import Selection
-from mmio.traces.summary import Group, Summary
+from mmio.traces.summary import Group, Summary, Tallies
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -162,7 +162,7 @@ class TraceView(Sequence[Access]):
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""
-        return Summary(self._groups(), names(self))
+        return Tallies(self._groups()).summary(names(self))
 
     def table(self, *, limit: int | None = None, fold: bool = False, resolve: Resolver | None = None) -> str:
         """Return the accesses as aligned text.

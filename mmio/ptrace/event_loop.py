@@ -84,6 +84,8 @@ class EventLoop:
         if not os.WIFSTOPPED(status):
             self.gone(pid, status)
             return
+        if status >> 16 == ptrace_requests.EVENT_EXEC:
+            self._take_number(pid)
         if pid not in self.threads:
             self.early[pid] = status
             return
@@ -108,14 +110,11 @@ class EventLoop:
             self._born(thread, event)
             thread.resume()
         elif event == ptrace_requests.EVENT_EXEC:
-            former = ptrace_requests.event_message(pid, event)
-            if former != pid and former in self.threads:
-                self.forget(self.threads[former])
             self.executed(thread)
             thread.resume()
         elif event == ptrace_requests.EVENT_EXIT:
             thread.ending = True
-            self._adopt_untold(thread)
+            self.adopt_untold(thread)
             thread.resume()
         elif event == ptrace_requests.EVENT_STOP and number != signal.SIGTRAP:
             ptrace_requests.request(ptrace_requests.LISTEN, pid)  # stopped by SIGSTOP and the like, until SIGCONT
@@ -145,11 +144,28 @@ class EventLoop:
             self.threads[pid] = Thread(pid, maker.process if shared else maker.process.forked(pid))
         thread = self.threads[pid]
         thread.blocks_faults = maker.blocks_faults
+        thread.vfork_maker = maker if event == ptrace_requests.EVENT_VFORK else None
         if not shared:
             thread.adopt_buffer(maker)
         self._catch_up(pid)
 
-    def _adopt_untold(self, ending: Thread) -> None:
+    def _take_number(self, pid: int) -> None:
+        """Give a thread that has executed a program the number that the first one of its process had.
+
+        The first has ended for that (ptrace(2), "execve(2) under ptrace").
+        """
+        former = ptrace_requests.event_message(pid, ptrace_requests.EVENT_EXEC)
+        if former == pid or former not in self.threads:
+            return
+        thread = self.threads[former]
+        if pid in self.threads:
+            self.forget(self.threads[pid])
+        self.threads[pid] = Thread(pid, thread.process)
+        self.threads[pid].in_call = thread.in_call
+        self.threads[pid].blocks_faults = thread.blocks_faults
+        self.forget(thread)
+
+    def adopt_untold(self, ending: Thread) -> None:
         """Trace the threads beside one that ends of which no event has told.
 
         A thread that is killed while it makes another tells of its end only, and the other one, killed as well, would
@@ -169,6 +185,7 @@ class EventLoop:
 
     def executed(self, thread: Thread) -> None:
         """A thread has become another program, and the only one of its process."""
+        thread.vfork_maker = None
         before = thread.process
         process = before.after_exec(thread.pid)
         thread.frame.load()

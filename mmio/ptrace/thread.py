@@ -82,6 +82,7 @@ class Thread:
         blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
+        vfork_maker: the thread that has made it by vfork and waits until it executes a program or ends.
         code: the eight bytes at its instruction pointer, see `AsmLoop`.
     """
 
@@ -94,6 +95,7 @@ class Thread:
         self.done: int
         self.found: dict[int, Buffer]
         self.in_call = self.blocks_faults = self.ending = False
+        self.vfork_maker: Thread | None = None
         self.asm_loop = AsmLoop(pid, addressof(self.regs), addressof(self.info))
         self.code = self.asm_loop.code
         self._call_info = _CallInfo()

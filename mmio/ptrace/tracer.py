@@ -8,6 +8,7 @@ ptrace belongs to a thread: the thread that spawns or attaches must also run.
 import atexit
 import os
 import signal
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -15,12 +16,13 @@ from mmio.closing import Closing
 from mmio.linux import proc_maps
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting
-from mmio.ptrace import ptrace_requests, sigmask, spawn_attach
-from mmio.ptrace.event_loop import ACCESS_STATUS, CALL_STATUS, EventLoop
+from mmio.ptrace import sigmask, spawn_attach
+from mmio.ptrace.detaching import Detaching
+from mmio.ptrace.event_loop import EventLoop
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import Thread, ThreadGone
-from mmio.ptrace.waiting import Waiting, await_end
+from mmio.ptrace.waiting import Waiting
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
@@ -133,27 +135,24 @@ class Tracer(Closing, Targeting):
         """Detach from the processes that were attached to: their mappings are restored, and they run on.
 
         Descriptors of files that were answered by devices stay what they are then: empty memory files.
+
+        Raises:
+            Exception: a device raised it, at an access that a thread made before it could be stopped.
         """
+        detaching = Detaching(self._event_loop, self._waiting)
+        detaching.bring_to_rest()
+        pending = detaching.pending
         processes = {thread.process for thread in self._threads.values() if thread.process.attached}
-        pending: dict[int, int] = {}
-        while moving := [
-            self._threads[tid] for p in processes for tid in p.threads if tid not in pending and tid in self._threads
-        ]:
-            for thread in moving:
-                with suppress(ProcessLookupError):
-                    self._bring_to_rest(thread, pending)
-            processes |= {thread.process for thread in self._threads.values() if thread.process.attached}
         for process in processes:
             threads = [self._threads[tid] for tid in process.threads if tid in self._threads]
             if threads:
                 with suppress(ProcessLookupError, ThreadGone):
                     self._calls.release(_at_rest(threads, pending))
             for thread in threads:
-                with suppress(ProcessLookupError):
-                    sigmask.leave(thread)
-                    ptrace_requests.request(ptrace_requests.DETACH, thread.pid, 0, pending[thread.pid] >> 8 & 0x7F)
-                self._event_loop.forget(thread)
+                detaching.let_go(thread)
         atexit.unregister(self.close)
+        if detaching.failures and sys.exc_info()[1] is None:  # else the first failure is on its way already
+            raise detaching.failures[0]
 
     def kill(self) -> None:
         """Kill the programs we have spawned, and wait until they are gone."""
@@ -180,50 +179,6 @@ class Tracer(Closing, Targeting):
     def _spaces(self) -> Iterable[AddressSpace]:
         return {thread.process.space: None for thread in self._threads.values()}
 
-    def _bring_to_rest(self, thread: Thread, pending: dict[int, int]) -> None:
-        """Stop a thread in a place where it can be let go, and note with which signal."""
-        if _is_stopped(thread.pid):  # what it stopped at could not be dealt with
-            pending[thread.pid] = 0
-            return
-        if thread.ending and thread.group == thread.pid:  # it may have to wait for those that go on without us
-            self._event_loop.gone(thread.pid, await_end(thread.pid))
-            return
-        ptrace_requests.request(ptrace_requests.INTERRUPT, thread.pid)
-        pid, status = 0, 0
-        while True:
-            while not pid:
-                pid, status = ptrace_requests.wait(thread.pid)
-            event, number = status >> 16, os.WSTOPSIG(status)
-            if os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_EXIT:
-                ptrace_requests.request(ptrace_requests.DETACH, pid)
-                self._event_loop.forget(thread)
-                return
-            stopped = os.WIFSTOPPED(status) and event == ptrace_requests.EVENT_STOP
-            if stopped and proc_maps.is_pending(pid, signal.SIGSEGV):
-                # The thread has faulted already, and the kernel reported our request before that.
-                thread.go(ptrace_requests.CONT)
-                pid = 0
-                continue
-            if os.WIFSTOPPED(status) and (event == ptrace_requests.EVENT_STOP or (not event and status != CALL_STATUS)):
-                self._event_loop.leave_slot(thread)
-                silent = event or (status == ACCESS_STATUS and self._is_ours(thread))
-                pending[pid] = 0 if silent else number << 8
-                return
-            if os.WIFSTOPPED(status):
-                # Again: the kernel forgets the request at any other stop.
-                ptrace_requests.request(ptrace_requests.INTERRUPT, pid)
-            try:
-                self._event_loop.handle(pid, status)
-                pid = 0
-            except ThreadGone as gone:
-                status = gone.status
-            if thread.pid not in self._threads:
-                return
-
-    def _is_ours(self, thread: Thread) -> bool:
-        thread.load_signal()
-        return bool(thread.process.traps(thread.info.address))
-
     def _interrupted(self, number: int) -> None:
         """End on request: detach from attached programs, and signal the others."""
         self.detach()
@@ -237,15 +192,6 @@ class Tracer(Closing, Targeting):
 def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:
     """Return a thread that no signal is about to be delivered to, if there is one."""
     return min(threads, key=lambda thread: statuses[thread.pid] >> 16 == 0 and statuses[thread.pid] != 0)
-
-
-def _is_stopped(pid: int) -> bool:
-    """Return whether a thread is stopped and has told us so before; what it has yet to tell can be waited for."""
-    try:
-        ptrace_requests.signal_mask(pid)
-    except ProcessLookupError:
-        return False
-    return not ptrace_requests.peek(pid)[0]
 
 
 def _from_terminal() -> bool:

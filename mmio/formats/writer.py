@@ -11,10 +11,11 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from os import PathLike, fspath
 from signal import SIGXFSZ, sigtimedwait
 from threading import Event as Signal
-from threading import RLock, Thread
+from threading import Thread
 
 from mmio.closing import Closing
 from mmio.formats.errors import TraceFileError
+from mmio.linux.fork_locks import fork_lock
 from mmio.records.access import Access
 from mmio.records.events import LAST_NUMBER, Ended, Event, Record
 from mmio.records.spot import Spot, Spots
@@ -39,7 +40,7 @@ class Writer(Closing):
         self.path = fspath(path)
         self.every = every
         self.seconds = seconds
-        self._lock = RLock()
+        self._lock = fork_lock()
         self._spots = Spots()
         self._count = 0  # of what is pending
         self._last = -1, 0  # number and time of the last access

@@ -4,7 +4,6 @@ There is one address space for the process, with every mapping's regions in it a
 a copy from one device to another, or to a buffer, is nothing special. The mappings differ in who gets the records.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -12,6 +11,7 @@ from attrs import evolve
 
 from decode import Instruction
 from mmio.inprocess import pending_exceptions, signals, unwind
+from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import pages
 from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
 from mmio.live.memory import ProcessMemory
@@ -19,12 +19,14 @@ from mmio.records.access import Space
 from mmio.records.region import RecordedRegion
 from mmio.records.rows import Block
 from mmio.signatures import arguments_of
-from mmio.space.recorder import Recorder
+from mmio.space.recorder import Recorder, Rows
 from mmio.space.region import Region
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
-_REGION: Final = Trace.record.__code__.co_varnames.index("region") - 1  # among the arguments, of which self is none
+# The place of the region among the arguments, of which self is none.
+_REGION: Final = Trace.record.__code__.co_varnames.index("region") - 1
+_REGION_OF_SITE: Final = Trace.site.__code__.co_varnames.index("region") - 1
 
 
 class Owner(Protocol):
@@ -53,7 +55,7 @@ class TrappedRanges:
     def __init__(self) -> None:
         self.space = AddressSpace(self, background=ProcessMemory())
         self.record_to: Callable[[Recorder], None] = lambda recorder: None
-        self._lock = threading.RLock()
+        self._lock = fork_lock()
         self._owners: dict[RecordedRegion | None, Owner] = {}
         self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
 
@@ -117,6 +119,12 @@ class TrappedRanges:
         owner = self._owners.get(access[_REGION])
         if owner is not None and owner.trace is not None:  # else it has been released meanwhile
             owner.trace.record(*access)
+
+    @arguments_of(lambda: Trace.site)
+    def site(self, *shared: Any) -> tuple[Rows, int] | None:
+        """Return what the owner's trace does."""
+        owner = self._owners.get(shared[_REGION_OF_SITE])
+        return None if owner is None or owner.trace is None else owner.trace.site(*shared)
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Record the accesses of a block in the traces of their owners."""

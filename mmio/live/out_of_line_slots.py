@@ -97,15 +97,16 @@ class Slots:
     Args:
         memory: where they lie.
         bits: 64 or 32, the code that can reach them.
+        lock: held while they change, and reentrant: a signal handler of the program may get in between.
     """
 
-    def __init__(self, memory: SlotMemory, bits: int = 64) -> None:
+    def __init__(self, memory: SlotMemory, bits: int = 64, lock: "RLock | None" = None) -> None:
         self.memory = memory
         self.bits = bits
         self._blocks: dict[int, list[Slot]] = {}  # by where their code starts
         self._copies: dict[tuple[bytes, int], list[Slot]] = {}  # by the bytes of the instruction and its address
         self._unused: list[Slot] = []
-        self._lock = RLock()  # reentrant: a signal handler of the program may get in between
+        self._lock = RLock() if lock is None else lock
 
     def at(self, ip: int) -> Slot | None:
         """Return the slot whose code an address lies in."""

@@ -6,10 +6,10 @@ involved, so a child has slots of its own after a fork.
 """
 
 from ctypes import memmove, string_at
-from threading import RLock
 from typing import Final
 
 from mmio.linux import libc
+from mmio.linux.fork_locks import held_by_fork
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
 from mmio.linux.trampoline import SLOTS_START, trampoline
 from mmio.live.out_of_line_slots import BLOCK_SIZE, MOST, SLOTS_PER_BLOCK, Slots
@@ -51,7 +51,7 @@ class OwnSlotMemory:
         return string_at(address, length)
 
 
-_lock: Final = RLock()  # reentrant: a signal handler may get in between
+_lock: Final = held_by_fork()  # a child goes on with the slots that there are
 _made: list[Slots] = []
 
 
@@ -60,5 +60,5 @@ def own_slots() -> Slots:
     if not _made:
         with _lock:
             if not _made:
-                _made.append(Slots(OwnSlotMemory()))
+                _made.append(Slots(OwnSlotMemory(), lock=_lock))
     return _made[0]

@@ -5,12 +5,12 @@ emulator and is done. A source with threads makes an `Initiator` for each of the
 """
 
 from collections.abc import Callable, Iterable
-from threading import RLock
 from typing import Any, Final, Unpack
 
 from decode import Instruction
 from emulate import Ram
 from mmio.errors import MappingError
+from mmio.linux.fork_locks import fork_lock
 from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
@@ -43,7 +43,7 @@ class AddressSpace:
 
     def __init__(self, trace: Recorder | None = None, *, unmapped: Unmapped = "error", background: Any = None) -> None:
         # Held from the read to the write of every LOCK and XCHG. Reentrant: a device may update memory when touched.
-        self.lock = RLock()
+        self.lock = fork_lock()
         background_ports = BackgroundPorts(background) if hasattr(background, "port_read") else None
         self.memory = RangeMap(_ground(MEMORY_END, unmapped, background))
         self.ports = RangeMap(_ground(PORTS_END, unmapped, background_ports))

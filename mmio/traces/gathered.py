@@ -4,11 +4,11 @@ Each trace counts its accesses, its regions and its time from its own beginning.
 counting, and time runs on one clock; otherwise the file would contradict itself.
 """
 
-from threading import Lock
 from time import monotonic_ns, time_ns
 
 from attrs import evolve
 
+from mmio.linux.fork_locks import fork_lock
 from mmio.records.access import Access
 from mmio.records.events import Mapped, Mark, Record, Started, Unmapped
 from mmio.records.sink import Sink
@@ -20,7 +20,7 @@ class Gathered:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._lock = Lock()
+        self._lock = fork_lock()
         self._began = monotonic_ns()
         self._sequence = 0
         self._regions = 0

@@ -6,7 +6,7 @@ that was read last is kept, and parsed again only when its bytes have changed.
 
 from collections.abc import Iterator, Mapping
 from os import PathLike, fspath
-from threading import Lock
+from threading import RLock
 from typing import BinaryIO, Final
 
 from attrs import field, frozen
@@ -15,6 +15,7 @@ from mmio.descriptions.errors import DescriptionError
 from mmio.descriptions.report import REGISTERS, Report
 from mmio.descriptions.svd.elements import Element, name_of, named
 from mmio.descriptions.svd.values import LONGEST_NAME, count, is_label, labels, small
+from mmio.linux.fork_locks import fork_lock
 
 MAX_FILE: Final = 64 << 20  # bytes; vendors' largest file has 24 MiB
 _PIECE: Final = 1 << 20
@@ -31,7 +32,7 @@ class Document:
     _scopes: dict[Element, "_Scope"] = field(factory=dict)
     _enums: dict[str, Element] = field(factory=dict)
     _sources: dict[Element, Element | None] = field(factory=dict)
-    _lock: Lock = field(factory=Lock)
+    _lock: RLock = field(factory=fork_lock)
 
     def peripherals(self, report: Report) -> Mapping[str, tuple[Element, int]]:
         """Return element and base address of every peripheral: each of an array is one."""
@@ -179,7 +180,7 @@ def _number(peripheral: Element, tag: str, report: Report) -> int:
         return 0
 
 
-_lock: Final = Lock()
+_lock: Final = fork_lock()
 _latest: list[tuple[bytes, Document]] = []
 
 

@@ -8,7 +8,7 @@ _Result = TypeVar("_Result")
 
 
 def arguments_of(
-    method: Callable[[], Callable[Concatenate[Any, _Arguments], _Result]],
+    method: Callable[[], Callable[Concatenate[Any, _Arguments], object]],
 ) -> Callable[[Callable[..., _Result]], Callable[Concatenate[Any, _Arguments], _Result]]:
     """Type a method as taking the arguments of another one. At run time it stays as it is.
 

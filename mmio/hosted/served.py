@@ -19,6 +19,7 @@ from mmio.program.process import Trapped
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
 from mmio.space.initiator import Initiator
+from mmio.space.recorder import NOWHERE
 from mmio.space.route import Operation
 from mmio.space.space import AddressSpace
 
@@ -87,7 +88,7 @@ class Client:
                 self._tell_rights()
             code = "" if bus.instruction is None else bus.instruction.code.hex()
             place = where, address, width, value
-            return self.request("access", verb, *place, bus.ip, code, bus.thread, bus.flags(), operation=operation)
+            return self.request("access", verb, *place, bus.ip, code, bus.thread, bus.flags, operation=operation)
 
     def meet(self) -> None:
         """Report the targets that the program has met since the last time."""
@@ -174,22 +175,6 @@ class Client:
         raise SystemExit
 
 
-class _Flags:
-    """The recorder of a child, which only finds out with which flags an access would be recorded."""
-
-    enabled = False
-
-    def __init__(self) -> None:
-        self.found = 0
-
-    def record(self, *access: Any, **more: Any) -> None:
-        """Note the flags."""
-        self.found = access[9]
-
-    def record_block(self, *block: Any) -> None:
-        """Do nothing: what is trapped is never moved in one piece."""
-
-
 class ServedBus(Initiator):
     """A thread's bus in a child: ordinary memory is accessed here, and everything else where the devices are.
 
@@ -202,16 +187,9 @@ class ServedBus(Initiator):
     __slots__ = ("_client", "_target")
 
     def __init__(self, space: Any, client: Client, where: str, thread: int) -> None:
-        super().__init__(space, _Flags(), thread)
+        super().__init__(space, NOWHERE, thread)
         self._client, self._target = client, where
         self.port_read, self.port_write = self._port_read, self._port_write
-
-    def flags(self) -> int:
-        """Return the flags that a record of the next access has."""
-        record: Any = self.record
-        record(*(None,) * 9, 0)
-        recorder: Any = self.recorder
-        return int(recorder.found)
 
     def read(self, address: int, width: int) -> int:
         """Read `width` bytes."""

@@ -6,7 +6,7 @@ else may touch memory or decide where the program goes on.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from decode import Instruction, MemoryAccess, MemoryOperand
 from decode.redirect import redirect
@@ -39,13 +39,9 @@ def can_complete(instruction: Instruction) -> bool:
 @contextmanager
 def marked(bus: Initiator, flag: int) -> Iterator[None]:
     """Record accesses with a flag more."""
-    record: Any = bus.record
-
-    def with_flag(*what: Any, **named: Any) -> None:
-        record(*what[:9], what[9] | flag, *what[10:], **named)  # the tenth is the flags
-
-    bus.record = with_flag
+    before = bus.flags
+    bus.flags |= flag
     try:
         yield
     finally:
-        bus.record = record
+        bus.flags = before

@@ -173,7 +173,7 @@ class Redirects:
         """Return a bus for the bytes of a file, which records as the thread's does."""
         file = self.initiator(path, thread.pid)
         file.ip, file.instruction = bus.ip, bus.instruction
-        file.recorder, file.record = bus.recorder, bus.record
+        file.trace, file.flags = bus.trace, bus.flags
         return file
 
     def initiator(self, path: str, thread: int) -> Initiator:

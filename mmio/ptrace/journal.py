@@ -51,6 +51,10 @@ class LateRecords:
         else:
             self._recorder.record(*access, **more)
 
+    @arguments_of(lambda: Trace.site)
+    def site(self, *shared: Any) -> None:
+        """Return None: every access comes here."""
+
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Record the accesses of a block."""
         if self._keeps:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 from decode import READ, WRITE, Instruction
 from mmio.records.rows import Block
-from mmio.space.recorder import NOWHERE, Recorder
+from mmio.space.recorder import NOWHERE, KnownSite, Recorder
 from mmio.space.region import RangeMap, Segment
 from mmio.space.route import Route
+
+_MOST_SITES: Final = 64  # sets of them
 
 
 class Addressed(Protocol):
@@ -49,13 +51,25 @@ class Initiator(Route):
         thread: the thread's number in the records.
     """
 
-    __slots__ = ("instruction", "ip", "port_read", "port_write", "record", "recorder", "thread")
+    __slots__ = (
+        "_flags",
+        "_sites",
+        "_thread",
+        "instruction",
+        "ip",
+        "port_read",
+        "port_write",
+        "read_sites",
+        "recorder",
+        "write_sites",
+    )
 
     def __init__(self, space: Addressed, trace: Recorder | None = None, thread: int = 0) -> None:
         super().__init__(self, "memory", space.memory, space.lock)
         self.ip = 0
         self.instruction: Instruction | None = None
-        self.thread = thread
+        self._thread = thread
+        self._flags = 0
         self.trace = space.trace if trace is None else trace
         # Bound methods handed on as they are: a method here that calls the route's would cost each access a frame.
         ports = Route(self, "port", space.ports, space.lock)
@@ -69,7 +83,35 @@ class Initiator(Route):
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
         self.recorder: Recorder = NOWHERE if trace is None else trace
-        self.record = self.recorder.record
+        self._sites: dict[tuple[int, int], tuple[dict[int, KnownSite], dict[int, KnownSite]]] = {}
+        self._choose_sites()
+
+    @property
+    def thread(self) -> int:
+        """The thread's number in the records."""
+        return self._thread
+
+    @thread.setter
+    def thread(self, thread: int) -> None:
+        self._thread = thread
+        self._choose_sites()
+
+    @property
+    def flags(self) -> int:
+        """What all its records are marked with (`mmio/records/flags.py`), besides what the access itself is."""
+        return self._flags
+
+    @flags.setter
+    def flags(self, flags: int) -> None:
+        self._flags = flags
+        self._choose_sites()
+
+    def _choose_sites(self) -> None:
+        """Remember the sites of each thread, and those with each set of flags, apart."""
+        if len(self._sites) >= _MOST_SITES:
+            self._sites.clear()
+        sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))
+        self.read_sites, self.write_sites = sites
 
     def begin(self, instruction: Instruction, ip: int) -> None:
         """Note which instruction is running, for records and errors. `Emulator.step` calls it."""

@@ -7,6 +7,8 @@ where nothing is, atomics, watched bytes) takes the long way, in parts.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from struct import error as StructError
+from time import monotonic_ns
 from typing import Any, Final, Protocol, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
@@ -14,27 +16,36 @@ from emulate.answer import unsigned
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
+from mmio.records.rows import ROW
 from mmio.space.part import Part, contents, cut
 from mmio.space.policy import WIDTHS
-from mmio.space.recorder import Recorder
+from mmio.space.recorder import NO_SITE, KnownSite, Recorder
 from mmio.space.region import RangeMap, Segment, Watcher
+
+_pack: Final = ROW.pack
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 Operation: TypeAlias = Callable[[int], int]
 
 _BITS: Final = tuple(range(0, 8 * max(WIDTHS) + 1, 8))  # by width in bytes: looking one up is quicker than a shift
+_MOST_SITES: Final = 4096  # remembered in each direction
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
 
 class Origin(Protocol):
-    """Origin of accesses: the instruction that is running in a thread, and the recorder of its accesses."""
+    """Origin of accesses: the instruction that is running in a thread, and the recorder of its accesses.
+
+    `read_sites` and `write_sites` hold, by instruction pointer, the site of the last read and the last write there.
+    """
 
     ip: int
     instruction: Instruction | None
     thread: int
+    flags: int
     recorder: Recorder
-    record: Callable[..., None]
+    read_sites: dict[int, KnownSite]
+    write_sites: dict[int, KnownSite]
 
 
 class Route:
@@ -88,20 +99,21 @@ class Route:
         if hit.recorded:
             origin = self._origin
             if origin.recorder.enabled:
-                record = origin.record
-                record(
-                    READ,
-                    self._space,
-                    address,
-                    width,
-                    value,
-                    origin.ip,
-                    origin.instruction,
-                    hit.recorded_region,
-                    offset,
-                    0,
-                    origin.thread,
-                )
+                known = origin.read_sites.get(origin.ip, NO_SITE)
+                instruction, region, known_width, trace, number = known
+                if (
+                    instruction is origin.instruction
+                    and region is hit.recorded_region
+                    and known_width == width
+                    and trace.enabled
+                ):
+                    append = trace.append_row
+                    try:
+                        append(_pack(monotonic_ns(), address, value, number))
+                    except StructError:  # the value fits no row
+                        self._record_first(READ, origin.read_sites, hit, address, width, value)
+                else:
+                    self._record_first(READ, origin.read_sites, hit, address, width, value)
         return value
 
     def write(self, address: int, width: int, value: int) -> None:
@@ -126,20 +138,21 @@ class Route:
         if hit.recorded:
             origin = self._origin
             if origin.recorder.enabled:
-                record = origin.record
-                record(
-                    WRITE,
-                    self._space,
-                    address,
-                    width,
-                    value,
-                    origin.ip,
-                    origin.instruction,
-                    hit.recorded_region,
-                    offset,
-                    0,
-                    origin.thread,
-                )
+                known = origin.write_sites.get(origin.ip, NO_SITE)
+                instruction, region, known_width, trace, number = known
+                if (
+                    instruction is origin.instruction
+                    and region is hit.recorded_region
+                    and known_width == width
+                    and trace.enabled
+                ):
+                    append = trace.append_row
+                    try:
+                        append(_pack(monotonic_ns(), address, value, number))
+                    except StructError:  # the value fits no row
+                        self._record_first(WRITE, origin.write_sites, hit, address, width, value)
+                else:
+                    self._record_first(WRITE, origin.write_sites, hit, address, width, value)
         return None
 
     def update(self, address: int, width: int, operation: Operation) -> int:
@@ -257,7 +270,7 @@ class Route:
     def _record(self, direction: Direction, part: Part, value: int, flags: int = 0, old: int | None = None) -> None:
         origin = self._origin
         if part.segment.recorded and origin.recorder.enabled:
-            origin.record(
+            origin.recorder.record(
                 direction,
                 self._space,
                 part.address,
@@ -267,10 +280,26 @@ class Route:
                 origin.instruction,
                 part.recorded_region,
                 part.offset,
-                part.flags | flags,
+                part.flags | flags | origin.flags,
                 origin.thread,
                 old,
             )
+
+    def _record_first(
+        self, direction: Direction, sites: dict[int, KnownSite], hit: Segment, address: int, width: int, value: int
+    ) -> None:
+        """Record an access in full, and remember its site for those that differ in time, address and value only."""
+        origin, region = self._origin, hit.recorded_region
+        ip, instruction, recorder = origin.ip, origin.instruction, origin.recorder
+        flags, thread, space = origin.flags, origin.thread, self._space
+        recorder.record(
+            direction, space, address, width, value, ip, instruction, region, address - hit.base, flags, thread
+        )
+        found = recorder.site(direction, space, width, ip, instruction, region, flags, thread)
+        if found is not None:
+            if len(sites) >= _MOST_SITES:
+                sites.clear()
+            sites[ip] = instruction, region, width, *found
 
     def _checked(self, value: Any, address: int, width: int, verb: str = "read") -> int:
         """Return a device's answer as a plain int. Raises DeviceError when it is none that fits."""

@@ -2,10 +2,9 @@
 
 Most records are never looked at, so recording does as little as it can. A record becomes one packed row of 28 bytes in
 one growing bytearray: time, address, value and the number of its *site*. A site is everything that repeats when an
-instruction runs again: the instruction, its address, the region, the width, the direction, the flags, the thread. Only
-the last site at each instruction pointer is compared, by identity where it can be; other sites take a look-up more.
-What fits no row (a value over 8 bytes,
-the old value of an atomic) goes into a table at the side, and the row keeps its number there.
+instruction runs again: the instruction, its address, the region, the width, the direction, the flags, the thread. A
+route remembers the number of the last site at each instruction pointer, and appends such rows itself. What fits no row
+(a value over 8 bytes, the old value of an atomic) goes into a table at the side, and the row keeps its number there.
 
 Appending to a bytearray is one operation under the GIL, so threads need no lock here. Only a trace that
 does more than keep (a sink to feed, a bound to hold) takes one, and with it the slow way.
@@ -15,13 +14,13 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from threading import RLock
 from time import monotonic_ns, time_ns
 from typing import Final, TextIO
 
 from attrs import frozen
 
 from decode import Direction, Instruction
+from mmio.linux.fork_locks import fork_lock
 from mmio.pictures.table import Live, Resolver
 from mmio.records.access import Access, FieldPlace, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Started
@@ -75,8 +74,6 @@ class Trace(TraceView):
         self._first_row = 0  # the sequence number of the first row held
         self._sites: list[SharedFields] = []
         self._site_numbers: dict[tuple[object, ...], int] = {}
-        # By instruction pointer: what the last record there had in common with others, and its site's number.
-        self._last: dict[int, tuple[tuple[object, ...], int]] = {}
         self._extras: dict[int, tuple[int, int | None]] = {}
         self._extra_numbers = count()
         self._regions: dict[int, RecordedRegion] = {}
@@ -84,8 +81,9 @@ class Trace(TraceView):
         self._spots = Remembered(self._spot)
         self._sinks: tuple[Sink, ...] = ()
         self._takers: tuple[Take, ...] = ()  # what is called with each access, by sink
-        self._lock = RLock()  # reentrant: a sink may touch a device
-        self._plain = keep is None
+        self._lock = fork_lock()  # reentrant: a sink may touch a device
+        self.append_row: Callable[[bytes], object]
+        self._choose_append()
         for sink in sinks:
             self.attach(sink)
 
@@ -118,25 +116,34 @@ class Trace(TraceView):
         """
         if not self.enabled:
             return
-        try:
-            known, number = self._last[ip]
-        except KeyError:
-            known, number = (), 0
-        # Sites are remembered without an old value, so an atomic never looks known.
-        if known != (instruction, region, width, direction, space, flags, thread, old):
-            atomic = old is not None
-            number = self._site(instruction, region, width, direction, space, flags, thread, ip, atomic)
-            if atomic:
-                value = self._aside(address, width, value, old)
-        try:
-            row = _pack(monotonic_ns(), address, value, number)
-        except struct.error:
-            number = self._site(instruction, region, width, direction, space, flags, thread, ip, True)
-            row = _pack(monotonic_ns(), address, self._aside(address, width, value, old), number)
-        if self._plain:
-            self._rows += row
+        shared = direction, space, width, ip, instruction, region, flags, thread
+        if old is not None:
+            row = _pack(monotonic_ns(), address, self._aside(address, width, value, old), self._number(*shared, True))
         else:
-            self._add(row)
+            number = self._number(*shared)
+            try:
+                row = _pack(monotonic_ns(), address, value, number)
+            except struct.error:
+                kept = self._aside(address, width, value, old)
+                row = _pack(monotonic_ns(), address, kept, self._number(*shared, True))
+        self.append_row(row)
+
+    def site(
+        self,
+        direction: Direction,
+        space: Space,
+        width: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: RecordedRegion | None,
+        flags: int,
+        thread: int,
+    ) -> tuple["Trace", int]:
+        """Return where the rows of such accesses go, this trace, and the number of their site in them.
+
+        Rows are `mmio/records/rows.py`'s, given to `append_row` while the trace is enabled.
+        """
+        return self, self._number(direction, space, width, ip, instruction, region, flags, thread)
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Append the accesses of a block, as if each had been made on its own; the other arguments as for `record`."""
@@ -148,7 +155,7 @@ class Trace(TraceView):
                 self.record(direction, "memory", at, block.width, value, ip, instruction, region, offset, 0, thread)
             return
         sites = [
-            self._site(instruction, region, block.width, direction, "memory", 0, thread, ip, False)
+            self._number(direction, "memory", block.width, ip, instruction, region, 0, thread)
             for direction, _, region in block.places
         ]
         self._rows += block.rows(monotonic_ns(), sites)
@@ -169,7 +176,7 @@ class Trace(TraceView):
                     sink.write(event)
             self._sinks += (sink,)
             self._takers = tuple(map(_taker, self._sinks))
-            self._plain = False
+            self._choose_append()
 
     def detach(self, sink: Sink) -> None:
         """Give no more accesses to a sink. Raises ValueError if it is not attached."""
@@ -178,7 +185,7 @@ class Trace(TraceView):
                 raise ValueError(f"{sink!r} is not attached to this trace")
             self._sinks = tuple(other for other in self._sinks if other is not sink)
             self._takers = tuple(map(_taker, self._sinks))
-            self._plain = self.keep is None and not self._sinks
+            self._choose_append()
 
     def live(self, stream: TextIO | None = None, *, resolve: Resolver = hex) -> Live:
         """Print every access from now on to a stream (standard error), and return the sink, to detach."""
@@ -266,21 +273,21 @@ class Trace(TraceView):
         """The number the next access will have."""
         return self._first_row + len(self._rows) // ROW.size
 
-    def _site(
+    def _number(
         self,
-        instruction: Instruction | None,
-        region: RecordedRegion | None,
-        width: int,
         direction: Direction,
         space: Space,
+        width: int,
+        ip: int,
+        instruction: Instruction | None,
+        region: RecordedRegion | None,
         flags: int,
         thread: int,
-        ip: int,
-        extra: bool,
+        extra: bool = False,
     ) -> int:
         """Return the number of a site, a new one if need be."""
         # Instructions are compared by identity: a site keeps its own alive, and comparing two field by field is slow.
-        key = (id(instruction), id(region), width, direction, space, flags, thread, ip, extra)
+        key = (direction, space, width, ip, id(instruction), id(region), flags, thread, extra)
         number = self._site_numbers.get(key)
         if number is None:
             with self._lock:
@@ -292,8 +299,6 @@ class Trace(TraceView):
                 self._see(region, space)
                 if self.locate is not None and ip and ip not in self._located:
                     self._find(ip, self.locate)
-        if not extra:
-            self._last[ip] = (instruction, region, width, direction, space, flags, thread, None), number
         return number
 
     def _see(self, region: RecordedRegion | None, space: Space) -> None:
@@ -331,6 +336,11 @@ class Trace(TraceView):
             self._events.append(event)
             for sink in self._sinks:
                 sink.write(event)
+
+    def _choose_append(self) -> None:
+        """Append rows in the shortest way there is."""
+        self._plain = self.keep is None and not self._sinks
+        self.append_row = self._rows.extend if self._plain else self._add
 
     def _add(self, row: bytes) -> None:
         """Append a row where there is more to do than that."""

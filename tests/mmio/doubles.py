@@ -53,6 +53,10 @@ class Log(list[SimpleNamespace]):
         bound.apply_defaults()
         self.append(SimpleNamespace(**bound.arguments))
 
+    @arguments_of(lambda: Trace.site)
+    def site(self, *shared: Any) -> None:
+        """Return None: each access is to be recorded here."""
+
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         for direction, at, region, value in block:
             offset = at - region.start if region else 0

@@ -85,7 +85,7 @@ LIVE: Final = (
     MmioMutant(
         "the mark of a native access stays on the bus",
         "mmio.live.completion",
-        "    finally:\n        bus.record = record",
+        "    finally:\n        bus.flags = before",
         "    finally:\n        pass",
         "live/test_out_of_line.py::test_the_mark_is_of_one_access",
     ),

@@ -78,22 +78,22 @@ RECORDS: Final = (
     MmioMutant(
         "the value an atomic read is forgotten",
         "mmio.traces.trace",
-        "            if atomic:\n                value = self._aside(address, width, value, old)\n",
-        "",
+        "row = _pack(monotonic_ns(), address, self._aside(address, width, value, old), self._number(*shared, True))",
+        "row = _pack(monotonic_ns(), address, value, self._number(*shared))",
         "traces/test_trace.py::test_atomic_keeps_both_values",
     ),
     MmioMutant(
         "a record is given to the site of another thread",
         "mmio.traces.trace",
-        "if known != (instruction, region, width, direction, space, flags, thread, old):",
-        "if known[:6] != (instruction, region, width, direction, space, flags):",
+        "id(region), flags, thread, extra)",
+        "id(region), flags, extra)",
         "traces/test_trace.py::test_what_differs_in_one_thing_is_told_apart",
     ),
     MmioMutant(
         "a record with another flag looks like the one before",
         "mmio.traces.trace",
-        "if known != (instruction, region, width, direction, space, flags, thread, old):",
-        "if (*known[:5], *known[6:]) != (instruction, region, width, direction, space, thread, old):",
+        "id(region), flags, thread, extra)",
+        "id(region), thread, extra)",
         "traces/test_trace.py::test_what_differs_in_one_thing_is_told_apart",
     ),
     MmioMutant(

@@ -4,6 +4,8 @@ from typing import Final
 
 from tests.mutants.mutant import MmioMutant
 
+_SITE = "known = origin.read_sites.get(origin.ip, NO_SITE)\n                "
+
 SPACE: Final = (
     MmioMutant(
         "a block moved downwards is recorded upwards",
@@ -89,6 +91,48 @@ SPACE: Final = (
         '        with self.lock:\n            parts = self._parts("update", address, width)',
         '        if True:\n            parts = self._parts("update", address, width)',
         "space/test_route.py::test_updates_do_not_mix",
+    ),
+    MmioMutant(
+        "a row goes to the site of another instruction at the same place",
+        "mmio.space.route",
+        _SITE + "instruction, region,",
+        _SITE + "instruction = origin.instruction\n                _, region,",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
+    ),
+    MmioMutant(
+        "a row goes to the site of another region",
+        "mmio.space.route",
+        _SITE + "instruction, region,",
+        _SITE + "region = hit.recorded_region\n                instruction, _,",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
+    ),
+    MmioMutant(
+        "a row goes to the site of another width",
+        "mmio.space.route",
+        _SITE + "instruction, region, known_width,",
+        _SITE + "known_width = width\n                instruction, region, _,",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
+    ),
+    MmioMutant(
+        "a row is added to a trace that is off",
+        "mmio.space.route",
+        "            if origin.recorder.enabled:\n                known = origin.read_sites",
+        "            if True:\n                known = origin.read_sites",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
+    ),
+    MmioMutant(
+        "threads share their sites",
+        "mmio.space.initiator",
+        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))",
+        "sites = self._sites.setdefault((0, self._flags), ({}, {}))",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
+    ),
+    MmioMutant(
+        "a marked access has the site of one without marks",
+        "mmio.space.initiator",
+        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))",
+        "sites = self._sites.setdefault((self._thread, 0), ({}, {}))",
+        "space/test_sites.py::test_records_are_those_of_single_accesses",
     ),
     MmioMutant(
         "an atomic is recorded without its flag",

@@ -220,8 +220,8 @@ class CrashHandler:
         action = read_memory(thread.pid, new, _ACTION.size) if new else b""
         if number != _SIGSEGV or len(action) not in (0, _ACTION.size) or thread.group != thread.process.pid:
             return  # the last: a child of vfork has our memory, but actions of its own
-        if self._start <= thread.call_address < self._start + PAGE:
-            return  # our handler itself
+        if self.is_at(thread.call_address):
+            return
         place = 0
         if action:
             place = thread.buffer(_ACTION.size)
@@ -239,6 +239,15 @@ class CrashHandler:
                 self._become(action)
 
         thread.on_exit = returned
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Address and length of the memory it takes."""
+        return self._start, SIZE
+
+    def is_at(self, address: int) -> bool:
+        """Return whether an address is in its code."""
+        return self._start <= address < self._start + PAGE
 
     def remove(self, thread: StoppedThread) -> None:
         """Restore the program's own action for SIGSEGV. The thread is stopped."""

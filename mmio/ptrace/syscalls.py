@@ -6,6 +6,7 @@ SIGSEGV are virtualised.
 
 import os
 import signal
+from collections.abc import Iterable
 from typing import Final
 from weakref import WeakSet
 
@@ -91,8 +92,14 @@ class TracedCalls(SystemCalls):
                 )
         self.trap_ranges(thread)
 
-    def release(self, thread: Thread) -> None:
-        """Restore a process's page protections, and unmap what the tracer has mapped in it."""
+    def release(self, thread: Thread, threads: Iterable[Thread]) -> None:
+        """Restore a process's page protections, and unmap what the tracer has mapped in it.
+
+        Args:
+            thread: makes the system calls.
+            threads: all of the process; they are stopped. If one is in the crash handler, as a fault of the program's
+                own is on its way through that, the handler stays mapped.
+        """
         process = thread.process
         process.memory.pid = thread.pid
         handler, process.crash_handler = process.crash_handler, None  # its table stays as it is until it is not needed
@@ -100,6 +107,8 @@ class TracedCalls(SystemCalls):
             make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
         if handler is not None:
             handler.remove(thread)
+            if any(handler.is_at(other.address) for other in threads):
+                process.buffers.remove(handler.pages)
         while process.buffers:
             make(thread, "munmap", *process.buffers.pop())
 

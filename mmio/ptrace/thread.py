@@ -253,10 +253,15 @@ class Thread:
         self.frame.store()
 
     @property
+    def address(self) -> int:
+        """The instruction pointer."""
+        self.frame.load()
+        return int(self.regs[RIP])
+
+    @property
     def call_address(self) -> int:
         """The address of the system call instruction the thread is stopped at, two bytes long."""
-        self.frame.load()
-        return int(self.regs[RIP]) - 2
+        return self.address - 2
 
     @property
     def call_result(self) -> int:

@@ -147,7 +147,7 @@ class Tracer(Closing, Targeting):
             threads = [self._threads[tid] for tid in process.threads if tid in self._threads]
             if threads:
                 with suppress(ProcessLookupError, ThreadGone):
-                    self._calls.release(_at_rest(threads, pending))
+                    self._calls.release(_at_rest(threads, pending), threads)
             for thread in threads:
                 detaching.let_go(thread)
         atexit.unregister(self.close)

@@ -23,6 +23,8 @@ static void become(const char *left) {
     execv(next[0], next);
     _exit(90);
 }
+static volatile uint32_t *guarded;
+static void allow(int number) { mprotect((void *)guarded, 4096, PROT_READ | PROT_WRITE); }
 static void *execute(void *left) { become(left); return 0; }
 static int ended(pid_t child) {
     int status;
@@ -58,6 +60,14 @@ int main(int argc, char **argv) {
             if (ended(child) != 5) return 94;
         }
         return 3;
+    case 's':                                                            /* faults of its own */
+        guarded = map(argv[1], PROT_READ | PROT_WRITE);
+        signal(SIGSEGV, allow);
+        for (left *= 20; left; left--) {
+            mprotect((void *)guarded, 4096, PROT_NONE);
+            guarded[5] = left;
+        }
+        return 3;
     case 'e':                                                            /* threads that end */
         for (; left; left--) {
             pthread_create(&thread, 0, (void *(*)(void *))pthread_exit, 0);
@@ -81,7 +91,7 @@ def served(tracer: Tracer, stops: int) -> None:
                 pid, status = tracer._event_loop.stopped(pid, status, interrupts)
 
 
-@pytest.mark.parametrize("kind", ["leader executes", "thread executes", "vfork", "fork", "ends"])
+@pytest.mark.parametrize("kind", ["leader executes", "thread executes", "vfork", "fork", "signals", "ends"])
 @pytest.mark.parametrize("seed", range(12))
 def test_detach_at_any_stop(kind: str, seed: int, tmp_path: Path) -> None:
     """A program goes on and ends as it would have, at whichever stop it is let go."""

@@ -62,40 +62,37 @@ class Machine:
             case "port_write":
                 self.bus.port_write(0x1000 + place % 8, min(width, 4), value & 0xFF)
 
-    def step(self, step: dict[str, Any]) -> None:
-        """Set what the step sets, and make its access."""
-        self.bus.ip, self.bus.instruction = step["ip"], step["instruction"]
-        if self.bus.thread != step["thread"]:
-            self.bus.thread = step["thread"]
-        if self.bus.flags != step["flags"]:
-            self.bus.flags = step["flags"]
-        match step["before"]:
+    def step(self, state: dict[str, Any], change: str, value: Any) -> None:
+        """Change the state as a step says, and make an access in it."""
+        self.bus.ip, self.bus.instruction = state["ip"], state["instruction"]
+        match change:
+            case "thread" | "flags":
+                setattr(self.bus, change, value)
             case "remap":
-                self.remap(f"at {step['value'] % 3}")
-            case "same recorder":
-                self.bus.trace = self.recorder
-            case "no recorder":
-                self.bus.trace = None
-        self.access(step["verb"], step["place"], step["width"], step["value"])
-        self.bus.trace = self.recorder if step["before"] == "no recorder" else self.bus.trace
+                self.remap(value)
+            case "recorder":
+                self.bus.trace = self.recorder if value else None
+        self.access(state["verb"], state["place"], state["width"], state["value"])
 
 
-STEPS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "ip": st.sampled_from([0x400000, 0x400010]),
-            "instruction": st.sampled_from(INSTRUCTIONS),
-            "place": st.sampled_from([0x1000, 0x1008, 0x1FF0, 0x1FFE, 0x2000]),
-            "width": st.sampled_from([1, 4, 8, 16]),
-            "value": st.integers(0, (1 << 128) - 1) | st.integers(0, 255),
-            "verb": st.sampled_from(["read", "read", "write", "write", "update", "port_read", "port_write"]),
-            "thread": st.sampled_from([1, 1, 1, 2]),
-            "flags": st.sampled_from([0, 0, 0, 8]),
-            "before": st.sampled_from([*[""] * 6, "remap", "same recorder", "no recorder", "off", "on", "sink"]),
-        }
-    ),
-    max_size=30,
-)
+FIRST = {"ip": 0x400000, "instruction": INSTRUCTIONS[1], "place": 0x1000, "width": 4, "value": 1, "verb": "read"}
+CHANGES = {
+    "ip": st.sampled_from([0x400000, 0x400010]),
+    "instruction": st.sampled_from(INSTRUCTIONS),
+    "place": st.sampled_from([0x1000, 0x1008, 0x1FF0, 0x1FFE, 0x2000]),
+    "width": st.sampled_from([1, 4, 8, 16]),
+    "value": st.integers(0, (1 << 128) - 1) | st.integers(0, 255),
+    "verb": st.sampled_from(["read", "write", "update", "port_read", "port_write"]),
+    "thread": st.sampled_from([1, 2]),
+    "flags": st.sampled_from([0, 8]),
+    "remap": st.sampled_from(["first", "new"]),
+    "recorder": st.booleans(),
+    "enabled": st.booleans(),
+    "sink": st.booleans(),
+    "": st.none(),
+}
+STEPS = st.lists(st.one_of([st.tuples(st.just(name), values) for name, values in CHANGES.items()]), max_size=40)
+"""One thing that changes before each access."""
 
 
 class Seen(list[Access]):
@@ -108,22 +105,23 @@ class Seen(list[Access]):
 
 
 @given(STEPS)
-def test_records_are_those_of_single_accesses(steps: list[dict[str, Any]]) -> None:
+def test_records_are_those_of_single_accesses(steps: list[tuple[str, Any]]) -> None:
     """A trace that gets rows by site has the records that a recorder gets which is told of each access."""
     trace, log = Trace(), Log()
     machines = [Machine(trace), Machine(log)]
-    seen, expected = Seen(), list[Access]()
+    state, seen, expected = dict(FIRST), Seen(), list[Access]()
     attached = False
-    for step in steps:
-        match step["before"]:
-            case "off" | "on":
-                trace.enabled = log.enabled = step["before"] == "on"
-            case "sink":
-                (trace.detach if attached else trace.attach)(seen)
-                attached = not attached
+    for change, value in steps:
+        if change in state:
+            state[change] = value
+        elif change == "enabled":
+            trace.enabled = log.enabled = value
+        elif change == "sink" and value != attached:
+            (trace.attach if value else trace.detach)(seen)
+            attached = value
         before = len(trace)
         for machine in machines:
-            machine.step(step)
+            machine.step(state, change, value)
         expected += trace[before:] if attached else []
     told = [
         (

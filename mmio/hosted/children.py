@@ -234,7 +234,7 @@ class Children:
                 self._mirror(child).port_rights.granted = int(granted, 16)
             case ["matched", indices]:
                 every = list(self._targets)
-                self._targets.met.update(every[index] for index in indices)
+                self._targets.matched.update(every[index] for index in indices)
             case ["begin"]:
                 child.mirror = Mirror(
                     child.channel.peer, self._targets, self._trace, self._redirects, child.ask, self.access_lock

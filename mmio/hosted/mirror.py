@@ -95,7 +95,7 @@ class Mirror(process.Process):
         found = []
         for first, last, zero, index, name in spans:
             target = list(self.targets)[index]
-            self.targets.met.add(target)
+            self.targets.matched.add(target)
             found.append(TargetSpan(first, last, zero, target.device, name, target.policies))
         self.put(Trapped(origin, start, end, protection, None, stand_in, found, offset))
 
@@ -110,7 +110,7 @@ class Mirror(process.Process):
         bus.instruction = decode(bytes.fromhex(asked.code), 64, cpu_vendor()) if asked.code else None
         with marked(bus, asked.flags) if asked.flags else nullcontext():
             if asked.where == PORT:
-                self.targets.meet_ports()
+                self.targets.match_ports()
             match asked.verb:
                 case "read":
                     read = bus.port_read if asked.where == PORT else bus.read

@@ -40,7 +40,7 @@ class Client:
         self.process: Process | None = None
         self._channel = channel
         self._targets = targets
-        self._reported = set(targets.met)
+        self._reported = set(targets.matched)
         self._granted: int | None = None
         self._lock = RLock()
         self._operation_error: Exception | None = None  # raised here while a question was answered
@@ -97,8 +97,8 @@ class Client:
 
     def report_matched(self) -> None:
         """Report the targets that the program has matched since the last report."""
-        if len(self._targets.met) > len(self._reported):
-            new = self._targets.met - self._reported
+        if len(self._targets.matched) > len(self._reported):
+            new = self._targets.matched - self._reported
             self._reported |= new
             self.notify("matched", [index for index, target in enumerate(self._targets) if target in new])
 

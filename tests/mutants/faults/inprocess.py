@@ -153,13 +153,6 @@ INPROCESS: Final = (
         "linux/test_stacks.py::test_room_is_there_up_to_the_recursion_limit",
     ),
     MmioMutant(
-        "a stack begins with its guard pages",
-        "mmio.linux.stacks",
-        "range(low + guard.value, low + size.value)",
-        "range(low, low + size.value)",
-        "linux/test_stacks.py::test_a_stack_is_without_its_guard_pages",
-    ),
-    MmioMutant(
         "a failure handler begins at the recursion limit",
         "mmio.linux.trampoline",
         "    81c790010000             add edi,190h  ",

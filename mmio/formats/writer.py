@@ -127,9 +127,9 @@ class Writer(Closing):
                 self._release()
 
     def _at_exit(self) -> None:
-        """Keep nothing pending any more; threads of native code may record until the interpreter is gone.
+        """Hand on what is pending, and from now on each record at once: native threads may still record.
 
-        A thread that has been writing for a second already, to a pipe that nobody reads, does not hold up the end.
+        If another thread holds the lock for a second, because it writes to a pipe that is not read, do nothing.
         """
         if self._lock.acquire(timeout=_EXIT_TIMEOUT):
             try:

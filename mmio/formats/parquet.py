@@ -85,6 +85,13 @@ class ParquetWriter(Writer):
     def _release(self) -> None:
         os.close(self._owned)
 
+    def _at_exit(self) -> None:
+        """Close a single file, which cannot be read before."""
+        if self._folder:
+            super()._at_exit()
+        else:
+            self.close()
+
     def _own(self) -> int:
         """Lock the file or folder and empty it of what an earlier trace left; return a descriptor of it."""
         if self._folder:

@@ -5,13 +5,18 @@ whether or not more come. Everything here is the same for lines of text and for 
 by the class for one or the other.
 """
 
+import atexit
 import errno
+import os
 from abc import abstractmethod
+from contextlib import ExitStack
 from fcntl import LOCK_EX, LOCK_NB, flock
 from os import PathLike, fspath
 from signal import SIGXFSZ, sigtimedwait
 from threading import Event as Signal
 from threading import Thread
+from typing import Final
+from weakref import WeakSet
 
 from mmio.closing import Closing
 from mmio.formats.errors import TraceFileError
@@ -20,12 +25,15 @@ from mmio.records.access import Access
 from mmio.records.events import LAST_NUMBER, Ended, Event, Record
 from mmio.records.spot import Spot, Spots
 
+_EXIT_TIMEOUT: Final = 1.0  # seconds
+
 
 class Writer(Closing):
     """Base of all writers; a sink and a context manager.
 
     `every`: hand on after so many records; `seconds`: or after so long. With `every=1` a record has left this process
-    when `write` returns.
+    when `write` returns. A writer that is still open when the script ends hands on what is pending, and from then on
+    each record at once.
 
     Raises:
         TraceFileError: the file is being written by another writer, or the disk is full. Once a write has failed,
@@ -49,6 +57,7 @@ class Writer(Closing):
 
     def _opened(self) -> None:
         """Begin to keep time; the last thing a writer does when it is made."""
+        _left_open.add(self)
         if self.every > 1:
             Thread(target=self._keep_time, name=f"flushes {self.path}", daemon=True).start()
 
@@ -109,6 +118,7 @@ class Writer(Closing):
             if self._closed.is_set():
                 return
             self._closed.set()
+            _left_open.discard(self)
             try:
                 if self._refusal is None:
                     self.flush()
@@ -116,6 +126,19 @@ class Writer(Closing):
             finally:
                 self._refusal = ValueError(f"{self.path}: the writer is closed")
                 self._release()
+
+    def _at_exit(self) -> None:
+        """Hand on what is pending, and from now on each record at once: native threads may still record.
+
+        If another thread holds the lock for a second, because it writes to a pipe that is not read, do nothing.
+        """
+        if self._lock.acquire(timeout=_EXIT_TIMEOUT):
+            try:
+                self.every = 1
+                if self._refusal is None:
+                    self.flush()
+            finally:
+                self._lock.release()
 
     @property
     def _ended(self) -> Ended:
@@ -141,6 +164,21 @@ class Writer(Closing):
                         self.flush()
                     except TraceFileError:
                         return  # the next write raises it again, where the caller sees it
+
+
+_left_open: Final[WeakSet[Writer]] = WeakSet()
+"""Writers of this process that have not been closed."""
+
+# A forked child has copies of the records that are pending in its parent, which writes them.
+os.register_at_fork(after_in_child=_left_open.clear)
+
+
+@atexit.register
+def _hand_on_at_exit() -> None:
+    """Hand on what is pending in writers that are still open. Raises TraceFileError after all have been tried."""
+    with ExitStack() as each:
+        for writer in list(_left_open):
+            each.callback(writer._at_exit)
 
 
 def lock(file: int, path: str) -> None:

@@ -1,7 +1,7 @@
 """Messages between a hosted program's child and the process that has the devices.
 
-A message is a list as JSON has them, one packet of a socket pair (unix(7), SOCK_SEQPACKET): it arrives whole or not at
-all, whenever a child is killed. The kernel reports the death of either side to the other one.
+A message is a JSON list, sent as one packet of a SOCK_SEQPACKET socket pair (unix(7)). So it arrives whole or not at
+all, even if a child is killed while it sends. When one process ends, the other reads the end of the stream.
 """
 
 import array
@@ -16,9 +16,9 @@ from mmio.linux.own_descriptors import kept
 
 Message = list[Any]
 
-_LARGEST: Final = 1 << 18
+_MAX_MESSAGE: Final = 1 << 18
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: PID, UID, GID
-_ROOM: Final = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4)
+_ANCILLARY_SIZE: Final = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4)
 
 
 class ChannelClosed(Exception):
@@ -26,11 +26,11 @@ class ChannelClosed(Exception):
 
 
 class Channel:
-    """One side of a socket pair, with a descriptor that the program does not know.
+    """One end of a socket pair, with a descriptor out of the program's reach (`own_descriptors.py`).
 
     Attributes:
         number: the descriptor.
-        peer: the PID of the other side, as this process knows it; 0 before its first message.
+        peer: the PID of the process at the other end, in this process's PID namespace; 0 before its first message.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -40,12 +40,12 @@ class Channel:
         except OSError:
             os.close(number)
             raise
-        self._buffer = bytearray(_LARGEST)
+        self._buffer = bytearray(_MAX_MESSAGE)
         self.number = self._socket.fileno()
         self.peer = 0
 
-    def learn_peer(self) -> None:
-        """Ask the kernel to say with each message whose it is: the child's own idea of its PID may be another."""
+    def request_credentials(self) -> None:
+        """Receive the sender's PID with each message (SO_PASSCRED): in a namespace of its own the child has another."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
     def send(self, message: Message, descriptor: int | None = None) -> None:
@@ -58,9 +58,9 @@ class Channel:
             raise ChannelClosed from None
 
     def receive(self) -> tuple[Message, socket.socket | None]:
-        """Wait for a message; return it, and the end of another channel that came with it. Raises ChannelClosed."""
+        """Wait for a message; return it, and the socket that was passed with it, if any. Raises ChannelClosed."""
         try:
-            length, passed, _, _ = self._socket.recvmsg_into([self._buffer], _ROOM, socket.MSG_CMSG_CLOEXEC)
+            length, passed, _, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_SIZE, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             length, passed = 0, []
         end = None
@@ -74,18 +74,18 @@ class Channel:
         message: Message = json.loads(self._buffer[:length])
         return message, end
 
-    def shut(self) -> None:
-        """End the conversation for both sides, also where one is waiting."""
-        with suppress(OSError):  # the other side has ended it
+    def shut_down(self) -> None:
+        """Shut both directions down; a `receive` that is waiting at either end raises ChannelClosed."""
+        with suppress(OSError):  # the other end has done so
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close this side."""
+        """Close this end."""
         self._socket.close()
 
 
-def pair() -> tuple[Channel, Channel]:
-    """Return both sides of a new channel. Raises OSError."""
+def channel_pair() -> tuple[Channel, Channel]:
+    """Return both ends of a new channel. Raises OSError."""
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     first = Channel(one)
     try:

@@ -1,7 +1,7 @@
-"""The children of a hosted program, served by the process that has the devices.
+"""Server of the accesses of a hosted program's children, in the process that has the devices.
 
-One thread serves them all, one access at a time; while there are children the program's own accesses take turns
-with them. Each child has a channel, which is made before it is forked, and whose end tells that the child has ended.
+One thread serves all children, one access at a time. While there are children, the program's own accesses take the same
+lock. Each child has a channel, which is made before it is forked; when that closes, the child has ended.
 """
 
 import errno
@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from threading import Condition, Lock, RLock, Thread
 from typing import Any, Final
 
-from mmio.hosted.channel import Channel, ChannelClosed, Message, pair
+from mmio.hosted.channel import Channel, ChannelClosed, Message, channel_pair
 from mmio.hosted.errors import HostError
-from mmio.hosted.mirror import Asked, Mirror, answer_of, error_in
+from mmio.hosted.mirror import AccessRequest, Mirror, error_from, error_message
 from mmio.hosted.served import Client
 from mmio.linux.own_descriptors import kept
 from mmio.program.redirect import Redirects
@@ -24,19 +24,19 @@ from mmio.space.recorder import Recorder
 
 
 class _Child:
-    """One child, as it is seen here.
+    """State of one child in the process that serves it.
 
     Attributes:
         is_direct: it is a child of the program's own process.
-        mirror: what it has trapped; None before it has said so.
-        error: what its last access has raised.
-        signal_at_end: what it wants to be sent when its parent ends (PR_SET_PDEATHSIG of prctl(2)).
+        mirror: its trapped mappings; None before its "begin" message.
+        error: the exception of its last access that raised one.
+        death_signal: the signal that it has asked for when its parent ends (PR_SET_PDEATHSIG of prctl(2)); 0 for none.
     """
 
     def __init__(self, channel: Channel, is_direct: bool) -> None:
         self.channel = channel
         self.is_direct = is_direct
-        self.signal_at_end = 0
+        self.death_signal = 0
         self.mirror: Mirror | None = None
         self.error: BaseException | None = None
 
@@ -47,33 +47,33 @@ class _Child:
                 os.kill(self.channel.peer, number)
 
     def ask(self, *question: Any) -> Any:
-        """Ask the child for something while it waits for an access. Raises what it answers."""
+        """Ask the child for its memory, or to do an operation, during its own access. Raises the error it answers."""
         self.channel.send(["ask", *question])
         match self.channel.receive()[0]:
             case ["value", value]:
                 return value
             case answer:
-                raise error_in(answer)
+                raise error_from(answer)
 
 
 class Children:
-    """All processes that descend from the program.
+    """Server of all processes that descend from the program.
 
     Args:
         targets: what is trapped in each.
         trace: where accesses are recorded.
         redirects: the files that devices answer for.
-        failed: called when a child has failed, in the thread that serves.
+        failed: called with the error when a child has failed, in the thread that serves.
 
     Attributes:
-        turn: held during every access to a device while there are children.
-        failure: why the run cannot go on.
+        access_lock: held during every access to a device while there are children.
+        failure: the error that ends the run.
     """
 
     def __init__(
         self, targets: Targets, trace: Recorder, redirects: Redirects, failed: Callable[[BaseException], None]
     ) -> None:
-        self.turn: Final = RLock()
+        self.access_lock: Final = RLock()
         self.failure: BaseException | None = None
         self._targets, self._trace, self._redirects, self._failed = targets, trace, redirects, failed
         self._children: dict[int, _Child] = {}
@@ -91,8 +91,8 @@ class Children:
         return self._current is not None
 
     @property
-    def numbers(self) -> list[int]:
-        """Return the PIDs of the children, the one first whose access is being made."""
+    def pids(self) -> list[int]:
+        """Return the PIDs of the children, first that of the child whose access is being made."""
         children = list(self._children.values())
         children.sort(key=lambda child: child is not self._current)
         return [child.channel.peer for child in children if child.channel.peer]
@@ -104,9 +104,9 @@ class Children:
 
     def fork(self) -> tuple[int, Client | None]:
         """Fork; return the PID, and in the child, where that is 0, its side of its channel. Raises OSError."""
-        self._begin()
-        ours, theirs = pair()
-        ours.learn_peer()
+        self._start_serving()
+        ours, theirs = channel_pair()
+        ours.request_credentials()
         with self._descriptors:
             try:
                 pid = os.fork()
@@ -115,20 +115,23 @@ class Children:
                 theirs.close()
                 raise
             if not pid:
-                self._abandon(ours)
+                self._close_in_child(ours)
                 return 0, Client(theirs, self._targets)
             theirs.close()
         self._add(ours, is_direct=True)
         return pid, None
 
     @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Keep the thread that serves from having descriptors which this process could take for the program's."""
-        with self.turn, self._descriptors:
+    def serving_paused(self) -> Iterator[None]:
+        """Stop serving while this process closes the program's descriptors.
+
+        A descriptor that has just been received from a child is not known as pagetrap's yet, and would be closed, too.
+        """
+        with self.access_lock, self._descriptors:
             yield
 
     def wait(self) -> None:
-        """Wait until there is no child any more. Raises what has failed in one."""
+        """Wait until all children have ended. Raises the error of one that has failed."""
         with self._changed:
             while self._children:
                 self._changed.wait()
@@ -141,11 +144,11 @@ class Children:
         if self.failure is not None:
             raise self.failure
 
-    def orphan(self) -> None:
-        """Signal the program's end to those of its own children that have asked for it."""
+    def send_death_signals(self) -> None:
+        """Send the program's children, at its end, the signals that they have asked for (PR_SET_PDEATHSIG)."""
         for child in list(self._children.values()):
-            if child.is_direct and child.signal_at_end:
-                child.send_signal(child.signal_at_end)
+            if child.is_direct and child.death_signal:
+                child.send_signal(child.death_signal)
 
     def send_signal(self, number: int) -> None:
         """Send all children a signal."""
@@ -157,7 +160,7 @@ class Children:
         self._is_ending = True
         for child in list(self._children.values()):
             child.send_signal(signal.SIGKILL)
-            child.channel.shut()
+            child.channel.shut_down()
 
     def fail(self, error: BaseException) -> None:
         """End the run, children and all."""
@@ -166,8 +169,8 @@ class Children:
             self._failed(error)
         self.kill()
 
-    def _begin(self) -> None:
-        """Start the thread that serves, with all signals blocked as they are where a program forks."""
+    def _start_serving(self) -> None:
+        """Start the thread that serves. It inherits a mask that blocks all signals, as in every signal handler here."""
         if self._thread is None:
             poll = select.epoll()
             self._poll = select.epoll.fromfd(kept(os.dup(poll.fileno())))
@@ -177,8 +180,8 @@ class Children:
             self._thread = Thread(target=self._serve, daemon=True)
             self._thread.start()
 
-    def _abandon(self, made: Channel) -> None:
-        """Close what is the parent's in a child."""
+    def _close_in_child(self, made: Channel) -> None:
+        """Close the server's descriptors in a new child."""
         self._poll.close()
         os.close(self._stop)
         for channel in (made, *(child.channel for child in self._children.values())):
@@ -188,11 +191,11 @@ class Children:
         with self._changed:
             self._children[channel.number] = _Child(channel, is_direct)
         if self._is_ending:
-            channel.shut()
+            channel.shut_down()
         self._poll.register(channel.number, select.EPOLLIN)
 
-    def _drop(self, child: _Child) -> None:
-        """Forget a child that has ended."""
+    def _forget(self, child: _Child) -> None:
+        """Remove a child that has ended."""
         self._poll.unregister(child.channel.number)
         with self._descriptors, self._changed:
             del self._children[child.channel.number]
@@ -206,60 +209,60 @@ class Children:
                     return
                 child = self._children[number]
                 try:
-                    self._hear(child)
+                    self._handle_message(child)
                 except ChannelClosed:
-                    self._drop(child)
+                    self._forget(child)
                 except BaseException as error:
                     self.fail(error)
 
-    def _hear(self, child: _Child) -> None:
-        """Deal with one message. Raises ChannelClosed."""
+    def _handle_message(self, child: _Child) -> None:
+        """Receive one message, and do what it says. Raises ChannelClosed."""
         with self._descriptors:
             message, end = child.channel.receive()
-            adopted = None
+            accepted = None
             if end is not None:
                 with suppress(OSError):
-                    adopted = Channel(end)
+                    accepted = Channel(end)
         match message:
             case ["access", *asked]:
-                child.channel.send(self._access(child, Asked(*asked)))
-            case ["put", description]:
-                self._mirror(child).put_described(description)
-            case ["take", start]:
-                self._mirror(child).take_at(start)
+                child.channel.send(self._access(child, AccessRequest(*asked)))
+            case ["trap", description]:
+                self._mirror(child).trap_described(description)
+            case ["untrap", start]:
+                self._mirror(child).untrap_at(start)
             case ["rights", granted]:
                 self._mirror(child).port_rights.granted = int(granted, 16)
-            case ["met", indices]:
+            case ["matched", indices]:
                 every = list(self._targets)
-                self._targets.met.update(every[index] for index in indices)
+                self._targets.matched.update(every[index] for index in indices)
             case ["begin"]:
                 child.mirror = Mirror(
-                    child.channel.peer, self._targets, self._trace, self._redirects, child.ask, self.turn
+                    child.channel.peer, self._targets, self._trace, self._redirects, child.ask, self.access_lock
                 )
-            case ["adopt"]:
-                if adopted is not None:
-                    adopted.learn_peer()
-                    self._add(adopted, is_direct=False)
-                child.channel.send(["value", int(adopted is not None)])
-            case ["end", number]:
-                child.signal_at_end = number
+            case ["accept"]:
+                if accepted is not None:
+                    accepted.request_credentials()
+                    self._add(accepted, is_direct=False)
+                child.channel.send(["value", int(accepted is not None)])
+            case ["death_signal", number]:
+                child.death_signal = number
             case ["failed", is_devices, text]:
                 problem = HostError(f"process {child.channel.peer}: {text}")
                 self.fail(child.error if is_devices and child.error is not None else problem)
-            case ["hello"]:
-                pass
+            case ["credentials"]:
+                pass  # the kernel has sent the child's PID with it
 
-    def _access(self, child: _Child, asked: Asked) -> Message:
+    def _access(self, child: _Child, asked: AccessRequest) -> Message:
         """Make an access for a child; return the answer."""
         self._current = child
         try:
-            with self.turn:
+            with self.access_lock:
                 return ["value", self._mirror(child).perform(asked)]
         except ChannelClosed:
             raise
         except BaseException as error:
             child.error = error
-            return answer_of(error)
+            return error_message(error)
         finally:
             self._current = None
 

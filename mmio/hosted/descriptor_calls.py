@@ -1,7 +1,7 @@
 """Answer a hosted program's system calls about descriptors as if pagetrap had none in its process.
 
-A reserved number is one that is not open. The limit of open files is the program's own, and a listing of /proc/self/fd
-has its own descriptors only.
+A reserved number is one that is not open. The limit of open files is the program's own: the real one is higher, so a
+call that would go beyond the program's is refused here. A listing of /proc/self/fd has its own descriptors only.
 """
 
 import errno
@@ -9,9 +9,11 @@ import os
 import re
 import struct
 from fcntl import F_DUPFD, F_DUPFD_CLOEXEC
+from itertools import islice
 from resource import RLIMIT_NOFILE
 from typing import Final
 
+from mmio.hosted.descriptors import is_open
 from mmio.hosted.thread import Thread
 from mmio.linux import own_descriptors
 from mmio.linux.descriptors import descriptor_path
@@ -22,6 +24,7 @@ from mmio.program.thread import Call
 
 _CALLS: Final = NUMBERS[64]
 _CLOSE_RANGE: Final = _CALLS["close_range"]
+_DUP: Final = _CALLS["dup"]
 _DUP2: Final = (_CALLS["dup2"], _CALLS["dup3"])
 _FCNTL: Final = _CALLS["fcntl"]
 _GETDENTS64: Final = _CALLS["getdents64"]
@@ -46,6 +49,19 @@ _DESCRIPTORS: Final = {
 _TAKING: Final = {_CALLS[name]: places for places, names in _DESCRIPTORS.items() for name in names.split()}
 """Calls that take descriptors, and which of their arguments are some."""
 
+_ALWAYS_OPENING: Final = """
+open openat openat2 creat open_by_handle_at dup socket accept accept4 epoll_create epoll_create1 eventfd eventfd2
+timerfd_create inotify_init inotify_init1 fanotify_init memfd_create memfd_secret userfaultfd perf_event_open mq_open
+io_uring_setup pidfd_open pidfd_getfd fsopen fspick fsmount open_tree
+"""
+_OPENING: Final = dict.fromkeys((_CALLS[name] for name in _ALWAYS_OPENING.split()), 1) | dict.fromkeys(
+    (_CALLS[name] for name in ("pipe", "pipe2", "socketpair")), 2
+)
+"""How many descriptors these calls open."""
+
+_SIGNALFD: Final = (_CALLS["signalfd"], _CALLS["signalfd4"])
+"""Calls that open a descriptor when their first argument is -1, and else change that one."""
+
 _DUPLICATING: Final = (F_DUPFD, F_DUPFD_CLOEXEC)
 _CLOSE_RANGE_FLAGS: Final = 2 | 4  # CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC
 _INT: Final = 0xFFFFFFFF
@@ -64,7 +80,9 @@ def conditions() -> dict[int, tuple[When | Equal, ...]]:
         number: tuple(When(argument, high) for argument in arguments) for number, arguments in _TAKING.items()
     }
     found |= {number: (Equal(places[0], RLIMIT_NOFILE),) for number, places in _LIMITS.items()}
-    found[_FCNTL] = (When(0, high), When(2, high))
+    found |= dict.fromkeys((*_OPENING, *_DUP2), ())
+    found |= dict.fromkeys(_SIGNALFD, (Equal(0, _INT),))
+    found[_FCNTL] = (When(0, high), *(Equal(1, command) for command in _DUPLICATING))
     return found | {_CLOSE_RANGE: (), _GETDENTS64: ()}
 
 
@@ -85,11 +103,29 @@ def answer(thread: Thread, call: Call) -> int | None:
     first = own_descriptors.first_reserved()
     if number in _DUP2 and first is not None and soft <= arguments[1] & _INT < own_descriptors.end_of_reserved():
         return -errno.EBADF
-    if number == _FCNTL and arguments[1] & _INT in _DUPLICATING and arguments[2] & _INT >= soft:
-        return -errno.EINVAL
+    if number == _FCNTL and arguments[1] & _INT in _DUPLICATING:
+        return _duplicate(arguments[0] & _INT, arguments[2] & _INT, soft)
+    count = _OPENING.get(number, int(number in _SIGNALFD and arguments[0] & _INT == _INT))
+    if count and not (number == _DUP and not is_open(arguments[0] & _INT)) and _is_full(soft, count):
+        return -errno.EMFILE
     if number == _GETDENTS64 and _LISTING.fullmatch(descriptor_path(thread.pid, arguments[0] & _INT)):
         return _listing(thread, call)
     return None
+
+
+def _duplicate(number: int, least: int, soft: int) -> int | None:
+    """Return the error of F_DUPFD, or None when the call is to be made; checks in the kernel's order (fs/fcntl.c)."""
+    if not is_open(number):
+        return None
+    if least >= soft:
+        return -errno.EINVAL
+    return -errno.EMFILE if _is_full(soft, 1, least) else None
+
+
+def _is_full(soft: int, count: int, least: int = 0) -> bool:
+    """Return whether fewer than `count` numbers are free from `least` on and below the program's limit."""
+    free = (number for number in range(least, soft) if not is_open(number))
+    return len(list(islice(free, count))) < count
 
 
 def _close_range(thread: Thread, call: Call) -> int | None:

@@ -1,4 +1,4 @@
-"""Serve what a program leaves behind when it ends: children that run on, and signals that come meanwhile."""
+"""Wait for the children that outlive the program, and forward signals to them meanwhile."""
 
 import signal
 from contextlib import suppress
@@ -7,35 +7,35 @@ from typing import Any, Final
 
 from mmio.hosted.children import Children
 
-_HEARD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def await_end(children: Children) -> int:
-    """Wait until there is no child any more; return the signal by which this process was to end meanwhile, or 0.
+    """Wait until all children have ended; return the first signal that this process received meanwhile, or 0.
 
-    SIGTERM and SIGHUP are passed on to the children; the terminal gives them Ctrl-C itself. A second signal kills
-    them. In a thread that is not the main one no signal is heard.
+    SIGTERM and SIGHUP are forwarded to the children. SIGINT is not: a terminal sends it to them itself. A second signal
+    kills them. In a thread that is not the main one no signal is received.
 
     Raises:
-        Exception: what has failed in a child.
+        Exception: the error of a child that has failed.
     """
-    heard: list[int] = []
+    received: list[int] = []
 
-    def hear(number: int, _: FrameType | None) -> None:
-        if heard:
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if received:
             children.kill()
         elif number != signal.SIGINT:
             children.send_signal(number)
-        heard.append(number)
+        received.append(number)
 
     before: dict[int, Any] = {}
     try:
         with suppress(ValueError):  # not the main thread
-            for number in _HEARD:
+            for number in _SIGNALS:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    before[number] = signal.signal(number, hear)
+                    before[number] = signal.signal(number, on_signal)
         children.wait()
     finally:
         for changed, action in before.items():
             signal.signal(changed, action)
-    return heard[0] if heard else 0
+    return received[0] if received else 0

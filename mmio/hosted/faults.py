@@ -59,22 +59,24 @@ class Faults:
             if regs[_ERROR_CODE] & _FETCH or not perform(
                 thread, frame, self._instructions, cause, address, ip, regs[CODE]
             ):
-                self._pass_on(thread, frame, siginfo)
+                self._deliver(thread, frame, siginfo)
             elif regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and thread.process.slot_at(regs[RIP]) is None:
                 self._signals.deliver(thread, frame, single_step(regs[RIP]))
         except BaseException as error:
-            self._settle(thread, frame, error, cause, ip, address)
+            self._deliver_or_leave(thread, frame, error, cause, ip, address)
 
     def on_signal(self, context: int, siginfo: int) -> None:
         """Answer any signal but SIGSEGV and SIGSYS."""
         frame, _, thread = self._frames[context]
         try:
-            self._pass_on(thread, frame, siginfo)
+            self._deliver(thread, frame, siginfo)
         except BaseException as error:
             leave(thread, frame, error)
 
-    def _settle(self, thread: Thread, frame: Frame, error: BaseException, cause: int, ip: int, address: int) -> None:
-        """Deliver a fault of the program's own; make the thread leave the program with anything else."""
+    def _deliver_or_leave(
+        self, thread: Thread, frame: Frame, error: BaseException, cause: int, ip: int, address: int
+    ) -> None:
+        """Deliver the signal that an exception means to the program; for any other exception, leave the program."""
         try:
             signal = signal_for(thread, frame, error, cause, ip, address)
             if signal is not None:
@@ -84,7 +86,7 @@ class Faults:
             error = more
         leave(thread, frame, error)
 
-    def _pass_on(self, thread: Thread, frame: Frame, siginfo: int) -> None:
+    def _deliver(self, thread: Thread, frame: Frame, siginfo: int) -> None:
         """Deliver a signal to the program; a fault in an out-of-line copy is reported at the original instruction."""
         info = SignalInfo.from_buffer_copy(SignalInfo.from_address(siginfo))
         slot = thread.process.slot_at(frame.regs[RIP])

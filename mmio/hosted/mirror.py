@@ -1,8 +1,7 @@
-"""A child's address space in the process that has the devices: where the child's accesses are really made.
+"""Copy of a child's address space in the process that has the devices, in which the child's accesses are made.
 
-The child says what it has trapped and where; the devices there, the policies, the watchpoints and the trace are this
-process's own. The ordinary memory of the child, and the real memory behind what it has trapped, stay the child's: it is
-asked for them.
+The child reports its trapped mappings. Devices, policies, watchpoints and the trace are those of this process. For its
+ordinary memory, and for the real memory behind a trapped mapping, the child is asked while it waits for its access.
 """
 
 from collections.abc import Callable
@@ -26,21 +25,22 @@ from mmio.space.recorder import Recorder
 
 MEMORY: Final = "memory"
 PORT: Final = "port"
-"""Where an access goes; anything else is the path of a file that devices answer for."""
+"""Values of `AccessRequest.where`; any other value is the path of a file that devices answer for."""
 
-UNREACHABLE: Final[dict[str, type[Unreachable]]] = {"Unreachable": Unreachable, "BeyondEnd": BeyondEnd}
-NOWHERE: Final[dict[str, type[UnmappedAccess]]] = {"NotGranted": NotGranted, "UnmappedAccess": UnmappedAccess}
-"""Errors that the child may have to turn into a signal of its program, by the name they have in a message."""
+MEMORY_ERRORS: Final[dict[str, type[Unreachable]]] = {"Unreachable": Unreachable, "BeyondEnd": BeyondEnd}
+UNMAPPED_ERRORS: Final[dict[str, type[UnmappedAccess]]] = {"NotGranted": NotGranted, "UnmappedAccess": UnmappedAccess}
+"""Errors for which the child may deliver a signal to its program, by their names in a message."""
 
 
-class Asked(NamedTuple):
-    """An access that a child asks for: the parts of its message.
+class AccessRequest(NamedTuple):
+    """Request of a child for one access: the fields of its message.
 
     Attributes:
         verb: "read", "write" or "update".
         where: MEMORY, PORT or a path.
-        code: of the instruction, in hexadecimal digits.
-        flags: of the record.
+        value: what is written; 0 for the other verbs.
+        code: bytes of the instruction, in hexadecimal digits.
+        flags: flags of the record (`mmio.records`).
     """
 
     verb: str
@@ -58,7 +58,7 @@ class Mirror(process.Process):
     """Trapped mappings of a child, with the devices of this process.
 
     Args:
-        pid: of the child.
+        pid: PID of the child.
         ask: asks the child for something while it waits for its access; returns its answer.
         lock: held during every read-modify-write.
     """
@@ -80,37 +80,37 @@ class Mirror(process.Process):
         self._buses: dict[str, Initiator] = {}
 
     def watch_every_call(self) -> None:
-        """Do nothing: the child's system calls are its own."""
+        """Do nothing: the child handles its system calls."""
 
     def trapped_changed(self) -> None:
-        """Do nothing."""
+        """Do nothing: a hosted program has no crash handler."""
 
     def behind(self, trapped: Trapped, start: int) -> Any:
-        """Return the memory behind a trapped mapping of the child's, from an address on."""
+        """Return the memory of the child behind a trapped mapping, from an address on."""
         return PlainMemory(self._ask, start) if self._is_plain else RealMemory(self._ask, start)
 
-    def put_described(self, description: Message) -> None:
-        """Trap a mapping that the child has trapped (`described`)."""
+    def trap_described(self, description: Message) -> None:
+        """Trap a mapping that the child has trapped (`description_of`)."""
         origin, start, end, protection, stand_in, self._is_plain, offset, spans = description
         found = []
         for first, last, zero, index, name in spans:
             target = list(self.targets)[index]
-            self.targets.met.add(target)
+            self.targets.matched.add(target)
             found.append(TargetSpan(first, last, zero, target.device, name, target.policies))
         self.put(Trapped(origin, start, end, protection, None, stand_in, found, offset))
 
-    def take_at(self, start: int) -> None:
-        """Take out the mapping that begins at an address."""
+    def untrap_at(self, start: int) -> None:
+        """Remove the trapped mapping that begins at an address."""
         self._take(next(trapped for trapped in self.trapped if trapped.start == start))
 
-    def perform(self, asked: Asked) -> int:
-        """Make an access; return what was read, 0 of a write. Raises whatever a device raises."""
+    def perform(self, asked: AccessRequest) -> int:
+        """Make an access; return the value read, or 0 for a write. Raises whatever a device raises."""
         bus = self._bus(asked.where)
         bus.ip, bus.thread = asked.ip, asked.thread
         bus.instruction = decode(bytes.fromhex(asked.code), 64, cpu_vendor()) if asked.code else None
         with marked(bus, asked.flags) if asked.flags else nullcontext():
             if asked.where == PORT:
-                self.targets.meet_ports()
+                self.targets.match_ports()
             match asked.verb:
                 case "read":
                     read = bus.port_read if asked.where == PORT else bus.read
@@ -146,7 +146,7 @@ class ChildMemory:
         self._ask("memory", address, width, value)
 
     def read_block(self, address: int, length: int) -> bytes:
-        """Read any number of bytes: plain memory, which a watchpoint may look at."""
+        """Read any number of bytes, for the old value that a watchpoint reports."""
         return self.read(address, length).to_bytes(length, "little")
 
 
@@ -167,15 +167,15 @@ class RealMemory:
 
 
 class PlainMemory(RealMemory):
-    """Real memory that can be looked at without any effect."""
+    """Real memory whose reads have no side effects, so that a watchpoint may read the old value."""
 
     def read_block(self, offset: int, length: int) -> bytes:
         """Read any number of bytes. Raises Unreachable."""
         return self.read(offset, length).to_bytes(length, "little")
 
 
-def described(trapped: Trapped, targets: Targets) -> Message:
-    """Return a message's words for what is trapped, with targets by their places."""
+def description_of(trapped: Trapped, targets: Targets) -> Message:
+    """Return a trapped mapping as the fields of a message; its targets are indices in `targets`."""
     every = list(targets)
     spans = [
         [
@@ -192,24 +192,24 @@ def described(trapped: Trapped, targets: Targets) -> Message:
     return [*mapping, trapped.stand_in, is_plain, trapped.offset, spans]
 
 
-def answer_of(error: BaseException) -> Message:
-    """Return the message that tells the other side of an error."""
+def error_message(error: BaseException) -> Message:
+    """Return the message that reports an error to the other end."""
     name = type(error).__name__
     if isinstance(error, Unreachable):
         return ["unreachable", name, error.address, bool((error.error_code or 0) & 2)]
     return ["failed", name, str(error)]
 
 
-def error_in(answer: Message) -> Exception:
-    """Return the error that a message tells of."""
+def error_from(answer: Message) -> Exception:
+    """Return the error that a message reports."""
     match answer:
         case ["unreachable", name, address, write]:
-            return UNREACHABLE.get(name, Unreachable)(address, write=write)
+            return MEMORY_ERRORS.get(name, Unreachable)(address, write=write)
         case ["failed", name, text]:
-            return NOWHERE.get(name, RemoteError)(text)
+            return UNMAPPED_ERRORS.get(name, RemoteError)(text)
         case _:
             raise ChannelClosed
 
 
 class RemoteError(Exception):
-    """A device has raised, in the process that has it; the message is that of its exception."""
+    """A device has raised an exception in the process that has the devices; the message is the exception's."""

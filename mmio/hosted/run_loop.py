@@ -1,9 +1,9 @@
-"""A program's stay in this process, from its first instruction to its end, whatever it becomes on the way.
+"""Run loop of a hosted program: enter it, handle its system calls and faults, and enter what it executes.
 
-The thread that calls `run` goes back and forth: into the program, out of it when it exits, is killed, executes another
-program or cannot go on, and in again in the case of another program. A child of the program begins its life in the
-middle of this, and never leaves it but to end. Its accesses come here (`children.py`), and so the program's process
-stays until the last child has ended.
+The thread that calls `run` enters the program, and leaves it when the program exits, is killed, executes another one or
+cannot go on. After execve it enters the new program. A child of the program is forked inside this loop, and leaves the
+loop only to end. Children request their accesses from the first process (`children.py`), which therefore waits for the
+last of them.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from typing import Final
 
 from mmio.errors import UnmappedAccess
 from mmio.hosted import descriptor_calls, elf_image, initial_stack, seccomp_filter, vfork
-from mmio.hosted.channel import Channel, pair
+from mmio.hosted.channel import Channel, channel_pair
 from mmio.hosted.children import Children
 from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
@@ -54,7 +54,7 @@ _NAME_LENGTH: Final = 15
 
 
 class RunLoop:
-    """One program in this process, and those it becomes.
+    """Run loop of one program in this process, and of the programs that it executes.
 
     Args:
         targets: what is trapped.
@@ -67,20 +67,20 @@ class RunLoop:
         self._calls = SystemCalls(targets, redirects)
         self._children = Children(targets, trace, redirects, self._child_failed)
         self._client: Client | None = None  # in a child of the program
-        self._lender: Channel | None = None  # to the parent that waits for this child to give its memory back
-        self._borrowers: set[Channel] = set()  # to such children of this process's
-        self._forking = Lock()  # held while there are descriptors that a second child must not keep
+        self._vfork_parent: Channel | None = None  # to the parent that waits in vfork for this child
+        self._vfork_children: set[Channel] = set()  # to children for which this process waits in vfork
+        self._fork_lock = Lock()  # held while a child forked by another thread would inherit a descriptor of this one's
         self._area = Area()
         self._crossing = Crossing()
         self._frames = Frames()
         self._process = self._new_process()
         self._signals = Signals(self._crossing, self._process.memory)
-        self._threads = Threads(self._frames, self._live)
+        self._threads = Threads(self._frames, self._run_thread)
         self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
         self._faults = Faults(self._signals, self._frames)
         self._descriptors = Descriptors()
-        self._has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # shared with children: whether the program has
-        self._first = os.getpid()
+        self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
+        self._first_pid = os.getpid()
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
@@ -89,8 +89,8 @@ class RunLoop:
 
     @property
     def processes(self) -> list[int]:
-        """Return the PIDs of the program and its children, the one first whose access is being made."""
-        own, children = [os.getpid()], self._children.numbers
+        """Return the PIDs of the program and its children, first that of the process whose access is being made."""
+        own, children = [os.getpid()], self._children.pids
         return children + own if self._children.is_serving else own + children
 
     def run(self, command: Command, environment: list[bytes]) -> int:
@@ -99,7 +99,7 @@ class RunLoop:
         try:
             thread = Thread(self._process)
             with robust_list_kept():
-                outcome = self._live(thread, self._load(thread, command, environment, self._signals.mask), 0)
+                outcome = self._run_thread(thread, self._load(thread, command, environment, self._signals.mask), 0)
             if isinstance(outcome, ThreadExited):
                 self._frames.drop(thread)
                 clear(thread)
@@ -112,22 +112,22 @@ class RunLoop:
         outcome = self._threads.ending or outcome
         if not isinstance(outcome, Exited | Killed):
             self._children.kill()
-        self._has_ended[0] = 1
+        self._program_has_ended[0] = 1
         if self._children.count:
-            with self._children.quiet():
+            with self._children.serving_paused():
                 self._descriptors.close()
-            self._children.orphan()
+            self._children.send_death_signals()
         ended_by = await_end(self._children)
         return -ended_by or _status(outcome)
 
-    def _live(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
-        """Go into the program, and again when it becomes another one; return why it was left."""
+    def _run_thread(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
+        """Enter the program with a thread, and again after each execve; return the reason why it was left."""
         while True:
             self._crossing.enter(context.address, fs_base, thread.signals.start)
             outcome = thread.outcome
             try:
                 if isinstance(outcome, Executed):
-                    context, fs_base = self._become(thread, outcome), 0
+                    context, fs_base = self._exec(thread, outcome), 0
                     continue
             except Exception as error:
                 outcome = error
@@ -137,7 +137,7 @@ class RunLoop:
             return outcome
 
     def _load(self, thread: Thread, command: Command, environment: list[bytes], mask: int) -> Context:
-        """Put a program into memory; return what its thread begins with."""
+        """Map a program; return the initial context of its thread."""
         program = elf_image.load(command.image, self._area)
         linker = None
         if command.image.interpreter is not None:
@@ -152,16 +152,16 @@ class RunLoop:
             self._calls.trap_ranges(thread)
         return beginning(pointer, (linker or program).entry, mask, thread.signals)
 
-    def _become(self, thread: Thread, what: Executed) -> Context:
-        """Clear this process of a program, and load another one."""
+    def _exec(self, thread: Thread, what: Executed) -> Context:
+        """Unmap the program, and load the one that it executes; return the initial context of its thread."""
         mask = thread.frame.signal_mask.value
-        self._let_parent_go()
+        self._release_parent()
         before = self._process
         before.close()
         self._area.clear()
         if self._client is not None:  # instructions of different programs at one address could not be told apart
             self._area.move_on(thread.pid)
-        with self._children.quiet() if self._client is None else nullcontext():
+        with self._children.serving_paused() if self._client is None else nullcontext():
             self._descriptors.execute()
         self._signals.execute()
         self._process = self._new_process()
@@ -174,7 +174,7 @@ class RunLoop:
         if self._client is not None:
             return ServedProcess(self._targets, self._area.places, self._client)
         process = Process(self._targets, self._trace, self._area.places)
-        process.space.lock = self._children.turn
+        process.space.lock = self._children.access_lock
         return process
 
     def _on_call(self, context: int, siginfo: int) -> None:
@@ -188,7 +188,7 @@ class RunLoop:
                 return
             if ctypes.c_uint32.from_address(siginfo + _ARCHITECTURE).value != ARCH_64:
                 raise HostError(f"{self._host_calls.path} makes a 32-bit system call: {ADVICE}")
-            call = thread.at(frame)
+            call = thread.stop_at_call(frame)
             answered = call.number in ANSWERS or call.number in descriptor_calls.WITH_POINTERS
             bounced = answered and self._calls.bounced(thread, call)
             finish = thread.on_exit
@@ -198,35 +198,35 @@ class RunLoop:
             elif not bounced:
                 place(self._area, thread, call)
                 self._calls.entered(thread, call)
-            thread.go_on(self._crossing.gate)
+            thread.resume(self._crossing.gate)
             while thread.done:  # the rest of a long transfer
-                self._calls.entered(thread, thread.at(frame))
-                thread.go_on(self._crossing.gate)
+                self._calls.entered(thread, thread.stop_at_call(frame))
+                thread.resume(self._crossing.gate)
             if call.number == _BRK:
                 self._calls.trap_ranges(thread)
             if self._client is not None:
-                self._client.meet()
+                self._client.report_matched()
         except BaseException as error:
             leave(thread, frame, error)
 
-    def _on_access_in_turn(self, context: int, siginfo: int) -> None:
-        with self._children.turn:
+    def _on_access_locked(self, context: int, siginfo: int) -> None:
+        with self._children.access_lock:
             self._faults.on_access(context, siginfo)
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
-        with self._forking:
-            ours, theirs = pair() if is_vfork else (None, None)
+        with self._fork_lock:
+            ours, theirs = channel_pair() if is_vfork else (None, None)
             try:
                 if self._client is None:
-                    self._crossing.handle(ACCESS, self._on_access_in_turn)
+                    self._crossing.handle(ACCESS, self._on_access_locked)
                 if ours is not None:
-                    self._borrowers.add(ours)
+                    self._vfork_children.add(ours)
                 pid, client = (self._client or self._children).fork()
                 if client is not None:
-                    self._lender, theirs = theirs, self._lender
+                    self._vfork_parent, theirs = theirs, self._vfork_parent
             except OSError:
-                self._end_loan(ours)
+                self._close_vfork_channel(ours)
                 raise
             finally:
                 if theirs is not None:
@@ -239,17 +239,19 @@ class RunLoop:
         elif ours is not None:
             stack = thread.regs[RSP]
             alone = self._threads.count == 1
-            vfork.wait_for(pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)])
-            with self._forking:
-                self._end_loan(ours)
+            vfork.wait_and_copy_back(
+                pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)]
+            )
+            with self._fork_lock:
+                self._close_vfork_channel(ours)
         return pid
 
     def _become_child(self, thread: Thread, client: Client) -> None:
-        """Begin a new child, which has its own memory, its own way to the devices, and one thread."""
+        """Set up a new child: the process, its client of the server, and its only thread."""
         self._client = client
-        self._forking = Lock()
-        for channel in list(self._borrowers):
-            self._end_loan(channel)
+        self._fork_lock = Lock()
+        for channel in list(self._vfork_children):
+            self._close_vfork_channel(channel)
         self._trace.enabled = False
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._calls = SystemCalls(self._targets, ServedRedirects(self._targets, client))
@@ -257,41 +259,44 @@ class RunLoop:
         self._process.inherit(before)
         before.close()
         self._signals.memory = self._process.memory
-        self._threads.forked(thread)
-        thread.fork(self._process)
+        self._threads.keep_only(thread)
+        thread.become_child(self._process)
 
-    def _end_loan(self, channel: Channel | None) -> None:
+    def _close_vfork_channel(self, channel: Channel | None) -> None:
         if channel is not None:
-            self._borrowers.discard(channel)
+            self._vfork_children.discard(channel)
             channel.close()
 
-    def _let_parent_go(self) -> None:
-        """Release the parent that has lent its memory to this child (vfork), if one has."""
-        if self._lender is not None:
-            vfork.let_go(self._lender)
-            self._lender = None
+    def _release_parent(self) -> None:
+        """Release the parent that waits in vfork for this child, if one does."""
+        if self._vfork_parent is not None:
+            vfork.release_parent(self._vfork_parent)
+            self._vfork_parent = None
 
     def parent(self) -> int | None:
-        """Return the parent of this process as it would be, if that is another one than the kernel says."""
-        orphaned = self._client is not None and self._has_ended[0] and os.getppid() == self._first
+        """Return the PID of the parent that this process has natively; None if the kernel's answer is right.
+
+        The program's process waits for its children, so the kernel still calls it their parent after the program's end.
+        """
+        orphaned = self._client is not None and self._program_has_ended[0] and os.getppid() == self._first_pid
         return _INIT if orphaned else None
 
     def end_with_parent(self, number: int) -> None:
         """Ask for a signal at the end of this process's parent; 0 for none."""
         if self._client is not None:
-            self._client.tell("end", number)
+            self._client.notify("death_signal", number)
 
     def _child_failed(self, error: BaseException) -> None:
-        """End the program because of what has happened in a child."""
+        """End the program because a child has failed."""
         self._threads.end(error)
 
     def _end_child(self, client: Client, outcome: BaseException) -> None:
-        """End a child as its program has ended, or the whole run because the child cannot go on."""
+        """End a child as its program has ended; end the run with an error if the child cannot go on."""
         try:
             status = _status(outcome)
         except BaseException as error:
-            client.fail(isinstance(error, RemoteError | UnmappedAccess), str(error))
-        self._let_parent_go()
+            client.fail_run(isinstance(error, RemoteError | UnmappedAccess), str(error))
+        self._release_parent()
         if status >= 0:
             os._exit(status)
         signal.signal(-status, signal.SIG_DFL)

@@ -1,8 +1,8 @@
-"""A child of a hosted program: its accesses are made in the process that has the devices, over a channel.
+"""Client in a child of a hosted program: requests accesses from the process that has the devices.
 
-The child is a copy of the whole process, with a copy of each device model that must never be asked. It keeps the map of
-what is trapped for itself, finds out there what an instruction is about, and asks for every access that is not to its
-ordinary memory alone.
+The child is a forked copy of the whole process. Its copies of the device models must not be used: the state of a device
+is in one process. It keeps its own list of trapped mappings, emulates its instructions, and requests each access that
+is not to ordinary memory alone (`children.py` is the server).
 """
 
 import errno
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from threading import RLock
 from typing import Any, Final, NoReturn
 
-from mmio.hosted.channel import Channel, ChannelClosed, Message, pair
-from mmio.hosted.mirror import MEMORY, PORT, answer_of, described, error_in
+from mmio.hosted.channel import Channel, ChannelClosed, Message, channel_pair
+from mmio.hosted.mirror import MEMORY, PORT, description_of, error_from, error_message
 from mmio.hosted.process import Process
 from mmio.program.process import Trapped
 from mmio.program.redirect import Redirects
@@ -27,40 +27,46 @@ _ATTEMPTS: Final = 3  # the program may close the descriptor in the moment in wh
 
 
 class Client:
-    """The child's side.
+    """The child's end of its channel.
 
     Args:
         channel: to the process that has the devices.
         targets: the child's copy of the targets.
 
     Attributes:
-        process: the child's memory.
+        process: the child's process, as an address space.
     """
 
     def __init__(self, channel: Channel, targets: Targets) -> None:
         self.process: Process | None = None
         self._channel = channel
         self._targets = targets
-        self._met = set(targets.met)
+        self._reported = set(targets.matched)
         self._granted: int | None = None
         self._lock = RLock()
-        self._raised: Exception | None = None  # here, by what the other side has asked for
-        self.tell("hello")
+        self._operation_error: Exception | None = None  # raised here while a question was answered
+        self.notify("credentials")
 
-    def tell(self, *message: Any) -> None:
-        """Send a message that has no answer."""
+    def notify(self, *message: Any) -> None:
+        """Send a message that gets no answer."""
         with self._lock:
             try:
                 self._channel.send([*message])
             except ChannelClosed:
-                self._end()
+                self._end_process()
 
     def request(self, *message: Any, descriptor: int | None = None, operation: Operation | None = None) -> int:
-        """Ask for something; return the answer. Raises the error that comes in its place."""
+        """Send a request; return the answer, or raise the error that was answered.
+
+        Args:
+            message: of which kind, and its fields.
+            descriptor: is sent along.
+            operation: computes the new value from the old one, for an "update".
+        """
         with self._lock:
             try:
                 self._channel.send([*message], descriptor)
-                self._raised = None
+                self._operation_error = None
                 while True:
                     match self._channel.receive()[0]:
                         case ["value", value]:
@@ -68,9 +74,9 @@ class Client:
                         case ["ask", *question]:
                             self._channel.send(self._answer(question, operation))
                         case answer:
-                            raise self._raised or error_in(answer)
+                            raise self._operation_error or error_from(answer)
             except ChannelClosed:
-                self._end()
+                self._end_process()
 
     def access(
         self,
@@ -85,22 +91,22 @@ class Client:
         """Make an access. Raises Unreachable, UnmappedAccess, or RemoteError for what a device raised."""
         with self._lock:
             if where == PORT:
-                self._tell_rights()
+                self._send_port_rights()
             code = "" if bus.instruction is None else bus.instruction.code.hex()
             place = where, address, width, value
             return self.request("access", verb, *place, bus.ip, code, bus.thread, bus.flags, operation=operation)
 
-    def meet(self) -> None:
-        """Report the targets that the program has met since the last time."""
-        if len(self._targets.met) > len(self._met):
-            new = self._targets.met - self._met
-            self._met |= new
-            self.tell("met", [index for index, target in enumerate(self._targets) if target in new])
+    def report_matched(self) -> None:
+        """Report the targets that the program has matched since the last report."""
+        if len(self._targets.matched) > len(self._reported):
+            new = self._targets.matched - self._reported
+            self._reported |= new
+            self.notify("matched", [index for index, target in enumerate(self._targets) if target in new])
 
     def fork(self) -> tuple[int, "Client | None"]:
         """Fork; return the PID, and in the child, where that is 0, its own side of a new channel. Raises OSError."""
         with self._lock:
-            ours = self._adopted()
+            ours = self._registered_channel()
             try:
                 pid = os.fork()
             except OSError:
@@ -112,52 +118,57 @@ class Client:
             ours.close()
             return pid, None
 
-    def fail(self, by_device: bool, problem: str) -> NoReturn:
-        """End the whole run, this process with it: by what the device has raised, or with a problem of the child's."""
+    def fail_run(self, by_device: bool, problem: str) -> NoReturn:
+        """End the run with an error, and this process.
+
+        Args:
+            by_device: the error is the exception that a device has raised at this child's last access.
+            problem: the message of any other error.
+        """
         with self._lock:
             self.request("failed", by_device, problem)
-            self._end()
+            self._end_process()
 
-    def _adopted(self) -> Channel:
-        """Return one side of a channel whose other side the process with the devices has taken. Raises OSError."""
+    def _registered_channel(self) -> Channel:
+        """Return one end of a new channel, whose other end has been passed to the server. Raises OSError."""
         for _ in range(_ATTEMPTS):
-            theirs, ours = pair()
-            taken = self.request("adopt", descriptor=theirs.number)
+            theirs, ours = channel_pair()
+            taken = self.request("accept", descriptor=theirs.number)
             theirs.close()
             if taken:
                 return ours
             ours.close()
         raise BlockingIOError(errno.EAGAIN, "the process that has the devices has no descriptor left")
 
-    def _tell_rights(self) -> None:
+    def _send_port_rights(self) -> None:
         assert self.process is not None
         granted = self.process.port_rights.granted
         if granted != self._granted:
             self._granted = granted
-            self.tell("rights", f"{granted:x}")
+            self.notify("rights", f"{granted:x}")
 
     def begin(self, process: Process) -> None:
-        """Begin to serve a program in other memory: a new child, or one that has executed."""
+        """Announce new memory: that of a new child, or of the program that a child has executed."""
         self.process, self._granted = process, None
-        self.tell("begin")
+        self.notify("begin")
 
     def _answer(self, question: Message, operation: Operation | None) -> Message:
-        """Answer what the other side needs for an access that is being made."""
+        """Answer a question of the server about the access that it makes for this child."""
         try:
             match question:
                 case ["operate", old]:
                     assert operation is not None
                     return ["value", operation(old)]
                 case [what, address, width, *value]:
-                    return ["value", self._reach(what, address, width, *value)]
+                    return ["value", self._access_memory(what, address, width, *value)]
                 case _:
                     raise ValueError(f"expected a question, got {question!r}")
         except Exception as error:
-            self._raised = error
-            return answer_of(error)
+            self._operation_error = error
+            return error_message(error)
 
-    def _reach(self, what: str, address: int, width: int, value: int | None = None) -> int:
-        """Read or write the program's ordinary memory, or the real memory behind what is trapped."""
+    def _access_memory(self, what: str, address: int, width: int, value: int | None = None) -> int:
+        """Read or write the program's ordinary memory ("memory"), or that behind a trapped mapping ("real")."""
         process = self.process
         assert process is not None
         place = address
@@ -169,19 +180,19 @@ class Client:
         memory.write(place, width, value)
         return 0
 
-    def _end(self) -> NoReturn:
-        """End this process: the one that has the devices is gone, as when a tracer has gone (PTRACE_O_EXITKILL)."""
+    def _end_process(self) -> NoReturn:
+        """Kill this process: the server has ended. A tracee is killed with its tracer, too (PTRACE_O_EXITKILL)."""
         os.kill(os.getpid(), signal.SIGKILL)
         raise SystemExit
 
 
 class ServedBus(Initiator):
-    """A thread's bus in a child: ordinary memory is accessed here, and everything else where the devices are.
+    """Bus of a thread of a child: accesses ordinary memory directly, and requests all other accesses.
 
     Args:
         space: the child's own address space.
         client: its side of the channel.
-        where: MEMORY, or the path of the file whose bytes these are.
+        where: MEMORY, or the path of the file whose bytes are accessed.
     """
 
     __slots__ = ("_client", "_target")
@@ -205,7 +216,7 @@ class ServedBus(Initiator):
             self._client.access(self, "write", self._target, address, width, value)
 
     def update(self, address: int, width: int, operation: Operation) -> int:
-        """Read and write indivisibly: the operation is done here, while the other side holds its lock."""
+        """Read and write indivisibly: the server holds its lock while it asks this process to do the operation."""
         if self._is_ordinary(address, width):
             return super().update(address, width, operation)
         return self._client.access(self, "update", self._target, address, width, operation=operation)
@@ -228,7 +239,7 @@ class ServedBus(Initiator):
 
 
 class ServedProcess(Process):
-    """A child's memory: what is trapped in it is made known where the devices are."""
+    """Process of a child, which reports each change of its trapped mappings to the server."""
 
     def __init__(self, targets: Targets, places: Sequence[range], client: Client) -> None:
         self._client = client
@@ -240,13 +251,13 @@ class ServedProcess(Process):
         return ServedBus(self.space, self._client, MEMORY, thread)
 
     def put(self, trapped: Trapped) -> None:
-        """Trap a mapping, here and where the devices are."""
+        """Trap a mapping, here and in the server's mirror."""
         super().put(trapped)
-        self._client.tell("put", described(trapped, self.targets))
+        self._client.notify("trap", description_of(trapped, self.targets))
 
     def _take(self, trapped: Trapped) -> None:
         super()._take(trapped)
-        self._client.tell("take", trapped.start)
+        self._client.notify("untrap", trapped.start)
 
 
 class ServedRedirects(Redirects):

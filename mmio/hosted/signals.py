@@ -1,11 +1,12 @@
-"""The program's signals: what it has arranged for each, and their delivery.
+"""Signal actions, masks and alternate stacks of a hosted program, and the delivery of its signals.
 
-The kernel hears of most of it and delivers as ever. It does not where a signal concerns us: faults and SIGSYS come to
-us first, always, and so does every signal that would kill the program, for then the trace has to be finished. What the
-program wants of those is kept here, and a signal that is its own after all is delivered by hand: a frame is put on its
-stack that the kernel made for us, and will take back (arch/x86/kernel/signal_64.c).
+Most actions are set in the kernel, which delivers these signals itself. Some signals come to pagetrap's handler first:
+SIGSEGV, SIGFPE and SIGSYS always, and every signal that would kill the program, because the trace has to be finished.
+For those the program's action is kept here. If the signal is the program's, `Signals.deliver` copies the kernel's
+signal frame to the program's stack and continues at the program's handler, which returns through it (rt_sigreturn,
+arch/x86/kernel/signal_64.c).
 
-Signals that are held for us are never really blocked; the program only thinks so.
+SIGSEGV, SIGFPE and SIGSYS (the *held* signals) are never blocked in the kernel. The program's mask of them is virtual.
 """
 
 import signal
@@ -44,10 +45,10 @@ _HELD_MASK: Final = sum(1 << number - 1 for number in _HELD)
 _HARMLESS: Final = frozenset({signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH})
 _STOPPING: Final = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _UNCHANGEABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
-_TO_US: Final = frozenset(
+_TO_THIS_PROCESS: Final = frozenset(
     {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGBUS} | _HELD
 )
-"""Signals that mean this process, or something that went wrong in it."""
+"""Signals that a sender means for this process, or that report an error in it: not blocked after the program's end."""
 _IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 _EVERY: Final = (1 << 64) - 1
@@ -90,33 +91,33 @@ class Signals:
 
     def __init__(self, crossing: Crossing, memory: TracedMemory) -> None:
         self.memory = memory
-        self._ours = Action(crossing.handler, _SIGINFO | _ONSTACK | _RESTORER, crossing.restorer, _EVERY)
+        self._handler_action = Action(crossing.handler, _SIGINFO | _ONSTACK | _RESTORER, crossing.restorer, _EVERY)
         self._actions: dict[int, Action] = {}
         self._before: dict[int, Action] = {}
         self.mask = 0
 
     def begin(self) -> None:
-        """Take over all signals, as a program finds them that is executed."""
+        """Set the signal actions that a program has after execve(2), and save those of this process."""
         self.mask = sum(1 << number - 1 for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
         for number in _numbers():
             before = self._before[number] = _kernel_action(number)
             kept = before.handler == _IGNORE and number not in _IGNORED_BY_PYTHON
-            self._arrange(number, Action(_IGNORE if kept else _DEFAULT))
+            self._set_action(number, Action(_IGNORE if kept else _DEFAULT))
 
     def end(self) -> None:
-        """Give back all signals as they were, but block those that only what the program leaves behind still sends."""
+        """Restore the signal actions of this process; block signals that only the program's timers or children send."""
         _set_kernel_action(signal.SIGSYS, Action(_IGNORE))  # and with it one that was to take this thread out
         for number, action in self._before.items():
             _set_kernel_action(number, action)
         leave_stack()
-        left = sum(1 << number - 1 for number in _numbers() if number not in _TO_US)
+        left = sum(1 << number - 1 for number in _numbers() if number not in _TO_THIS_PROCESS)
         _set_kernel_mask(self.mask | left)
 
     def execute(self) -> None:
         """Forget the handlers of a program that becomes another; what it ignores stays ignored."""
         for number, action in list(self._actions.items()):
             if action.handler != _IGNORE:
-                self._arrange(number, Action())
+                self._set_action(number, Action())
 
     def action(self, number: int, new: int, old: int, size: int) -> int:
         """Do what rt_sigaction does, in its order (kernel/signal.c); return its result. Raises Unreachable."""
@@ -128,7 +129,7 @@ class Signals:
             return -_EINVAL
         before = self._actions.get(number, Action())
         if wanted is not None:
-            self._arrange(number, wanted)
+            self._set_action(number, wanted)
         if old:
             self.memory.write_block(old, _ACTION.pack(*before))
         return 0
@@ -167,20 +168,20 @@ class Signals:
             self.memory.write_block(old, _STACK.pack(place, _ON if inside else flags & _DISABLED, size))
         return 0
 
-    def unhold(self, address: int) -> None:
-        """Take the held signals out of a mask in memory that a call is about to use."""
+    def unblock_held(self, address: int) -> None:
+        """Clear the held signals in a mask in memory, which a system call is about to install."""
         try:
             mask = self.memory.read(address, 8)
             if mask & _HELD_MASK:
                 self.memory.write(address, 8, mask & ~_HELD_MASK)
         except Unreachable:
-            pass  # the call says so
+            pass  # the call fails with EFAULT
 
     def deliver(self, thread: Thread, frame: Frame, info: SignalInfo) -> None:
         """Deliver a signal: the program's handler runs when this process's handler returns.
 
         Raises:
-            Killed: it has none, or it cannot be called.
+            Killed: the program has no handler, or no stack for its frame.
         """
         number = info.number
         action = self._actions.get(number, Action())
@@ -190,7 +191,7 @@ class Signals:
         if action.handler in (_DEFAULT, _IGNORE) or (thread.blocked >> number - 1 & 1 and not sent):
             raise Killed(number)
         if action.flags & _RESETHAND:
-            self._arrange(number, Action())
+            self._set_action(number, Action())
         try:
             place = self._push(thread, frame, action, info)
         except Unreachable:
@@ -220,19 +221,19 @@ class Signals:
         self.memory.write_block(state, string_at(xsave.address, xsave.size))
         return bottom
 
-    def _arrange(self, number: int, action: Action) -> None:
-        """Note what the program wants, and tell the kernel, if that is what is to happen.
+    def _set_action(self, number: int, action: Action) -> None:
+        """Save the program's action for a signal; set it in the kernel, or pagetrap's handler in its place.
 
-        A handler on the alternate stack is called by hand, too: the kernel knows pagetrap's alternate stack only. So is
-        one of a signal that an instruction in an out-of-line copy may raise.
+        The latter also for a handler on the alternate stack, because the kernel knows pagetrap's alternate stack only,
+        and for a signal that an instruction in an out-of-line copy may raise.
         """
         self._actions[number] = action
         if action.handler == _DEFAULT:
-            by_hand = number not in _HARMLESS | _STOPPING
+            by_pagetrap = number not in _HARMLESS | _STOPPING
         else:
-            by_hand = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in OF_INSTRUCTIONS)
-        if by_hand or number in _HELD:
-            real = self._ours._replace(flags=self._ours.flags | action.flags & _RESTART)
+            by_pagetrap = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in OF_INSTRUCTIONS)
+        if by_pagetrap or number in _HELD:
+            real = self._handler_action._replace(flags=self._handler_action.flags | action.flags & _RESTART)
         else:
             real = action._replace(mask=action.mask & ~_HELD_MASK)
         _set_kernel_action(number, real)

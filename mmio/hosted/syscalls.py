@@ -161,10 +161,10 @@ def _sigaltstack(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -
 def _waits_with_mask(argument: int) -> Answer:
     """Return what to do about a call that uses a signal mask while it waits."""
 
-    def unhold(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
-        calls.signals.unhold(arguments[argument])
+    def unblock_held(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
+        calls.signals.unblock_held(arguments[argument])
 
-    return unhold
+    return unblock_held
 
 
 for _name, _argument in {"rt_sigsuspend": 0, "ppoll": 3, "epoll_pwait": 4, "epoll_pwait2": 4}.items():
@@ -174,7 +174,7 @@ for _name, _argument in {"rt_sigsuspend": 0, "ppoll": 3, "epoll_pwait": 4, "epol
 @_answers("pselect6")
 def _pselect6(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
     if arguments[5]:
-        calls.signals.unhold(thread.process.memory.read(arguments[5], 8))
+        calls.signals.unblock_held(thread.process.memory.read(arguments[5], 8))
 
 
 @_answers("exit")

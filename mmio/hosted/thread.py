@@ -1,7 +1,7 @@
-"""The thread a program runs in, stopped at one of its system calls.
+"""Thread of a hosted program, stopped at one of its system calls.
 
-It is what `mmio.ptrace.thread.Thread` is for a program that is traced, as far as the handling of system calls is
-concerned: that handling (`mmio.program.syscalls`) is the same. Here a call is made where it is wanted, by us.
+It implements `mmio.program.thread.StoppedThread`, as `mmio.ptrace.thread.Thread` does for a traced program, so both
+share the handling of system calls (`mmio.program.syscalls`). Here the handler makes the call itself.
 """
 
 import os
@@ -33,7 +33,7 @@ _STEP: Final = RED_ZONE + 8  # and the address the gate goes on at
 
 
 class Thread:
-    """The program's thread.
+    """Thread of the program.
 
     Attributes:
         pid, group: its number.
@@ -76,15 +76,15 @@ class Thread:
         self.bus = process.initiator(self.pid)
         self.alternate, self.clear_at = NO_STACK, 0
 
-    def fork(self, process: Process) -> None:
+    def become_child(self, process: Process) -> None:
         """Become the only thread of a new child."""
         self.process = process
         self.pid = self.group = process.pid
         self.bus = process.initiator(self.pid)
         self.clear_at = 0
 
-    def at(self, frame: Frame) -> Call:
-        """Stop at a system call; return it."""
+    def stop_at_call(self, frame: Frame) -> Call:
+        """Set the frame of the system call that the thread has stopped at; return the call."""
         self.frame, self.regs = frame, frame.regs
         self.on_exit = None
         self._result: int | None = None
@@ -92,13 +92,13 @@ class Thread:
         self._call = Call(self.regs[RAX], tuple(self.regs[place] for place in ARGUMENTS), 64)
         return self._call
 
-    def go_on(self, gate: int) -> None:
-        """Make the call, if it has not been answered, and let the program find what came of it.
+    def resume(self, gate: int) -> None:
+        """Make the call, if it has not been answered, and set its result in the program's registers.
 
-        A call that needs no handling is made by the program itself.
+        A call that needs no further handling is left to the program: it continues at the gate.
 
         Args:
-            gate: where a system call can be made and then gone on.
+            gate: address of code that makes a system call and returns to the address on the stack.
         """
         regs = self.regs
         if self._result is None:

@@ -1,8 +1,8 @@
-"""The program's threads, each of which is a Python thread that has become it.
+"""Threads of a hosted program: each is a Python thread that has entered the program.
 
-The first is the one that entered the program. A new one begins in Python, goes into the program with the registers of
-the thread that made it (clone(2)), and is Python's again when it leaves. When the program ends, every thread is sent a
-signal that takes it out.
+The first is the thread that calls `Host.run`. clone(2) starts another Python thread, which enters the program with the
+registers of its maker, and returns to Python when it leaves. When the program ends, each thread is sent a SIGSYS, whose
+handler makes it leave.
 """
 
 import os
@@ -35,22 +35,25 @@ _SET_ROBUST_LIST: Final = NUMBERS[64]["set_robust_list"]
 _GET_ROBUST_LIST: Final = NUMBERS[64]["get_robust_list"]
 
 _WAKE: Final = 1  # FUTEX_WAKE
-_PATIENCE: Final = 5.0  # seconds, for a thread that is in the middle of something
+_JOIN_TIMEOUT: Final = 5.0  # seconds, for a thread that is in a device model or a system call
 
-Live = Callable[[Thread, Context, int], BaseException]
+RunThread = Callable[[Thread, Context, int], BaseException]
 
 
 class Threads:
-    """The threads there are.
+    """Threads of one program.
 
     Args:
-        frames: knows whose signal stack is whose.
-        live: goes into the program with a thread, a context and an FS base; returns why it was left.
+        frames: finds the thread that a signal stack belongs to.
+        run_in_program: enters the program with a thread, a context and an FS base; returns the reason why it was left.
+
+    Attributes:
+        ending: the reason why the program ends; None while it runs.
     """
 
-    def __init__(self, frames: Frames, live: Live) -> None:
+    def __init__(self, frames: Frames, run_in_program: RunThread) -> None:
         self._frames = frames
-        self._live = live
+        self._run_in_program = run_in_program
         self._others: dict[Thread, threading.Thread] = {}
         self.ending: BaseException | None = None
 
@@ -60,11 +63,11 @@ class Threads:
         return len(self._frames.threads)
 
     def add(self, thread: Thread) -> None:
-        """Add a thread to those of the program."""
+        """Register a thread of the program."""
         self._frames.threads[thread.signals.start] = thread
 
     def make(self, maker: Thread, flags: int, stack: int, parent: int, child: int, tls: int) -> int:
-        """Make a thread as clone(2) does; return its number."""
+        """Make a thread as clone(2) does; return its TID."""
         thread = Thread(maker.process, maker.blocked)
         context = copied(maker.frame, thread.signals)
         context.frame.regs[RAX], context.frame.regs[RSP] = 0, stack
@@ -76,7 +79,7 @@ class Threads:
             thread.begin(threading.get_native_id())
             begun.set()
             numbered.wait()
-            self._run(thread, context, fs_base)
+            self._run_thread(thread, context, fs_base)
 
         numbered = threading.Event()
         self._others[thread] = threading.Thread(target=run, daemon=True)
@@ -91,7 +94,7 @@ class Threads:
         return thread.pid
 
     def end(self, outcome: BaseException) -> None:
-        """Take all threads but this one out of the program, unless another one has begun to do so."""
+        """Make all threads but this one leave the program, unless another thread has done so already."""
         if self.ending is not None:
             return
         self.ending = outcome
@@ -100,24 +103,24 @@ class Threads:
                 system_call(_TGKILL, os.getpid(), thread.pid, signal.SIGSYS)
 
     def wait(self) -> None:
-        """Wait until there is no other thread."""
+        """Wait until all other threads have left; once the program ends, for five seconds at most."""
         while others := list(self._others.values()):
-            others[0].join(_PATIENCE if self.ending is not None else None)
+            others[0].join(_JOIN_TIMEOUT if self.ending is not None else None)
             if others[0].is_alive():
                 return
 
-    def forked(self, thread: Thread) -> None:
-        """In a child there is only the thread that made it."""
+    def keep_only(self, thread: Thread) -> None:
+        """Forget all threads but one, which is the only one in a new child."""
         self._others.clear()
         self.ending = None
         for other in list(self._frames.threads.values()):
             if other is not thread:
                 self._frames.drop(other)
 
-    def _run(self, thread: Thread, context: Context, fs_base: int) -> None:
+    def _run_thread(self, thread: Thread, context: Context, fs_base: int) -> None:
         if self.ending is None:  # from here on a signal tells the thread
             with robust_list_kept():
-                outcome = self._live(thread, context, fs_base)
+                outcome = self._run_in_program(thread, context, fs_base)
             if not isinstance(outcome, ThreadExited):
                 self.end(outcome)
             leave_stack()
@@ -136,7 +139,7 @@ def clear(thread: Thread) -> None:
 
 @contextmanager
 def robust_list_kept() -> Iterator[None]:
-    """Keep this thread's list of robust mutexes, which is Python's, over the program's stay in it."""
+    """Save this thread's list of robust mutexes, which the program replaces (set_robust_list(2)), and restore it."""
     words = (c_uint64 * 2)()
     system_call(_GET_ROBUST_LIST, 0, addressof(words), addressof(words) + 8)
     try:

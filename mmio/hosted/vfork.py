@@ -1,8 +1,9 @@
-"""vfork: the parent waits until its child executes or ends, and then sees what the child has written (vfork(2)).
+"""vfork: the parent waits until its child executes or ends, and then finds what the child has written (vfork(2)).
 
-A hosted program's process cannot be shared, so the child has a copy. What it has changed in it is copied back while it
-waits to be let go. With other threads in the parent, which run on and write, that is only the stack of the one that
-waits, where C libraries have what such a child tells (`posix_spawn` its error).
+A child by vfork shares its parent's memory. A hosted program's memory is also Python's and cannot be shared, so the
+child gets a copy by fork. Before it executes or ends, it waits until the parent has copied back the pages that differ.
+If the parent has other threads, which go on writing, only the stack of the waiting thread is copied back: there a C
+library's child leaves its result (`posix_spawn` its error).
 """
 
 import os
@@ -22,24 +23,24 @@ STACK: Final = 1 << 16
 """Bytes of a stack from its top on where a child may have written."""
 
 # An entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
-_THERE: Final = 3 << 62
-_FILES: Final = 1 << 61
-_AT_ONCE: Final = 256  # pages
+_PRESENT_OR_SWAPPED: Final = 3 << 62
+_FILE_OR_SHARED: Final = 1 << 61
+_PAGES_AT_ONCE: Final = 256  # pages
 
 
-def wait_for(child: int, channel: Channel, places: Sequence[range]) -> None:
-    """Wait until a child lets go of this process's memory, and copy what it has changed in some places."""
+def wait_and_copy_back(child: int, channel: Channel, places: Sequence[range]) -> None:
+    """Wait until a child is about to execute or to end, and copy back what it has changed in some address ranges."""
     with suppress(ChannelClosed):
         channel.receive()
-        with suppress(OSError):  # it may not be looked into, or has been killed
+        with suppress(OSError):  # its memory may not be read (ptrace_scope), or it has been killed
             for place in places:
                 _copy_back(child, place)
-        # The kernel's words in the memory of this thread (rseq(2)) are written anew when it is scheduled again.
+        # The rseq(2) area of this thread was copied back, too. The kernel writes it anew when the thread is scheduled.
         time.sleep(1e-6)
         channel.send(["done"])
 
 
-def let_go(channel: Channel) -> None:
+def release_parent(channel: Channel) -> None:
     """Release the parent, in a child that is about to execute or to end."""
     with suppress(ChannelClosed):
         channel.send(["done"])
@@ -49,8 +50,8 @@ def let_go(channel: Channel) -> None:
 
 def _copy_back(child: int, place: range) -> None:
     """Copy the pages of a child that differ from those of this process. Raises OSError."""
-    for start, end in _writable(place):
-        for first, last in _private(child, start, end):
+    for start, end in _writable_mappings(place):
+        for first, last in _private_pages(child, start, end):
             theirs = read_memory(child, first, last - first)
             if theirs == string_at(first, len(theirs)):
                 continue
@@ -60,8 +61,8 @@ def _copy_back(child: int, place: range) -> None:
                     memmove(first + at, page, len(page))
 
 
-def _writable(place: range) -> list[tuple[int, int]]:
-    """Return the private mappings of this process in a place that can be written, cut to it."""
+def _writable_mappings(place: range) -> list[tuple[int, int]]:
+    """Return the writable private mappings of this process in an address range, cut to it."""
     return [
         (max(mapping.start, place.start), min(mapping.end, place.stop))
         for mapping in mappings(os.getpid())
@@ -72,16 +73,16 @@ def _writable(place: range) -> list[tuple[int, int]]:
     ]
 
 
-def _private(child: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches between two addresses where a child has pages of its own. Raises OSError."""
+def _private_pages(child: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the address ranges between two addresses in which a child has private pages. Raises OSError."""
     start &= -PAGE
     with open(f"/proc/{child}/pagemap", "rb", buffering=0) as entries:
-        for first in range(start, end, _AT_ONCE * PAGE):
-            count = min(_AT_ONCE, -(-(end - first) // PAGE))
+        for first in range(start, end, _PAGES_AT_ONCE * PAGE):
+            count = min(_PAGES_AT_ONCE, -(-(end - first) // PAGE))
             found = array("Q", os.pread(entries.fileno(), 8 * count, first // PAGE * 8))
             run = None
             for index, entry in enumerate([*found, 0]):
-                if entry & _THERE and not entry & _FILES:
+                if entry & _PRESENT_OR_SWAPPED and not entry & _FILE_OR_SHARED:
                     run = index if run is None else run
                 elif run is not None:
                     yield first + run * PAGE, first + index * PAGE

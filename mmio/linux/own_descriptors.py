@@ -25,7 +25,8 @@ class _Reserved:
 
     Attributes:
         first: the lowest number, a power of two; None when nothing is reserved.
-        before: the limits before.
+        before: the limits of the process before, restored at the end.
+        of_program: the limits that the program is shown and held to.
         end: the first number that is not.
         numbers: those in use.
     """
@@ -33,6 +34,7 @@ class _Reserved:
     first: int | None = None
     end: int = 0
     before: tuple[int, int] = (0, 0)
+    of_program: tuple[int, int] = (0, 0)
     numbers: set[int] = field(factory=set)
 
 
@@ -47,7 +49,7 @@ def reserve() -> None:
     """
     if _reserved.first is not None:
         return
-    soft, hard = _reserved.before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = _reserved.before = _reserved.of_program = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = max(1 << (min(soft, _MOST) - 1).bit_length(), 1024)
     for room in (_MORE_ROOM, _ROOM):
         end = first + room
@@ -87,12 +89,12 @@ def end_of_reserved() -> int:
 
 def limits_of_the_program() -> tuple[int, int]:
     """Return RLIMIT_NOFILE as the program has it: soft and hard."""
-    return _reserved.before
+    return _reserved.of_program
 
 
 def set_limits_of_the_program(soft: int, hard: int) -> None:
     """Set RLIMIT_NOFILE as the program has it."""
-    _reserved.before = (soft, hard)
+    _reserved.of_program = (soft, hard)
 
 
 def is_reserved(number: int) -> bool:

@@ -284,9 +284,9 @@ class Bounce:
         data, end = b"", address + length
         while len(data) < length:
             at = address + len(data)
-            quiet, stop = self._access.is_quiet(at)
+            can_peek, stop = self._access.can_peek(at)
             size = min(stop, end) - at
-            data += self._access.look(at, size) if quiet else (_UNKNOWN * (1 + size // PAGE))[:size]
+            data += self._access.peek(at, size) if can_peek else (_UNKNOWN * (1 + size // PAGE))[:size]
         return data
 
     def _carry(self, copy: Copy, length: int, result: int) -> None:
@@ -311,7 +311,7 @@ class Bounce:
         before, start = copy.filled, copy.buffer.address
         found: list[tuple[int, int]] = []
         step = 1
-        if copy.buffer.direction == WRITE and not self._access.is_quiet(start)[0]:
+        if copy.buffer.direction == WRITE and not self._access.can_peek(start)[0]:
             step = _WORD
         while at < len(after):
             if before[at : at + PAGE] == after[at : at + PAGE]:

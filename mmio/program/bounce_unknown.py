@@ -1,8 +1,9 @@
-"""Bounce system calls that are in no table: copy what each pointer into the program's own trapped memory points to.
+"""Bounce buffers for system calls that are newer than the tables of calls.
 
-They are newer than the tables. What the kernel does with a pointer is not known, nor how long the buffer is; so the
-call gets a page that begins with what its argument points to, and what the kernel has changed there is written back.
-What it has only read is not recorded. Memory of a device is left alone: to look at it could have effects.
+Direction and length of such a call's buffers are not known. So each argument that points into trapped memory of the
+program's own is replaced by a pointer to a copy of the page from there on, and the bytes that the kernel has changed
+are written back. What the kernel only reads is not recorded. Memory of a device is not copied: reading it could have
+side effects.
 """
 
 import os
@@ -14,8 +15,8 @@ from mmio.program.kernel_access import scatter
 from mmio.program.thread import Call, StoppedThread
 
 
-def borrow(thread: StoppedThread, call: Call) -> None:
-    """Give a call copies of what its arguments point to, where that is trapped. The thread is stopped before it."""
+def bounce_unknown(thread: StoppedThread, call: Call) -> None:
+    """Replace the pointers of a call into trapped memory by pointers to copies. The thread is stopped before it."""
     pointers = [(index, address) for index, address in enumerate(call.arguments) if _is_own(thread, address)]
     if not pointers:
         return
@@ -45,7 +46,7 @@ def _is_own(thread: StoppedThread, address: int) -> bool:
 
 
 def _changes(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the stretches in which two blocks differ."""
+    """Yield start and end of each run of bytes in which two blocks differ."""
     start = None
     for at, (one, other) in enumerate(zip(old, new, strict=True)):
         if one != other and start is None:

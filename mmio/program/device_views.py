@@ -1,4 +1,4 @@
-"""Devices as a mapping shows them: from an offset on, and only as far as the mapping's protection goes."""
+"""Wrappers of a device for one mapping of it: a shift of its offsets, and the mapping's protection."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ def shifted(device: DeviceLike, shift: int) -> DeviceLike:
 
 
 def guarded(device: DeviceLike, start: int, protection: int) -> DeviceLike:
-    """Return a device mapped at `start` for whom the program's own protection still holds."""
+    """Return a device mapped at `start` whose accesses fault where the program's own protection forbids them."""
     return device if protection & PROT_WRITE else _Guarded(device, start, protection)
 
 
 @frozen
 class _Shifted:
-    """Every method of a device takes the offset first. Compared by value, because records compare what names them."""
+    """Device with shifted offsets. Compared by value, because records compare the devices that name registers."""
 
     _device: Any
     _shift: int
@@ -46,7 +46,7 @@ class _Shifted:
 
 
 class _Guarded:
-    """Device behind a mapping's protection: a forbidden write or read faults, as it would natively."""
+    """Device whose writes, or reads and writes, raise Unreachable, as the mapping's protection forbids them."""
 
     def __init__(self, device: DeviceLike, start: int, protection: int) -> None:
         self._device = device

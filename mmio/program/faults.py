@@ -77,7 +77,7 @@ def perform(
         known = instructions.of_a_protection_fault(word, frame) if process.targets.ports else None
         if known is None or known.port is None:
             return _copy_has_ended(thread, frame)
-        process.targets.meet_ports()
+        process.targets.match_ports()
         instruction = known
     else:
         return False

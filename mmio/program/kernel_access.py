@@ -1,6 +1,6 @@
-"""Access the program's memory as the kernel does in a system call: as far as the program may, and recorded so.
+"""Access a program's memory as the kernel does in a system call: with the program's rights, recorded as the kernel's.
 
-Trapped memory is reached through its devices, in aligned words as the kernel copies it; all other memory as it is.
+Trapped memory is accessed through its devices, in aligned words as the kernel copies it; other memory directly.
 """
 
 from collections.abc import Iterator
@@ -104,19 +104,19 @@ class KernelAccess:
         """Return whether a buffer goes beyond all addresses, and fails as a whole (`access_ok` of the kernel)."""
         return self._call.bits == 64 and address + length > TOP
 
-    def is_quiet(self, address: int) -> tuple[bool, int]:
-        """Return whether memory can be looked at without any effect, and up to where that is so."""
+    def can_peek(self, address: int) -> tuple[bool, int]:
+        """Return whether reading memory at an address has no side effects, and up to where that answer holds."""
         segment = self._thread.process.space.memory.find(address)
         found = self._thread.process.trapped_in(address, address + 1)
         if not found:
             return True, segment.end
         trapped = found[0]
         inside = [s for s in trapped.spans if trapped.origin + s.start <= address < trapped.origin + s.end]
-        quiet = not trapped.stand_in and not any(span.device is not None for span in inside)
-        return quiet and (trapped.source is None or isinstance(trapped.source, RegularFile)), segment.end
+        real = not trapped.stand_in and not any(span.device is not None for span in inside)
+        return real and (trapped.source is None or isinstance(trapped.source, RegularFile)), segment.end
 
-    def look(self, address: int, length: int) -> bytes:
-        """Read memory that can be looked at without any effect, unrecorded; zeros where that fails."""
+    def peek(self, address: int, length: int) -> bytes:
+        """Read memory whose reads have no side effects (`can_peek`), without a record; zeros where that fails."""
         found = self._thread.process.trapped_in(address, address + 1)
         try:
             if not found:

@@ -63,7 +63,7 @@ def _meets_device(stretch: Stretch, access: KernelAccess) -> bool:
     """Return whether any of some memory cannot be looked at without an effect."""
     at = stretch.start
     while at < stretch.end:
-        quiet, at = access.is_quiet(at)
-        if not quiet:
+        can_peek, at = access.can_peek(at)
+        if not can_peek:
             return True
     return False

@@ -1,4 +1,4 @@
-"""iopl(2) and ioperm(2): what a program asks for at IO ports, and what it is granted. The rules are in `ports`."""
+"""Handle iopl(2) and ioperm(2), by which a program asks for rights to IO ports (`ports.py` has the rules)."""
 
 from errno import EINVAL
 from typing import Final
@@ -11,7 +11,7 @@ _HIGHEST: Final = 3  # the level of `iopl` at which a program reaches ports, and
 _INT: Final = 0xFFFF_FFFF
 
 
-def asked(thread: StoppedThread, name: str, call: Call) -> None:
+def entered(thread: StoppedThread, name: str, call: Call) -> None:
     """Deal with `iopl` or `ioperm` before it is made."""
     process = thread.process
     targets = process.targets.real_ports
@@ -46,5 +46,5 @@ def asked(thread: StoppedThread, name: str, call: Call) -> None:
 
 
 def verdict(thread: StoppedThread) -> int:
-    """Return what the kernel says to the program's asking: 0, or an error as a negative number."""
+    """Return the kernel's result of the program's call: 0, or a negative errno."""
     return thread.call_result

@@ -1,15 +1,15 @@
 """IO port permissions of a traced program.
 
-Where devices answer, it is granted whatever it asks, and the kernel hears nothing of that. Where real ports are traced,
-the kernel decides, by the program's own rights; then the traced ports alone are taken back. So these fault, while at
-every other port the program goes on as fast as it would without us, and unseen. Threads, children and what they execute
-inherit the rest from the kernel.
+If devices answer at ports, every request for ports is granted, and the kernel is not asked. If real ports are traced,
+the kernel decides by the program's own rights; afterwards the rights to the traced ports are taken back. So accesses to
+these fault, while those to all other ports run natively and are not recorded. Threads, children and programs that they
+execute inherit the remaining rights from the kernel.
 
 An access that touches a traced port is performed, and recorded, as one, whatever else it touches.
 
 Where this differs from the kernel: the traced ports are granted to a process rather than to a thread, and giving up
-`iopl` gives up what `ioperm` has granted, too. A right that a program inherits from before us is not seen, and neither
-is what goes through `/dev/port`.
+`iopl` gives up what `ioperm` has granted, too. A right that a program has inherited from before it was traced is not
+seen, and neither is what goes through `/dev/port`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from mmio.program.targets import PortTarget
 
 
 class NotGranted(UnmappedAccess):
-    """The program has no right to a real port: it faults there as it would without us."""
+    """The program has no right to a real port: the access faults, as it does natively."""
 
 
 @define
@@ -45,7 +45,7 @@ class PortRights:
 
 
 class TracedPorts(RealPorts):
-    """The real ports as one process may use them."""
+    """Real ports, with the rights that one process has to them."""
 
     def __init__(self, targets: Sequence[PortTarget], rights: PortRights) -> None:
         self._targets = targets

@@ -206,7 +206,7 @@ class Process(ABC):
                 spans.append(
                     TargetSpan(first - start, last - start, other.start - start, other.device, name, other.policies)
                 )
-                self.targets.met.add(other)
+                self.targets.matched.add(other)
         self.put(Trapped(start, start, end, mapping.protection, source, False, spans))
 
     def pieces(self, start: int, end: int) -> list[Trapped]:

@@ -68,7 +68,7 @@ class Redirects:
             return False
         if self._answers(path):
             if path == _DEVICE_PORTS:
-                self._targets.met.update(self._targets.answered_ports)
+                self._targets.matched.update(self._targets.answered_ports)
             if name in OPENING:
                 self._open_stand_in(thread, name, call, path)
             else:

@@ -16,7 +16,7 @@ from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS
 from mmio.live.memory import Unreachable
 from mmio.program import port_calls
 from mmio.program.bounce_buffers import bounce
-from mmio.program.bounce_unknown import borrow
+from mmio.program.bounce_unknown import bounce_unknown
 from mmio.program.kernel_access import KernelAccess
 from mmio.program.locks import Locks
 from mmio.program.memory import shared_object
@@ -46,7 +46,7 @@ class SystemCalls:
         """Deal with a call before it is made. What is left to do when it returns is in `thread.on_exit`."""
         name = NAMES[call.bits].get(call.number)
         if name is None:
-            borrow(thread, call)
+            bounce_unknown(thread, call)
             return
         try:
             self.dispatch(thread, name, call)
@@ -76,8 +76,8 @@ class SystemCalls:
                 thread.on_exit = lambda: self.trap_ranges(thread)
             case "iopl" | "ioperm":
                 if self.targets.ports:
-                    self.targets.met.update(self.targets.ports)
-                    port_calls.asked(thread, name, call)
+                    self.targets.matched.update(self.targets.ports)
+                    port_calls.entered(thread, name, call)
             case "mlock" | "mlock2":
                 self._mlock(thread, call)
             case "futex" | "futex_time64":

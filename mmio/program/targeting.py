@@ -142,8 +142,8 @@ class Targeting:
 
     @property
     def unmatched(self) -> list[str]:
-        """The targets that nothing the program did so far has met, in words."""
-        return [str(target) for target in self._targets if target not in self._targets.met]
+        """The targets that nothing the program did so far has matched, in words."""
+        return [str(target) for target in self._targets if target not in self._targets.matched]
 
     def _spaces(self) -> Iterable[AddressSpace]:
         """Return the address spaces of the programs that run already."""

@@ -129,11 +129,11 @@ def policy_word(answer: NoDevice) -> Unmapped:
 
 
 class Targets:
-    """All targets of a tracer, and which of them the program has met.
+    """All targets of a tracer, and which of them the program has matched so far.
 
     Attributes:
         files, ranges, ports, redirections: by kind, in the order they were named.
-        met: those something has matched.
+        matched: the targets that the program has matched so far.
         watches: watchpoints, which every process has.
         no_device: what answers where no device does.
         too_short: those whose device has no length of its own, and of which the program wanted more than a page.
@@ -145,10 +145,10 @@ class Targets:
         self.ranges: list[RangeTarget] = []
         self.ports: list[PortTarget] = []
         self.redirections: list[Redirection] = []
-        self.met: set[Target] = set()
+        self.matched: set[Target] = set()
         self.too_short: set[FileTarget] = set()
         self.no_device: NoDevice = "error"
-        self._ports_met = False
+        self._ports_matched = False
 
     def __iter__(self) -> Any:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
@@ -167,11 +167,11 @@ class Targets:
         """Return the policies of a device's region: its target's own, and what answers where it has no register."""
         return {"unmapped": policy_word(self.no_device)} | own
 
-    def meet_ports(self) -> None:
+    def match_ports(self) -> None:
         """Remember that the program uses IO ports."""
-        if not self._ports_met:
-            self._ports_met = True
-            self.met.update(self.ports)
+        if not self._ports_matched:
+            self._ports_matched = True
+            self.matched.update(self.ports)
 
     def concerns(self) -> dict[str, bool]:
         """Return which kinds of system calls matter, as `table.rules` takes it."""
@@ -188,12 +188,12 @@ class Targets:
         return [range(max(target.start - (1 << 16), 0), min(pages(target.end), _ALL)) for target in self.ranges]
 
     def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
-        """Return the targets a file is meant by, and remember that they have been met.
+        """Return the targets that a file matches, and remember that they have been matched.
 
         `executable`: it is about a mapping of the file that may be executed.
         """
         found = [t for t in self.files if t.matches(path, descriptor) and (t.takes_code or not executable)]
-        self.met.update(found)
+        self.matched.update(found)
         return found
 
     def answers(self, path: str) -> bool:
@@ -204,7 +204,7 @@ class Targets:
         """Return the file that stands in for a path."""
         for redirection in self.redirections:
             if matches(redirection.pattern, path):
-                self.met.add(redirection)
+                self.matched.add(redirection)
                 return redirection.file
         return None
 

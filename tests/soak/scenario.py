@@ -12,8 +12,8 @@ from attrs import evolve, frozen
 ENGINES: Final = "ptrace", "inprocess"
 CHILDREN_ACCESS: Final = {"ptrace": True, "inprocess": True}
 """Whether children of the program touch the device under an engine."""
-LIMITED: Final = {"ptrace": True, "inprocess": False}
-"""Whether an engine holds the program to its limit of open files: the other one only tells of it."""
+LIMITED: Final = {"ptrace": True, "inprocess": True}
+"""Whether an engine holds the program to its limit of open files."""
 
 ATTACH: Final = "attach"
 

@@ -64,28 +64,42 @@ def test_programs_that_others_start(tmp_path: Path, engine: str, shell: str, sta
     assert (run.status, run.output, len(run.accesses)) == (status, "", reads), run.complaints
 
 
+# A device, and a pipe whose other end closes when all processes that have it have ended.
+PIPED = r"""
+static volatile uint32_t *p;
+static int ends[2];
+static char byte;
+static void begin(char **argv) {
+    p = map(argv[1], PROT_READ | PROT_WRITE);
+    if (pipe2(ends, O_CLOEXEC)) exit(1);
+}
+static void await_end_of_others(void) {
+    close(ends[1]);
+    while (read(ends[0], &byte, 1)) ;
+}
+"""
+
+
 @both
 def test_a_daemon_is_served_after_its_parents_end(tmp_path: Path, engine: str) -> None:
-    """A daemon has init's number for its parent, sees its parent's pipe end, and its accesses are recorded."""
+    """A daemon gets the parent that it gets natively, sees its parent's pipe end, and its accesses are recorded."""
     source = r"""
     int main(int argc, char **argv) {
-        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
-        int ends[2];
-        char c;
-        if (pipe2(ends, O_CLOEXEC)) return 1;
-        pid_t first = getpid();
+        begin(argv);
         if (fork()) return 6;
-        close(ends[1]);
         setsid();
+        pid_t middle = getpid();
         if (fork()) _exit(0);
-        while (read(ends[0], &c, 1)) ;
-        while (getppid() != 1 && getppid() == first) ;
-        printf("%d", p[0]);
+        await_end_of_others();
+        while (getppid() == middle) ;
+        printf("%d %d", getppid(), p[0]);
         return 9;
     }"""
-    (tmp_path / "tickets.py").write_text(trees.MODEL)
-    run = pagetrap(engine, tmp_path, "run", ["--device", "tickets.py:tickets@/nowhere"], [program(source), "/nowhere"])
-    assert (run.status, run.output, [a.value for a in run.accesses]) == (6, "1", [1]), run.complaints
+    binary = program(PIPED + source)
+    native = subprocess.run([binary, device_file(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    parent, _ = native.stdout.split()
+    run = tickets(engine, tmp_path, binary, "/nowhere")
+    assert (run.status, run.output, [a.value for a in run.accesses]) == (6, f"{parent} 1", [1]), run.complaints
 
 
 @both
@@ -93,16 +107,13 @@ def test_many_children_at_once(tmp_path: Path, engine: str) -> None:
     """Children that all live at the same time have their accesses all the same."""
     source = r"""
     int main(int argc, char **argv) {
-        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
-        int ends[2], sum = 0, status;
-        char c;
-        if (pipe(ends)) return 1;
+        int sum = 0, status;
+        begin(argv);
         for (int i = 0; i < 120; i++) {
             pid_t pid = fork();
             if (pid < 0) return 2;
             if (!pid) {
-                close(ends[1]);
-                while (read(ends[0], &c, 1)) ;
+                await_end_of_others();
                 _exit(!p[0]);
             }
         }
@@ -110,7 +121,7 @@ def test_many_children_at_once(tmp_path: Path, engine: str) -> None:
         while (wait(&status) > 0) sum += status == 0;
         return sum;
     }"""
-    run = tickets(engine, tmp_path, program(source), "/nowhere")
+    run = tickets(engine, tmp_path, program(PIPED + source), "/nowhere")
     assert (run.status, [a.value for a in run.accesses]) == (120, [*range(1, 121)]), run.complaints
 
 
@@ -120,20 +131,17 @@ def test_a_child_that_wants_to_end_with_its_parent_does(tmp_path: Path, engine: 
     source = r"""
     #include <sys/prctl.h>
     int main(int argc, char **argv) {
-        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
-        int ends[2];
-        char c;
-        if (pipe(ends)) return 1;
+        begin(argv);
         if (!fork()) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             p[2] = 1;
             if (write(ends[1], "x", 1) != 1) return 2;
             while (1) pause();
         }
-        if (read(ends[0], &c, 1) != 1) return 3;
+        if (read(ends[0], &byte, 1) != 1) return 3;
         return 4;
     }"""
-    run = tickets(engine, tmp_path, program(source), "/nowhere")
+    run = tickets(engine, tmp_path, program(PIPED + source), "/nowhere")
     assert (run.status, len(run.accesses)) == (4, 1), run.complaints
 
 
@@ -190,6 +198,101 @@ def test_a_fault_of_a_childs_own_is_its_own(tmp_path: Path, engine: str) -> None
     }"""
     run = tickets(engine, tmp_path, program(source), "/nowhere")
     assert (run.status, len(run.accesses)) == (21, 1), run.complaints
+
+
+def test_records_of_a_child_are_those_of_a_traced_one(tmp_path: Path) -> None:
+    """Emulated, natively completed and indivisible accesses, and those at ports, have their flags and their thread."""
+    source = r"""
+    #include <sys/io.h>
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        uint32_t buffer[4] = {1, 2, 3, 4};
+        void *from = (void *)p, *to = buffer;
+        long count = 4;
+        if (fork()) { wait(0); return 0; }
+        printf("%d", getpid()), fflush(stdout);
+        if (iopl(3)) return 1;
+        p[2] = p[0];
+        __asm__ volatile("sqrtss (%0),%%xmm0" : : "r"(p + 4) : "xmm0");
+        __asm__ volatile("lock incl (%0)" : : "r"(p + 2) : "memory");
+        __asm__ volatile("rep movsl" : "+S"(from), "+D"(to), "+c"(count) : : "memory");
+        (void)inb(0x84);
+        outw(0x1234, 0x86);
+        if (read(open("/dev/zero", O_RDONLY), (void *)(p + 2), 4) != 4) return 2;
+        _exit(0);
+    }"""
+    found = []
+    for engine in ENGINES:
+        (tmp_path / engine).mkdir()
+        run = tickets(engine, tmp_path / engine, program(source), "/nowhere")
+        assert {a.thread for a in run.accesses} == {int(run.output)}, run.complaints
+        found.append(
+            [(a.letter, a.space, a.offset, a.width, a.old, a.value, a.flags, str(a.instruction)) for a in run.accesses]
+        )
+    assert found[1] == found[0]
+    assert len(found[0]) == 11
+
+
+@both
+def test_faults_of_a_child_are_those_of_a_native_run(tmp_path: Path, engine: str) -> None:
+    """A store without the right to it and an access beyond the end of a file have signal, code and address."""
+    source = r"""
+    static void told(int number, siginfo_t *info, void *context) {
+        printf("%d %d %d\n", number, info->si_code, (int)(uintptr_t)info->si_addr & 0x1fff);
+        fflush(stdout);
+        _exit(0);
+    }
+    int main(int argc, char **argv) {
+        struct sigaction action = {.sa_sigaction = told, .sa_flags = SA_SIGINFO};
+        int fd = open(argv[1], O_RDWR);
+        volatile uint32_t *p = mmap((void *)0x610000000000, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        volatile uint32_t *constant = mmap((void *)0x620000000000, 8192, PROT_READ, MAP_SHARED, fd, 0);
+        sigaction(SIGSEGV, &action, 0);
+        sigaction(SIGBUS, &action, 0);
+        for (int way = 0; way < 5; way++) {
+            if (fork()) { wait(0); continue; }
+            if (way == 0) (void)p[1025];
+            if (way == 1) p[1026] = 1;
+            if (way == 2) constant[1] = 1;
+            if (way == 3) __asm__ volatile("lock incl (%0)" : : "r"(p + 1027) : "memory");
+            if (way == 4) __asm__ volatile("lock incl (%0)" : : "r"(constant + 2) : "memory");
+            _exit(1);
+        }
+        return 0;
+    }"""
+    device_file(tmp_path)
+    native = subprocess.run([program(source), "device"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [program(source), "device"])
+    assert (run.status, run.output) == (0, native.stdout), run.complaints
+    assert len(native.stdout.splitlines()) == 5
+
+
+@both
+def test_rights_to_ports_stay_with_a_child_that_executes(tmp_path: Path, engine: str) -> None:
+    """What a child has asked for is its own in the program that it becomes (iopl(2)), and in that one's children."""
+    source = r"""
+    #include <sys/io.h>
+    int main(int argc, char **argv) {
+        int status;
+        if (argc > 1) {
+            int first = inb(0x84);
+            if (inb(0x300) != 0xff) return 2;
+            if (!fork()) _exit(inb(0x300) == 0xff ? inb(0x84) : 3);
+            wait(&status);
+            return 10 * first + WEXITSTATUS(status);
+        }
+        if (!fork()) {
+            if (iopl(3) || inb(0x300) != 0xff || inb(0x84) != 1) _exit(1);
+            execl(argv[0], argv[0], "again", (char *)0);
+        }
+        wait(&status);
+        return WEXITSTATUS(status);
+    }"""
+    (tmp_path / "tickets.py").write_text(trees.MODEL)
+    places = ["--unmapped=ones", "--device", "tickets.py:tickets@ports:0x80+16"]
+    run = pagetrap(engine, tmp_path, "run", places, [program(source)])
+    assert run.status == 23, run.complaints
+    assert [a.value for a in run.accesses if a.offset == 4] == [1, 2, 3]
 
 
 @both

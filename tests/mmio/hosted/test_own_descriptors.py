@@ -87,6 +87,122 @@ def test_descriptors_are_those_of_a_native_run(tmp_path: Path, engine: str, seed
     assert run.complaints.count("device+0x0") >= 13  # also where the program has closed or replaced standard error
 
 
+# Lowers its limit to argv[3] and opens by one call after the other until each fails; accesses its device in between.
+FULL = r"""
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+static int listening;
+static int one(int way) {
+    int pair[2], copy;
+    sigset_t none;
+    sigemptyset(&none);
+    switch (way) {
+    case 0: return open("/dev/null", O_RDONLY);
+    case 1: return dup(1);
+    case 2: return socket(AF_UNIX, SOCK_STREAM, 0);
+    case 3: return pipe(pair) ? -1 : pair[1];
+    case 4: return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) ? -1 : pair[1];
+    case 5: return epoll_create1(0);
+    case 6: return eventfd(0, 0);
+    case 7: return timerfd_create(CLOCK_MONOTONIC, 0);
+    case 8: return signalfd(-1, &none, 0);
+    case 9: return inotify_init();
+    case 10: return memfd_create("x", 0);
+    case 11: return fcntl(1, F_DUPFD, 7);
+    case 12: return fcntl(1, F_DUPFD, 50);
+    case 13: return fcntl(99, F_DUPFD, 50);
+    case 14: return dup(99);
+    case 15: return dup2(1, 9);
+    case 16: return dup2(1, 50);
+    case 17: return open("/nowhere/at/all", O_RDONLY);
+    case 18: return accept(listening, 0, 0);
+    case 19: copy = signalfd(-1, &none, 0); return copy < 0 ? copy : signalfd(copy, &none, 0);
+    }
+    return -2;
+}
+int main(int argc, char **argv) {
+    volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+    FILE *out = fopen(argv[2], "w");
+    struct rlimit limit;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = atoi(argv[3]);
+    if (bind(listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (void *)&name, 2) || listen(listening, 1))
+        return 2;
+    if (setrlimit(RLIMIT_NOFILE, &limit)) return 3;
+    for (int way = 0; way < 20; way++) {
+        int count = 0, last;
+        p[0] = way;
+        errno = 0;
+        while ((last = one(way)) >= 0 && count++ < 20) fprintf(out, "%d ", last);
+        fprintf(out, "way %d: %d times, %d\n", way, count, errno);
+        if (way % 3 != 2) for (int fd = listening + 1; fd < 30; fd++) close(fd);
+    }
+    fflush(out);
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) || open("/dev/null", O_RDONLY) < 0;
+}
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("limit", [3, 8, 10, 11])
+def test_a_program_is_held_to_its_own_limit(tmp_path: Path, engine: str, limit: int) -> None:
+    """Every way to open a descriptor fails where it does natively, and accesses go on when there are none left."""
+    binary, device = str(program(FULL)), str(device_file(tmp_path))
+    native = subprocess.run([binary, device, tmp_path / "native", str(limit)], check=False, timeout=60)
+    arguments = [binary, device, str(tmp_path / engine), str(limit)]
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], arguments)
+    assert (run.status, len(run.accesses)) == (native.returncode, 20), run.complaints
+    assert (tmp_path / engine).read_text() == (tmp_path / "native").read_text()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_is_held_to_the_limit_it_begins_with(tmp_path: Path, engine: str) -> None:
+    """A program that never changes its limit is refused the same descriptor as natively."""
+    source = r"""
+    int main(int argc, char **argv) {
+        volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+        int last = 0, fd;
+        while ((fd = open("/dev/null", O_RDONLY)) >= 0) last = fd;
+        p[0] = last;
+        return errno != EMFILE;
+    }"""
+    device = str(device_file(tmp_path))
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], [str(program(source)), device], limits="-Sn 300")
+    assert (run.status, [a.value for a in run.accesses]) == (0, [299]), run.complaints
+
+
+def test_the_limit_of_a_program_is_not_left_to_its_host(tmp_path: Path) -> None:
+    """The limit that a program sets ends with it."""
+    source = r"""
+    #include <sys/resource.h>
+    int main() {
+        struct rlimit limit = {5, 5};
+        return setrlimit(RLIMIT_NOFILE, &limit) || dup(1) < 0 || dup(1) < 0 || dup(1) >= 0;
+    }"""
+    code = f"""
+import resource
+from mmio.hosted import Host
+host = Host()
+host.map_file("/nowhere")
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+host.spawn([{str(program(source))!r}])
+assert host.run() == 0
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+open("/dev/null").close()
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_few_descriptors_are_an_error_that_says_how_many(tmp_path: Path) -> None:
     """Where the limit cannot be raised and is too low to be shared, the message says what to do."""
     code = """

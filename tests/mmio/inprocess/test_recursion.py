@@ -66,7 +66,7 @@ def one(case):
     try:
         down(case["depth"], lambda: device.enter(mapping))
     except RecursionError:
-        outcome = "RecursionError"
+        outcome = "RecursionError" if sys.getrecursionlimit() == case["limit"] else "another limit"
     else:
         outcome = "nothing"
     finally:

@@ -28,7 +28,7 @@ class Access:
         end = max(min(address + length, END), address)
         return Stretch(address, end, end == address + length)
 
-    def is_quiet(self, address: int) -> tuple[bool, int]:
+    def can_peek(self, address: int) -> tuple[bool, int]:
         """Return whether it is not the device's."""
         return (True, DEVICE) if address < DEVICE else (False, END)
 

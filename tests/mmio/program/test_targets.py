@@ -38,7 +38,7 @@ def test_what_has_been_met_is_remembered() -> None:
     assert targets.of_file("/a") == targets.files[:1]
     assert targets.redirected("/c") == "/d"
     assert targets.redirected("/e") is None
-    assert targets.met == {targets.files[0], targets.redirections[0]}
+    assert targets.matched == {targets.files[0], targets.redirections[0]}
 
 
 def test_real_ports_are_no_file() -> None:

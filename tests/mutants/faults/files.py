@@ -118,4 +118,25 @@ FILES: Final = (
         "if length and column == first:",
         "pictures/test_timeline.py::test_neighbouring_columns_are_one_bar",
     ),
+    MmioMutant(
+        "a writer left open loses its last batch",
+        "mmio.formats.writer",
+        "            each.callback(writer._at_exit)\n",
+        "            pass\n",
+        "formats/test_writer.py::test_a_writer_left_open_loses_no_batch",
+    ),
+    MmioMutant(
+        "a forked child writes its parent's batch again",
+        "mmio.formats.writer",
+        "os.register_at_fork(after_in_child=_left_open.clear)\n",
+        "",
+        "formats/test_writer.py::test_a_writer_left_open_loses_no_batch",
+    ),
+    MmioMutant(
+        "a table left open cannot be read",
+        "mmio.formats.parquet",
+        "        if self._folder:\n            super()._at_exit()",
+        "        if True:\n            super()._at_exit()",
+        "formats/test_writer.py::test_a_table_left_open_can_be_read",
+    ),
 )

@@ -8,7 +8,7 @@ PROGRAM: Final = (
     MmioMutant(
         "what a program did at real ports is not met",
         "mmio.program.faults",
-        "        process.targets.meet_ports()\n",
+        "        process.targets.match_ports()\n",
         "",
         "program/test_ports.py::test_a_port_without_the_right_to_it_faults",
     ),
@@ -78,7 +78,7 @@ PROGRAM: Final = (
     MmioMutant(
         "a range that was trapped counts as never met",
         "mmio.program.process",
-        "                self.targets.met.add(other)\n",
+        "                self.targets.matched.add(other)\n",
         "                pass\n",
         "ptrace/test_tracer.py::test_a_range_is_watched_to_the_byte",
     ),
@@ -127,14 +127,14 @@ PROGRAM: Final = (
     MmioMutant(
         "a file that was matched counts as never met",
         "mmio.program.targets",
-        "        self.met.update(found)\n",
+        "        self.matched.update(found)\n",
         "",
         "program/test_targets.py::test_what_has_been_met_is_remembered",
     ),
     MmioMutant(
         "a redirection that was used counts as never met",
         "mmio.program.targets",
-        "                self.met.add(redirection)\n",
+        "                self.matched.add(redirection)\n",
         "",
         "program/test_targets.py::test_what_has_been_met_is_remembered",
     ),

@@ -6,8 +6,9 @@ that does not grow with it.
 """
 
 import argparse
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import exists, samefile
-from typing import Any
 
 from mmio.commands import choosing
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
@@ -15,11 +16,13 @@ from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
 from mmio.formats import writer
+from mmio.pictures.heatmap import HeatMap
 from mmio.pictures.lanes import Lanes
 from mmio.pictures.sparkline import bars
-from mmio.pictures.table import lines
+from mmio.pictures.table import Resolver, lines
+from mmio.pictures.timeline import Timeline
+from mmio.records.access import Access
 from mmio.traces.summary import Tallies
-from mmio.traces.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 
@@ -90,30 +93,37 @@ def add(commands: Commands) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     chosen = Chosen(options.trace, options)
-    if options.timeline is not None or options.heatmap is not None or options.fold:
-        return _show_whole(chosen.load(), options)
-    if options.table:
-        for number, line in enumerate(lines(chosen.accesses(), chosen.name)):
-            print(line, flush=number == 0)  # the first line is shown before a buffer is full
-        return 0
-    tallies, filled = Tallies(), Lanes()
-    for access in chosen.accesses():
-        tallies.add(access, access)
-        filled.add(access)
-    print(f"{tallies.summary(chosen.name)}\n\n{bars(filled)}")
-    return 0
-
-
-def _show_whole(view: TraceView, options: argparse.Namespace) -> int:
-    """Show what takes more than one look at a trace."""
-    drawn: list[tuple[str | None, Any]] = [(options.timeline, view.timeline), (options.heatmap, view.heatmap)]
-    for path, draw in drawn:
-        if path is not None:
-            draw(path)
-            complain(f"drawn to {path}")
+    drawn: list[tuple[str, Timeline | HeatMap]] = [
+        (path, made()) for path, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if path is not None
+    ]
+    accesses = _seen(chosen.accesses(), [picture.take for _, picture in drawn])
     if options.table or options.fold:
-        print(view.table(fold=options.fold))
+        for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold)):
+            print(line, flush=number == 0)  # the first line is shown before a buffer is full
+    elif drawn:
+        deque(accesses, maxlen=0)  # it reads to the end
+    else:
+        _sum_up(accesses, chosen.name)
+    for path, picture in drawn:
+        picture.save(path)
+        complain(f"drawn to {path}")
     return 0
+
+
+def _seen(accesses: Iterable[Access], by: Sequence[Callable[[Access], None]]) -> Iterator[Access]:
+    """Iterate over accesses once for everything that is made of them: a pipe cannot be read again."""
+    for access in accesses:
+        for take in by:
+            take(access)
+        yield access
+
+
+def _sum_up(accesses: Iterable[Access], resolve: Resolver) -> None:
+    tallies, filled = Tallies(), Lanes()
+    for access in accesses:
+        tallies.add(access, access)
+        filled.take(access)
+    print(f"{tallies.summary(resolve)}\n\n{bars(filled)}")
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -47,6 +47,15 @@ int main(int argc, char **argv)
 """
 """Polls a register as often as each argument says, and writes another one after each."""
 
+_LOOK = """
+import sys
+from mmio.__main__ import main
+status = main(sys.argv[1:])
+from benchmarks.stream import peak
+print(peak())
+sys.exit(status)
+"""
+
 
 class Card:
     """A device that answers its offset."""
@@ -152,10 +161,9 @@ def make(path: str, records: int) -> None:
 def looked(command: str, *arguments: str) -> tuple[float | None, float, float]:
     """Run a command on a trace; return the seconds to the first byte and to the end, and the peak memory in MiB.
 
-    Of a command that prints nothing there is no first byte.
+    Of a command that prints nothing there is no first byte. Raises CalledProcessError when the command fails.
     """
-    script = "import sys; from mmio.__main__ import main; main(sys.argv[1:]); from benchmarks.stream import peak; "
-    whole = [sys.executable, "-c", script + "print(peak())", command, *arguments]
+    whole = [sys.executable, "-c", _LOOK, command, *arguments]
     began = time.perf_counter()
     with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as child:
         assert child.stdout is not None
@@ -163,6 +171,8 @@ def looked(command: str, *arguments: str) -> tuple[float | None, float, float]:
         first = time.perf_counter() - began
         while piece := child.stdout.read(1 << 16):
             end = (end + piece)[-100:]
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, whole)
     *others, most = end.splitlines()
     return first if others else None, time.perf_counter() - began, float(most)
 

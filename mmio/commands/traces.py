@@ -1,8 +1,8 @@
 """`pagetrap show`, `convert` and `diff`: trace files on the command line.
 
 Whatever a file holds is met with one line on standard error that says which file and which line, never with a
-traceback: `main` shows the errors that readers raise. A summary and a table are made while the file is read, in memory
-that does not grow with it.
+traceback: `main` shows the errors that readers raise. `show` and `convert` do all they do while the file is read, in
+memory that does not grow with it; `diff` holds both traces.
 """
 
 import argparse
@@ -45,6 +45,15 @@ _DIFF = (
     Example("the same, but who polls longer does not differ", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
     Example("only whether they do the same", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
 )
+_READ_ONCE = (
+    "A trace is read once, in memory that does not grow with it, and may come through a pipe: "
+    "zcat run.jsonl.gz | pagetrap show /dev/stdin. Lines of --table are printed while it is read, those of --fold when "
+    "a loop has ended. A summary has its counts, and a picture its scale, only when all has been read."
+)
+_HELD = (
+    "Both traces are held in memory, for what differs is known only when they have been compared to their ends. Choose "
+    "which accesses to compare when they are long."
+)
 _EXIT = "Exit status: 0, 1 when a file cannot be read or written, 2 when the command line is wrong."
 _EXIT_DIFF = (
     "Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read or the command line is "
@@ -55,11 +64,11 @@ _EXIT_DIFF = (
 def add(commands: Commands) -> None:
     """Declare the subcommands."""
     description = "Show a trace: by default a summary and a timeline."
-    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_EXIT,))
+    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_READ_ONCE, _EXIT))
     show.add_argument("trace", metavar="TRACE", help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
-        "--fold", action="store_true", help="with --table: a poll loop is one row for each of its accesses"
+        "--fold", action="store_true", help="as --table, and a poll loop is one row for each of its accesses"
     )
     show.add_argument(
         "--timeline", metavar="PICTURE", help="draw a lane for each register to a .png, .svg or .pdf file"
@@ -80,7 +89,7 @@ def add(commands: Commands) -> None:
 
     description = "Compare what was done to which register. Times, threads and instruction pointers may differ."
     diff = declare(
-        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_EXIT_DIFF,), trouble=TROUBLE
+        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
     )
     diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
     diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")

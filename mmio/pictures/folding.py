@@ -64,6 +64,11 @@ def folded(accesses: Iterable[Access]) -> Iterator[Run]:
     keys: list[Hashable] = []
     at, more = 0, True
     while more or at < len(held):
+        near = keys[at + 1 : at + 1 + MAX_LOOP]
+        if len(near) == MAX_LOOP and keys[at] not in near:  # nearly every access of a driver that does not poll
+            yield Run((held[at],), (1,), 1)
+            at += 1
+            continue
         ends = [_end(keys, at, length) for length in range(1, MAX_LOOP + 1)]
         length = max(range(1, MAX_LOOP + 1), key=lambda n: _saved(n, (ends[n - 1] - at) // n))
         if more and max(ends) == len(keys):  # a loop goes on beyond what has been read

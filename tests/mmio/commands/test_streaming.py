@@ -18,7 +18,7 @@ from tests.mmio.commands.process import COMMAND, ENVIRONMENT
 from tests.mmio.sample_traces import START, access
 
 SHORT, LONG = 5_000, 50_000
-MOST = 8.0  # MiB more for the long trace: held as accesses, the others would take more than 20
+MOST = 4.0  # MiB more for the long trace: held as accesses, the others would take 13 or more
 HUNG = 60.0  # seconds after which a command that waits for the end of its pipe is killed
 
 

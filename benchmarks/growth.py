@@ -22,6 +22,7 @@ from benchmarks.measure import made_by
 from benchmarks.stream import INSTRUCTION
 from decode import READ, READ_WRITE, WRITE
 from mmio import Access, Trace, ioremap, writer
+from mmio.records.events import Mapped
 
 ACCESSES = 10_000_000
 RECORDS = 1_000_000
@@ -155,6 +156,7 @@ def made(records: int) -> Iterator[Access]:
 def make(path: str, records: int) -> None:
     """Write a trace of so many accesses."""
     with writer(path, every=4096) as file:
+        file.write(Mapped(0, 0, 1, "memory", "card", 0xFE000000, 0x2000))
         for access in made(records):
             file.write(access)
 

@@ -184,7 +184,7 @@ def looks(folder: str, name: str) -> Iterator[tuple[str, ...]]:
     """Return the commands to look at a trace of the folder by."""
     path = f"{folder}/{name}"
     yield from (("show", path, *options) for options in ((), ("--table",), ("--fold",)))
-    yield "show", path, "--table", "--only", "register_2", "--since", "1ms"
+    yield "show", path, "--table", "--only", "card+0x10", "--since", "1ms"
     yield "show", path, "--timeline", f"{folder}/timeline.png"
     yield "show", path, "--heatmap", f"{folder}/heatmap.png"
     yield from (("convert", path, f"{folder}/other{suffix}") for suffix in (".jsonl", ".mmiotrace", ".vcd", ".json"))

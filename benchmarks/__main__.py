@@ -5,8 +5,6 @@ absolute times belong to the machine they name.
 """
 
 import json
-import platform
-import subprocess
 from pathlib import Path
 
 from attrs import asdict
@@ -16,7 +14,6 @@ from benchmarks import (
     distinct,
     engines,
     flashrom,
-    growth,
     imports,
     inprocess,
     ptrace,
@@ -29,7 +26,8 @@ from benchmarks import (
     workload,
 )
 from benchmarks.chart import draw
-from benchmarks.measure import Timing, table
+from benchmarks.growth import RESULTS as GROWTH
+from benchmarks.measure import Timing, made_by, table
 from benchmarks.readme import refreshed
 
 PARTS = (
@@ -52,19 +50,9 @@ README = RESULTS.parents[1] / "README.md"
 PICTURE = RESULTS.with_suffix(".svg")
 
 
-def processor() -> str:
-    """Return the processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"
-
-
 def main() -> None:
     """Measure, print, and write the files."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    where = f"{processor()}, Linux {platform.release()}, Python {platform.python_version()}"
-    made = f"Made by `make bench` at commit {commit.stdout.strip() or 'unknown'} on {where}."
+    made = made_by("make bench")
     measured: list[tuple[str, list[Timing]]] = []
     for part in PARTS:
         for title, timings in part.measure():
@@ -82,7 +70,7 @@ def main() -> None:
             f"A recorded access takes {record.memory():.0f} bytes of memory; it should be 150 at most.",
             stream.memory(stream.RECORDS),
             distinct.memory(distinct.INSTRUCTIONS),
-            growth.memory(growth.ACCESSES, growth.RECORDS),
+            f"What ten million accesses leave in memory, and showing a million, is in [{GROWTH.name}]({GROWTH.name}).",
         ]
     )
     RESULTS.write_text(text + "\n")

@@ -5,9 +5,12 @@ slow moment hits them all; what is reported is the median of the rounds and, aga
 of the ratios round by round.
 """
 
+import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from attrs import frozen
 
@@ -45,6 +48,20 @@ def compare(alternatives: Mapping[str, Callable[[int], None]], calls: int = 20_0
         )
         for name, taken in times.items()
     ]
+
+
+def made_by(command: str) -> str:
+    """Return a sentence that says by which command figures are made, at which commit, on which machine."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    where = f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}"
+    return f"Made by `{command}` at commit {commit.stdout.strip() or 'unknown'} on {where}."
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
 
 
 def table(title: str, timings: list[Timing]) -> str:

@@ -4,20 +4,20 @@ One module a subject in `mmio.commands`, and argparse to find it. Results go to 
 error, in one or two lines.
 """
 
+import argparse
 import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Final, NoReturn
 
 from decode import PagetrapError
 from mmio.commands import coverage, decoding, programs, shells, traces
+from mmio.commands.exits import die
 from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
-from mmio.commands.watching import die
 
 _EXAMPLES: Final = (
     Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
@@ -77,14 +77,24 @@ def parser() -> Parser:
         notes=(_EXIT,),
     )
     parser.set_defaults(parser=parser, root=parser)
-    parser.add_argument("--version", action="version", version=f"pagetrap {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for subject in (programs, decoding, traces, coverage, shells):
         subject.add(commands)
     return parser
 
 
+class _Version(argparse.Action):
+    """Prints the version; argparse's own action would look it up for every command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"pagetrap {_version()}")
+        parser.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # a tenth of what loading all the rest takes
+
     try:
         return version("pagetrap")
     except PackageNotFoundError:

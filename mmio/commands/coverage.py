@@ -4,7 +4,6 @@ import argparse
 from typing import Final
 
 from mmio.commands.parser import Commands, Example, UsageError, declare
-from mmio.coverage_table import page, table
 
 _EXAMPLES: Final = (
     Example("how much of each CPU feature", "pagetrap coverage"),
@@ -32,6 +31,8 @@ def add(commands: Commands) -> None:
 
 
 def _coverage(options: argparse.Namespace) -> int:
+    from mmio.coverage_table import page, table  # here, for it loads the emulator
+
     if options.markdown and (options.missing or options.by != "feature"):
         raise UsageError("--markdown is the whole table: leave --missing and --by out")
     print(page() if options.markdown else "\n".join(table(options.by, options.missing)))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
-from emulate.coverage import fate_of
 from mmio.commands.parser import Commands, Example, UsageError, declare
 
 _EXAMPLES: Final = (
@@ -85,6 +84,8 @@ def _short(text: str) -> str:
 
 def _describe(instruction: Instruction, at: int) -> Iterator[str]:
     """One line for the instruction as it reads at address `at`, and one for each thing to say of it."""
+    from emulate.coverage import fate_of  # here, for it loads the emulator, which no other command needs
+
     yield f"{instruction.format(ip=at)}    ({instruction.code.hex(' ')})"
     size = f"{instruction.length} byte{'s'[: instruction.length != 1]}"
     yield f"  form       {instruction.form}, {instruction.encoding}, {instruction.bits}-bit code, {size}"

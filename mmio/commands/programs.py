@@ -7,8 +7,8 @@ from typing import Final
 
 from mmio.commands import choosing, where
 from mmio.commands.arguments import add_format, add_output
+from mmio.commands.exits import TROUBLE
 from mmio.commands.parser import Commands, Example, Parser, declare
-from mmio.commands.watching import TROUBLE, watch
 from mmio.program.targets import ANSWERS
 
 _TRACE: Final = (
@@ -73,7 +73,7 @@ def add(commands: Commands) -> None:
     trace = declare(
         commands,
         "trace",
-        watch,
+        _watch,
         "run a program and record what it does to chosen mappings",
         "Run a program, follow its threads and children, and record every access to the chosen mappings and IO ports: "
         "width, value, instruction. A summary goes to standard error.",
@@ -97,7 +97,7 @@ def add(commands: Commands) -> None:
     attach = declare(
         commands,
         "attach",
-        watch,
+        _watch,
         "record what a running program does to chosen mappings",
         "Trace a running process until it ends, or until Ctrl-C lets go of it; then it runs on as it was.",
         _ATTACH,
@@ -123,7 +123,7 @@ def add(commands: Commands) -> None:
     run = declare(
         commands,
         "run",
-        watch,
+        _watch,
         "run a program on devices that exist only in Python",
         "Run a program with device models answering at its mappings and IO ports; iopl and ioperm succeed.",
         _RUN,
@@ -150,6 +150,12 @@ def add(commands: Commands) -> None:
     _add_engine(run)
     _add_showing(run)
     _add_program(run)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from mmio.commands.watching import watch  # here, for loading the engines takes longer than showing a trace
+
+    return watch(options)
 
 
 def _pid(text: str) -> int:

@@ -1,13 +1,14 @@
 """`pagetrap show`, `convert` and `diff`: trace files on the command line.
 
 Whatever a file holds is met with one line on standard error that says which file and which line, never with a
-traceback: `main` shows the errors that readers raise. A summary and a table are made while the file is read, in memory
-that does not grow with it.
+traceback: `main` shows the errors that readers raise. `show` and `convert` do all they do while the file is read, in
+memory that does not grow with it; `diff` holds both traces.
 """
 
 import argparse
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import exists, samefile
-from typing import Any
 
 from mmio.commands import choosing
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
@@ -15,11 +16,13 @@ from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
 from mmio.formats import writer
+from mmio.pictures.heatmap import HeatMap
 from mmio.pictures.lanes import Lanes
 from mmio.pictures.sparkline import bars
-from mmio.pictures.table import lines
+from mmio.pictures.table import Resolver, lines
+from mmio.pictures.timeline import Timeline
+from mmio.records.access import Access
 from mmio.traces.summary import Tallies
-from mmio.traces.view import TraceView
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 
@@ -42,6 +45,15 @@ _DIFF = (
     Example("the same, but who polls longer does not differ", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
     Example("only whether they do the same", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
 )
+_READ_ONCE = (
+    "A trace is read once, in memory that does not grow with it, and may come through a pipe: "
+    "zcat run.jsonl.gz | pagetrap show /dev/stdin. Lines of --table are printed while it is read, those of --fold when "
+    "a loop has ended. A summary has its counts, and a picture its scale, only when all has been read."
+)
+_HELD = (
+    "Both traces are held in memory, for what differs is known only when they have been compared to their ends. Choose "
+    "which accesses to compare when they are long."
+)
 _EXIT = "Exit status: 0, 1 when a file cannot be read or written, 2 when the command line is wrong."
 _EXIT_DIFF = (
     "Exit status: 0 when both do the same, 1 when they differ, 2 when a file cannot be read or the command line is "
@@ -52,11 +64,11 @@ _EXIT_DIFF = (
 def add(commands: Commands) -> None:
     """Declare the subcommands."""
     description = "Show a trace: by default a summary and a timeline."
-    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_EXIT,))
+    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_READ_ONCE, _EXIT))
     show.add_argument("trace", metavar="TRACE", help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
-        "--fold", action="store_true", help="with --table: a poll loop is one row for each of its accesses"
+        "--fold", action="store_true", help="as --table, and a poll loop is one row for each of its accesses"
     )
     show.add_argument(
         "--timeline", metavar="PICTURE", help="draw a lane for each register to a .png, .svg or .pdf file"
@@ -77,7 +89,7 @@ def add(commands: Commands) -> None:
 
     description = "Compare what was done to which register. Times, threads and instruction pointers may differ."
     diff = declare(
-        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_EXIT_DIFF,), trouble=TROUBLE
+        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
     )
     diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
     diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
@@ -90,30 +102,37 @@ def add(commands: Commands) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     chosen = Chosen(options.trace, options)
-    if options.timeline is not None or options.heatmap is not None or options.fold:
-        return _show_whole(chosen.load(), options)
-    if options.table:
-        for number, line in enumerate(lines(chosen.accesses(), chosen.name)):
-            print(line, flush=number == 0)  # the first line is shown before a buffer is full
-        return 0
-    tallies, filled = Tallies(), Lanes()
-    for access in chosen.accesses():
-        tallies.add(access, access)
-        filled.add(access)
-    print(f"{tallies.summary(chosen.name)}\n\n{bars(filled)}")
-    return 0
-
-
-def _show_whole(view: TraceView, options: argparse.Namespace) -> int:
-    """Show what takes more than one look at a trace."""
-    drawn: list[tuple[str | None, Any]] = [(options.timeline, view.timeline), (options.heatmap, view.heatmap)]
-    for path, draw in drawn:
-        if path is not None:
-            draw(path)
-            complain(f"drawn to {path}")
+    drawn: list[tuple[str, Timeline | HeatMap]] = [
+        (path, made()) for path, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if path is not None
+    ]
+    accesses = _seen(chosen.accesses(), [picture.take for _, picture in drawn])
     if options.table or options.fold:
-        print(view.table(fold=options.fold))
+        for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold)):
+            print(line, flush=number == 0)  # the first line is shown before a buffer is full
+    elif drawn:
+        deque(accesses, maxlen=0)  # it reads to the end
+    else:
+        _sum_up(accesses, chosen.name)
+    for path, picture in drawn:
+        picture.save(path)
+        complain(f"drawn to {path}")
     return 0
+
+
+def _seen(accesses: Iterable[Access], by: Sequence[Callable[[Access], None]]) -> Iterator[Access]:
+    """Iterate over accesses once for everything that is made of them: a pipe cannot be read again."""
+    for access in accesses:
+        for take in by:
+            take(access)
+        yield access
+
+
+def _sum_up(accesses: Iterable[Access], resolve: Resolver) -> None:
+    tallies, filled = Tallies(), Lanes()
+    for access in accesses:
+        tallies.add(access, access)
+        filled.take(access)
+    print(f"{tallies.summary(resolve)}\n\n{bars(filled)}")
 
 
 def _convert(options: argparse.Namespace) -> int:

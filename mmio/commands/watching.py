@@ -5,18 +5,16 @@ there is no such program.
 """
 
 import argparse
-import os
-import resource
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from errno import EACCES, ENOEXEC, EPERM
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
 from mmio.commands import choosing
+from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
 from mmio.commands.models import ModelError, blamed, load_device
@@ -36,9 +34,6 @@ from mmio.traces.selection import Selected, Selection
 from mmio.traces.summary import Summary, Tallied
 from mmio.traces.trace import Trace
 
-TROUBLE: Final = 125
-NOT_EXECUTABLE: Final = 126
-NOT_FOUND: Final = 127
 KEPT: Final = 64
 """Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
 
@@ -173,22 +168,6 @@ def _sum_up(summary: Summary, seen: int) -> None:
         print(summary, file=sys.stderr, flush=True)
     else:
         complain(nothing)
-
-
-def die(number: int) -> int:
-    """End this process by a signal, as the program was; return 128 + the signal if that cannot be.
-
-    The parent then learns what it would have learned of the program (strace(1), "EXIT STATUS").
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # the program's core file is the interesting one
-    with suppress(OSError):  # SIGKILL has no action to set, and needs none
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
-    return 128 + number
 
 
 def _program(options: argparse.Namespace) -> list[str]:

@@ -7,6 +7,7 @@ it. Nothing here trusts a line to be short, to be text, or to end.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from errno import EBADF
 from os import PathLike, fspath
 from typing import BinaryIO, Final, Literal, TypeAlias
 
@@ -36,17 +37,23 @@ class LineReader(ABC):
 
     A format says what the `records` of one line are.
 
-    `on_error`: what a bad line does: "raise", "skip", or a function that is called with the error and may raise
-    it. After reading, `skipped` says how many lines were passed over.
+    Args:
+        path: of the file.
+        on_error: what a bad line does: "raise", "skip", or a function that is called with the error and may raise
+            it. After reading, `skipped` says how many lines were passed over.
+        opened: the file and what has been read of it, its first line at most, when it cannot be opened again: a pipe.
 
     Raises:
         TraceFormatError: while iterating, at a bad line.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is a pipe and has been read.
     """
 
-    def __init__(self, path: str | PathLike[str], *, on_error: OnError = "raise") -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, on_error: OnError = "raise", opened: tuple[BinaryIO, bytes] | None = None
+    ) -> None:
         self.path = fspath(path)
         self.on_error = on_error
+        self._opened = opened
         self.skipped = 0
         self.consumed = 0  # bytes read so far
 
@@ -67,8 +74,11 @@ class LineReader(ABC):
         parse = self.parser()
         number = sequence = time = 0
         promised = ended = False
-        with open(self.path, "rb") as file:
-            for number, line in enumerate(_lines(file), 1):
+        file, start = self._opened or (open(self.path, "rb"), b"")  # noqa: SIM115 (it is entered below)
+        if file.closed:
+            raise OSError(EBADF, "a pipe can be read once; save it to a file to read it again", self.path)
+        with file:
+            for number, line in enumerate(_lines(file, start), 1):
                 self.consumed += len(line)
                 try:
                     for record in parse(number, _text(line)):
@@ -107,12 +117,14 @@ class WrongVersion(MmioError, ValueError):
     """The file is of a version of the format that this reader does not know."""
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Iterate over lines with their newlines; of a line that is too long only the start."""
-    while line := file.readline(MAX_LINE + 1):
+def _lines(file: BinaryIO, start: bytes) -> Iterator[bytes]:
+    """Iterate over lines with their newlines, the first one beginning with `start`; of a long line only the start."""
+    line = start if start.endswith(b"\n") else start + file.readline(MAX_LINE + 1 - len(start))
+    while line:
         yield line
         while len(line) > MAX_LINE and not line.endswith(b"\n"):
             line = file.readline(MAX_LINE + 1)
+        line = file.readline(MAX_LINE + 1)
 
 
 def _text(line: bytes) -> str:

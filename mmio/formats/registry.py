@@ -5,6 +5,7 @@ format may have no reader.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from os import PathLike, fspath
 from typing import Any, Final
 
@@ -22,8 +23,8 @@ from mmio.traces.view import TraceView
 class Format:
     """A trace format.
 
-    `suffixes` choose it for a file to be written; `recognises` says whether a file is of it, by its first
-    bytes.
+    `suffixes` choose it for a file to be written; `recognises` says whether a file is of it, by its first line, or
+    the beginning of that.
     """
 
     name: str
@@ -53,27 +54,32 @@ _START: Final = 4096
 
 
 def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> LineReader:
-    """Return the reader for a trace file, chosen by what the file holds.
+    """Return the reader for a trace file, chosen by how the file begins.
 
     Args:
-        path: of the file.
+        path: of the file; that of a pipe, such as /dev/stdin, will do, and is then read once.
         on_error: what becomes of a bad line: "raise", "skip", or a function to call with the error.
 
     Raises:
         TraceFormatError: the file is of no format that can be read.
         OSError: it cannot be opened.
     """
-    with open(path, "rb") as file:
-        start = file.read(_START)
-    for form in FORMATS:
-        if form.reader is not None and form.recognises(start):
-            return form.reader(path, on_error=on_error)
+    with ExitStack() as stack:
+        file = stack.enter_context(open(path, "rb"))
+        start = file.readline(_START)
+        for form in FORMATS:
+            if form.reader is not None and form.recognises(start):
+                if file.seekable():
+                    return form.reader(path, on_error=on_error)
+                stack.pop_all()  # the reader closes it
+                return form.reader(path, on_error=on_error, opened=(file, start))
+        shown = start + file.peek() if file.seekable() else start  # more of a pipe may never come
     if not start:
         raise TraceFormatError(path, 1, "the file is empty")
     readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
     written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
     hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
-    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {start[:24]!r}{hint}")
+    raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {shown[:24]!r}{hint}")
 
 
 def writer(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Writer:

@@ -7,79 +7,72 @@ touched has no place in the picture; a dashed line is where that is left out.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
 from math import nan
 from os import PathLike
 from typing import Any, Final
 
-from attrs import frozen
-
+from mmio.pictures.grid import COLUMNS, ROWS, Filled, Grid
 from mmio.pictures.lanes import unit
 from mmio.records.access import Access
 
-ROWS: Final = 128  # at most
 LABELLED: Final = 40  # rows, of which each can have a label
-COLUMNS: Final = 150
 
 
-@frozen(slots=True)
-class Grid:
-    """Counts of accesses: a row for each `size` bytes, a column for each of `COLUMNS` stretches of `span` ns.
+class HeatMap:
+    """A heat map while it is being filled, of a trace of any length.
 
-    `rows` are the offsets of the rows that are touched at all. `names` are those of the registers that begin in
-    a row alone, by offset. `reads` and `writes` are keyed by (index of the row, column).
+    Raises:
+        ImportError: matplotlib is missing.
     """
 
-    size: int
-    rows: tuple[int, ...]
-    names: dict[int, str]
-    span: int
-    reads: Counter[tuple[int, int]]
-    writes: Counter[tuple[int, int]]
+    def __init__(self) -> None:
+        try:
+            from matplotlib.colors import LogNorm
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            reason = "drawing a heat map needs matplotlib: pip install 'pagetrap[plot]'"
+            raise ImportError(reason, name=error.name) from error
+        self._scale, self._figure = LogNorm, Figure
+        self._filled = Filled()
+        self._regions: set[str] = set()
 
-    @classmethod
-    def of(cls, accesses: Sequence[Access]) -> "Grid":
-        """Count accesses.
+    def take(self, access: Access) -> None:
+        """Count an access; where nothing is mapped the region is the address space."""
+        self._regions.add(access.space if access.region is None else access.region)
+        if len(self._regions) == 1:
+            self._filled.add(access)
 
-        A row is the least power of two of bytes with which there are no more than `ROWS`, and no less than the
-        width of the accesses if they are all aligned to it.
+    def save(self, path: str | PathLike[str]) -> None:
+        """Draw what was taken to a PNG, SVG or PDF file, by its suffix.
+
+        Raises:
+            ValueError: there is nothing to draw, or it is of several regions, or the suffix is of no picture format.
         """
-        size = 1
-        while all(not (_offset(access) | access.width) % (2 * size) for access in accesses):
-            size *= 2
-        touched = {row for access in accesses for row in _touched(access, size)}
-        while len(touched) > ROWS:
-            size *= 2
-            touched = {number // 2 for number in touched}
-        numbers = sorted(touched)
-        index = {number: row for row, number in enumerate(numbers)}
-        began = min(access.time for access in accesses)
-        span = max(access.time for access in accesses) - began + 1
-        reads, writes = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-        for access in accesses:
-            column = (access.time - began) * COLUMNS // span
-            cells = [(index[number], column) for number in _touched(access, size)]
-            if access.reads:
-                reads.update(cells)
-            if access.writes:
-                writes.update(cells)
-        begins: dict[int, set[str]] = {}
-        for access in accesses:
-            begins.setdefault(_offset(access) // size * size, set()).add(access.register or "")
-        names = {row: registers.pop() for row, registers in begins.items() if len(registers) == 1}
-        return cls(size, tuple(number * size for number in numbers), names, span, reads, writes)
-
-    def label(self, row: float, _: object = None) -> str:
-        """Return the offset of a row for the axis, and the register there."""
-        if not 0 <= round(row) < len(self.rows):
-            return ""
-        offset = self.rows[round(row)]
-        return f"{self.names.get(offset, '')} {offset:#x}".strip()
-
-    def gaps(self) -> list[float]:
-        """Return the borders between rows that are not neighbours."""
-        return [row + 0.5 for row, (low, high) in enumerate(pairwise(self.rows)) if low + self.size < high]
+        if len(self._regions) != 1:
+            names = ", ".join(sorted(self._regions))
+            found = f"got {names}; choose one with trace.filter(region=…)" if names else "got no accesses"
+            raise ValueError(f"a heat map is of one region, {found}")
+        (region,) = self._regions
+        grid = self._filled.grid()
+        few = len(grid.rows) <= LABELLED
+        height = 1.3 + 0.22 * len(grid.rows) if few else 2.5 + 6 * len(grid.rows) / ROWS
+        figure = self._figure(figsize=(14, max(height, 2.5)), layout="constrained")
+        panels: Any = figure.subplots(1, 4, sharey=True, width_ratios=(6, 1, 6, 1))
+        most = max((*grid.reads.values(), *grid.writes.values(), 2))
+        colours = self._scale(1, most)
+        sides = (("reads", grid.reads, panels[:2]), ("writes", grid.writes, panels[2:]))
+        images = [_draw(verb, region, grid, counts, colours, *axes) for verb, counts, axes in sides]
+        if few:
+            panels[0].set_yticks(range(len(grid.rows)))
+        panels[0].yaxis.set_major_formatter(grid.label)
+        if not few:
+            panels[0].yaxis.get_major_locator().set_params(integer=True)
+        panels[0].set_ylabel(f"offset, {grid.size} byte{'s'[: grid.size > 1]} a row")
+        figure.colorbar(
+            images[0], ax=panels.tolist(), label="accesses in one cell", ticks=[1, most], format="{x:,.0f}", pad=0.01
+        )
+        figure.savefig(path, dpi=120)
 
 
 def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
@@ -89,33 +82,10 @@ def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
         ImportError: matplotlib is missing.
         ValueError: there is nothing to draw, or it is of several regions, or the suffix is of no picture format.
     """
-    try:
-        from matplotlib.colors import LogNorm
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        reason = "drawing a heat map needs matplotlib: pip install 'pagetrap[plot]'"
-        raise ImportError(reason, name=error.name) from error
-    own = list(accesses)
-    region = _region(own)
-    grid = Grid.of(own)
-    few = len(grid.rows) <= LABELLED
-    height = 1.3 + 0.22 * len(grid.rows) if few else 2.5 + 6 * len(grid.rows) / ROWS
-    figure = Figure(figsize=(14, max(height, 2.5)), layout="constrained")
-    panels: Any = figure.subplots(1, 4, sharey=True, width_ratios=(6, 1, 6, 1))
-    most = max((*grid.reads.values(), *grid.writes.values(), 2))
-    colours = LogNorm(1, most)
-    sides = (("reads", grid.reads, panels[:2]), ("writes", grid.writes, panels[2:]))
-    images = [_draw(verb, region, grid, counts, colours, *axes) for verb, counts, axes in sides]
-    if few:
-        panels[0].set_yticks(range(len(grid.rows)))
-    panels[0].yaxis.set_major_formatter(grid.label)
-    if not few:
-        panels[0].yaxis.get_major_locator().set_params(integer=True)
-    panels[0].set_ylabel(f"offset, {grid.size} byte{'s'[: grid.size > 1]} a row")
-    figure.colorbar(
-        images[0], ax=panels.tolist(), label="accesses in one cell", ticks=[1, most], format="{x:,.0f}", pad=0.01
-    )
-    figure.savefig(path, dpi=120)
+    filled = HeatMap()
+    for access in accesses:
+        filled.take(access)
+    filled.save(path)
 
 
 def _draw(
@@ -142,24 +112,3 @@ def _draw(
     margin.tick_params(axis="y", left=False)
     margin.set_xlabel("sum")
     return image
-
-
-def _region(accesses: Sequence[Access]) -> str:
-    """Return the name of the one region; where nothing is mapped it is the address space."""
-    names = {access.space if access.region is None else access.region for access in accesses}
-    if len(names) != 1:
-        found = (
-            f"got {', '.join(sorted(names))}; choose one with trace.filter(region=…)" if names else "got no accesses"
-        )
-        raise ValueError(f"a heat map is of one region, {found}")
-    return names.pop()
-
-
-def _touched(access: Access, size: int) -> range:
-    """The numbers of the rows of `size` bytes that an access touches."""
-    offset = _offset(access)
-    return range(offset // size, (offset + access.width - 1) // size + 1)
-
-
-def _offset(access: Access) -> int:
-    return access.address if access.offset is None else access.offset

@@ -1,8 +1,5 @@
 """Accesses sorted into lanes, one a register: what a timeline draws and what the terminal's bars stand for.
 
-A lane counts its accesses by their times. Where there are too many different ones, times are rounded, to more the
-longer the trace: a picture has so many columns and no more, and a trace of any length takes the same memory.
-
 A card with a thousand registers has more lanes than a reader looks at. So if there are too many, the elements of an
 array share one, and then places without a name do that lie near each other: as few together as will do.
 """
@@ -10,26 +7,24 @@ array share one, and then places without a name do that lie near each other: as 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
 
-from attrs import Factory, define
+from attrs import frozen
 
+from mmio.pictures.histogram import TIMES, Histogram
 from mmio.records.access import Access
 
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
-TIMES: Final = 1 << 16
-"""Times that are told apart, of all lanes together: 5 MiB, and a thousand for each row of a full terminal."""
 _NEAR = tuple(1 << bits for bits in range(4, 64, 4))  # bytes
 
 
-@define
+@frozen(eq=False)
 class Lane:
     """Counts of reads and writes of one register, or of several under one name, by time in ns."""
 
     name: str
     first: Access
-    reads: Counter[int] = Factory(Counter)
-    writes: Counter[int] = Factory(Counter)
+    reads: Counter[int]
+    writes: Counter[int]
 
     @property
     def order(self) -> tuple[str, str, int]:
@@ -42,42 +37,24 @@ class Lane:
         return self.reads.total() + self.writes.total()
 
 
-class Lanes:
-    """Lanes while they are being filled.
-
-    Attributes:
-        accesses: how many there were.
-        start, end: the first and the last time.
-    """
+class Lanes(Histogram[tuple[str, str]]):
+    """Lanes while they are being filled, by space and place."""
 
     def __init__(self, times: int = TIMES) -> None:
-        self.accesses = 0
-        self.start, self.end = 1 << 64, 0
-        self._found: dict[tuple[str, str], Lane] = {}
-        self._room, self._held, self._grain = times, 0, 1
+        super().__init__(times)
+        self._firsts: dict[tuple[str, str], Access] = {}
 
-    def add(self, access: Access) -> None:
-        """Count an access."""
-        time, key = access.time, (access.space, access.place)
-        lane = self._found.get(key)
-        if lane is None:
-            lane = self._found[key] = Lane(access.place, access)
-        self.accesses += 1
-        if time < self.start:
-            self.start = time
-        if time > self.end:
-            self.end = time
-        at = time - time % self._grain
-        for happens, times in ((access.reads, lane.reads), (access.writes, lane.writes)):
-            if happens:
-                self._held += at not in times
-                times[at] += 1
-        if self._held > self._room:
-            self._round()
+    def take(self, access: Access) -> None:
+        """Count an access in the lane of its register."""
+        key = access.space, access.place
+        if key not in self._firsts:
+            self._firsts[key] = access
+        self.add(key, access)
 
     def lanes(self, most: int | None = None) -> list[Lane]:
         """Return the lanes, the lowest address first; `most` as for the function."""
-        single = sorted(self._found.values(), key=lambda lane: lane.order)
+        single = [Lane(key[1], self._firsts[key], times.reads, times.writes) for key, times in self.found.items()]
+        single.sort(key=lambda lane: lane.order)
         shown = single
         for near in (1, *_NEAR):
             if most is None or len(shown) <= most:
@@ -88,27 +65,7 @@ class Lanes:
     @property
     def registers(self) -> int:
         """Return how many places were accessed."""
-        return len(self._found)
-
-    def _round(self) -> None:
-        """Round times to twice as much, and again until half of the room is free or there is nothing to gain.
-
-        It begins where one lane alone would fill the room: finer than that is finer than any picture.
-        """
-        self._grain = max(self._grain, 1 << ((self.end - self.start) // self._room).bit_length() >> 1)
-        while self._held > self._room // 2 and self._grain <= self.end - self.start:
-            self._grain *= 2
-            self._held = 0
-            for lane in self._found.values():
-                lane.reads, lane.writes = self._rounded(lane.reads), self._rounded(lane.writes)
-                self._held += len(lane.reads) + len(lane.writes)
-        self._room = max(self._room, 2 * self._held)  # there are that many registers
-
-    def _rounded(self, times: Counter[int]) -> Counter[int]:
-        rounded = Counter[int]()
-        for time, count in times.items():
-            rounded[time - time % self._grain] += count
-        return rounded
+        return len(self.found)
 
 
 def lanes(accesses: Iterable[Access], most: int | None = None) -> list[Lane]:
@@ -118,7 +75,7 @@ def lanes(accesses: Iterable[Access], most: int | None = None) -> list[Lane]:
     """
     found = Lanes()
     for access in accesses:
-        found.add(access)
+        found.take(access)
     return found.lanes(most)
 
 
@@ -136,7 +93,7 @@ def _joined(single: list[Lane], near: int) -> Iterator[Lane]:
         if len(group) == 1:
             yield group[0]
             continue
-        joined = Lane(name, group[0].first)
+        joined = Lane(name, group[0].first, Counter(), Counter())
         for lane in group:
             joined.reads.update(lane.reads)
             joined.writes.update(lane.writes)

@@ -20,7 +20,7 @@ def sparkline(accesses: Iterable[Access], width: int = WIDTH) -> str:
     """Return the rows as aligned text, `width` bars each; of many registers several share rows."""
     filled = Lanes()
     for access in accesses:
-        filled.add(access)
+        filled.take(access)
     return bars(filled, width)
 
 

@@ -5,18 +5,14 @@ the rest, can be folded: a loop that makes the same few accesses again and again
 saying how often it happened and what came last.
 """
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final, TextIO
-
-from attrs import frozen
 
 from mmio.pictures.columns import GAP, Column, Growing, aligned
 from mmio.pictures.columns import html as as_html
+from mmio.pictures.folding import Run, alone, folded
 from mmio.records.access import Access
 from mmio.records.events import Record
-from mmio.records.loops import MAX_LOOP, kind
 from mmio.records.printable import encodable, printable
 
 Resolver = Callable[[int], str]
@@ -38,7 +34,6 @@ COLUMNS: Final = (
 )
 
 BATCH: Final = 1000  # rows that are aligned together when a table is printed as it is read
-MIN_REPEATS: Final = 3  # fewer say more when shown one by one
 
 
 def seconds(time: int) -> str:
@@ -80,10 +75,10 @@ def table(
     """
     shown: list[tuple[Access, str]] = []
     left = len(accesses)
-    for run in folded(accesses) if fold else map(_alone, accesses):
+    for run in folded(accesses) if fold else alone(accesses):
         if limit is not None and len(shown) + len(run.last) > limit:
             break
-        shown += zip(run.last, map(run.times, run.values), strict=True)
+        shown += run.rows()
         left -= run.count
     threads = len({access.thread for access, _ in shown}) > 1
     rows = [cells(access, resolve, thread=threads, times=times) for access, times in shown]
@@ -93,73 +88,33 @@ def table(
     return "\n".join(filter(None, (aligned(COLUMNS, rows) if rows else "", more))) or "no accesses"
 
 
-def lines(accesses: Iterable[Access], resolve: Resolver = hex, *, batch: int = BATCH) -> Iterator[str]:
+def lines(
+    accesses: Iterable[Access], resolve: Resolver = hex, *, fold: bool = False, batch: int = BATCH
+) -> Iterator[str]:
     """Return the lines of `table` one by one, of any number of accesses, holding a batch of them at a time.
 
     Of more than a batch columns may grow on the way. `resolve` is asked when a line is made, and may have learnt since.
     """
-    accesses = iter(accesses)
+    runs = folded(accesses) if fold else alone(accesses)
     table, threads = Growing(COLUMNS), set[int]()
-    while held := list(islice(accesses, batch)):
-        threads |= {access.thread for access in held}
-        yield from table.lines([cells(access, resolve, thread=len(threads) > 1) for access in held])
+    for held in _batches(runs, batch):
+        threads |= {access.thread for access, _ in held}
+        many = len(threads) > 1
+        yield from table.lines([cells(access, resolve, thread=many, times=times) for access, times in held])
 
 
-@frozen(slots=True)
-class Run:
-    """The same accesses made `repeats` times over.
-
-    `last`: the accesses of the last turn. `values`: for each of them, how many different values it had.
-    """
-
-    last: tuple[Access, ...]
-    values: tuple[int, ...]
-    repeats: int
-
-    @property
-    def count(self) -> int:
-        """Return how many accesses this is in all."""
-        return len(self.last) * self.repeats
-
-    def times(self, values: int) -> str:
-        """Return "" for a single access, else how often, with how many different values."""
-        if self.repeats == 1:
-            return ""
-        different = f"{values:,} values, " if values > 1 else ""
-        return f"{self.repeats:,} times, {different}last"
-
-
-def _alone(access: Access) -> Run:
-    return Run((access,), (1,), 1)
-
-
-def folded(accesses: Sequence[Access]) -> Iterator[Run]:
-    """Cut a trace into runs: poll loops of up to `MAX_LOOP` accesses a turn, and single accesses between them."""
-    numbers: dict[object, int] = {}
-    keys = array("Q", (numbers.setdefault(kind(access), len(numbers)) for access in accesses))
-    at = 0
-    while at < len(keys):
-        length, repeats = max(((n, _repeats(keys, at, n)) for n in range(1, MAX_LOOP + 1)), key=_gain)
-        if repeats < MIN_REPEATS:
-            length = repeats = 1
-        end = at + length * repeats
-        turns = [accesses[i:end:length] for i in range(at, at + length)]
-        yield Run(tuple(turn[-1] for turn in turns), tuple(len({a.value for a in turn}) for turn in turns), repeats)
-        at = end
-
-
-def _repeats(keys: Sequence[object], at: int, length: int) -> int:
-    """Return how often the `length` keys from `at` follow each other."""
-    end = at + length
-    while end < len(keys) and keys[end] == keys[end - length]:
-        end += 1
-    return (end - at) // length
-
-
-def _gain(candidate: tuple[int, int]) -> int:
-    """Return how many rows folding a loop of this length and number of turns saves."""
-    length, repeats = candidate
-    return length * (repeats - 1) if repeats >= MIN_REPEATS else 0
+def _batches(runs: Iterable[Run], batch: int) -> Iterator[list[tuple[Access, str]]]:
+    """Put the rows of runs together until they stand for so many accesses: a row of a long loop is not held back."""
+    held: list[tuple[Access, str]] = []
+    count = 0
+    for run in runs:
+        held += run.rows()
+        count += run.count
+        if count >= batch:
+            yield held
+            held, count = [], 0
+    if held:
+        yield held
 
 
 class Live:

@@ -24,6 +24,43 @@ COLUMNS: Final = 1000  # of time; about a pixel each
 TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are told apart
 
 
+class Timeline:
+    """A timeline while it is being filled, of a trace of any length.
+
+    Raises:
+        ImportError: matplotlib is missing.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            reason = "drawing a timeline needs matplotlib: pip install 'pagetrap[plot]'"
+            raise ImportError(reason, name=error.name) from error
+        self._figure = Figure
+        self._filled = Lanes(TIMES)
+        self.take = self._filled.take
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Draw what was taken to a PNG, SVG or PDF file, by its suffix.
+
+        Raises:
+            ValueError: there is nothing to draw, or the suffix is of no picture format.
+        """
+        every = self._filled.lanes(MAX_LANES)
+        if not every:
+            raise ValueError("the trace has no accesses to draw")
+        busiest = sorted(every, key=lambda lane: -lane.count)[:MAX_LANES]
+        shown = sorted(busiest, key=lambda lane: lane.order)
+        # A Figure of its own, without pyplot: no window, no state that outlives the call.
+        lane_height = max(0.22, 0.4 - 0.004 * len(shown))  # inches; many lanes are narrower, so that the whole is seen
+        figure = self._figure(figsize=(13, 1.5 + lane_height * len(shown)), layout="constrained")
+        axes: Axes = figure.add_subplot()
+        _draw_lanes(axes, shown)
+        axes.set_title(_title(self._filled, every, shown), loc="left", pad=14)
+        figure.savefig(path, dpi=120)
+
+
 def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     """Draw a trace to a PNG, SVG or PDF file, by its suffix.
 
@@ -34,26 +71,10 @@ def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
         ImportError: matplotlib is missing.
         ValueError: there is nothing to draw, or the suffix is of no picture format.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        reason = "drawing a timeline needs matplotlib: pip install 'pagetrap[plot]'"
-        raise ImportError(reason, name=error.name) from error
-    filled = Lanes(TIMES)
+    timeline = Timeline()
     for access in accesses:
-        filled.add(access)
-    every = filled.lanes(MAX_LANES)
-    if not every:
-        raise ValueError("the trace has no accesses to draw")
-    busiest = sorted(every, key=lambda lane: -lane.count)[:MAX_LANES]
-    shown = sorted(busiest, key=lambda lane: lane.order)
-    # A Figure of its own, without pyplot: no window, no state that outlives the call.
-    lane_height = max(0.22, 0.4 - 0.004 * len(shown))  # inches; many lanes are narrower, so that the whole is seen
-    figure = Figure(figsize=(13, 1.5 + lane_height * len(shown)), layout="constrained")
-    axes: Axes = figure.add_subplot()
-    _draw_lanes(axes, shown)
-    axes.set_title(_title(filled, every, shown), loc="left", pad=14)
-    figure.savefig(path, dpi=120)
+        timeline.take(access)
+    timeline.save(path)
 
 
 def _title(filled: Lanes, every: list[Lane], shown: list[Lane]) -> str:

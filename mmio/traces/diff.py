@@ -7,7 +7,9 @@ differs between any two runs as well, and a poll loop of one trace must not be c
 folded, reads that repeat are one.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, Literal, overload
 
 from attrs import frozen
@@ -17,6 +19,7 @@ from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.traces.alignment import matches
 from mmio.traces.naming import cut_of, names
+from mmio.traces.packed import Packed, Stretch
 
 COLUMNS: Final = (
     Column(""),
@@ -60,10 +63,11 @@ class TraceDiff(Sequence[Hunk]):
     def __init__(self, mine: Iterable[Access], other: Iterable[Access], *, fold: bool = False) -> None:
         self._names = names(mine), names(other)
         self._cut = [f"; {side}: {cut}" for side, of in (("mine", mine), ("other", other)) if (cut := cut_of(of))]
-        numbers: dict[tuple[object, ...], int] = {}
-        mine, other = (list(_folded(side) if fold else side) for side in (mine, other))
-        keys = [[numbers.setdefault(_what(access), len(numbers)) for access in side] for side in (mine, other)]
-        self._hunks = list(_hunks(mine, other, matches(*keys)))
+        numbers = _Numbers()
+        (left, mine_keys), (right, other_keys) = (
+            numbers.given(_folded(side) if fold else side) for side in (mine, other)
+        )
+        self._hunks = list(_hunks(left, right, matches(mine_keys, other_keys)))
 
     @property
     def same(self) -> bool:
@@ -103,14 +107,34 @@ class TraceDiff(Sequence[Hunk]):
                 yield from (_row("-", mine, None, of_mine) for mine in hunk.mine)
                 yield from (_row("+", None, other, of_other) for other in hunk.other)
                 continue
-            pairs = list(zip(hunk.mine, hunk.other, strict=True))
-            before = [] if index == 0 else pairs[:CONTEXT]
-            after = [] if index == last else pairs[max(len(before), len(pairs) - CONTEXT) :]
-            hidden = len(pairs) - len(before) - len(after)
-            yield from (_row("", *pair, of_mine) for pair in before)
-            if hidden:
-                yield ("…", *[""] * 4, f"{hidden:,} equal", *[""] * 4)
-            yield from (_row("", *pair, of_mine) for pair in after)
+            count = len(hunk.mine)
+            before = 0 if index == 0 else min(CONTEXT, count)
+            after = count if index == last else max(before, count - CONTEXT)
+            pairs = (_row("", hunk.mine[i], hunk.other[i], of_mine) for i in (*range(before), *range(after, count)))
+            yield from islice(pairs, before)
+            if after > before:
+                yield ("…", *[""] * 4, f"{after - before:,} equal", *[""] * 4)
+            yield from pairs
+
+
+class _Numbers:
+    """Numbers for what accesses do, the same for the same, in little memory for each of millions of values."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[object, ...], dict[object, int]] = {}  # by all but the value, then by value
+        self._count = 0
+
+    def given(self, accesses: Iterable[Access]) -> tuple[Stretch, Sequence[int]]:
+        """Return accesses packed, and their numbers."""
+        packed, numbers = Packed(), array("Q")
+        for access in accesses:
+            packed.append(access)
+            *where, value, old = _what(access)
+            known = self._numbers.setdefault(tuple(where), {})
+            number = known.setdefault(value if old is None else (value, old), self._count)
+            self._count += number == self._count
+            numbers.append(number)
+        return Stretch(packed, range(len(packed))), numbers
 
 
 def _what(access: Access) -> tuple[object, ...]:
@@ -128,7 +152,7 @@ def _folded(accesses: Iterable[Access]) -> Iterator[Access]:
         last = what
 
 
-def _hunks(mine: list[Access], other: list[Access], equal: Iterator[tuple[int, int, int]]) -> Iterator[Hunk]:
+def _hunks(mine: Stretch, other: Stretch, equal: Iterator[tuple[int, int, int]]) -> Iterator[Hunk]:
     x = y = 0
     for start, begin, length in [*equal, (len(mine), len(other), 0)]:
         left, right = mine[x:start], other[y:begin]

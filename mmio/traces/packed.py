@@ -5,6 +5,8 @@ at.
 """
 
 from array import array
+from collections.abc import Sequence
+from typing import overload
 
 from mmio.records.access import Access
 from mmio.records.spot import Spot, Spots
@@ -43,3 +45,33 @@ class Packed:
     def __getitem__(self, index: int) -> Access:
         value, old = self._wide.get(index) or (self._values[index], None)
         return self._spots[self._spot_numbers[index]].access(self._sequences[index], self._times[index], value, old)
+
+
+class Stretch(Sequence[Access]):
+    """Some of packed accesses, each built when it is looked at.
+
+    Args:
+        accesses: the packed ones.
+        numbers: which of them, by index.
+    """
+
+    def __init__(self, accesses: Packed, numbers: range) -> None:
+        self._accesses = accesses
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Access: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Stretch": ...
+    def __getitem__(self, index: int | slice) -> "Access | Stretch":
+        if isinstance(index, slice):
+            return Stretch(self._accesses, self._numbers[index])
+        return self._accesses[self._numbers[index]]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))

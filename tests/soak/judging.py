@@ -13,7 +13,7 @@ from attrs import frozen
 
 from decode import READ, READ_WRITE, WRITE
 from mmio import open_trace
-from mmio.commands.watching import TROUBLE
+from mmio.commands.exits import TROUBLE
 from mmio.formats import TraceFormatError
 from mmio.records.access import Access
 from mmio.records.flags import KERNEL, TOO_WIDE

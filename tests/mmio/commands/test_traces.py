@@ -11,6 +11,7 @@ from mmio import open_trace, save
 from mmio.__main__ import main
 from mmio.records.events import Record
 from tests.mmio.sample_traces import POLL, access
+from tests.native import run_python
 
 POLLED: list[Record] = [access(0, direction=WRITE, value=1), *(access(n) for n in range(1, 10))]
 Output = pytest.CaptureFixture[str]
@@ -193,3 +194,19 @@ def test_diff_with_fold_ignores_how_long_was_polled(tmp_path: Path) -> None:
     save([access(n) for n in range(50)], other)
     assert main(["diff", mine, other]) == 1
     assert main(["diff", "--fold", mine, other]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--table"], ["show", "--fold"], ["diff"]], ids=" ".join)
+def test_looking_at_a_trace_loads_no_engine(arguments: list[str], trace: str) -> None:
+    """Neither the engines nor the emulator nor what draws pictures is loaded: that takes longer than a small trace."""
+    unneeded = ("emulate", "importlib.metadata", "matplotlib", "mmio.hosted", "mmio.ptrace", "pyarrow", "rich")
+    script = f"""
+import sys
+from mmio.__main__ import main
+status = main(sys.argv[1:])
+print([name for name in {unneeded} if name in sys.modules], status)
+"""
+    name, *options = arguments
+    traces = [trace, trace] if name == "diff" else [trace]
+    done = run_python(script, name, *traces, *options)
+    assert done.stdout.splitlines()[-1] == "[] 0", done.stderr

@@ -178,7 +178,7 @@ def test_the_core_file_is_the_programs() -> None:
     """When pagetrap ends by the program's signal it dumps no core of its own over that of the program."""
     code = """
 import os, resource, signal
-from mmio.commands.watching import die
+from mmio.commands.exits import die
 resource.getrlimit = lambda what: (7, 9)
 resource.setrlimit = lambda what, limits: print(what == resource.RLIMIT_CORE, *limits)
 os.kill = lambda process, number: print(process == os.getpid(), number)

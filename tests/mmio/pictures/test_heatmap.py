@@ -1,13 +1,16 @@
 """Heat maps: what is counted, and that the picture shows it."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from decode import READ_WRITE, WRITE
-from mmio import TraceView
-from mmio.pictures.heatmap import COLUMNS, ROWS, Grid
+from decode import READ, READ_WRITE, WRITE
+from mmio import Access, TraceView
+from mmio.pictures.grid import COLUMNS, ROWS, Filled, Grid
 from tests.mmio.sample_traces import access
 
 
@@ -94,3 +97,83 @@ def test_a_missing_matplotlib_says_how_to_get_it(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'pagetrap\[plot\]'"):
         TraceView.of([access()]).heatmap(tmp_path / "map.png")
+
+
+def exact(accesses: list[Access]) -> Grid:
+    """Count accesses that are all in memory, in the plainest way."""
+    size = 1
+    while all(not ((one.offset or 0) | one.width) % (2 * size) for one in accesses):
+        size *= 2
+
+    def rows(one: Access) -> range:
+        offset = one.offset or 0
+        return range(offset // size, (offset + one.width - 1) // size + 1)
+
+    while len({row for one in accesses for row in rows(one)}) > ROWS:
+        size *= 2
+    numbers = sorted({row for one in accesses for row in rows(one)})
+    began = min(one.time for one in accesses)
+    span = max(one.time for one in accesses) - began + 1
+    reads, writes = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    begins: dict[int, set[str]] = {}
+    for one in accesses:
+        begins.setdefault((one.offset or 0) // size * size, set()).add(one.register or "")
+        for number in rows(one):
+            cell = numbers.index(number), (one.time - began) * COLUMNS // span
+            reads[cell] += one.reads
+            writes[cell] += one.writes
+    names = {row: min(registers) for row, registers in begins.items() if len(registers) == 1}
+    return Grid(size, tuple(number * size for number in numbers), names, span, +reads, +writes)
+
+
+TOUCHED = st.lists(
+    st.builds(
+        lambda offset, width, time, direction, register: access(
+            0, offset=offset, width=width, time=time, direction=direction, register=register
+        ),
+        st.integers(0, 3000) | st.integers(0, 200).map(lambda n: 4 * n),
+        st.sampled_from([1, 2, 4, 4, 4, 8, 64, 5000]),
+        st.integers(0, 10_000),
+        st.sampled_from([READ, WRITE, READ_WRITE]),
+        st.sampled_from([None, "CTRL", "STATUS"]),
+    ),
+    min_size=1,
+    max_size=200,
+)
+
+
+@given(TOUCHED)
+def test_counted_while_read_the_grid_is_as_from_memory(accesses: list[Access]) -> None:
+    """As long as times need not be rounded, a grid filled one by one is the one of all accesses in memory."""
+    assert Grid.of(iter(accesses)) == exact(accesses)
+
+
+@given(TOUCHED, st.integers(1, 100))
+def test_rounded_times_keep_the_sums_of_rows(accesses: list[Access], times: int) -> None:
+    """Where times are rounded every access is counted in its rows, in some column of the picture."""
+    filled = Filled(times)
+    for one in accesses:
+        filled.add(one)
+    grid, expected = filled.grid(), exact(accesses)
+    assert (grid.size, grid.rows, grid.names, grid.span) == (
+        expected.size,
+        expected.rows,
+        expected.names,
+        expected.span,
+    )
+    for counts, exactly in ((grid.reads, expected.reads), (grid.writes, expected.writes)):
+        assert all(0 <= column < COLUMNS and count > 0 for (_, column), count in counts.items())
+        for row in range(len(grid.rows)):
+            assert sum(counts[cell] for cell in counts if cell[0] == row) == sum(
+                exactly[cell] for cell in exactly if cell[0] == row
+            )
+
+
+def test_an_even_rhythm_stays_even_when_times_are_rounded() -> None:
+    """A register read at equal distances has as many reads in each column, give or take those at its borders."""
+    filled = Filled(COLUMNS)
+    for n in range(COLUMNS * 100):
+        filled.add(access(n, time=1000 * n))
+    counts = filled.grid().reads
+    assert len(counts) == COLUMNS
+    assert all(95 <= count <= 105 for count in counts.values())

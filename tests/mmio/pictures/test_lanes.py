@@ -62,7 +62,7 @@ def test_rounded_times_keep_every_access(made: list[Access], times: int) -> None
     """With little room times are rounded down, all to the same multiple, and every access is still counted."""
     filled = Lanes(times)
     for one in made:
-        filled.add(one)
+        filled.take(one)
     shown = filled.lanes()
     assert sum(lane.count for lane in shown) == sum(a.reads + a.writes for a in made)
     assert filled.accesses == len(made)
@@ -78,7 +78,7 @@ def test_lanes_take_bounded_room(registers: int, room: int, times: list[int]) ->
     """No more times are told apart than there is room for, or four for each register."""
     filled = Lanes(room)
     for n, time in enumerate(times):
-        filled.add(access(n, time=time, register=f"R{n % registers}"))
+        filled.take(access(n, time=time, register=f"R{n % registers}"))
     assert sum(len(lane.reads) for lane in filled.lanes()) <= max(room, 4 * registers)
 
 

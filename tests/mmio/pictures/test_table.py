@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE
-from mmio.pictures.table import folded, seconds, table
+from mmio.pictures.folding import folded
+from mmio.pictures.table import seconds, table
 from mmio.records.flags import ATOMIC, SPLIT
 from tests.mmio.sample_traces import OUT, START, access
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import Access
-from mmio.traces.packed import Packed
+from mmio.traces.packed import Packed, Stretch
 from tests.mmio.sample_traces import MOV, access, accesses
 
 
@@ -39,3 +39,19 @@ def test_takes_little_memory() -> None:
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert used / 20_000 < 50
+
+
+@given(st.lists(accesses(), max_size=10), st.data())
+def test_a_stretch_is_as_a_list(made: list[Access], data: st.DataObject) -> None:
+    """A stretch has the length, elements and slices of the list of its accesses, and is equal to it."""
+    packed = Packed()
+    for each in made:
+        packed.append(each)
+    stretch = Stretch(packed, range(len(packed)))
+    part = data.draw(st.slices(len(made)))
+    assert stretch == made
+    assert stretch[part] == made[part]
+    assert list(stretch[part]) == made[part]
+    assert len(stretch[part]) == len(made[part])
+    assert not made or stretch != made[1:]
+    assert stretch != "accesses"

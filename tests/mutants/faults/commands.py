@@ -79,7 +79,7 @@ COMMANDS: Final = (
     ),
     MmioMutant(
         "pagetrap's own core file takes the place of the program's",
-        "mmio.commands.watching",
+        "mmio.commands.exits",
         "resource.setrlimit(resource.RLIMIT_CORE, (0, hard))",
         "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))",
         "commands/test_watching.py::test_the_core_file_is_the_programs",

@@ -92,9 +92,9 @@ FILES: Final = (
     ),
     MmioMutant(
         "a heat map's rows are of one byte",
-        "mmio.pictures.heatmap",
-        "        while len(touched) > ROWS:\n            size *= 2\n",
-        "        while len(touched) > ROWS:\n",
+        "mmio.pictures.grid",
+        "        while len(self._touched) > ROWS:",
+        "        while False:",
         "pictures/test_heatmap.py::test_rows_grow_with_the_region",
     ),
     MmioMutant(

@@ -65,7 +65,7 @@ def accessed(path: str, accesses: int) -> tuple[int, float]:
 
 def shown(path: str, *options: str) -> tuple[float, float, int]:
     """Show a trace; return the seconds to the first line and to the end, and the peak memory in MiB."""
-    script = "import sys; from mmio.__main__ import main; main(sys.argv[1:]); from benchmarks.stream import peak; "
+    script = "import sys; from mmio.commands.main import main; main(sys.argv[1:]); from benchmarks.stream import peak; "
     command = [sys.executable, "-c", script + "print(round(peak()))", "show", path, *options]
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:

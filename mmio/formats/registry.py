@@ -4,6 +4,8 @@ A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`
 format may have no reader.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterable
 from os import PathLike, fspath
 from typing import Any, Final
@@ -12,9 +14,10 @@ from attrs import frozen
 
 from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
-from mmio.formats.reader import LineReader, OnError
+from mmio.formats.reader import LineReader, OnError, named
 from mmio.formats.writer import Writer
-from mmio.records.events import Record
+from mmio.records.access import Access
+from mmio.records.events import Event, Record
 from mmio.traces.view import TraceView
 
 
@@ -61,9 +64,12 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
 
     Raises:
         TraceFormatError: the file is of no format that can be read.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened or read.
     """
-    with open(path, "rb") as file:
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+        problem = "expected a regular file, got a pipe, which cannot be read twice; write it to a file first"
+        raise TraceFormatError(path, 1, problem)
+    with open(path, "rb") as file, named(path):
         start = file.read(_START)
     for form in FORMATS:
         if form.reader is not None and form.recognises(start):
@@ -106,4 +112,6 @@ def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **optio
     """
     with writer(path, **options) as file:
         for record in trace.records() if isinstance(trace, TraceView) else trace:
+            if not isinstance(record, Access | Event):
+                raise TypeError(f"expected accesses and events, as a trace has them, got {record!r}")
             file.write(record)

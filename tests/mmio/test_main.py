@@ -8,7 +8,7 @@ import pytest
 
 from decode import PagetrapError
 from emulate import BusError, PageFault
-from mmio.__main__ import main, parser
+from mmio.commands.main import main, parser
 from mmio.commands.models import ModelError
 from mmio.commands.parser import Parser, arguments, subcommands
 from mmio.live.instruction_cache import MissedAccess
@@ -102,7 +102,7 @@ def test_reader_may_leave_early() -> None:
     ("line", "complaint"),
     [
         ("trce", "pagetrap: there is no command 'trce'; did you mean trace?; there are trace, attach, run, "),
-        ("--frobnicate", "pagetrap: the following arguments are required: COMMAND"),
+        ("--frobnicate", "pagetrap: there is no option --frobnicate"),
         ("trace --mapp x", "pagetrap trace: there is no option --mapp; did you mean --map?"),
         ("trace --map=x", "pagetrap trace: there is no program to run"),
         ("trace --range 5 -- true", "pagetrap trace: argument --range: there is no +LENGTH"),
@@ -113,6 +113,21 @@ def test_reader_may_leave_early() -> None:
         ("trace --map x --width wide true", "pagetrap trace: argument --width: expected a number"),
         ("attach --map x", "pagetrap attach: the following arguments are required: -p/--pid"),
         ("attach -p me --map x", "pagetrap attach: argument -p/--pid: expected the number of a process"),
+        ("run --devcie x true", "pagetrap run: there is no option --devcie; did you mean --device?"),
+        ("run -q -o x --map y --devcie=z true", "pagetrap run: there is no option --devcie; did you mean --device?"),
+        ("run --map --devices true", "pagetrap run: argument --map: expected a value; one that begins with - needs"),
+        ("run -qox true --devices", "pagetrap run: the following arguments are required: --device"),
+        ("run -- true --devices", "pagetrap run: the following arguments are required: --device"),
+        ("attach --pdi=3 --map x", "pagetrap attach: there is no option --pdi; did you mean --pid?"),
+        ("attach -p 3 -p 4 -p 3 --map x", "pagetrap attach: expected each process once, got 3, 4, 3"),
+        ("trace --quiet=1 --map x true", "pagetrap trace: argument -q/--quiet: it takes no value, got '1'"),
+        ("trace --range -1+4 true", "argument --range: expected a value; one that begins with - needs --range=VALUE"),
+        ("trace --map x --output= true", "pagetrap trace: argument -o/--output: expected the path of a file, got ''"),
+        ("trace --map x --ip= true", "pagetrap trace: argument --ip: expected code such as 0x401000"),
+        ("decode --bits word 90", "argument --bits: there is no choice 'word'; there are 16, 32, 64"),
+        ("run --device a.py:A@/f,unmaped=ones true", "argument --device: expected ,unmapped=error or ,unmapped=ones"),
+        ("run --device a.py:A@/f,unmapped=one true", "or ,unmapped=zeros, got ',unmapped=one'"),
+        ("run --device a.py:A@port:0x70 true", "there is no port:; did you mean ports:? A file of this name is ./port"),
         ("run true", "pagetrap run: the following arguments are required: --device"),
         ("run --device card.py:Card@/dev/uio0", "pagetrap run: there is no program to run"),
         ("decode", "pagetrap decode: the following arguments are required: HEX"),

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from decode import WRITE
 from mmio import open_trace, save
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.records.events import Record
 from tests.mmio.sample_traces import POLL, access
 

@@ -17,7 +17,7 @@ from mmio.commands import coverage, decoding, programs, shells, traces
 from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
 from mmio.commands.standard import OUTPUT, give_up, open_closed
-from mmio.commands.watching import die
+from mmio.commands.watching import TROUBLE, die
 
 _EXAMPLES: Final = (
     Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
@@ -87,16 +87,21 @@ def _failed(error: OSError, status: int) -> int:
     if isinstance(error, BrokenPipeError):  # `| head`
         give_up(sys.stdout)
         return 128 + signal.SIGPIPE
-    return _complain(_problem(error), status)
+    return _complain(_problem(error, prints=status != TROUBLE), status)
 
 
-def _problem(error: OSError) -> str:
-    """Return what an error of the system is about, and what it is."""
+def _problem(error: OSError, *, prints: bool) -> str:
+    """Return what an error of the system is about, and what it is.
+
+    Args:
+        error: of `print`, if it has no file's name and the command prints at all, as those that trace do not.
+        prints: the command prints its results.
+    """
     problem = error.strerror or str(error)
     name = error.filename
     if error.errno in (errno.EMFILE, errno.ENFILE):
         problem += "; each traced process takes a few descriptors: raise the limit, as in `ulimit -n 1024`"
-    elif name is None and error.errno in _OF_OUTPUT:
+    elif prints and name is None and error.errno in _OF_OUTPUT:
         give_up(sys.stdout)
         name = OUTPUT
     return problem if name is None else f"{name or repr(name)}: {problem}"

@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import errno
 import shlex
 import subprocess
 from pathlib import Path
@@ -48,6 +49,46 @@ def test_every_error_of_ours_is_one_line(
     monkeypatch.setattr("mmio.commands.decoding._decode", fail)
     assert main(["decode", "90"]) == 1
     assert capsys.readouterr().err == f"pagetrap: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "status", "named"),
+    [("decode 90", "decoding._decode", 1, "standard output: "), ("trace --map x true", "programs.watch", 125, "")],
+)
+def test_an_error_without_a_name(
+    line: str,
+    where: str,
+    status: int,
+    named: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a command that prints it is standard output's; one that traces has none, and does not put the blame on it."""
+
+    def fail(_options: object) -> int:
+        raise OSError(errno.EFBIG, "File too large")
+
+    given_up: list[object] = []
+    monkeypatch.setattr("mmio.commands.main.give_up", given_up.append)
+    monkeypatch.setattr(f"mmio.commands.{where}", fail)
+    assert main(line.split()) == status
+    assert capfd.readouterr().err == f"pagetrap: {named}File too large\n"
+    assert bool(given_up) == bool(named)
+
+
+def test_a_bug_is_shown_and_has_the_status_of_trouble(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no one has foreseen comes with its traceback, for the report, and is not taken for the program's status."""
+
+    def fail(_options: object) -> int:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr("mmio.commands.programs.watch", fail)
+    assert main(["trace", "--map", "x", "true"]) == 125
+    said = capsys.readouterr().err
+    assert said.startswith("pagetrap: this is a bug in pagetrap, please report it\nTraceback")
+    assert said.endswith("KeyError: 'unforeseen'\n\n")
 
 
 @pytest.mark.parametrize("command", [parser(), *COMMANDS.values()], ids=lambda command: command.prog)

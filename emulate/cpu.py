@@ -98,16 +98,17 @@ class Cpu(RegisterFile):
     # Without a __dict__, a misspelt register (`cpu.eaxx = 1`) is an AttributeError.
     __slots__ = (
         *("bits", "protected", "regs", "selectors", "bases", "limits", "vector", "k", "x87"),
-        *("fcw", "fsw", "ftw", "mxcsr", "cr0", "pending", "__weakref__"),
+        *("fcw", "fsw", "ftw", "mxcsr", "cr0", "pending", "slots", "__weakref__"),
     )
 
-    slots = SLOTS
     names: ClassVar[frozenset[str]]
     """Every name that can be read and written as an attribute."""
 
     def __init__(self, bits: int = 64, *, protected: bool | None = None, **registers: int) -> None:
         if bits not in (16, 32, 64):
             raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
+        if type(self).slots is Cpu.slots:  # a subclass may say where its words stand
+            self.slots = SLOTS
         self.bits = bits
         self.protected = bits != 16 if protected is None else protected
         self.regs = [0] * 18

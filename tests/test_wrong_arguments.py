@@ -110,7 +110,7 @@ def test_a_misspelt_register_of_a_cpu(name: str) -> None:
 
 
 def test_a_subclass_of_a_cpu_has_attributes_of_its_own() -> None:
-    """Whoever makes a class of their own may put into it what they like."""
+    """A subclass has a `__dict__`, and may keep there what it likes."""
 
     class Mine(Cpu):
         pass
@@ -124,3 +124,16 @@ def test_a_file_is_no_sink(tmp_path: Path) -> None:
     """A file takes text; a writer makes a trace of it."""
     with open(tmp_path / "x", "w") as file, pytest.raises(TypeError, match=r"as mmio\.writer\('run\.jsonl'\) has"):
         Trace().attach(file)  # type: ignore[arg-type]
+
+
+def test_where_the_registers_stand_can_be_said() -> None:
+    """`slots` belongs to an instance or to a subclass, whichever sets it."""
+
+    class Reversed(Cpu):
+        slots = tuple(reversed(range(18)))
+
+    cpu = Cpu()
+    cpu.slots = tuple(reversed(range(18)))
+    for each in (cpu, Reversed()):
+        each.rax = 5
+        assert each.copy().regs[17] == 5

@@ -101,7 +101,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"{self.prog}: {presentable(message, sys.stderr)}\nTry '{self.prog} --help'.\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        # argparse ignores what cannot be written, and help that nobody has got would be a success.
+        # argparse ignores what cannot be written, and help that was lost would be a success.
         if file is sys.stdout:
             file.write(message)
         else:

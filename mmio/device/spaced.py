@@ -27,7 +27,10 @@ class Spaced:
     width: int = field(default=1, validator=[validators.instance_of(int), validators.gt(0)])
 
     def __attrs_post_init__(self) -> None:
-        if isinstance(self.device, type) or not isinstance(self.device, DeviceLike):
+        # What `naming` gives has names and no registers.
+        if isinstance(self.device, type) or not (
+            isinstance(self.device, DeviceLike) or hasattr(self.device, "name_at")
+        ):
             problem = "is no device: it needs read(offset, width) and write(offset, width, value)"
             raise TypeError(f"{self.device!r} {problem}")
         if self.stride < self.width:

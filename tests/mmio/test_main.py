@@ -79,7 +79,7 @@ def test_an_error_without_a_name(
 def test_a_bug_is_shown_and_has_the_status_of_trouble(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What no one has foreseen comes with its traceback, for the report, and is not taken for the program's status."""
+    """An unforeseen exception comes with its traceback, for the report, and is not taken for the program's status."""
 
     def fail(_options: object) -> int:
         raise KeyError("unforeseen")

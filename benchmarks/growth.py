@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 
 _LOOK = """
 import sys
-from mmio.__main__ import main
+from mmio.commands.main import main
 status = main(sys.argv[1:])
 with open("/proc/self/status") as file:
     print(next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")))

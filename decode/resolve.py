@@ -98,6 +98,9 @@ def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
         instruction: the instruction; nothing of it is executed.
         cpu: the registers that its addresses depend on.
     """
+    if not isinstance(instruction, Instruction):
+        problem = f"instruction is what decode returns, not {type(instruction).__name__}"
+        raise TypeError(f"{problem}: accesses(decode(code), cpu)")
     if not instruction.rep:
         yield from _once(instruction, cpu, 0)
         return

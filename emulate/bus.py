@@ -68,6 +68,8 @@ class Ram:
     """
 
     def __init__(self, contents: int | bytes | bytearray, base: int = 0) -> None:
+        if isinstance(contents, str | float) or (isinstance(contents, int) and contents < 0):
+            raise TypeError(f"contents is a number of bytes, from 0, or the bytes themselves, not {contents!r}")
         self.base = base
         self.data = bytearray(contents)
 

@@ -42,6 +42,8 @@ class RegisterFile:
         pending: why the last step of a bounded REP instruction stopped: "" (it finished) or "iterations".
     """
 
+    __slots__ = ()
+
     bits: int
     protected: bool
     slots: tuple[int, ...]
@@ -90,16 +92,23 @@ class Cpu(RegisterFile):
 
     Raises:
         ValueError: a value does not fit its register; or `bits` is not a mode.
-        TypeError: no register has that name.
+        TypeError: no register has that name, or a value is no int.
     """
 
-    slots = SLOTS
+    # Without a __dict__, a misspelt register (`cpu.eaxx = 1`) is an AttributeError.
+    __slots__ = (
+        *("bits", "protected", "regs", "selectors", "bases", "limits", "vector", "k", "x87"),
+        *("fcw", "fsw", "ftw", "mxcsr", "cr0", "pending", "slots", "__weakref__"),
+    )
+
     names: ClassVar[frozenset[str]]
     """Every name that can be read and written as an attribute."""
 
     def __init__(self, bits: int = 64, *, protected: bool | None = None, **registers: int) -> None:
         if bits not in (16, 32, 64):
             raise ValueError(f"bits is 16, 32 or 64, not {bits!r}")
+        if type(self).slots is Cpu.slots:  # a subclass may say where its words stand
+            self.slots = SLOTS
         self.bits = bits
         self.protected = bits != 16 if protected is None else protected
         self.regs = [0] * 18
@@ -110,6 +119,7 @@ class Cpu(RegisterFile):
         self.k = [0] * 8
         self.x87 = [0] * 8
         self.fcw, self.fsw, self.ftw, self.mxcsr = 0x37F, 0, 0, 0x1F80
+        self.limits, self.cr0, self.pending = RegisterFile.limits, RegisterFile.cr0, RegisterFile.pending
         for name, value in registers.items():
             if name not in self.names:
                 close = get_close_matches(name, self.names, n=1)
@@ -208,7 +218,9 @@ class _Flag:
 
 
 def _require(name: str, value: int, bits: int) -> None:
-    """Refuse a value that does not fit."""
+    """Refuse a value that is no int, or does not fit."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{name} holds an int, not {value!r}")
     if not 0 <= value < 1 << bits:
         raise ValueError(f"{name} holds {bits} bits, unsigned; {value:#x} does not fit")
 

@@ -44,7 +44,7 @@ class Emulator:
 
     Raises:
         ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is no maker.
-        TypeError: `cache_size` is no int.
+        TypeError: `cache_size` is no int, or `bus` no bus.
     """
 
     def __init__(
@@ -80,6 +80,9 @@ class Emulator:
 
     @bus.setter
     def bus(self, bus: Bus) -> None:
+        if not callable(getattr(bus, "read", None)) or not callable(getattr(bus, "write", None)):
+            problem = "a bus has read(address, width) and write(address, width, value)"
+            raise TypeError(f"{problem}, for IO ports also port_read and port_write; {bus!r} has not")
         self._bus = bus
         self._begin: Callable[[Instruction, int], None] | None = getattr(bus, "begin", None)
 
@@ -102,6 +105,8 @@ class Emulator:
             compiled = self._known[cpu.bits][code]  # type: ignore[index]  # None is never a key
         except (KeyError, TypeError):
             compiled = None  # and not made here, where what it raises would have this exception as its context
+        except AttributeError:
+            raise TypeError(f"cpu is an emulate.Cpu or another RegisterFile, not {type(cpu).__name__}") from None
         if compiled is None:
             compiled = self.compile(cpu.bits, self._fetch(cpu) if code is None else code)
         # Two loads and then a call: a call through an attribute that is a slot is looked up anew each time.

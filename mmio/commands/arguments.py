@@ -29,6 +29,17 @@ def number(text: str) -> int:
     raise ValueError(f"expected a number such as 0x1000, 4096 or 4K, got {shortened(text)}")
 
 
+def path(text: str) -> str:
+    """Return the path of a file.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, as an unset variable of a script is.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected the path of a file, got ''")
+    return text
+
+
 def add_format(command: argparse.ArgumentParser, of: str) -> None:
     """Declare --format."""
     command.add_argument(
@@ -43,7 +54,11 @@ def add_output(command: argparse.ArgumentParser) -> None:
     """Declare -o."""
     suffixes = ", ".join(form.suffixes[0] for form in FORMATS)
     command.add_argument(
-        "-o", "--output", metavar="FILE", help=f"write the trace here as it happens; the suffix says how: {suffixes}"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=path,
+        help=f"write the trace here as it happens; the suffix says how: {suffixes}",
     )
 
 

@@ -72,5 +72,8 @@ def _open(path: str, options: argparse.Namespace) -> LineReader:
     try:
         return open_trace(path, on_error=complain if options.skip else "raise")
     except FileNotFoundError as error:
-        hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path} --map GLOB -- PROGRAM"
-        raise FileNotFoundError(error.errno, hint, error.filename) from None
+        if path == "-":
+            hint = f"{error.strerror}; a trace is not read from standard input: write it to a file first"
+        else:
+            hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path or 'FILE'} --map GLOB -- PROGRAM"
+        raise FileNotFoundError(error.errno, hint, path) from None

@@ -1,12 +1,12 @@
 """`pagetrap decode`: what instructions are, what they touch, and what becomes of them."""
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from decode import DecodeError, Instruction, MemoryAccess, PortAccess, PortOperand, decode
 from mmio.commands.parser import Commands, Example, UsageError, declare
+from mmio.commands.standard import INPUT, read_input
 
 _EXAMPLES: Final = (
     Example("a load: what does it touch, and how wide?", "pagetrap decode 8b4710"),
@@ -44,14 +44,17 @@ def _decode(options: argparse.Namespace) -> int:
     """Print every instruction of the given bytes, up to the first that is not one."""
     if "-" in options.code and len(options.code) > 1:
         raise UsageError("expected either bytes or - for standard input, got both")
-    # What is no text is no hexadecimal digit either, and is quoted in the complaint.
-    code = _bytes(
-        sys.stdin.buffer.read().decode(errors="backslashreplace").splitlines()
-        if options.code == ["-"]
-        else options.code
-    )
+    if options.code == ["-"]:
+        # What is no text is no hexadecimal digit either, and is quoted in the complaint.
+        lines = read_input().decode(errors="backslashreplace").splitlines()
+        code = b"".join(_bytes(line, f"line {number} of {INPUT}: ") for number, line in enumerate(lines, 1))
+    else:
+        code = b"".join(map(_bytes, options.code))
+    if not code:
+        where = f" in {INPUT}" if options.code == ["-"] else ""
+        raise ValueError(f"expected the bytes of an instruction in hexadecimal, such as 8b4710, got none{where}")
     at = 0
-    while at < max(len(code), 1):  # no bytes at all are not an instruction either
+    while at < len(code):
         try:
             instruction = decode(code[at:], bits=options.bits)
         except DecodeError as error:
@@ -61,21 +64,18 @@ def _decode(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bytes(lines: Iterable[str]) -> bytes:
-    """Return the bytes that pieces of text spell in hexadecimal.
+def _bytes(line: str, place: str = "") -> bytes:
+    """Return the bytes that a piece of text spells in hexadecimal.
 
     Raises:
-        UsageError: one of them is not hexadecimal.
+        UsageError: it is not hexadecimal; the message begins with the place.
     """
-    code = b""
-    for line in lines:
-        text = line.partition("#")[0].partition(";")[0].strip()
-        digits = text.replace("0x", "").replace("\\x", "").replace(",", " ")
-        try:
-            code += bytes.fromhex(digits)
-        except ValueError:
-            raise UsageError(f"expected an even number of hexadecimal digits, got {_short(text)}") from None
-    return code
+    text = line.partition("#")[0].partition(";")[0].strip()
+    digits = text.replace("0x", "").replace("\\x", "").replace(",", " ")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise UsageError(f"{place}expected an even number of hexadecimal digits, got {_short(text)}") from None
 
 
 def _short(text: str) -> str:

@@ -1,15 +1,20 @@
 """Messages of the command line, on standard error."""
 
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from mmio.records.printable import brief, encodable, printable
 
 
 def complain(message: object, stream: TextIO | None = None) -> None:
-    """Print "pagetrap: MESSAGE", safe for a terminal, on standard error or another stream."""
+    """Print "pagetrap: MESSAGE", safe for a terminal, on standard error or another stream.
+
+    A stream that cannot be written changes nothing: there is no other place to say so, and the exit status still tells.
+    """
     stream = sys.stderr if stream is None else stream
-    print(f"pagetrap: {presentable(str(message), stream)}", file=stream, flush=True)
+    with suppress(OSError):
+        print(f"pagetrap: {presentable(str(message), stream)}", file=stream, flush=True)
 
 
 def presentable(message: str, stream: TextIO) -> str:

@@ -6,10 +6,11 @@ pagetrap's lines above it would only be in the way.
 
 import sys
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -41,14 +42,28 @@ def load_device(file: str, name: str) -> DeviceLike:
         raise ModelError(f"{file} has no class {name!r}{meant}")
     try:
         device = made()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)})
         if shown is None:  # raised by the call itself: nothing of the model has run
             raise ModelError(f"{file}: {name} cannot be made without arguments: {error}") from error
         raise ModelError(f"{file}: {name}() failed\n{shown}") from error
     if not isinstance(device, DeviceLike):
         raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+    for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
+        _check_signature(method, given, f"{file}: {name}")
     return device
+
+
+def _check_signature(method: Callable[..., object], given: Sequence[str], whose: str) -> None:
+    """Check that a method can be called with so many arguments: an error in the middle of an access comes late."""
+    try:
+        taken = signature(method)
+    except (TypeError, ValueError):  # of a builtin, which does not tell
+        return
+    try:
+        taken.bind(*given)
+    except TypeError:
+        raise ModelError(f"{whose}.{method.__name__}{taken} must take ({', '.join(given)})") from None
 
 
 def blamed(error: BaseException, files: Collection[str]) -> str | None:
@@ -64,7 +79,9 @@ def blamed(error: BaseException, files: Collection[str]) -> str | None:
 @cache
 def _load(file: str, path: Path) -> ModuleType:
     spec = spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
+    if path.is_dir():
+        raise ModelError(f"{file}: it is a directory, expected a Python file")
+    if not path.exists() or spec is None or spec.loader is None:
         raise ModelError(f"{file}: no such file; a device is FILE.py:CLASS@WHERE, FILE being seen from here or whole")
     module = module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
@@ -73,7 +90,8 @@ def _load(file: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
-        raise ModelError(f"{file}: is not Python, line {error.lineno}\n{shown}") from error
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        raise ModelError(f"{file}: is not Python{line}\n{shown}") from error
     except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)}) or "".join(traceback.format_exception_only(error)).rstrip()
         raise ModelError(f"{file}: cannot be imported\n{shown}") from error

@@ -5,6 +5,7 @@ reference in docs/command-line.md are all made from it.
 """
 
 import argparse
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,15 @@ from mmio.errors import MmioError
 
 USAGE: Final = 2
 """The exit status of a command line that asks for something wrongly."""
+
+_PLAINER: Final = (
+    (r"ignored explicit argument", "it takes no value, got"),
+    (
+        r"argument (\S+?)(/\S+)?: expected one argument",
+        r"argument \1\2: expected a value; one that begins with - needs \1=VALUE",
+    ),
+)
+"""Messages of argparse, and what is said in their place."""
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
@@ -77,9 +87,25 @@ class Parser(argparse.ArgumentParser):
         finally:
             self.epilog = before
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments, and remember them for what is said when one is missing."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on, and exit."""
+        if message.startswith("the following arguments are required"):
+            self._refuse_misspelt()
+        for theirs, ours in _PLAINER:
+            message = re.sub(theirs, ours, message)
         self.exit(USAGE, f"{self.prog}: {presentable(message, sys.stderr)}\nTry '{self.prog} --help'.\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse ignores what cannot be written, and help that was lost would be a success.
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def refuse(self, arguments: Sequence[str]) -> NoReturn:
         """Complain about arguments that nothing has taken."""
@@ -88,6 +114,30 @@ class Parser(argparse.ArgumentParser):
             self.error(f"there is one argument too many: {first!r}")
         name = first.partition("=")[0]
         self.error(f"there is no option {name}{_meant(name, options(self))}")
+
+    def _refuse_misspelt(self) -> None:
+        """Complain about the first option that does not exist, if there is one: it may be the one that is missing."""
+        known = {spelling: action for action in arguments(self) for spelling in action.option_strings}
+        is_value = False
+        for argument in self._given:
+            if is_value:
+                is_value = False
+                continue
+            name, equals, _ = argument.partition("=")
+            if not argument.startswith("-") or argument == "--":
+                return  # the rest may be a program's
+            option = known.get(name) or (None if argument.startswith("--") else known.get(argument[:2]))
+            if option is None:
+                self.refuse([name])
+            is_value = option.nargs != 0 and not equals and argument in option.option_strings
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # argparse would speak of an invalid int, where only some numbers can be chosen.
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            self._check_value(action, arg_string)
+            raise
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         # The choices of argparse's own message are quoted and unordered, and nothing is suggested.

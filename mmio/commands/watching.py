@@ -5,11 +5,12 @@ there is no such program.
 """
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from errno import EACCES, ENOEXEC, EPERM
+from contextlib import ExitStack, contextmanager, suppress
+from errno import ENOENT, ENOEXEC, EPERM
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
@@ -22,6 +23,7 @@ from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
 from mmio.commands.polls import Polls
+from mmio.commands.standard import lossy
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
 from mmio.hosted import Host
@@ -83,9 +85,11 @@ class Hosting(Host):
         finally:
             sys.stdout, sys.stderr = self._streams
             for copy, stream in zip(copies, self._streams, strict=True):
-                copy.flush()
+                with suppress(OSError):  # a message that cannot be written is lost, as everywhere
+                    copy.flush()
                 if copy is not stream:
-                    copy.close()
+                    with suppress(OSError):
+                        copy.close()
             own_descriptors.release()
 
 
@@ -123,6 +127,9 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+    pids: list[int] = getattr(options, "pid", [])
+    if len(set(pids)) < len(pids):
+        raise UsageError(f"expected each process once, got {', '.join(map(str, pids))}")
     ports: list[DevicePlace] = getattr(options, "ports", [])
     if not (options.map or options.range or ports or devices):
         ways = "mappings with --map GLOB, addresses with --range START+LENGTH"
@@ -141,19 +148,21 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     wanted = choosing.selection(options).located(names.locate)
     everything = wanted == Selection()
     output = Output(options.output, options.format) if options.output else None
-    lines = live(sys.stderr, names)
+    messages = lossy(sys.stderr)
+    # Who has gone (`2>&1 | head`) has seen enough of a program of which nothing else is kept.
+    lines = live(messages if output else sys.stderr, names)
     folded = Folded(lines)
-    polls = Polls(sys.stderr, names)
+    polls = Polls(messages, names)
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
     for sink in (*(shown if everything else (Selected(sink, wanted) for sink in shown)), polls):
         trace.attach(sink)
     if not options.quiet:
         tallied = Tallied()
         trace.attach(tallied if everything else Selected(tallied, wanted))
-        ending.callback(lambda: _sum_up(tallied.summary(named_by(trace)), trace.dropped + len(trace)))
+        ending.callback(lambda: _sum_up(tallied.summary(named_by(trace)), trace.dropped + len(trace), messages))
     ending.callback(polls.close)
     if hasattr(options, "unmapped"):  # only where there are devices can one be missing
-        strays = Strays(sys.stderr, names, options.unmapped)
+        strays = Strays(messages, names, options.unmapped)
         trace.attach(strays)
         ending.callback(strays.close)
     ending.callback(folded.close)
@@ -162,12 +171,12 @@ def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None
     return output
 
 
-def _sum_up(summary: Summary, seen: int) -> None:
+def _sum_up(summary: Summary, seen: int, stream: TextIO) -> None:
     nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
     if len(summary):
-        print(summary, file=sys.stderr, flush=True)
+        print(summary, file=stream, flush=True)
     else:
-        complain(nothing)
+        complain(nothing, stream)
 
 
 def _program(options: argparse.Namespace) -> list[str]:
@@ -194,14 +203,21 @@ def _begin(tracer: Tracer | Host, options: argparse.Namespace, program: list[str
         elif isinstance(tracer, Tracer):
             for pid in options.pid:
                 tracer.attach(pid)
-    except FileNotFoundError as error:
-        _stop(f"{error.filename}: {error.strerror}", NOT_FOUND)
     except OSError as error:
-        if error.errno == EPERM:
+        if program and error.filename is not None:  # the program's: execve(2) has failed
+            name = error.filename or repr(error.filename)
+            status = NOT_FOUND if error.errno == ENOENT else NOT_EXECUTABLE
+            _stop(f"{name}: {error.strerror}{_about_program(error)}", status)
+        if error.errno == EPERM and "traced already" not in str(error):
             raise PermissionError(EPERM, f"{error.strerror or error}; {_IN_A_CONTAINER}") from None
-        if not program or error.errno not in (EACCES, ENOEXEC):
-            raise
-        _stop(f"{error.filename or program[0]}: {error.strerror}", NOT_EXECUTABLE)
+        raise
+
+
+def _about_program(error: OSError) -> str:
+    """Return what to know about an error of execve(2), if anything."""
+    if error.errno == ENOENT and os.path.exists(error.filename):
+        return "; the file is there, but not the interpreter that it names: the path after #!, or the dynamic linker"
+    return "; a script begins with the path of its interpreter, as in #!/bin/sh" if error.errno == ENOEXEC else ""
 
 
 def _stop(problem: str, status: int) -> None:
@@ -236,9 +252,9 @@ def _models_blamed(devices: list[DeviceArgument]) -> Iterator[None]:
     """Turn an error that comes out of a device model into one that shows the model's traceback."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # also sys.exit, whose status would be taken for the program's
         shown = blamed(error, {str(Path(device.file).absolute()) for device in devices})
-        if shown is None or isinstance(error, ModelError):
+        if shown is None or isinstance(error, (ModelError, KeyboardInterrupt)):
             raise
         raise ModelError(f"a device model failed, and the program was ended\n{shown}") from error
 

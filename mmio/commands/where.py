@@ -6,6 +6,7 @@ An error names the part that is wrong and points at it, because the whole is too
 import argparse
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
@@ -22,6 +23,9 @@ FORMS: Final = (
 """Every form of WHERE, and what it means. A PATH may be a pattern: `*` and `?` also stand for slashes."""
 
 Kind: TypeAlias = Literal["ports", "range", "file"]
+
+_KINDS: Final = ("ports", "range")  # those with a name in WHERE
+_ANSWERS: Final = ("error", "ones", "zeros")  # of a device's own ,unmapped=
 
 Parsed = TypeVar("Parsed")
 
@@ -110,13 +114,28 @@ def _device(text: str) -> DeviceArgument:
         raise _Wrong(f"expected a Python file such as card.py, got {file!r}", 0)
     if not name.isidentifier():
         raise _Wrong(f"expected the name of a class after the colon, got {name!r}", len(file) + 1)
-    policy = re.fullmatch(r"(.*),unmapped=(error|ones|zeros)", where)  # a path may have commas of its own
-    where, unmapped = (policy[1], policy[2]) if policy else (where, None)
+    where, unmapped = _policy(where, len(model) + 1)
     return DeviceArgument(file, name, _place(where, len(model) + 1), unmapped)
+
+
+def _policy(where: str, column: int) -> tuple[str, str | None]:
+    """Return WHERE without ,unmapped=ANSWER, and the answer."""
+    place, comma, policy = where.rpartition(",")
+    name, _, answer = policy.partition("=")
+    # A path may have commas of its own, but hardly one before such a word.
+    if not comma or not get_close_matches(name, ["unmapped"]):
+        return where, None
+    if name != "unmapped" or answer not in _ANSWERS:
+        expected = " or ".join(f",unmapped={answer}" for answer in _ANSWERS)
+        raise _Wrong(f"expected {expected}, got ',{policy}'", column + len(place))
+    return place, answer
 
 
 def _place(where: str, column: int) -> DevicePlace:
     kind, colon, rest = where.partition(":")
+    meant = get_close_matches(kind, _KINDS)
+    if colon and meant and kind not in _KINDS:
+        raise _Wrong(f"there is no {kind}:; did you mean {meant[0]}:? A file of this name is ./{kind}", column)
     if kind == "ports" and colon:
         return _span("ports", rest, column + len("ports:"))
     if kind == "range" and colon:

@@ -152,7 +152,7 @@ class Report:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest a known name, or list the known ones, as the end of a message."""
-    names = sorted(set(known))
+    name, names = str(name), sorted(set(known))
     some = names[:_COMPARED]
     # In one case, because that is the likeliest slip.
     close = get_close_matches(name[:80].upper(), [each[:80].upper() for each in some], n=3)

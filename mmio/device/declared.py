@@ -38,6 +38,8 @@ class Declared(Member[T]):
         super().__init__(name)
         self.offset = offset
         self.width = width
+        if not isinstance(fields, Field | Iterable):
+            raise DefinitionError(f"fields are made with field() and bit(), got {fields!r}")
         self.fields: Sequence[Field] = (fields,) if isinstance(fields, Field) else tuple(fields)
         for field in self.fields:
             if not isinstance(field, Field):

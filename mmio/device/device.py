@@ -155,7 +155,7 @@ class Device:
         try:
             return BoundRegister(self.__cells[self.layout.number(name)])
         except KeyError:
-            close = get_close_matches(name, list(self), n=1)
+            close = get_close_matches(str(name), list(self), n=1)
             hint = f"did you mean {close[0]!r}?" if close else "dump() shows those it has"
             raise KeyError(f"{type(self).__name__} has no register {name!r}; {hint}") from None
 

@@ -25,6 +25,9 @@ class Interrupt:
     """
 
     def __init__(self, line: Line, handler: Callable[[], object]) -> None:
+        if not isinstance(line, Line) or not callable(handler):
+            problem = "an interrupt takes a line of a device and a function, as Interrupt(card.irq, handler)"
+            raise TypeError(f"{problem}; got {line!r} and {handler!r}")
         self.calls = 0
         self._line = line
         self._handler = handler

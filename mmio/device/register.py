@@ -86,6 +86,9 @@ class RegisterArray(Declared[BoundArray]):
     def check(self, where: str) -> None:
         """As for a register, and count and stride."""
         super().check(where)
+        for name in ("count", "stride"):
+            if not isinstance(getattr(self, name), int):
+                raise DefinitionError(f"{where}: {name} is {getattr(self, name)!r}, expected an int")
         if self.count < 1:
             raise DefinitionError(f"{where}: count {self.count}, expected 1 or more")
         if self.stride < self.width:

@@ -11,6 +11,7 @@ from attrs import field, frozen, validators
 
 from decode import Direction
 from mmio.errors import NoRegister
+from mmio.space.region import DeviceLike
 
 
 @frozen
@@ -22,10 +23,16 @@ class Spaced:
     """
 
     device: Any
-    stride: int = field(validator=validators.gt(0))
-    width: int = field(default=1, validator=validators.gt(0))
+    stride: int = field(validator=[validators.instance_of(int), validators.gt(0)])
+    width: int = field(default=1, validator=[validators.instance_of(int), validators.gt(0)])
 
     def __attrs_post_init__(self) -> None:
+        # What `naming` gives has names and no registers.
+        if isinstance(self.device, type) or not (
+            isinstance(self.device, DeviceLike) or hasattr(self.device, "name_at")
+        ):
+            problem = "is no device: it needs read(offset, width) and write(offset, width, value)"
+            raise TypeError(f"{self.device!r} {problem}")
         if self.stride < self.width:
             raise ValueError(f"registers of {self.width} bytes cannot be {self.stride} bytes apart")
 

@@ -7,6 +7,7 @@ it. Nothing here trusts a line to be short, to be text, or to end.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from errno import EBADF
 from os import PathLike, fspath
 from typing import BinaryIO, Final, Literal, TypeAlias
@@ -45,12 +46,14 @@ class LineReader(ABC):
 
     Raises:
         TraceFormatError: while iterating, at a bad line.
-        OSError: the file cannot be opened, or is a pipe and has been read.
+        OSError: the file cannot be opened or read, or is a pipe and has been read.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, on_error: OnError = "raise", opened: tuple[BinaryIO, bytes] | None = None
     ) -> None:
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise ValueError(f"on_error is 'raise', 'skip' or a function of the error, not {on_error!r}")
         self.path = fspath(path)
         self.on_error = on_error
         self._opened = opened
@@ -77,7 +80,7 @@ class LineReader(ABC):
         file, start = self._opened or (open(self.path, "rb"), b"")  # noqa: SIM115 (it is entered below)
         if file.closed:
             raise OSError(EBADF, "a pipe can be read once; save it to a file to read it again", self.path)
-        with file:
+        with file, named(self.path):
             for number, line in enumerate(_lines(file, start), 1):
                 self.consumed += len(line)
                 try:
@@ -115,6 +118,17 @@ class LineReader(ABC):
 
 class WrongVersion(MmioError, ValueError):
     """The file is of a version of the format that this reader does not know."""
+
+
+@contextmanager
+def named(path: str | PathLike[str]) -> Iterator[None]:
+    """Give an error of reading the name of the file: read(2) knows only a descriptor."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, fspath(path)) from None
 
 
 def _lines(file: BinaryIO, start: bytes) -> Iterator[bytes]:

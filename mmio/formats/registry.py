@@ -13,9 +13,10 @@ from attrs import frozen
 
 from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
-from mmio.formats.reader import LineReader, OnError
+from mmio.formats.reader import LineReader, OnError, named
 from mmio.formats.writer import Writer
-from mmio.records.events import Record
+from mmio.records.access import Access
+from mmio.records.events import Event, Record
 from mmio.traces.view import TraceView
 
 
@@ -62,10 +63,11 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
 
     Raises:
         TraceFormatError: the file is of no format that can be read.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened or read.
     """
     with ExitStack() as stack:
         file = stack.enter_context(open(path, "rb"))
+        stack.enter_context(named(path))
         start = file.readline(_START)
         for form in FORMATS:
             if form.reader is not None and form.recognises(start):
@@ -112,4 +114,6 @@ def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **optio
     """
     with writer(path, **options) as file:
         for record in trace.records() if isinstance(trace, TraceView) else trace:
+            if not isinstance(record, Access | Event):
+                raise TypeError(f"expected accesses and events, as a trace has them, got {record!r}")
             file.write(record)

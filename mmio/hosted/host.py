@@ -6,9 +6,7 @@ ends. A seccomp filter picks the program's system calls that matter, by where th
 """
 
 import ctypes
-import errno
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +17,7 @@ from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors
 from mmio.linux.stacks import need_calls
+from mmio.program.finding import find_program
 from mmio.program.targeting import Targeting
 from mmio.space.region import DeviceLike
 from mmio.traces.trace import Trace
@@ -82,10 +81,7 @@ class Host(Targeting):
         if not arguments:
             raise ValueError("expected a program and its arguments, got none")
         environment = os.environ if environment is None else environment
-        path = shutil.which(arguments[0], path=environment.get("PATH", os.defpath))
-        if path is None:
-            problem = "no such program, in PATH or as a file that can be executed"
-            raise FileNotFoundError(errno.ENOENT, problem, arguments[0])
+        path = find_program(arguments[0], environment)
         if not ctypes.CDLL(None).getauxval(_HWCAP2) & _FSGSBASE:
             raise HostError(f"this CPU or kernel has no FSGSBASE, which the in-process engine needs: {ADVICE}")
         command = elf_image.command(path, [os.fsencode(argument) for argument in arguments])

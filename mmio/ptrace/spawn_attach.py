@@ -3,7 +3,6 @@
 import ctypes
 import errno
 import os
-import shutil
 import signal
 import struct
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from mmio.linux.prctl import PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.seccomp import program
 from mmio.linux.syscall_table import NUMBERS, rules
+from mmio.program.finding import find_program
 from mmio.program.targets import Targets
 from mmio.ptrace import launch, ptrace_requests
 from mmio.ptrace.frame import CODE_32, CS, RAX, RSP
@@ -41,11 +41,7 @@ def spawn(
     if not arguments:
         raise ValueError("expected a program and its arguments, got none")
     name = arguments[0]
-    path = shutil.which(name, path=environment.get("PATH", os.defpath))
-    if path is None and "/" in name and os.path.isfile(name):
-        raise PermissionError(errno.EACCES, "it may not be executed: chmod +x, if it is a program", name)
-    if path is None:
-        raise FileNotFoundError(errno.ENOENT, "no such program, in PATH or as a file that can be executed", name)
+    path = find_program(name, environment)
     pid = launch.launch(arguments, environment, descriptors)
     try:
         seize(pid, ptrace_requests.OPTIONS | ptrace_requests.EXITKILL)

@@ -50,6 +50,9 @@ class Replay:
 
     def __init__(self, accesses: Iterable[Access], *, strict: bool = True) -> None:
         recorded = list(accesses)
+        for access in recorded:
+            if not isinstance(access, Access):
+                raise TypeError(f"a replay is of accesses, as open_trace(path).load() gives, not of {access!r}")
         regions = {(access.space, access.region) for access in recorded if access.region is not None}
         if len(regions) != 1 or any(access.region is None for access in recorded):
             names = ", ".join(sorted({str(access.region) for access in recorded})) or "none"

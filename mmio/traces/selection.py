@@ -107,6 +107,8 @@ class Code:
     def parse(cls, texts: Iterable[str]) -> Self:
         """Read "0x401000", "0x401000..0x402000", "lib.so" or "uart_init", each a text."""
         texts = list(texts)
+        if "" in texts:
+            raise ValueError("expected code such as 0x401000, 0x401000..0x402000, 'lib.so' or 'uart_init', got ''")
         numbers = [text for text in texts if _MEANT_AS_SPAN.match(text)]
         return cls(Numbers.parse(numbers), tuple(text for text in texts if text not in numbers))
 
@@ -153,6 +155,18 @@ class Selection:
     ip: Any = None
     thread: Any = None
     _tests: tuple[tuple[str, Callable[[object], bool]], ...] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no access can have: it would choose nothing, and look like an answer."""
+        if self.direction is not None and not isinstance(self.direction, Direction):
+            raise TypeError(f"direction is decode.READ, WRITE or READ_WRITE, not {self.direction!r}")
+        for name in ("since", "until"):
+            time = getattr(self, name)
+            if time is not None and not isinstance(time, int):
+                raise TypeError(f"{name} is a time in ns, an int, not {time!r}")
+        for name in ("offset", "address", "width", "value", "ip", "thread"):
+            if isinstance(getattr(self, name), str | bytes):
+                raise TypeError(f"{name} is an int, or a range or set of them, not {getattr(self, name)!r}")
 
     @_tests.default
     def _make_tests(self) -> tuple[tuple[str, Callable[[object], bool]], ...]:

@@ -13,6 +13,7 @@ does more than keep (a sink to feed, a bound to hold) takes one, and with it the
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from io import IOBase
 from itertools import count
 from time import monotonic_ns, time_ns
 from typing import Final, TextIO
@@ -62,8 +63,12 @@ class Trace(TraceView):
     """
 
     def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = (), locate: Locate | None = None) -> None:
+        if keep is not None and not isinstance(keep, int):
+            raise TypeError(f"keep is a number of accesses, an int, not {keep!r}")
         if keep is not None and keep < 1:
             raise ValueError(f"keep is a number of accesses from 1, not {keep}")
+        if locate is not None and not callable(locate):
+            raise TypeError(f"locate is a function such as mmio.Symbols().locate, not {locate!r}")
         super().__init__(self._access, ())
         self.enabled = True
         self.keep = keep
@@ -169,7 +174,13 @@ class Trace(TraceView):
         self._note(Loss(self._end, monotonic_ns() - self.began, accesses))
 
     def attach(self, sink: Sink) -> None:
-        """Give every access from now on to a sink, too. It is first told which regions there are."""
+        """Give every access from now on to a sink, too. It is first told which regions there are.
+
+        Raises:
+            TypeError: it is no sink: it has no `write`, or is a file, of which `mmio.writer(path)` makes one.
+        """
+        if not callable(getattr(sink, "write", None)) or isinstance(sink, IOBase):
+            raise TypeError(f"a sink has write(record), as mmio.writer('run.jsonl') has; got {sink!r}")
         with self._lock:
             for event in self._events:
                 if isinstance(event, Started | Mapped | Located):

@@ -69,8 +69,10 @@ class TraceView(Sequence[Access]):
         for record in records:
             if isinstance(record, Access):
                 accesses.append(record)
-            else:
+            elif isinstance(record, Event):
                 events.append(record)
+            else:
+                raise TypeError(f"expected accesses and events, as open_trace(path).records() gives, got {record!r}")
         return TraceView(accesses.__getitem__, range(len(accesses)), events)
 
     def __len__(self) -> int:

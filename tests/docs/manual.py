@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmio.__main__ import parser
+from mmio.commands.main import parser
 from mmio.commands.parser import Parser, arguments, groups_of, subcommands
 
 TOP = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmio.__main__ import main
+from mmio.commands.main import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "adding-an-instruction.md").read_text()

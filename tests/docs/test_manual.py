@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from mmio.__main__ import parser
+from mmio.commands.main import parser
 from mmio.commands.parser import subcommands
 from tests.docs.manual import MANUAL, PAGE, manual, with_references
 from tests.needs import need

@@ -20,7 +20,7 @@ from attrs import frozen
 from decode import DecodeError, decode, iter_accesses
 from emulate import Cpu, Emulator, Fault, UnsupportedInstruction
 from mmio import DefinitionError, DescriptionError, DescriptionWarning, from_rdl, from_svd, to_rdl
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.formats import TraceFormatError, open_trace
 from tests.emulate.everywhere import Everywhere
 

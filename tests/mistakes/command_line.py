@@ -16,6 +16,22 @@ class Broken:
 END
 """
 
+_NARROW: Final = """\
+cat > narrow.py << END
+class Narrow:
+    def read(self, offset): return 0
+    def write(self, offset, value): pass
+END
+"""
+
+_EXITING: Final = """\
+cat > exiting.py << END
+class Exiting:
+    def read(self, offset, width): raise SystemExit(3)
+    def write(self, offset, width, value): pass
+END
+"""
+
 
 def _typed(did: str, typed: str, *says: str, remark: str = "") -> Mistake:
     return Mistake(did, typed, says, "sh", remark=remark)
@@ -100,6 +116,51 @@ MISTAKES: Final = (
         "no device answers at 0x10 of the file that is mapped ('Card' has 0x0..0xc)",
         "make a device longer, or let unmapped='ones' answer (--unmapped=ones)",
     ),
+    _typed(
+        "You misspell an option that must be given.",
+        f"pagetrap run --devcie card.py:Card@regs.bin {_PEEK}",
+        "there is no option --devcie; did you mean --device?",
+    ),
+    _typed(
+        "You misspell what answers where a device has no register.",
+        f"{_RUN} card.py:Card@regs.bin,unmapped=one {_PEEK}",
+        "expected ,unmapped=error or ,unmapped=ones or ,unmapped=zeros, got ',unmapped=one'",
+    ),
+    _typed(
+        "You misspell the word before the ports.",
+        f"{_RUN} card.py:Card@port:0x70+2 {_PEEK}",
+        "there is no port:; did you mean ports:?",
+    ),
+    _typed(
+        "Your model's methods have too few arguments.",
+        f"{_NARROW}{_RUN} narrow.py:Narrow@regs.bin {_PEEK}",
+        "narrow.py: Narrow.read(offset) must take (offset, width)",
+    ),
+    _typed(
+        "Your model exits.",
+        f"{_EXITING}{_RUN} exiting.py:Exiting@regs.bin {_PEEK}",
+        "a device model failed, and the program was ended",
+        "SystemExit: 3",
+    ),
+    _typed(
+        "You give a directory in place of a model.", f"mkdir -p cards.py; {_RUN} cards.py:Card@x {_PEEK}", "directory"
+    ),
+    _typed("You run a directory.", f"{_TRACE} ./bin", "./bin: it is a directory, expected a program"),
+    _typed(
+        "You run a script whose interpreter is not there.",
+        f"printf '#!/no/such/python' > lost; chmod +x lost; {_TRACE} ./lost",
+        "the file is there, but not the interpreter that it names",
+    ),
+    _typed("You give an empty name for the trace.", f"{_TRACE} -o '' {_PEEK}", "expected the path of a file, got ''"),
+    _typed(
+        "You give a flag a value.", f"{_TRACE} --quiet=1 {_PEEK}", "argument -q/--quiet: it takes no value, got '1'"
+    ),
+    _typed(
+        "You give a value that begins with a dash.",
+        f"pagetrap trace --range -1+4 {_PEEK}",
+        "argument --range: expected a value; one that begins with - needs --range=VALUE",
+    ),
+    _typed("You attach to one process twice.", "pagetrap attach -p 7 -p 7 --map x", "expected each process once"),
     _typed("You give a range without a length.", f"pagetrap trace --range 0x1000 {_PEEK}", "there is no +LENGTH"),
     _typed(
         "You name IO ports from the last to the first.",
@@ -133,6 +194,14 @@ MISTAKES: Final = (
         "/dev/full: cannot write the trace any further: No space left on device",
     ),
     _typed("You decode half a byte.", "pagetrap decode 8b471", "expected an even number of hexadecimal digits, got"),
+    _typed(
+        "You decode a listing in which a line is none.",
+        "printf '90\\n8b 4\\n' | pagetrap decode -",
+        "line 2 of standard input: expected an even number of hexadecimal digits, got '8b 4'",
+    ),
+    _typed("You decode nothing.", "pagetrap decode - < /dev/null", "8b4710, got none in standard input"),
+    _typed("You close standard output.", "pagetrap decode 90 >&-", "standard output: Bad file descriptor"),
+    _typed("You print onto a full disk.", "pagetrap decode 90 >/dev/full", "standard output: No space left on device"),
     _typed("You decode text.", "pagetrap decode 'mov eax,[rdi]'", "expected an even number of hexadecimal digits, got"),
     _typed("You decode bytes of another mode.", "pagetrap decode 060000", "no instruction has this encoding: 06 00 00"),
     _typed("You ask for a mode that does not exist.", "pagetrap decode --bits 8 90", "there are 16, 32, 64"),

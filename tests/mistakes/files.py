@@ -14,6 +14,16 @@ _NO_TRACE: Final = ":1: not a jsonlines or mmiotrace trace: it begins with"
 MISTAKES: Final = (
     _typed("You show a file that is not there.", "pagetrap show rnu.jsonl", "rnu.jsonl: No such file or directory"),
     _typed("You show a directory.", "pagetrap show bin", "bin: Is a directory"),
+    _typed(
+        "You show standard input.",
+        "cat run.jsonl | pagetrap show -",
+        "-: No such file or directory; a trace is not read from standard input: write it to a file first",
+    ),
+    _typed(
+        "You show a pipe.",
+        "cat run.jsonl | pagetrap show /dev/stdin",
+        "/dev/stdin:1: expected a regular file, got a pipe, which cannot be read twice",
+    ),
     _typed("You show a program.", "pagetrap show /bin/true", f"/bin/true{_NO_TRACE} b'\\x7fELF"),
     _typed(
         "You show a trace that was cut off.",

@@ -79,6 +79,46 @@ MISTAKES: Final = (
         ("'Cpu' object has no attribute 'eaxx'",),
     ),
     Mistake(
+        "You assign to a register that no CPU has.",
+        "from emulate import Cpu\nCpu().eaxx = 1\n",
+        ("'Cpu' object has no attribute 'eaxx'",),
+    ),
+    Mistake(
+        "You set a register to text.",
+        "from emulate import Cpu\nCpu(rdi='0x1000')\n",
+        ("rdi holds an int, not '0x1000'",),
+    ),
+    Mistake(
+        "You swap the arguments of step.",
+        'from emulate import Cpu, Emulator, Ram\nEmulator(Ram(0x1000)).step(b"\\x90", Cpu())\n',
+        ("cpu is an emulate.Cpu or another RegisterFile, not bytes",),
+    ),
+    Mistake(
+        "You ask what bytes would touch, undecoded.",
+        'from decode import accesses\nfrom emulate import Cpu\nprint(accesses(b"\\x8b\\x07", Cpu()))\n',
+        ("instruction is what decode returns, not bytes: accesses(decode(code), cpu)",),
+    ),
+    Mistake(
+        "You filter a number by its spelling.",
+        "import mmio\nprint(mmio.open_trace('run.jsonl').load().filter(width='4'))\n",
+        ("width is an int, or a range or set of them, not '4'",),
+    ),
+    Mistake(
+        "You replay a path.",
+        "import mmio\nmmio.Replay('run.jsonl')\n",
+        ("a replay is of accesses, as open_trace(path).load() gives, not of 'r'",),
+    ),
+    Mistake(
+        "You attach a file to a trace.",
+        "import mmio\nmmio.Trace().attach(open('x.jsonl', 'w'))\n",
+        ("a sink has write(record), as mmio.writer('run.jsonl') has",),
+    ),
+    Mistake(
+        "You misspell what becomes of bad lines.",
+        "import mmio\nmmio.open_trace('run.jsonl', on_error='skp')\n",
+        ("on_error is 'raise', 'skip' or a function of the error, not 'skp'",),
+    ),
+    Mistake(
         "You put more into a register than it holds.",
         "from emulate import Cpu\nCpu(al=0x100)\n",
         ("al holds 8 bits, unsigned; 0x100 does not fit",),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emulate.coverage import coverage
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.coverage_table import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"

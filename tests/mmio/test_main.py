@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import errno
 import shlex
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from decode import PagetrapError
 from emulate import BusError, PageFault
-from mmio.__main__ import main, parser
+from mmio.commands.main import main, parser
 from mmio.commands.models import ModelError
 from mmio.commands.parser import Parser, arguments, subcommands
 from mmio.live.instruction_cache import MissedAccess
@@ -48,6 +49,46 @@ def test_every_error_of_ours_is_one_line(
     monkeypatch.setattr("mmio.commands.decoding._decode", fail)
     assert main(["decode", "90"]) == 1
     assert capsys.readouterr().err == f"pagetrap: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "status", "named"),
+    [("decode 90", "decoding._decode", 1, "standard output: "), ("trace --map x true", "programs.watch", 125, "")],
+)
+def test_an_error_without_a_name(
+    line: str,
+    where: str,
+    status: int,
+    named: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a command that prints it is standard output's; one that traces has none, and does not put the blame on it."""
+
+    def fail(_options: object) -> int:
+        raise OSError(errno.EFBIG, "File too large")
+
+    given_up: list[object] = []
+    monkeypatch.setattr("mmio.commands.main.give_up", given_up.append)
+    monkeypatch.setattr(f"mmio.commands.{where}", fail)
+    assert main(line.split()) == status
+    assert capfd.readouterr().err == f"pagetrap: {named}File too large\n"
+    assert bool(given_up) == bool(named)
+
+
+def test_a_bug_is_shown_and_has_the_status_of_trouble(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unforeseen exception comes with its traceback, for the report, and is not taken for the program's status."""
+
+    def fail(_options: object) -> int:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr("mmio.commands.programs.watch", fail)
+    assert main(["trace", "--map", "x", "true"]) == 125
+    said = capsys.readouterr().err
+    assert said.startswith("pagetrap: this is a bug in pagetrap, please report it\nTraceback")
+    assert said.endswith("KeyError: 'unforeseen'\n\n")
 
 
 @pytest.mark.parametrize("command", [parser(), *COMMANDS.values()], ids=lambda command: command.prog)
@@ -102,7 +143,7 @@ def test_reader_may_leave_early() -> None:
     ("line", "complaint"),
     [
         ("trce", "pagetrap: there is no command 'trce'; did you mean trace?; there are trace, attach, run, "),
-        ("--frobnicate", "pagetrap: the following arguments are required: COMMAND"),
+        ("--frobnicate", "pagetrap: there is no option --frobnicate"),
         ("trace --mapp x", "pagetrap trace: there is no option --mapp; did you mean --map?"),
         ("trace --map=x", "pagetrap trace: there is no program to run"),
         ("trace --range 5 -- true", "pagetrap trace: argument --range: there is no +LENGTH"),
@@ -113,6 +154,21 @@ def test_reader_may_leave_early() -> None:
         ("trace --map x --width wide true", "pagetrap trace: argument --width: expected a number"),
         ("attach --map x", "pagetrap attach: the following arguments are required: -p/--pid"),
         ("attach -p me --map x", "pagetrap attach: argument -p/--pid: expected the number of a process"),
+        ("run --devcie x true", "pagetrap run: there is no option --devcie; did you mean --device?"),
+        ("run -q -o x --map y --devcie=z true", "pagetrap run: there is no option --devcie; did you mean --device?"),
+        ("run --map --devices true", "pagetrap run: argument --map: expected a value; one that begins with - needs"),
+        ("run -qox true --devices", "pagetrap run: the following arguments are required: --device"),
+        ("run -- true --devices", "pagetrap run: the following arguments are required: --device"),
+        ("attach --pdi=3 --map x", "pagetrap attach: there is no option --pdi; did you mean --pid?"),
+        ("attach -p 3 -p 4 -p 3 --map x", "pagetrap attach: expected each process once, got 3, 4, 3"),
+        ("trace --quiet=1 --map x true", "pagetrap trace: argument -q/--quiet: it takes no value, got '1'"),
+        ("trace --range -1+4 true", "argument --range: expected a value; one that begins with - needs --range=VALUE"),
+        ("trace --map x --output= true", "pagetrap trace: argument -o/--output: expected the path of a file, got ''"),
+        ("trace --map x --ip= true", "pagetrap trace: argument --ip: expected code such as 0x401000"),
+        ("decode --bits word 90", "argument --bits: there is no choice 'word'; there are 16, 32, 64"),
+        ("run --device a.py:A@/f,unmaped=ones true", "argument --device: expected ,unmapped=error or ,unmapped=ones"),
+        ("run --device a.py:A@/f,unmapped=one true", "or ,unmapped=zeros, got ',unmapped=one'"),
+        ("run --device a.py:A@port:0x70 true", "there is no port:; did you mean ports:? A file of this name is ./port"),
         ("run true", "pagetrap run: the following arguments are required: --device"),
         ("run --device card.py:Card@/dev/uio0", "pagetrap run: there is no program to run"),
         ("decode", "pagetrap decode: the following arguments are required: HEX"),

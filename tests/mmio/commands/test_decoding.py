@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio.__main__ import main
 from mmio.commands.decoding import _bytes
+from mmio.commands.main import main
 from mmio.commands.parser import UsageError
 
 Output = pytest.CaptureFixture[str]
@@ -66,7 +66,7 @@ def test_the_last_line_says_what_becomes_of_the_instruction(code: str, fate: str
     ("code", "status", "complaint"),
     [
         ("90e6", 1, "offset 0x1: more bytes are needed"),
-        ("", 1, "more bytes are needed to end this instruction: no bytes"),
+        ("", 1, "expected the bytes of an instruction in hexadecimal, such as 8b4710, got none"),
         ("f0 8b 07", 1, "no instruction has this encoding: f0 8b 07 (64-bit code)"),
     ],
 )
@@ -79,20 +79,20 @@ def test_what_is_no_instruction(code: str, status: int, complaint: str, capsys: 
 @pytest.mark.parametrize("text", ["8b4710", "8b 47 10", "0x8b,0x47,0x10", r"\x8b\x47\x10", "0x8b4710", "8B 4710 # x"])
 def test_bytes_of_any_common_spelling_are_read(text: str) -> None:
     """Bytes may be copied from a dump, a C array, a Python or shell string, with a remark behind them."""
-    assert _bytes([text]) == bytes.fromhex("8b4710")
+    assert _bytes(text) == bytes.fromhex("8b4710")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_bytes_or_refused(text: str) -> None:
     """Whatever is not hexadecimal is an error that says so."""
     with suppress(UsageError):
-        _bytes([text])
+        _bytes(text)
 
 
 def test_much_that_is_no_hexadecimal_is_quoted_in_part() -> None:
     """The complaint about a whole file stays a line."""
     with pytest.raises(UsageError, match=r"got 'x{57}\.\.\.'$"):
-        _bytes(["x" * 10_000])
+        _bytes("x" * 10_000)
 
 
 def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

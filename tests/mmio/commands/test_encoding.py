@@ -8,7 +8,7 @@ import pytest
 
 from decode import WRITE
 from mmio import save
-from mmio.__main__ import parser
+from mmio.commands.main import parser
 from mmio.commands.parser import subcommands
 from mmio.records.events import Mark
 from mmio.records.printable import encodable

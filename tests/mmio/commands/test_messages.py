@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import save
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.commands.messages import complain
 from mmio.pictures.columns import Column, aligned, html
 from mmio.pictures.table import Live

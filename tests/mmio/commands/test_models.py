@@ -50,6 +50,16 @@ ready = Card()
         ("Card = 7", "Card", "has no class 'Card'"),
         ("class Card: pass", "Card", r"Card is no device: it needs read\(offset, width\)"),
         ("class Card:\n    def __init__(self, size): pass", "Card", "cannot be made without arguments: .*'size'"),
+        (
+            "class Card:\n    def read(self, offset): return 0\n    def write(self, offset, width, value): pass",
+            "Card",
+            r"Card\.read\(offset\) must take \(offset, width\)",
+        ),
+        (
+            "class Card:\n    def read(self, *where): return 0\n    def write(self, offset, value): pass",
+            "Card",
+            r"Card\.write\(offset, value\) must take \(offset, width, value\)",
+        ),
     ],
 )
 def test_a_class_that_is_no_device(text: str, name: str, problem: str, tmp_path: Path) -> None:
@@ -66,6 +76,26 @@ def test_no_such_file() -> None:
         match=r"^no\.py: no such file; a device is FILE\.py:CLASS@WHERE, FILE being seen from here or whole$",
     ):
         load_device("no.py", "Card")
+
+
+def test_a_directory_is_no_model(tmp_path: Path) -> None:
+    """A directory of such a name is told from a file that is not there."""
+    (tmp_path / "card.py").mkdir()
+    with pytest.raises(ModelError, match=r"card\.py: it is a directory, expected a Python file$"):
+        load_device(str(tmp_path / "card.py"), "Card")
+
+
+def test_a_file_with_null_bytes(tmp_path: Path) -> None:
+    """An error without a line does not name one."""
+    with pytest.raises(ModelError, match=r"is not Python\nSyntaxError: .*null bytes"):
+        load_device(model(tmp_path, "x = 1\0"), "Card")
+
+
+def test_a_model_that_exits_while_it_is_made(tmp_path: Path) -> None:
+    """The status of sys.exit would be taken for the program's: it is an error of the model."""
+    path = model(tmp_path, "import sys\nclass Card:\n    def __init__(self): sys.exit(3)\n")
+    with pytest.raises(ModelError, match=r"Card\(\) failed\n(?s:.*)SystemExit: 3$"):
+        load_device(path, "Card")
 
 
 def test_a_syntax_error_is_pointed_at(tmp_path: Path) -> None:

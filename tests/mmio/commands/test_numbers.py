@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmio import save
-from mmio.__main__ import main
+from mmio.commands.main import main
 from tests.mmio.commands.process import pagetrap
 from tests.mmio.sample_traces import access
 

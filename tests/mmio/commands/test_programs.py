@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmio.__main__ import parser
+from mmio.commands.main import parser
 from mmio.commands.where import DevicePlace
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmio.__main__ import main, parser
+from mmio.commands.main import main, parser
 from mmio.commands.shells import SCRIPTS, described
 from tests.needs import need
 

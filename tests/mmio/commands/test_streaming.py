@@ -13,7 +13,7 @@ import pytest
 from benchmarks.growth import looked
 from decode import READ, WRITE
 from mmio import Access, writer
-from mmio.__main__ import main
+from mmio.commands.main import main
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT
 from tests.mmio.sample_traces import START, access
 

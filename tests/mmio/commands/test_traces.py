@@ -8,7 +8,7 @@ from attrs import evolve
 
 from decode import WRITE
 from mmio import open_trace, save
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.records.events import Record
 from tests.mmio.sample_traces import POLL, access
 from tests.native import run_python
@@ -202,7 +202,7 @@ def test_looking_at_a_trace_loads_no_engine(arguments: list[str], trace: str) ->
     unneeded = ("emulate", "importlib.metadata", "matplotlib", "mmio.hosted", "mmio.ptrace", "pyarrow", "rich")
     script = f"""
 import sys
-from mmio.__main__ import main
+from mmio.commands.main import main
 status = main(sys.argv[1:])
 print([name for name in {unneeded} if name in sys.modules], status)
 """

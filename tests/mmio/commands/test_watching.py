@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mmio import open_trace
-from mmio.__main__ import main
+from mmio.commands.main import main
 from mmio.commands.polls import FIRST
 from mmio.linux import io_ports
 from mmio.ptrace import Tracer
@@ -43,6 +43,11 @@ class Broken(Port):
 class Broken2(Port):
     def read(self, offset, width):
         raise RuntimeError("the model broke")
+
+
+class Exits(Port):
+    def read(self, offset, width):
+        raise SystemExit("the model broke")
 
 
 class Wide(Port):
@@ -82,6 +87,9 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "regs.bin").write_bytes(bytes(range(256)) * 32)
     (tmp_path / "data").write_bytes(bytes(16))
     (tmp_path / "data").chmod(0o755)
+    (tmp_path / "card.txt").write_text("no program")
+    (tmp_path / "lost").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "lost").chmod(0o755)
     return tmp_path
 
 
@@ -141,7 +149,9 @@ def test_run_answers_a_port(here: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{0x5A}\n", "")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Broken", "ValueError"), ("Broken2", "RuntimeError")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Broken", "ValueError"), ("Broken2", "RuntimeError"), ("Exits", "SystemExit")]
+)
 def test_a_model_that_raises_is_shown(here: Path, name: str, kind: str) -> None:
     """Its author gets the traceback from the model on, whatever is raised, and what was recorded is kept."""
     done = pagetrap(here, "run", "-o", "run.jsonl", "--device", f"model.py:{name}@ports:0x378+3", "--", *inb(0x379))
@@ -192,7 +202,12 @@ print(die(signal.SIGABRT))
     [
         ("trace --map x -- no-such-program", 127, "no-such-program: no such program"),
         ("trace --map x -- ./data", 126, "Exec format error"),
-        ("trace --map x -- /", 127, "/: no such program"),
+        ("trace --map x -- /", 126, "/: it is a directory, expected a program"),
+        ("trace --map x -- ./card.txt", 126, "./card.txt: it may not be executed: chmod +x"),
+        ("trace --map x -- ./lost", 127, "the file is there, but not the interpreter that it names"),
+        ("trace --map x --engine=inprocess -- /", 126, "/: it is a directory, expected a program"),
+        ("trace --map x --engine=inprocess -- ./card.txt", 126, "./card.txt: it may not be executed: chmod +x"),
+        ("trace --map x --engine=inprocess -- ./lost", 127, "/no/such/interpreter: No such file or directory"),
         ("trace --map x -o run.xyz -- true", 125, "run.xyz: its suffix is of no trace format"),
         ("trace --map x -o no/run.jsonl -- true", 125, "no/run.jsonl: No such file or directory"),
         ("trace --map x -o /dev/full --format jsonlines -- true", 125, "No space left on device"),

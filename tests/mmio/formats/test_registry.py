@@ -1,5 +1,6 @@
 """Choosing a trace format."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_format_that_is_only_written(tmp_path: Path) -> None:
     save([], tmp_path / "trace.vcd")
     with pytest.raises(TraceFormatError, match="vcd is only written, so keep a trace in another format, too"):
         open_trace(tmp_path / "trace.vcd")
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """A pipe gives its bytes once, and would be an empty trace the second time; opening it would wait for a writer."""
+    os.mkfifo(tmp_path / "run.jsonl")
+    with pytest.raises(TraceFormatError, match=r"expected a regular file, got a pipe, .* write it to a file first"):
+        open_trace(tmp_path / "run.jsonl")
+
+
+def test_an_error_of_reading_names_the_file() -> None:
+    """read(2) knows only a descriptor: an error of the disk is of this file."""
+    with pytest.raises(OSError, match="'/proc/self/mem'") as caught:  # nothing is mapped at its first bytes
+        open_trace("/proc/self/mem")
+    assert caught.value.filename == "/proc/self/mem"
 
 
 def test_an_empty_file_has_no_format(tmp_path: Path) -> None:

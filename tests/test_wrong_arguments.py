@@ -1,0 +1,139 @@
+"""Arguments of the wrong kind are refused where they are given, by a message that says what came."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import mmio
+from decode import accesses, decode
+from emulate import Cpu, Emulator, Ram
+from mmio import AddressSpace, Device, Interrupt, Line, Replay, Spaced, Trace, TraceView, array, register
+from mmio.device.field import bit
+from mmio.formats.jsonlines import JsonLinesReader
+
+
+class Card(Device):
+    """A card of one register."""
+
+    ctrl = register(0, fields=[bit("EN", 0)])
+
+
+TRACE: Final = TraceView.of([])
+
+# What no argument below may be. A value's own words are in the message.
+JUNK: Final = ("junk", b"junk", 1.5, {"junk": 1}, [1.5])
+
+# A call that takes one value, by what the value is of.
+CALLS: Final[dict[str, Callable[[Any], object]]] = {
+    "Cpu register": lambda junk: Cpu(rax=junk),
+    "Cpu vector register": lambda junk: Cpu(xmm3=junk),
+    "Cpu attribute": lambda junk: setattr(Cpu(), "rip", junk),
+    "Cpu bits": lambda junk: Cpu(bits=junk),
+    "decode bits": lambda junk: decode(b"\x90", bits=junk),
+    "Emulator bus": Emulator,
+    "Trace keep": lambda junk: Trace(keep=junk),
+    "Trace locate": lambda junk: Trace(locate=junk),
+    "Trace attach": lambda junk: Trace().attach(junk),
+    "Trace sinks": lambda junk: Trace(sinks=[junk]),
+    "TraceView of": lambda junk: TraceView.of([junk]),
+    "filter direction": lambda junk: TRACE.filter(direction=junk),
+    "filter since": lambda junk: TRACE.filter(since=junk),
+    "Replay": lambda junk: Replay([junk]),
+    "save": lambda junk: mmio.save([junk], "/dev/null", format="jsonlines"),
+    "Interrupt line": lambda junk: Interrupt(junk, print),
+    "Interrupt handler": lambda junk: Interrupt(Line("irq"), junk),
+    "Spaced device": lambda junk: Spaced(junk, 4),
+    "Spaced stride": lambda junk: Spaced(Card(), junk),
+    "ioremap device": lambda junk: mmio.ioremap(junk, length=64),
+    "ioremap length": lambda junk: mmio.ioremap(Card(), length=junk),
+    "map device": lambda junk: AddressSpace().map(0, 4, junk),
+    "array count": lambda junk: type("Bad", (Device,), {"fifo": array(0, count=junk, stride=4)}),
+    "array stride": lambda junk: type("Bad", (Device,), {"fifo": array(0, count=2, stride=junk)}),
+    "register offset": lambda junk: type("Bad", (Device,), {"ctrl": register(junk)}),
+    "register width": lambda junk: type("Bad", (Device,), {"ctrl": register(0, width=junk)}),
+    "register fields": lambda junk: type("Bad", (Device,), {"ctrl": register(0, fields=[junk])}),
+    "register value": lambda junk: setattr(Card().ctrl, "value", junk),
+    "register write": lambda junk: Card().ctrl.write(junk),
+    "open_trace on_error": lambda junk: JsonLinesReader("/dev/null", on_error=junk),
+}
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize("what", CALLS)
+def test_it_is_refused_and_named(what: str, junk: Any) -> None:
+    """A TypeError, a ValueError or an error of a definition, which quotes the value; never one from further inside."""
+    with pytest.raises((TypeError, ValueError, mmio.DefinitionError), match=re.escape(repr(junk))) as caught:
+        CALLS[what](junk)
+    assert not re.search(r"unsupported operand|not supported between|has no attribute|not iterable", str(caught.value))
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda junk: Emulator(Ram(16)).step(junk, b"\x90"), "cpu is an emulate.Cpu"),
+        (lambda junk: accesses(junk, Cpu()), "instruction is what decode returns, not "),
+    ],
+    ids=["step", "accesses"],
+)
+def test_a_swapped_argument_is_told_by_its_type(call: Callable[[Any], object], message: str, junk: Any) -> None:
+    """Where a value may be long, its type is named: `step(code, cpu)` and `accesses(code, cpu)` are usual slips."""
+    with pytest.raises(TypeError, match=rf"{message}.*\b{type(junk).__name__}\b"):
+        call(junk)
+
+
+@pytest.mark.parametrize("junk", ["junk", 1.5, -1], ids=repr)
+def test_the_size_of_ram(junk: Any) -> None:
+    """A size that is none is told, and what would do."""
+    with pytest.raises(
+        TypeError, match=re.escape(f"contents is a number of bytes, from 0, or the bytes themselves, not {junk!r}")
+    ):
+        Ram(junk)
+
+
+@pytest.mark.parametrize("name", ["offset", "address", "width", "value", "ip", "thread"])
+def test_a_number_is_not_filtered_by_its_spelling(name: str) -> None:
+    """`filter(width="4")` would choose nothing, and look like an answer."""
+    with pytest.raises(TypeError, match=f"^{name} is an int, or a range or set of them, not '4'$"):
+        TRACE.filter(**{name: "4"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(Cpu.names)[::20])
+def test_a_misspelt_register_of_a_cpu(name: str) -> None:
+    """Assigning to a name that no register has does not make an attribute of it; so of a copy."""
+    for cpu in (Cpu(), Cpu().copy()):
+        with pytest.raises(AttributeError):
+            setattr(cpu, f"{name}x", 1)
+
+
+def test_a_subclass_of_a_cpu_has_attributes_of_its_own() -> None:
+    """A subclass has a `__dict__`, and may keep there what it likes."""
+
+    class Mine(Cpu):
+        pass
+
+    mine = Mine()
+    mine.tlb = 1
+    assert mine.copy().tlb == 1
+
+
+def test_a_file_is_no_sink(tmp_path: Path) -> None:
+    """A file takes text; a writer makes a trace of it."""
+    with open(tmp_path / "x", "w") as file, pytest.raises(TypeError, match=r"as mmio\.writer\('run\.jsonl'\) has"):
+        Trace().attach(file)  # type: ignore[arg-type]
+
+
+def test_where_the_registers_stand_can_be_said() -> None:
+    """`slots` belongs to an instance or to a subclass, whichever sets it."""
+
+    class Reversed(Cpu):
+        slots = tuple(reversed(range(18)))
+
+    cpu = Cpu()
+    cpu.slots = tuple(reversed(range(18)))
+    for each in (cpu, Reversed()):
+        each.rax = 5
+        assert each.copy().regs[17] == 5

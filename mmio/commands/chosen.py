@@ -73,7 +73,7 @@ def _open(path: str, options: argparse.Namespace) -> LineReader:
         return open_trace(path, on_error=complain if options.skip else "raise")
     except FileNotFoundError as error:
         if path == "-":
-            hint = f"{error.strerror}; a trace is not read from standard input: write it to a file first"
+            hint = f"{error.strerror}; standard input is /dev/stdin here"
         else:
             hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path or 'FILE'} --map GLOB -- PROGRAM"
         raise FileNotFoundError(error.errno, hint, path) from None

@@ -98,7 +98,7 @@ class Initiator(Route):
 
     @property
     def flags(self) -> int:
-        """What all its records are marked with (`mmio/records/flags.py`), besides what the access itself is."""
+        """Flags of all its records (`mmio/records/flags.py`), besides those of the access itself."""
         return self._flags
 
     @flags.setter

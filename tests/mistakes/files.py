@@ -17,12 +17,7 @@ MISTAKES: Final = (
     _typed(
         "You show standard input.",
         "cat run.jsonl | pagetrap show -",
-        "-: No such file or directory; a trace is not read from standard input: write it to a file first",
-    ),
-    _typed(
-        "You show a pipe.",
-        "cat run.jsonl | pagetrap show /dev/stdin",
-        "/dev/stdin:1: expected a regular file, got a pipe, which cannot be read twice",
+        "-: No such file or directory; standard input is /dev/stdin here",
     ),
     _typed("You show a program.", "pagetrap show /bin/true", f"/bin/true{_NO_TRACE} b'\\x7fELF"),
     _typed(

@@ -53,7 +53,7 @@ def test_every_error_of_ours_is_one_line(
 
 @pytest.mark.parametrize(
     ("line", "where", "status", "named"),
-    [("decode 90", "decoding._decode", 1, "standard output: "), ("trace --map x true", "programs.watch", 125, "")],
+    [("decode 90", "decoding._decode", 1, "standard output: "), ("trace --map x true", "watching.watch", 125, "")],
 )
 def test_an_error_without_a_name(
     line: str,
@@ -84,7 +84,7 @@ def test_a_bug_is_shown_and_has_the_status_of_trouble(
     def fail(_options: object) -> int:
         raise KeyError("unforeseen")
 
-    monkeypatch.setattr("mmio.commands.programs.watch", fail)
+    monkeypatch.setattr("mmio.commands.watching.watch", fail)
     assert main(["trace", "--map", "x", "true"]) == 125
     said = capsys.readouterr().err
     assert said.startswith("pagetrap: this is a bug in pagetrap, please report it\nTraceback")

@@ -15,8 +15,8 @@ from tests.cpus.sample import SILICON
 
 TOP = Path(__file__).parents[2]
 # tests/emulate/test_silicon.py is the law that the campaign checks, with other cases of the same forms. The law of the
-# order of accesses and that of the checked ranges are for real CPUs: their cases meet alignment checks, which QEMU leaves
-# out, and take half an hour. So does killing a tracer a hundred times, which has to do with no CPU.
+# order of accesses and that of the checked ranges are for real CPUs: their cases meet alignment checks, which QEMU
+# leaves out, and take half an hour. So does killing a tracer a hundred times, which has to do with no CPU.
 SUITES = (
     *(
         "tests/decode",

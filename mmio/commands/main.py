@@ -63,9 +63,9 @@ def run() -> int:
         status = int(end.code or 0)
     except OSError as error:  # of printing those
         status = _failed(error, 1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         _complain("interrupted", _INTERRUPTED)
-        return die(signal.SIGINT)
+        return die(*interrupt.args or (signal.SIGINT,))  # the number of another signal that asks for the same
     return _written(status)
 
 

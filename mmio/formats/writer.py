@@ -174,7 +174,7 @@ os.register_at_fork(after_in_child=_left_open.clear)
 
 
 @atexit.register
-def _hand_on_at_exit() -> None:
+def hand_on_all() -> None:
     """Hand on what is pending in writers that are still open. Raises TraceFileError after all have been tried."""
     with ExitStack() as each:
         for writer in list(_left_open):

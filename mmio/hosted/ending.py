@@ -17,6 +17,7 @@ def await_end(children: Children) -> int:
     kills them. In a thread that is not the main one no signal is received.
 
     Raises:
+        KeyboardInterrupt: a second signal came while a device model did not return.
         Exception: the error of a child that has failed.
     """
     received: list[int] = []
@@ -24,6 +25,8 @@ def await_end(children: Children) -> int:
     def on_signal(number: int, _: FrameType | None) -> None:
         if received:
             children.kill()
+            if children.is_serving:  # the access of a child, by a model that may never return
+                raise KeyboardInterrupt
         elif number != signal.SIGINT:
             children.send_signal(number)
         received.append(number)

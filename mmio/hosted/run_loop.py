@@ -22,6 +22,7 @@ from mmio.hosted.context import Context, beginning
 from mmio.hosted.descriptors import Descriptors
 from mmio.hosted.elf_image import Command
 from mmio.hosted.ending import await_end
+from mmio.hosted.endless_models import Interrupted, Watchdog
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
 from mmio.hosted.faults import Faults, Frames, leave
@@ -78,6 +79,7 @@ class RunLoop:
         self._threads = Threads(self._frames, self._run_thread)
         self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
         self._faults = Faults(self._signals, self._frames)
+        self._watchdog = Watchdog((Faults.on_access.__code__, RunLoop._on_call.__code__), self._signals)
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
@@ -96,6 +98,7 @@ class RunLoop:
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
         self._signals.begin()
+        self._watchdog.start()
         try:
             thread = Thread(self._process)
             with robust_list_kept():
@@ -107,10 +110,11 @@ class RunLoop:
                 self._threads.end(outcome)
             self._threads.wait()
         finally:
+            self._watchdog.stop()
             self._signals.end()
             self._descriptors.restore()
         outcome = self._threads.ending or outcome
-        if not isinstance(outcome, Exited | Killed):
+        if not isinstance(outcome, Exited | Killed | Interrupted):
             self._children.kill()
         self._program_has_ended[0] = 1
         if self._children.count:
@@ -123,7 +127,10 @@ class RunLoop:
     def _run_thread(self, thread: Thread, context: Context, fs_base: int) -> BaseException:
         """Enter the program with a thread, and again after each execve; return the reason why it was left."""
         while True:
-            self._crossing.enter(context.address, fs_base, thread.signals.start)
+            try:
+                self._crossing.enter(context.address, fs_base, thread.signals.start)
+            except Interrupted as late:  # the model had returned
+                thread.outcome = late
             outcome = thread.outcome
             try:
                 if isinstance(outcome, Executed):
@@ -249,6 +256,7 @@ class RunLoop:
     def _become_child(self, thread: Thread, client: Client) -> None:
         """Set up a new child: the process, its client of the server, and its only thread."""
         self._client = client
+        self._watchdog.forget()
         self._fork_lock = Lock()
         for channel in list(self._vfork_children):
             self._close_vfork_channel(channel)
@@ -272,6 +280,10 @@ class RunLoop:
         if self._vfork_parent is not None:
             vfork.release_parent(self._vfork_parent)
             self._vfork_parent = None
+
+    def be_alone(self) -> None:
+        """Leave no thread in this process but the program's."""
+        self._watchdog.stop()
 
     def parent(self) -> int | None:
         """Return the PID of the parent that this process has natively; None if the kernel's answer is right.
@@ -309,7 +321,7 @@ def _status(outcome: BaseException) -> int:
     match outcome:
         case Exited():
             return outcome.status
-        case Killed():
+        case Killed() | Interrupted():
             return -outcome.number
         case _:
             raise outcome

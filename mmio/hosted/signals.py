@@ -9,6 +9,7 @@ arch/x86/kernel/signal_64.c).
 SIGSEGV, SIGFPE and SIGSYS (the *held* signals) are never blocked in the kernel. The program's mask of them is virtual.
 """
 
+import os
 import signal
 import struct
 from ctypes import addressof, c_uint64, create_string_buffer, string_at
@@ -112,6 +113,20 @@ class Signals:
         leave_stack()
         left = sum(1 << number - 1 for number in _numbers() if number not in _TO_THIS_PROCESS)
         _set_kernel_mask(self.mask | left)
+
+    def ignores(self, number: int) -> bool:
+        """Return whether the program ignores a signal."""
+        return self._actions.get(number, Action()).handler == _IGNORE
+
+    def handles(self, number: int) -> bool:
+        """Return whether the program has a handler for a signal."""
+        return self._actions.get(number, Action()).handler not in (_DEFAULT, _IGNORE)
+
+    def die(self, number: int) -> None:
+        """End this process by a signal: it is delivered to this thread, and has its default action."""
+        _set_kernel_action(number, Action())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
 
     def execute(self) -> None:
         """Forget the handlers of a program that becomes another; what it ignores stays ignored."""

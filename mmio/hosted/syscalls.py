@@ -66,6 +66,9 @@ class Family(Protocol):
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
 
+    def be_alone(self) -> None:
+        """Leave no thread in this process but the program's."""
+
     def parent(self) -> int | None:
         """Return the PID of the parent where it is another one than the kernel says."""
 
@@ -212,6 +215,12 @@ def _vfork(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
 @_answers("getppid")
 def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int | None:
     return calls.family.parent()
+
+
+@_answers("unshare")
+@_answers("setns")
+def _enter_namespace(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
+    calls.family.be_alone()  # for most namespaces the process must have one thread (unshare(2), setns(2))
 
 
 @_answers("clone3")

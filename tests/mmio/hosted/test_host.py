@@ -1,6 +1,7 @@
 """What a program can do in this process, and what it cannot."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,15 @@ def test_real_ports_are_refused() -> None:
         host.map_ports(0x70, 2)
     host.map_ports(0x70, 2, Ram(2), "clock")
     assert host.unmatched == ["ports 0x70..0x72"]
+
+
+def test_a_user_namespace_of_its_own(tmp_path: Path) -> None:
+    """A program with one thread may enter namespaces that take that (unshare(2)): pagetrap has none beside it."""
+    source = r"""
+    int main() { return unshare(CLONE_NEWUSER) ? errno : 3; }"""
+    native = subprocess.run([program(source)], check=False).returncode
+    (tmp_path / "card.py").write_text("class Card:\n    length = 4096\n    read = write = None\n")
+    assert (
+        pagetrap("inprocess", tmp_path, "run", ["--device", "card.py:Card@/nowhere"], [program(source)]).status
+        == native
+    )

@@ -33,9 +33,9 @@ from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.served import Client, ServedProcess, ServedRedirects
 from mmio.hosted.signals import Signals
 from mmio.hosted.syscalls import ANSWERS, HostCalls, place
-from mmio.hosted.thread import RED_ZONE, Thread
+from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
-from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, Crossing
+from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, PROGRAM_FS, Crossing
 from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
@@ -244,11 +244,9 @@ class RunLoop:
             except OSError as error:
                 raise HostError(f"a child cannot be served: {error}; {ADVICE}") from error
         elif ours is not None:
-            stack = thread.regs[RSP]
             alone = self._threads.count == 1
-            vfork.wait_and_copy_back(
-                pid, ours, self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)]
-            )
+            places = self._area.places if alone else [vfork.stack_above(thread.regs[RSP], thread.regs[PROGRAM_FS])]
+            vfork.wait_and_copy_back(pid, ours, places)
             with self._fork_lock:
                 self._close_vfork_channel(ours)
         return pid

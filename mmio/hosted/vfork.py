@@ -15,17 +15,29 @@ from ctypes import memmove, string_at
 from typing import Final
 
 from mmio.hosted.channel import Channel, ChannelClosed
+from mmio.hosted.thread import RED_ZONE
 from mmio.linux.libc import PAGE, PROT_WRITE
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
 
-STACK: Final = 1 << 16
-"""Bytes of a stack from its top on where a child may have written."""
+_STACK: Final = 1 << 16  # bytes from the stack pointer on where a child may have written
 
 # An entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
 _PRESENT_OR_SWAPPED: Final = 3 << 62
 _FILE_OR_SHARED: Final = 1 << 61
 _PAGES_AT_ONCE: Final = 256  # pages
+
+
+def stack_above(pointer: int, fs_base: int) -> range:
+    """Return the addresses where a child tells its parent something, given the parent's stack pointer and FS base.
+
+    What lies behind the stack may be Python's memory, which the child's Python has changed for itself. A C library has
+    the descriptor of a thread at the end of its stack, and the FS base points there.
+    """
+    end = next((m.end for m in mappings(os.getpid()) if m.start <= pointer < m.end), pointer)
+    if pointer < fs_base:
+        end = min(end, fs_base)
+    return range(pointer - RED_ZONE, min(pointer + _STACK, end))
 
 
 def wait_and_copy_back(child: int, channel: Channel, places: Sequence[range]) -> None:

@@ -237,7 +237,9 @@ def test_a_user_namespace_of_its_own(tmp_path: Path) -> None:
     source = r"""
     int main() { return unshare(CLONE_NEWUSER) ? errno : 3; }"""
     native = subprocess.run([program(source)], check=False).returncode
-    (tmp_path / "card.py").write_text("class Card:\n    length = 4096\n    read = write = None\n")
+    (tmp_path / "card.py").write_text(
+        "class Card:\n    length = 4096\n\n    def read(self, offset, width):\n        return 0\n\n    def write(self, offset, width, value):\n        pass\n"
+    )
     assert (
         pagetrap("inprocess", tmp_path, "run", ["--device", "card.py:Card@/nowhere"], [program(source)]).status
         == native

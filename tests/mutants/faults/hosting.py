@@ -36,7 +36,7 @@ HOSTING: Final = (
     MmioMutant(
         "the parent of vfork does not get what its child has written",
         "mmio.hosted.run_loop",
-        "self._area.places if alone else [range(stack - RED_ZONE, stack + vfork.STACK)]\n",
+        "self._area.places if alone else [vfork.stack_above(thread.regs[RSP], thread.regs[PROGRAM_FS])]\n",
         "[]\n",
         "hosted/test_children.py::test_memory_lent_by_vfork_comes_back_written",
     ),

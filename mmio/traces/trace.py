@@ -143,11 +143,13 @@ class Trace(TraceView):
         region: RecordedRegion | None,
         flags: int,
         thread: int,
-    ) -> tuple["Trace", int]:
+    ) -> tuple["Trace", int] | None:
         """Return where the rows of such accesses go, this trace, and the number of their site in them.
 
-        Rows are `mmio/records/rows.py`'s, given to `append_row` while the trace is enabled.
+        Rows are `mmio/records/rows.py`'s, given to `append_row` while the trace is enabled. None when it is not.
         """
+        if not self.enabled:
+            return None
         return self, self._number(direction, space, width, ip, instruction, region, flags, thread)
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:

@@ -149,6 +149,19 @@ def test_several_mappings(driver: CDLL) -> None:
             mapping.close()
 
 
+def test_one_of_several_traces_is_off(driver: CDLL) -> None:
+    """A trace that is off learns nothing of its mapping, and what is recorded goes on where it was."""
+    with ioremap(Bytes(8), name="a") as a, ioremap(Bytes(8), name="b") as b:
+        b.trace.enabled = False
+        for mapping in (a, b, b, a):
+            driver.rd(mapping)
+        assert (len(a.trace), len(b.trace), len(b.trace.events)) == (2, 0, 1)
+        b.trace.enabled, a.trace.enabled = True, False
+        for mapping in (a, b, b, a):
+            driver.rd(mapping)
+        assert (len(a.trace), len(b.trace), len(b.trace.events)) == (2, 2, 2)
+
+
 def test_one_trace_for_several(driver: CDLL) -> None:
     """Mappings that share a trace keep the order of their accesses."""
     trace = Trace()

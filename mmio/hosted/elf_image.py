@@ -25,6 +25,7 @@ _I386: Final = 3
 
 _LONGEST_LINE: Final = 256  # BINPRM_BUF_SIZE
 _MOST_INTERPRETERS: Final = 5
+_ADDRESSES: Final = 1 << 47
 
 
 class _Segment(NamedTuple):
@@ -38,6 +39,12 @@ class _Segment(NamedTuple):
     file_size: int
     memory_size: int
     alignment: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Return whether the kernel would map it (load_elf_binary and elf_load in fs/binfmt_elf.c)."""
+        end = self.address + self.memory_size
+        return self.file_size <= self.memory_size and end <= _ADDRESSES and self.address % PAGE == self.offset % PAGE
 
     @property
     def protection(self) -> int:
@@ -128,17 +135,24 @@ def read(path: str) -> Image:
         ident, kind, machine, _, entry, offset, _, _, _, size, count, *_ = _HEADER.unpack_from(data)
         if machine == _I386 or ident[4] != 2:
             raise HostError(f"{path} is a 32-bit program, which a 64-bit process cannot host: {ADVICE}")
-        if machine != _X86_64 or kind not in (_FIXED_ADDRESS, _SHARED) or size != _SEGMENT.size:
+        length = os.fstat(file.fileno()).st_size
+        if machine != _X86_64 or kind not in (_FIXED_ADDRESS, _SHARED) or size != _SEGMENT.size or offset > length:
             raise _no_executable(path)
         table = os.pread(file.fileno(), size * count, offset)
         segments = tuple(_Segment(*fields) for fields in _SEGMENT.iter_unpack(table[: len(table) // size * size]))
         interpreter = None
         for segment in segments:
             if segment.kind == _INTERPRETER:
+                if not 2 <= segment.file_size <= PAGE or segment.offset > length:  # PATH_MAX
+                    raise _no_executable(path)
                 text = os.pread(file.fileno(), segment.file_size, segment.offset)
-                interpreter = os.fsdecode(text.rstrip(b"\0"))
-    if not any(segment.kind == _LOAD for segment in segments):
+                interpreter = os.fsdecode(text.partition(b"\0")[0])
+    loads = [segment for segment in segments if segment.kind == _LOAD]
+    if not loads or not all(segment.is_possible for segment in loads):
         raise _no_executable(path)
+    end = max(segment.offset + segment.file_size for segment in loads)
+    if end > length:  # the kernel would map it, and the program would get SIGBUS
+        raise HostError(f"{path} has been cut off: its segments end at byte {end}, and it has {length}")
     return Image(path, kind, entry, offset, segments, interpreter)
 
 

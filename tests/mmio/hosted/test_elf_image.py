@@ -5,8 +5,11 @@ import os
 import shutil
 import struct
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmio.hosted import elf_image
 from mmio.hosted.errors import HostError
@@ -73,4 +76,35 @@ def test_a_32_bit_program_is_sent_to_the_other_engine(tmp_path: Path) -> None:
     path.write_bytes(b"\x7fELF\1\1\1" + bytes(9) + struct.pack("<HH", 2, 3) + bytes(64))
     path.chmod(0o755)
     with pytest.raises(HostError, match=r"narrow is a 32-bit program.*use --engine=ptrace"):
+        elf_image.command(str(path), [b"name"])
+
+
+@given(st.data())
+def test_a_damaged_program(data: st.DataObject) -> None:
+    """A program that is cut off or has other bytes in its headers is refused, or can be mapped from its file."""
+    whole = Path(program("int main() { return 0; }")).read_bytes()
+    content = bytearray(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)), "length")])
+    changes = st.tuples(st.integers(4, 800), st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]))
+    for place, byte in data.draw(st.lists(changes, max_size=3), "changes"):
+        content[place : place + 1] = bytes([byte])[: len(content) - place]
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "damaged")
+        path.write_bytes(content)
+        try:
+            found = elf_image.read(str(path))
+        except (HostError, OSError):
+            return
+    for segment in found.segments:
+        if segment.kind == 1:
+            assert segment.offset + segment.file_size <= len(content)
+            assert segment.file_size <= segment.memory_size
+            assert segment.address % 4096 == segment.offset % 4096
+
+
+def test_a_program_that_is_cut_off_is_said_to_be(tmp_path: Path) -> None:
+    """Mapped, it would be SIGBUS in this process."""
+    path = tmp_path / "cut"
+    path.write_bytes(Path(program("int main() { return 0; }")).read_bytes()[:3000])
+    path.chmod(0o755)
+    with pytest.raises(HostError, match=r"cut has been cut off: its segments end at byte \d+, and it has 3000"):
         elf_image.command(str(path), [b"name"])

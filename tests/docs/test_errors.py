@@ -16,7 +16,18 @@ PACKAGES = decode, emulate, mmio
 
 # Raised in one module and caught in another of the same package, always: how a run ends, not what went wrong.
 INTERNAL = frozenset(
-    ("Carrier", "ChannelClosed", "Ending", "Executed", "Exited", "Killed", "RemoteError", "ThreadExited", "ThreadGone")
+    (
+        "Carrier",
+        "ChannelClosed",
+        "Ending",
+        "Executed",
+        "Exited",
+        "Interrupted",
+        "Killed",
+        "RemoteError",
+        "ThreadExited",
+        "ThreadGone",
+    )
 )
 
 

@@ -55,7 +55,7 @@ class MappingError(MmioError, ValueError):
 
 
 class ClosedMapping(MmioError, ValueError):
-    """A mapping was used as a pointer after it had been closed."""
+    """A mapping was used after it had been closed."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the mapping of {name!r} is closed: nobody answers there; use it within its `with` statement")

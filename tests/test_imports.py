@@ -20,6 +20,7 @@ LAYERS = {"decode": set[str](), "emulate": {"decode"}, "mmio": {"decode", "emula
 ROOMS = (
     *(
         "demand",
+        "arguments",
         "closing",
         "signatures",
         "coverage_table",

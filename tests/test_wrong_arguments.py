@@ -10,7 +10,20 @@ import pytest
 import mmio
 from decode import accesses, decode
 from emulate import Cpu, Emulator, Ram
-from mmio import AddressSpace, Device, Interrupt, Line, Replay, Spaced, Trace, TraceView, array, register
+from mmio import (
+    AddressSpace,
+    Device,
+    Initiator,
+    Interrupt,
+    Line,
+    Replay,
+    Spaced,
+    Trace,
+    Tracer,
+    TraceView,
+    array,
+    register,
+)
 from mmio.device.field import bit
 from mmio.formats.jsonlines import JsonLinesReader
 
@@ -22,6 +35,7 @@ class Card(Device):
 
 
 TRACE: Final = TraceView.of([])
+ONES: Final = AddressSpace(unmapped="ones")
 
 # What no argument below may be. A value's own words are in the message.
 JUNK: Final = ("junk", b"junk", 1.5, {"junk": 1}, [1.5])
@@ -50,6 +64,62 @@ CALLS: Final[dict[str, Callable[[Any], object]]] = {
     "ioremap device": lambda junk: mmio.ioremap(junk, length=64),
     "ioremap length": lambda junk: mmio.ioremap(Card(), length=junk),
     "map device": lambda junk: AddressSpace().map(0, 4, junk),
+    "map start": lambda junk: AddressSpace().map(junk, 4, Card()),
+    "map length": lambda junk: AddressSpace().map(0, junk, Card()),
+    "map priority": lambda junk: AddressSpace().map(0, 4, Card(), priority=junk),
+    "map_ports port": lambda junk: AddressSpace().map_ports(junk, 4, Card()),
+    "map_ports count": lambda junk: AddressSpace().map_ports(0, junk, Card()),
+    "ram start": lambda junk: AddressSpace().ram(junk, 4),
+    "ram size": lambda junk: AddressSpace().ram(0, junk),
+    "unmap": lambda junk: AddressSpace().unmap(junk),
+    "space trace": AddressSpace,
+    "space trace, later": lambda junk: setattr(AddressSpace(), "trace", junk),
+    "space unmapped": lambda junk: AddressSpace(unmapped=junk),
+    "space unmapped, with a background": lambda junk: AddressSpace(unmapped=junk, background=Ram(4)),
+    "space background": lambda junk: AddressSpace(background=junk),
+    "space watch": lambda junk: AddressSpace().watch(junk),
+    "space watch length": lambda junk: AddressSpace().watch(0, junk),
+    "space watch_ports": lambda junk: AddressSpace().watch_ports(junk),
+    "space initiator": lambda junk: AddressSpace().initiator(junk),
+    "space read address": lambda junk: ONES.read(junk, 4),
+    "space read width": lambda junk: ONES.read(0, junk),
+    "space write address": lambda junk: ONES.write(junk, 4, 0),
+    "space write width": lambda junk: ONES.write(0, junk, 0),
+    "space write value": lambda junk: ONES.write(0, 4, junk),
+    "space port_read": lambda junk: ONES.port_read(junk, 1),
+    "space port_read width": lambda junk: ONES.port_read(0, junk),
+    "space port_write": lambda junk: ONES.port_write(junk, 1, 0),
+    "space port_write width": lambda junk: ONES.port_write(0, junk, 0),
+    "space port_write value": lambda junk: ONES.port_write(0, 1, junk),
+    "space update operation": lambda junk: ONES.update(0, 4, junk),
+    "space update width": lambda junk: ONES.update(0, junk, int),
+    "policy widths": lambda junk: mmio.Policy(widths=junk),
+    "policy unaligned": lambda junk: mmio.Policy(unaligned=junk),
+    "Initiator space": Initiator,
+    "Initiator trace": lambda junk: Initiator(AddressSpace(), junk),
+    "Initiator thread": lambda junk: Initiator(AddressSpace(), None, junk),
+    "Tracer trace": Tracer,
+    "Tracer unmapped": lambda junk: setattr(Tracer(), "unmapped", junk),
+    "Tracer map_file device": lambda junk: Tracer().map_file("x", junk),
+    "Tracer map_file offset": lambda junk: Tracer().map_file("x", offset=junk),
+    "Tracer map_file length": lambda junk: Tracer().map_file("x", length=junk),
+    "Tracer map_file policy": lambda junk: Tracer().map_file("x", Card(), widths=junk),
+    "Tracer map start": lambda junk: Tracer().map(junk, 4),
+    "Tracer map length": lambda junk: Tracer().map(0, junk),
+    "Tracer map device": lambda junk: Tracer().map(0, 4, junk),
+    "Tracer map_ports port": lambda junk: Tracer().map_ports(junk, 4, Card()),
+    "Tracer map_ports count": lambda junk: Tracer().map_ports(0, junk, Card()),
+    "Tracer map_ports device": lambda junk: Tracer().map_ports(0, 4, junk),
+    "Tracer watch": lambda junk: Tracer().watch(junk),
+    "Tracer watch length": lambda junk: Tracer().watch(0, junk),
+    "Tracer attach": lambda junk: Tracer().attach(junk),
+    "Tracer spawn environment": lambda junk: Tracer().spawn(["true"], environment=junk),
+    "Tracer spawn descriptors": lambda junk: Tracer().spawn(["true"], descriptors=junk),
+    "map_ports port of this process": lambda junk: mmio.map_ports(junk, 4, Card()),
+    "map_ports count of this process": lambda junk: mmio.map_ports(0, junk, Card()),
+    "map_ports device of this process": lambda junk: mmio.map_ports(0, 4, junk),
+    "map_ports trace": lambda junk: mmio.map_ports(0, 4, Card(), trace=junk),
+    "ioremap trace": lambda junk: mmio.ioremap(Card(), trace=junk),
     "array count": lambda junk: type("Bad", (Device,), {"fifo": array(0, count=junk, stride=4)}),
     "array stride": lambda junk: type("Bad", (Device,), {"fifo": array(0, count=2, stride=junk)}),
     "register offset": lambda junk: type("Bad", (Device,), {"ctrl": register(junk)}),
@@ -61,12 +131,45 @@ CALLS: Final[dict[str, Callable[[Any], object]]] = {
 }
 
 
+# A call that takes one value, which may be a str.
+CALLS_OF_TEXT: Final[dict[str, Callable[[Any], object]]] = {
+    "map name": lambda junk: AddressSpace().map(0, 4, Card(), junk),
+    "map_ports name": lambda junk: AddressSpace().map_ports(0, 4, Card(), junk),
+    "ram name": lambda junk: AddressSpace().ram(0, 4, junk),
+    "ioremap name": lambda junk: mmio.ioremap(Card(), name=junk),
+    "map_ports name of this process": lambda junk: mmio.map_ports(0, 4, Card(), name=junk),
+    "Tracer map_file": lambda junk: Tracer().map_file(junk),
+    "Tracer map_file name": lambda junk: Tracer().map_file("x", name=junk),
+    "Tracer map name": lambda junk: Tracer().map(0, 4, name=junk),
+    "Tracer map_ports name": lambda junk: Tracer().map_ports(0, 4, Card(), name=junk),
+    "Tracer redirect": lambda junk: Tracer().redirect(junk, "x"),
+    "Tracer redirect to": lambda junk: Tracer().redirect("x", junk),
+    "Tracer spawn directory": lambda junk: Tracer().spawn(["true"], directory=junk),
+    "timeline": TRACE.timeline,
+    "heatmap": TRACE.heatmap,
+}
+
+
+@pytest.mark.parametrize("junk", [*(junk for junk in JUNK if junk != "junk"), 5, -1, True], ids=repr)
+@pytest.mark.parametrize("what", CALLS_OF_TEXT)
+def test_what_is_no_text_is_refused_and_named(what: str, junk: Any) -> None:
+    """So it is where a str is expected; only the file of `map_file` may also be the number of a descriptor."""
+    if what == "Tracer map_file" and type(junk) is int and junk >= 0:
+        CALLS_OF_TEXT[what](junk)
+        return
+    _refused(CALLS_OF_TEXT[what], junk)
+
+
 @pytest.mark.parametrize("junk", JUNK, ids=repr)
 @pytest.mark.parametrize("what", CALLS)
 def test_it_is_refused_and_named(what: str, junk: Any) -> None:
     """A TypeError, a ValueError or an error of a definition, which quotes the value; never one from further inside."""
+    _refused(CALLS[what], junk)
+
+
+def _refused(call: Callable[[Any], object], junk: Any) -> None:
     with pytest.raises((TypeError, ValueError, mmio.DefinitionError), match=re.escape(repr(junk))) as caught:
-        CALLS[what](junk)
+        call(junk)
     assert not re.search(r"unsupported operand|not supported between|has no attribute|not iterable", str(caught.value))
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import exists, samefile
 
 from mmio.commands import choosing
-from mmio.commands.arguments import TRACE_FILE, add_format, add_skip
+from mmio.commands.arguments import TRACE_FILE, add_format, add_skip, path
 from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
 from mmio.formats import writer
+from mmio.pictures.file import picture
 from mmio.pictures.heatmap import HeatMap
 from mmio.pictures.lanes import Lanes
 from mmio.pictures.sparkline import bars
@@ -65,15 +66,18 @@ def add(commands: Commands) -> None:
     """Declare the subcommands."""
     description = "Show a trace: by default a summary and a timeline."
     show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_READ_ONCE, _EXIT))
-    show.add_argument("trace", metavar="TRACE", help=TRACE_FILE)
+    show.add_argument("trace", metavar="TRACE", type=path, help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
         "--fold", action="store_true", help="as --table, and a poll loop is one row for each of its accesses"
     )
     show.add_argument(
-        "--timeline", metavar="PICTURE", help="draw a lane for each register to a .png, .svg or .pdf file"
+        "--timeline",
+        metavar="PICTURE",
+        type=_picture,
+        help="draw a lane for each register to a .png, .svg or .pdf file",
     )
-    show.add_argument("--heatmap", metavar="PICTURE", help="draw offset by time, of one region")
+    show.add_argument("--heatmap", metavar="PICTURE", type=_picture, help="draw offset by time, of one region")
     choosing.add(show)
     add_skip(show)
 
@@ -81,8 +85,8 @@ def add(commands: Commands) -> None:
     convert = declare(
         commands, "convert", _convert, "write a trace file in another format", description, _CONVERT, (_EXIT,)
     )
-    convert.add_argument("trace", metavar="IN", help=TRACE_FILE)
-    convert.add_argument("out", metavar="OUT", help="the file to write; its suffix says in which format")
+    convert.add_argument("trace", metavar="IN", type=path, help=TRACE_FILE)
+    convert.add_argument("out", metavar="OUT", type=path, help="the file to write; its suffix says in which format")
     add_format(convert, "OUT")
     choosing.add(convert)
     add_skip(convert)
@@ -91,8 +95,8 @@ def add(commands: Commands) -> None:
     diff = declare(
         commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
     )
-    diff.add_argument("mine", metavar="A", help="a trace file; what only this one has is marked -")
-    diff.add_argument("other", metavar="B", help="a trace file; what only this one has is marked +")
+    diff.add_argument("mine", metavar="A", type=path, help="a trace file; what only this one has is marked -")
+    diff.add_argument("other", metavar="B", type=path, help="a trace file; what only this one has is marked +")
     diff.add_argument(
         "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
     )
@@ -103,9 +107,9 @@ def add(commands: Commands) -> None:
 def _show(options: argparse.Namespace) -> int:
     chosen = Chosen(options.trace, options)
     drawn: list[tuple[str, Timeline | HeatMap]] = [
-        (path, made()) for path, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if path is not None
+        (file, made()) for file, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if file is not None
     ]
-    accesses = _seen(chosen.accesses(), [picture.take for _, picture in drawn])
+    accesses = _seen(chosen.accesses(), [drawing.take for _, drawing in drawn])
     if options.table or options.fold:
         for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold)):
             print(line, flush=number == 0)  # the first line is shown before a buffer is full
@@ -113,10 +117,22 @@ def _show(options: argparse.Namespace) -> int:
         deque(accesses, maxlen=0)  # it reads to the end
     else:
         _sum_up(accesses, chosen.name)
-    for path, picture in drawn:
-        picture.save(path)
-        complain(f"drawn to {path}")
+    for file, drawing in drawn:
+        drawing.save(file)
+        complain(f"drawn to {file}")
     return 0
+
+
+def _picture(text: str) -> str:
+    """Return the path of a picture.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or its suffix is of no picture format.
+    """
+    try:
+        return picture(path(text))[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seen(accesses: Iterable[Access], by: Sequence[Callable[[Access], None]]) -> Iterator[Access]:
@@ -147,7 +163,7 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    mine, other = (Chosen(path, options).load() for path in (options.mine, options.other))
+    mine, other = (Chosen(file, options).load() for file in (options.mine, options.other))
     diff = mine.diff(other, fold=options.fold)
     print(diff)
     return 0 if diff.same else 1

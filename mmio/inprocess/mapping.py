@@ -9,8 +9,9 @@ import atexit
 from collections.abc import Iterable
 from ctypes import POINTER, c_void_p, cast
 from functools import cache
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
+from mmio.arguments import integer, known, shortened, text
 from mmio.closing import Closing
 from mmio.errors import ClosedMapping
 from mmio.inprocess.trap import Trap
@@ -18,8 +19,10 @@ from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux import libc
 from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
-from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void
-from mmio.space.space import AddressSpace
+from mmio.space.policy import policies as checked_policies
+from mmio.space.recorder import recording
+from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void, answering
+from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
@@ -44,9 +47,10 @@ class Ports(Closing):
     """
 
     def __init__(self, trace: Trace | None) -> None:
-        self.trace = Trace() if trace is None else trace
+        self.trace = Trace() if trace is None else recording(trace)
         self.failures: list[BaseException] = []
         self._regions: list[Region] = []
+        self._name = ""  # of the first region, also when that has gone
 
     @property
     def space(self) -> AddressSpace:
@@ -57,6 +61,10 @@ class Ports(Closing):
     def closed(self) -> bool:
         """Return whether the device has been taken away."""
         return not self._regions
+
+    def __enter__(self) -> Self:
+        self._need_open()
+        return self
 
     def close(self) -> None:
         """Take the device away. Closing twice is closing once.
@@ -72,6 +80,11 @@ class Ports(Closing):
             self.failures.clear()
             raise failure
 
+    def _need_open(self) -> None:
+        """Raise ClosedMapping when there is no device any more."""
+        if self.closed:
+            raise ClosedMapping(self._name)
+
     def _claim(self, region: Region) -> Region:
         try:
             trapped_ranges().claim(region, self)
@@ -79,6 +92,7 @@ class Ports(Closing):
             self.space.unmap(region)
             raise
         self._regions.append(region)
+        self._name = self._name or region.name
         return region
 
 
@@ -91,7 +105,7 @@ class _Closed:
     def __get__(self, mapping: "Mapping | None", owner: type) -> Any:
         if mapping is None:
             return self
-        raise ClosedMapping(mapping.region.name)
+        raise ClosedMapping(mapping._name)
 
 
 class Mapping(Ports):
@@ -109,17 +123,26 @@ class Mapping(Ports):
         self, device: DeviceLike, length: int, name: str | None, trace: Trace | None, policies: Policies
     ) -> None:
         super().__init__(trace)
+        given = checked_policies("ioremap", policies, "length", "name", "trace")
+        answering(device)
+        if name is not None:
+            text("name", name)
+        # All has been checked, for pages that have been mapped are not given back.
         self.length = length
         self.address = libc.map_pages(libc.pages(length))
         # An attribute, because a property would be bytecode: the first place for a signal's exception to be raised.
         self._as_parameter_ = c_void_p(self.address)
-        self.region = self._claim(self.space.map(self.address, length, device, name, **policies))
+        self.region = self._claim(self.space.map(self.address, length, device, name, **given))
         if length % libc.PAGE:
             rest = Beyond(self._beyond) if self.region.policy.unmapped == "error" else Void()
-            whole = self.space.map(
-                self.address, libc.pages(length), rest, self.region.name, **policies, priority=UNDER_DEVICES
-            )
-            self._claim(whole)
+            try:
+                whole = self.space.map(
+                    self.address, libc.pages(length), rest, self.region.name, **given, priority=UNDER_DEVICES
+                )
+                self._claim(whole)
+            except BaseException:
+                self.close()
+                raise
 
     def _beyond(self, offset: int) -> str:
         """Return what is said of an access beside the device."""
@@ -134,17 +157,26 @@ class Mapping(Ports):
         """Map the device (or another) also at `count` IO ports from `port`, until the mapping is closed.
 
         Their accesses go to the mapping's trace.
+
+        Raises:
+            ClosedMapping: the mapping is closed already.
+            MappingError: these are no ports, or there is a device at one of them.
         """
-        return self._claim(self.space.map_ports(port, count, device or self.region.device, **policies))
+        self._need_open()
+        given = checked_policies("ports", policies, "device")
+        return self._claim(self.space.map_ports(port, count, self.region.device if device is None else device, **given))
 
     def pointer(self, kind: Any, offset: int = 0) -> Any:
         """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`.
 
         Raises:
             ClosedMapping: there is no device any more.
+            TypeError: the kind is no ctypes type, or the offset no int.
         """
-        if self.closed:
-            raise ClosedMapping(self.region.name)
+        self._need_open()
+        offset = integer("offset", offset)
+        if kind is not None and not isinstance(kind, type):
+            raise TypeError(f"kind is a ctypes type, such as c_uint32, not {shortened(kind)}")
         return cast(self.address + offset, POINTER(kind))
 
     def watch(
@@ -153,7 +185,15 @@ class Mapping(Ports):
         """Watch bytes of the device, all from `offset` on when no length is given; see `AddressSpace.watch`.
 
         Hits have the region's name unless told another, and know function and line.
+
+        Raises:
+            ClosedMapping: there is no device any more.
+            ValueError, TypeError: an argument is not what it should be.
         """
+        self._need_open()
+        known("watch", options, (*WatchOptions.__annotations__, "offset", "length", "on"))
+        offset = integer("offset", offset)
+        length = None if length is None else integer("length", length)
         options.setdefault("name", f"{self.region.name}+{offset:#x}" if offset else self.region.name)
         options.setdefault("symbols", symbols())
         length = self.length - offset if length is None else length
@@ -192,7 +232,8 @@ def ioremap(
             see `Policy`.
 
     Raises:
-        ValueError: the length is not a positive int, or there is none.
+        ValueError: the length is not a positive int, or there is none, or a policy has no such value.
+        TypeError: another argument is of a wrong kind; nothing has been mapped.
         RuntimeError: another SIGSEGV handler has been installed over pagetrap's since the first mapping was made.
         OSError: there is not that much address space.
     """
@@ -214,12 +255,14 @@ def map_ports(
     as for `ioremap`.
     """
     ports = Ports(trace)
-    ports._claim(ports.space.map_ports(port, count, device, name, **policies))
+    given = checked_policies("map_ports", policies, "port", "count", "device", "name", "trace")
+    ports._claim(ports.space.map_ports(port, count, device, name, **given))
     return ports
 
 
 def _length(device: DeviceLike, length: int | None) -> int:
     """Return the length asked for, or the device's own."""
+    answering(device)
     if length is None:
         length = getattr(device, "length", None)
     if length is None:
@@ -228,6 +271,8 @@ def _length(device: DeviceLike, length: int | None) -> int:
         raise ValueError(f"{type(device).__name__} has no length of its own; say ioremap(device, length=…)")
     if isinstance(length, bool) or not isinstance(length, int) or length <= 0:
         raise ValueError(f"length is a positive int, in bytes, not {length!r}")
+    if libc.pages(length) >= MEMORY_END:
+        raise ValueError(f"length is in bytes, less than {MEMORY_END:#x}, not {length:#x}")
     return length
 
 

@@ -66,23 +66,30 @@ class TrappedRanges:
             RuntimeError: the handlers were installed, and others have been installed over them.
         """
         with self._lock:
-            signals.install()
-            pending_exceptions.install()
-            unwind.prepared()
-            self._owners[region] = owner
-            if region not in self.space.ports:
-                self._memory[region] = None
-            self._changed()
+            try:
+                signals.install()
+                pending_exceptions.install()
+                unwind.prepared()
+                self._owners[region] = owner
+                if region not in self.space.ports:
+                    self._memory[region] = None
+                self._changed()
+            except BaseException:  # what fails here must not stand in the way of those that are there, and of the next
+                self._forget(region)
+                raise
 
     def release(self, region: Region) -> None:
         """Take a region out of the space. Releasing the last one removes the signal handlers."""
         with self._lock:
             self.space.unmap(region)
-            del self._owners[region]
-            self._memory.pop(region, None)
-            self._changed()
-            if not self._owners:
-                self.close()
+            self._forget(region)
+
+    def _forget(self, region: Region) -> None:
+        self._owners.pop(region, None)
+        self._memory.pop(region, None)
+        self._changed()
+        if not self._owners:
+            self.close()
 
     @property
     def in_use(self) -> bool:

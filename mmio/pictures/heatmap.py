@@ -12,6 +12,7 @@ from math import nan
 from os import PathLike
 from typing import Any, Final
 
+from mmio.pictures.file import picture, write
 from mmio.pictures.grid import COLUMNS, ROWS, Filled, Grid
 from mmio.pictures.lanes import unit
 from mmio.records.access import Access
@@ -48,7 +49,9 @@ class HeatMap:
 
         Raises:
             ValueError: there is nothing to draw, or it is of several regions, or the suffix is of no picture format.
+            TypeError: it is no path.
         """
+        picture(path)  # before anything is drawn
         if len(self._regions) != 1:
             names = ", ".join(sorted(self._regions))
             found = f"got {names}; choose one with trace.filter(region=…)" if names else "got no accesses"
@@ -72,7 +75,7 @@ class HeatMap:
         figure.colorbar(
             images[0], ax=panels.tolist(), label="accesses in one cell", ticks=[1, most], format="{x:,.0f}", pad=0.01
         )
-        figure.savefig(path, dpi=120)
+        write(figure, path)
 
 
 def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
@@ -81,7 +84,9 @@ def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     Raises:
         ImportError: matplotlib is missing.
         ValueError: there is nothing to draw, or it is of several regions, or the suffix is of no picture format.
+        TypeError: the path is none.
     """
+    picture(path)  # before all accesses are looked at
     filled = HeatMap()
     for access in accesses:
         filled.take(access)

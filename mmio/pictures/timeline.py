@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
+from mmio.pictures.file import picture, write
 from mmio.pictures.lanes import Lane, Lanes, unit
 from mmio.records.access import Access
 
@@ -46,7 +47,9 @@ class Timeline:
 
         Raises:
             ValueError: there is nothing to draw, or the suffix is of no picture format.
+            TypeError: it is no path.
         """
+        picture(path)  # before anything is drawn
         every = self._filled.lanes(MAX_LANES)
         if not every:
             raise ValueError("the trace has no accesses to draw")
@@ -58,7 +61,7 @@ class Timeline:
         axes: Axes = figure.add_subplot()
         _draw_lanes(axes, shown)
         axes.set_title(_title(self._filled, every, shown), loc="left", pad=14)
-        figure.savefig(path, dpi=120)
+        write(figure, path)
 
 
 def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
@@ -70,7 +73,9 @@ def draw(accesses: Iterable[Access], path: str | PathLike[str]) -> None:
     Raises:
         ImportError: matplotlib is missing.
         ValueError: there is nothing to draw, or the suffix is of no picture format.
+        TypeError: the path is none.
     """
+    picture(path)  # before all accesses are looked at
     timeline = Timeline()
     for access in accesses:
         timeline.take(access)

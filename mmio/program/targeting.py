@@ -1,14 +1,18 @@
 """Naming what is to be trapped in a program, however it is going to be run."""
 
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
+from mmio.arguments import integer, known, path, shortened, text
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
 from mmio.program.targets import ANSWERS, FileTarget, NoDevice, PortTarget, RangeTarget, Redirection, Targets
-from mmio.space.region import DeviceLike, Watcher
-from mmio.space.space import AddressSpace
+from mmio.space.policy import policies as checked_policies
+from mmio.space.recorder import recording
+from mmio.space.region import DeviceLike, Watcher, answering
+from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
@@ -24,7 +28,7 @@ class Targeting:
     """
 
     def __init__(self, trace: Trace | None = None) -> None:
-        self.trace = Trace() if trace is None else trace
+        self.trace = Trace() if trace is None else recording(trace)
         self._targets = Targets()
 
     @property
@@ -35,7 +39,7 @@ class Targeting:
     @unmapped.setter
     def unmapped(self, answer: NoDevice) -> None:
         if answer not in ANSWERS:
-            raise ValueError(f"unmapped is one of {', '.join(ANSWERS)}, not {answer!r}")
+            raise ValueError(f"unmapped is one of {', '.join(ANSWERS)}, not {shortened(answer)}")
         self._targets.no_device = answer
 
     def map_file(
@@ -59,7 +63,17 @@ class Targeting:
             length: of that part. With a device it is the device's own when left out.
             name: of the region in records; the file's path when left out.
             policies: as for `AddressSpace.map`.
+
+        Raises:
+            TypeError, ValueError: an argument is not what it should be; no target has been added.
         """
+        if isinstance(file, int) and not isinstance(file, bool):
+            file = integer("file, if it is no pattern of paths but the number of a descriptor,", file, least=0)
+        else:
+            file = path("file, if it is not the number of a descriptor,", file)
+        name, policies = _answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
+        offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
+        length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
         part = {} if length is None else {"length": length}
         self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
 
@@ -71,8 +85,11 @@ class Targeting:
         The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
 
         Raises:
-            ValueError: no address space has such a range.
+            ValueError: no address space has such a range, or a policy no such value.
+            TypeError: an argument is of a wrong kind.
         """
+        name, policies = _answer(device, name, policies, "map", "start", "length", "device", "name")
+        start, length = integer("start", start), integer("length", length)
         if not 0 <= start < start + length <= 1 << 64:
             raise ValueError(f"expected addresses within 0x0..{1 << 64:#x}, got {length:#x} bytes from {start:#x} on")
         self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
@@ -88,13 +105,16 @@ class Targeting:
 
         Raises:
             ValueError: real ports are not ports, or devices answer at others, or there are policies for them.
+            TypeError: an argument is of a wrong kind.
             OSError: real ports cannot be reached; the message says why.
         """
+        name, policies = _answer(device, name, policies, "map_ports", "port", "count", "device", "name")
+        port, count = integer("port", port), integer("count", count)
         if any((target.device is None) != (device is None) for target in self._targets.ports):
             raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
+        if port < 0 or count < 1 or port + count > PORTS:
+            raise ValueError(f"expected ports within 0x0..{PORTS:#x}, got {port:#x}..{port + count:#x}")
         if device is None:
-            if port < 0 or count < 1 or port + count > PORTS:
-                raise ValueError(f"expected ports within 0x0..{PORTS:#x}, got {port:#x}..{port + count:#x}")
             if policies:
                 raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
             with reaching(port, count):
@@ -102,8 +122,12 @@ class Targeting:
         self._targets.ports.append(PortTarget(port, count, device, name, policies))
 
     def redirect(self, pattern: str, file: str) -> None:
-        """Redirect paths that match a pattern to another file; they need not exist."""
-        self._targets.redirections.append(Redirection(pattern, file))
+        """Redirect paths that match a pattern to another file; they need not exist.
+
+        Raises:
+            TypeError: one of them is no path.
+        """
+        self._targets.redirections.append(Redirection(path("pattern", pattern), path("file", file)))
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch addresses of the programs, in every process; see `AddressSpace.watch`.
@@ -117,6 +141,8 @@ class Targeting:
             for space in self._spaces():
                 space.memory.unwatch(watch)
 
+        known("watch", options, (*WatchOptions.__annotations__, "start", "length", "on"))
+        start, length = integer("start", start), integer("length", length)
         watch = Watch(start, length, on, detach=detach, **options)
         self.witness(watch)
         return watch
@@ -148,3 +174,41 @@ class Targeting:
     def _spaces(self) -> Iterable[AddressSpace]:
         """Return the address spaces of the programs that run already."""
         return ()
+
+
+def _answer(
+    device: Any, name: Any, policies: dict[str, Any], function: str, *others: str
+) -> tuple[str | None, dict[str, Any]]:
+    """Check the arguments that all targets have; return the name and the policies."""
+    if device is not None:
+        answering(device)
+    return None if name is None else text("name", name), checked_policies(function, policies, *others)
+
+
+def program_arguments(given: Any) -> Sequence[str]:
+    """Return the name of a program and its arguments.
+
+    Raises:
+        TypeError: they are no sequence of words; a str is a sequence of its letters.
+        ValueError: there are none.
+    """
+    if isinstance(given, str | bytes | os.PathLike):
+        raise TypeError(f"arguments are a list, such as ['devmem', '0x1000'], not {shortened(given)}: split it")
+    if not isinstance(given, Sequence) or not all(isinstance(word, str | bytes | os.PathLike) for word in given):
+        raise TypeError(f"arguments are a list of str, such as ['devmem', '0x1000'], not {shortened(given)}")
+    if not given:
+        raise ValueError("expected a program and its arguments, got none")
+    return [os.fsdecode(word) for word in given]
+
+
+def program_environment(given: Any) -> Mapping[str, str]:
+    """Return the environment of a program, this process's own when there is None.
+
+    Raises:
+        TypeError: it is no mapping of str to str.
+    """
+    if given is None:
+        return os.environ
+    if not isinstance(given, Mapping) or not all(isinstance(word, str) for entry in given.items() for word in entry):
+        raise TypeError(f"environment is a mapping of str to str, as os.environ is, not {shortened(given)}")
+    return given

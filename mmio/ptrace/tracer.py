@@ -11,11 +11,13 @@ import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
+from mmio.arguments import integer, path, shortened
 from mmio.closing import Closing
 from mmio.linux import proc_maps
 from mmio.program.redirect import Redirects
-from mmio.program.targeting import Targeting
+from mmio.program.targeting import Targeting, program_arguments, program_environment
 from mmio.ptrace import sigmask, spawn_attach
 from mmio.ptrace.detaching import Detaching
 from mmio.ptrace.event_loop import EventLoop
@@ -71,9 +73,15 @@ class Tracer(Closing, Targeting):
         Raises:
             FileNotFoundError: there is no such program.
             OSError: it cannot be executed, or nothing may be traced here.
+            TypeError, ValueError: an argument is not what it should be.
         """
-        environment = os.environ if environment is None else environment
-        thread = spawn_attach.spawn(arguments, environment, directory, descriptors or {}, self._targets, self.trace)
+        arguments = program_arguments(arguments)
+        environment = program_environment(environment)
+        if directory is not None:
+            directory = path("directory", directory)
+        thread = spawn_attach.spawn(
+            arguments, environment, directory, _descriptors(descriptors), self._targets, self.trace
+        )
         self._threads[thread.pid] = thread
         self._event_loop.executed(thread)
         thread.resume()
@@ -88,7 +96,9 @@ class Tracer(Closing, Targeting):
             ProcessLookupError: there is no such process.
             PermissionError: it may not be traced.
             ValueError: real ports are a target: it may have the right to them already, and the kernel does not say.
+            TypeError: the pid is no int.
         """
+        pid = integer("pid", pid, least=1)
         if self._targets.real_ports:
             raise ValueError("real ports can be traced in a program from its start only: spawn it")
         threads, statuses = spawn_attach.attach(pid, self._targets, self.trace)
@@ -187,6 +197,16 @@ class Tracer(Closing, Targeting):
                 with suppress(ProcessLookupError):
                     if thread.group == thread.pid:
                         os.kill(thread.pid, number)
+
+
+def _descriptors(given: Any) -> dict[int, int]:
+    """Check which descriptors a program is to have."""
+    if given is None:
+        return {}
+    numbers = [*given, *given.values()] if isinstance(given, Mapping) else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise TypeError(f"descriptors are a mapping of ints, such as {{1: output.fileno()}}, not {shortened(given)}")
+    return dict(given)
 
 
 def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from decode import READ, WRITE, Instruction
+from mmio.arguments import integer, shortened
 from mmio.records.rows import Block
-from mmio.space.recorder import NOWHERE, KnownSite, Recorder
+from mmio.space.recorder import NOWHERE, KnownSite, Recorder, recording
 from mmio.space.region import RangeMap, Segment
 from mmio.space.route import Route
 
@@ -65,10 +66,12 @@ class Initiator(Route):
     )
 
     def __init__(self, space: Addressed, trace: Recorder | None = None, thread: int = 0) -> None:
+        if isinstance(space, type) or not all(hasattr(space, name) for name in ("memory", "ports", "lock")):
+            raise TypeError(f"space is an AddressSpace, not {shortened(space)}")
         super().__init__(self, "memory", space.memory, space.lock)
         self.ip = 0
         self.instruction: Instruction | None = None
-        self._thread = thread
+        self._thread = integer("thread", thread)
         self._flags = 0
         self.trace = space.trace if trace is None else trace
         # Bound methods handed on as they are: a method here that calls the route's would cost each access a frame.
@@ -82,7 +85,7 @@ class Initiator(Route):
 
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
-        self.recorder: Recorder = NOWHERE if trace is None else trace
+        self.recorder: Recorder = NOWHERE if trace is None else recording(trace)
         self._sites: dict[tuple[int, int], tuple[dict[int, KnownSite], dict[int, KnownSite]]] = {}
         self._choose_sites()
 

@@ -5,12 +5,13 @@ that cuts everything to dwords. The device model should not have to care, so the
 The model sees the access exactly as the instruction made it, unless its mapping says otherwise here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal, NewType
 
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
+from mmio.arguments import integer, known, shortened
 from mmio.records.flags import SPLIT, TOO_WIDE, UNALIGNED
 
 Unmapped = Literal["error", "ones", "zeros"]
@@ -24,7 +25,13 @@ Refusal = NewType("Refusal", str)  # why a policy does not let an access through
 
 
 def _widths(value: Iterable[int]) -> frozenset[int]:
-    widths = frozenset(value) if isinstance(value, Iterable) else frozenset((value,))
+    given = value if isinstance(value, Collection) else [*value] if isinstance(value, Iterable) else [value]
+    try:
+        if isinstance(given, str | bytes):  # bytes are ints, too, and never widths
+            raise TypeError
+        widths = frozenset(integer("a width", width) for width in given)  # 4.0 and True are equal to widths, and none
+    except TypeError:
+        raise TypeError(f"widths must be some of {sorted(WIDTHS)}, not {shortened(value)}") from None
     if not widths or not widths <= WIDTHS:
         raise ValueError(f"widths must be some of {sorted(WIDTHS)}, not {sorted(widths)}")
     return widths
@@ -67,6 +74,23 @@ class Policy:
         that, and it is always cut to accepted ones.
         """
         return _pieces(self, offset % _PHASE, width, at_border)
+
+
+def policies(function: str, given: Mapping[str, Any], *others: str) -> dict[str, Any]:
+    """Check the policies that a function was given; return them so that they can be used more than once.
+
+    Args:
+        function: the one that was called.
+        given: what came as policies.
+        others: names of the function's other keyword arguments, one of which may be meant.
+
+    Raises:
+        TypeError: there is no such policy, or widths are no ints.
+        ValueError: a policy has no such value.
+    """
+    known(function, given, (*fields_dict(Policy), *others))
+    policy = Policy(**given)
+    return {name: getattr(policy, name) for name in given}
 
 
 ANYTHING: Final = Policy(widths=WIDTHS, too_wide="pass")  # plain memory

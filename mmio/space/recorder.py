@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from decode import Instruction
+from mmio.arguments import shortened
 from mmio.records.region import RecordedRegion
 from mmio.records.rows import Block
 from mmio.signatures import arguments_of
@@ -46,6 +47,20 @@ class Recorder(Protocol):
 
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Receive the accesses of a string instruction that has moved a block in one piece."""
+
+
+_METHODS: Final = ("enabled", "record", "site", "record_block")
+
+
+def recording(trace: Any) -> Any:
+    """Return an argument that is a recorder.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(trace, type) or not all(hasattr(trace, name) for name in _METHODS):
+        raise TypeError(f"trace is a mmio.Trace, or None, not {shortened(trace)}")
+    return trace
 
 
 class _Nowhere:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_check
 from attrs import Factory, define, evolve, field
 
 from decode import Direction
+from mmio.arguments import integer, shortened
 from mmio.errors import MappingError, NoRegister, UnmappedAccess
 from mmio.signatures import arguments_of
 from mmio.space.intervals import Intervals
@@ -54,6 +55,21 @@ class DeviceLike(Protocol):
 
     def write(self, offset: int, width: int, value: int) -> None:
         """Store `width` bytes at an offset; `value` is unsigned and fits."""
+
+
+def answering(device: Any) -> Any:
+    """Return an argument that is a device.
+
+    Raises:
+        TypeError: it is a class, or has no `read` or no `write`.
+    """
+    if isinstance(device, type):
+        raise TypeError(f"map a device, not a class: {device.__name__}(...)")
+    if not (callable(getattr(device, "read", None)) and callable(getattr(device, "write", None))):
+        raise TypeError(
+            f"{shortened(device)} is no device: it needs read(offset, width) and write(offset, width, value)"
+        )
+    return device
 
 
 class Void:
@@ -258,7 +274,11 @@ class RangeMap:
     def find(self, address: int) -> Segment:
         """Return the segment around `address`, which must not be negative; past the end, the last one."""
         firsts, blocks = self._table
-        starts, segments = blocks[bisect_right(firsts, address) - 1]
+        try:
+            starts, segments = blocks[bisect_right(firsts, address) - 1]
+        except TypeError:
+            integer("address", address)
+            raise
         return segments[bisect_right(starts, address) - 1]
 
     def stretch_end(self, segment: Segment, enough: int) -> int:
@@ -276,8 +296,13 @@ class RangeMap:
         """
         if region.length <= 0 or region.start < 0 or region.end > self.ground.end:
             raise MappingError(f"{region} is not a range within 0x0..{self.ground.end:#x}")
-        self._layers.setdefault(region.priority, _Layer()).add(region)
-        self._refresh(region.start, region.end)
+        layer = self._layers.setdefault(region.priority, _Layer())
+        layer.add(region)
+        try:
+            self._refresh(region.start, region.end)
+        except BaseException:  # a device is asked what it is like, by code of its own
+            layer.remove(region)
+            raise
 
     def remove(self, region: Region) -> None:
         """Take a region out; what it covered shows again. Raises MappingError when it is not mapped."""

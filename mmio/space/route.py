@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
 from emulate.answer import unsigned
+from mmio.arguments import access, integer, shortened
 from mmio.errors import AccessError, DeviceError, NoRegister, Where
 from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
@@ -94,6 +95,9 @@ class Route:
         except AccessError as error:
             self._place(error, "read", address, width)
             raise
+        except (TypeError, ValueError, AttributeError):  # if not the device's own, of what it was given
+            self._check(address, width)
+            raise
         if type(value) is not int or value >> _BITS[width]:  # a negative one, shifted, is never 0
             value = self._checked(value, address, width)
         if hit.recorded:
@@ -135,6 +139,9 @@ class Route:
         except AccessError as error:
             self._place(error, "write", address, width)
             raise
+        except (TypeError, ValueError, AttributeError):  # if not the device's own, of what it was given
+            self._check(address, width, value)
+            raise
         if hit.recorded:
             origin = self._origin
             if origin.recorder.enabled:
@@ -161,6 +168,8 @@ class Route:
         It makes one record, with both values. When the operation or the write raises, what was read is still
         recorded, as a read.
         """
+        if not callable(operation):
+            raise TypeError(f"operation is a function of the old value, not {shortened(operation)}")
         with self.lock:
             parts = self._parts("update", address, width)
             by_device: Callable[[int, int, Operation], int] | None = parts[0].segment.optional("update")
@@ -218,7 +227,7 @@ class Route:
         return whole
 
     def _write_parts(self, address: int, width: int, whole: int) -> None:
-        parts = self._parts("write", address, width)
+        parts = self._parts("write", address, width, whole)
         watching = self._map.watches.touching(address, address + width)
         old = contents(parts) if watching else None
         for part in parts:
@@ -241,7 +250,19 @@ class Route:
         for watcher in watching:
             watcher.seen(self._origin, direction, address, width, value, old, first.recorded_region)
 
-    def _parts(self, verb: str, address: int, width: int) -> list[Part]:
+    def _check(self, address: int, width: int, value: int = 0) -> None:
+        """Refuse what is no access. Only the long way asks, and what comes after a failure: the short way has no time.
+
+        Raises:
+            TypeError: the address, the width or the value is no int.
+            ValueError: there is no such width.
+        """
+        if type(address) is not int or type(width) is not int or width < 1 or type(value) is not int:
+            access("port" if self._space == "port" else "address", address, width)
+            integer("value", value)
+
+    def _parts(self, verb: str, address: int, width: int, value: int = 0) -> list[Part]:
+        self._check(address, width, value)
         try:
             return cut(self._map, address, width, _DIRECTIONS[verb])
         except AccessError as error:
@@ -289,6 +310,7 @@ class Route:
         self, direction: Direction, sites: dict[int, KnownSite], hit: Segment, address: int, width: int, value: int
     ) -> None:
         """Record an access in full, and remember its site for those that differ in time, address and value only."""
+        self._check(address, width, value)
         origin, region = self._origin, hit.recorded_region
         ip, instruction, recorder = origin.ip, origin.instruction, origin.recorder
         flags, thread, space = origin.flags, origin.thread, self._space

@@ -9,13 +9,14 @@ from typing import Any, Final, Unpack
 
 from decode import Instruction
 from emulate import Ram
+from mmio.arguments import access, integer, known, text
 from mmio.errors import MappingError
 from mmio.linux.fork_locks import fork_lock
 from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
 from mmio.space.recorder import Recorder
-from mmio.space.region import DeviceLike, RangeMap, Region, Void
+from mmio.space.region import DeviceLike, RangeMap, Region, Void, answering
 from mmio.space.route import Operation
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
@@ -42,9 +43,12 @@ class AddressSpace:
     """
 
     def __init__(self, trace: Recorder | None = None, *, unmapped: Unmapped = "error", background: Any = None) -> None:
+        if background is not None:
+            answering(background)
         # Held from the read to the write of every LOCK and XCHG. Reentrant: a device may update memory when touched.
         self.lock = fork_lock()
         background_ports = BackgroundPorts(background) if hasattr(background, "port_read") else None
+        Policy(unmapped=unmapped)  # which says so when there is no such word
         self.memory = RangeMap(_ground(MEMORY_END, unmapped, background))
         self.ports = RangeMap(_ground(PORTS_END, unmapped, background_ports))
         self._trace = trace
@@ -57,7 +61,8 @@ class AddressSpace:
 
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
-        self._trace = self._own.trace = trace
+        self._own.trace = trace  # which refuses what is no trace
+        self._trace = trace
 
     def map(
         self,
@@ -82,7 +87,7 @@ class AddressSpace:
             TypeError: the device has no `read` or no `write`, or is a class.
         """
         policy = Policy(widths, unaligned, too_wide, unmapped)
-        return self._add(self.memory, Region(start, length, device, _name(device, name), policy, priority))
+        return self._add(self.memory, _region("start", start, "length", length, device, name, policy, priority))
 
     def map_ports(
         self,
@@ -99,14 +104,18 @@ class AddressSpace:
     ) -> Region:
         """Map `device` at `count` ports from `port`; otherwise like `map`."""
         policy = Policy(widths, unaligned, too_wide, unmapped)
-        return self._add(self.ports, Region(port, count, device, _name(device, name), policy, priority))
+        return self._add(self.ports, _region("port", port, "count", count, device, name, policy, priority))
 
     def ram(self, start: int, size: int, name: str | None = None) -> Region:
         """Map `size` bytes of zeroed plain memory: an `emulate.Ram`, its bytes in `region.device.data`.
 
         It takes any access and is not recorded. To have its accesses recorded, map a `Ram(size)` like any device.
         """
-        region = Region(start, size, Ram(max(size, 0)), name or "ram", ANYTHING, recorded=False)
+        start, size = integer("start", start), integer("size", size)
+        name = "ram" if name is None else text("name", name) or "ram"
+        if start < 0 or start + size > MEMORY_END:  # before there is memory for it
+            raise MappingError(f"{size:#x} bytes from {start:#x} on are not a range within 0x0..{MEMORY_END:#x}")
+        region = Region(start, size, Ram(max(size, 0)), name, ANYTHING, recorded=False)
         return self._add(self.memory, region)
 
     def unmap(self, region: Region | int) -> None:
@@ -114,9 +123,13 @@ class AddressSpace:
 
         Raises:
             MappingError: it is not mapped.
+            TypeError: it is neither a region nor an address.
         """
         with self.lock:
-            found = self._starting_at(region) if isinstance(region, int) else region
+            if isinstance(region, Region):
+                found = region
+            else:
+                found = self._starting_at(integer("region, if it is no Region but the address of one,", region))
             ranges = self.ports if found in self.ports else self.memory
             ranges.remove(found)
 
@@ -163,19 +176,35 @@ class AddressSpace:
 
     def read(self, address: int, width: int) -> int:
         """Read `width` bytes of memory as an unsigned little-endian int."""
-        return self._own.read(address, width)
+        try:
+            return self._own.read(address, width)
+        except TypeError:
+            access("address", address, width)
+            raise
 
     def write(self, address: int, width: int, value: int) -> None:
         """Write `width` bytes of memory."""
-        self._own.write(address, width, _fitting(value, width))
+        try:
+            self._own.write(address, width, _fitting(value, width))
+        except TypeError:
+            access("address", address, width)
+            raise
 
     def port_read(self, port: int, width: int) -> int:
         """Read a port."""
-        return self._own.port_read(port, width)
+        try:
+            return self._own.port_read(port, width)
+        except TypeError:
+            access("port", port, width)
+            raise
 
     def port_write(self, port: int, width: int, value: int) -> None:
         """Write a port."""
-        self._own.port_write(port, width, _fitting(value, width))
+        try:
+            self._own.port_write(port, width, _fitting(value, width))
+        except TypeError:
+            access("port", port, width)
+            raise
 
     def update(self, address: int, width: int, operation: Operation) -> int:
         """Read, write `operation(old)`, return old, indivisibly against every other update."""
@@ -208,6 +237,9 @@ class AddressSpace:
 
     def _watch(self, space: Space, start: int, length: int, on: On, options: WatchOptions) -> Watch:
         ranges = self.memory if space == "memory" else self.ports
+        known("watch" if space == "memory" else "watch_ports", options, (*WatchOptions.__annotations__, "length", "on"))
+        start = integer("start" if space == "memory" else "port", start)
+        length = integer("length" if space == "memory" else "count", length)
 
         def detach(watch: Watch) -> None:
             with self.lock:
@@ -235,16 +267,26 @@ def _ground(end: int, unmapped: Unmapped, background: DeviceLike | None) -> Regi
     return Region(0, end, Void(), "unmapped", Policy(unmapped=unmapped), is_background=True)
 
 
-def _name(device: object, name: str | None) -> str:
-    """Check that it is a device, and name the region after its class unless it has a name."""
-    if isinstance(device, type):
-        raise TypeError(f"map a device, not a class: {device.__name__}(...)")
-    if not isinstance(device, DeviceLike):
-        raise TypeError(f"{device!r} is no device: it needs read(offset, width) and write(offset, width, value)")
-    return name or type(device).__name__
+def _region(
+    at: str, start: int, size: str, length: int, device: DeviceLike, name: str | None, policy: Policy, priority: int
+) -> Region:
+    """Check the arguments of `map` and of `map_ports`, whose names for a start and a length differ; return the region.
+
+    It is named after the device's class unless it has a name.
+    """
+    answering(device)
+    name = None if name is None else text("name", name)
+    start, length, priority = integer(at, start), integer(size, length), integer("priority", priority)
+    return Region(start, length, device, name or type(device).__name__, policy, priority)
 
 
 def _fitting(value: int, width: int) -> int:
-    if value >> 8 * width:
+    try:
+        fits = not value >> 8 * width
+    except (TypeError, ValueError):  # of a negative width, too
+        fits = False
+    if not fits:
+        integer("value", value)
+        integer("width", width, least=1)
         raise ValueError(f"value {value:#x} does not fit in {width} bytes")
     return value

@@ -118,6 +118,26 @@ with mmio.ioremap(card) as mapping:
         ("the mapping of 'Card' is closed: nobody answers there", "use it within its `with` statement"),
     ),
     Mistake(
+        "You enter a mapping again after it was closed.",
+        _on("pass") + "with mapping:\n    driver.load(mapping)\n",
+        ("the mapping of 'Card' is closed: nobody answers there",),
+    ),
+    Mistake(
+        "You watch a mapping after it was closed.",
+        _on("pass") + "mapping.watch()\n",
+        ("the mapping of 'Card' is closed: nobody answers there",),
+    ),
+    Mistake(
+        "You misspell an argument.",
+        "import mmio\nfrom card import Card\nmmio.ioremap(Card(), lenght=0x1000)\n",
+        ("ioremap() has no argument 'lenght'; did you mean 'length'?",),
+    ),
+    Mistake(
+        "You give a trace that is none.",
+        "import mmio\nfrom card import Card\nmmio.ioremap(Card(), trace='run.jsonl')\n",
+        ("trace is a mmio.Trace, or None, not 'run.jsonl'",),
+    ),
+    Mistake(
         "Your driver keeps the pointer and uses it after the mapping was closed.",
         _CRASHES + _on("pointer = ctypes.c_void_p(mapping.address)") + "driver.load(pointer)\n",
         ("Fatal Python error: Segmentation fault",),

@@ -55,6 +55,16 @@ MISTAKES: Final = (
         "pagetrap convert run.jsonl run.jsonl",
         "run.jsonl: would be overwritten while it is read",
     ),
+    _typed(
+        "You draw a picture to a file without a suffix.",
+        "pagetrap show run.jsonl --heatmap bin",
+        "argument --heatmap: bin: expected a picture, a file with one of the suffixes .png, .svg, .pdf",
+    ),
+    _typed(
+        "You show a file whose name is in a variable that is not set.",
+        'pagetrap show "$RUN"',
+        "argument TRACE: expected the path of a file, got ''",
+    ),
     _typed("You compare one file with nothing.", "pagetrap diff run.jsonl", "the following arguments are required: B"),
     _typed(
         "You ask for a register that is not in the trace.",

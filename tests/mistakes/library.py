@@ -154,6 +154,21 @@ MISTAKES: Final = (
         ("0xfe000800..0xfe001800 'Card' overlaps 0xfe000000..0xfe001000 'Card'", "give it a higher priority"),
     ),
     Mistake(
+        "You map at an address that is text.",
+        "from mmio import AddressSpace\nfrom card import Card\nAddressSpace().map('0xfe000000', 0x1000, Card())\n",
+        ("start is an int, not '0xfe000000'",),
+    ),
+    Mistake(
+        "You read nothing.",
+        f"{_MAPPED}space.read(0xfe000000, 0)\n",
+        ("width is an int, from 1 up, not 0",),
+    ),
+    Mistake(
+        "You give a program as one text.",
+        "import mmio\nmmio.Tracer().spawn('devmem 0xfe000000')\n",
+        ("arguments are a list, such as ['devmem', '0x1000'], not 'devmem 0xfe000000': split it",),
+    ),
+    Mistake(
         "You unmap what is not there.",
         f"{_MAPPED}space.unmap(0xfe000800)\n",
         ("no region starts at 0xfe000800",),

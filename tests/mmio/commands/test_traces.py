@@ -1,6 +1,7 @@
 """`pagetrap show`, `convert` and `diff`, called as functions."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,53 @@ print([name for name in {unneeded} if name in sys.modules], status)
     traces = [trace, trace] if name == "diff" else [trace]
     done = run_python(script, name, *traces, *options)
     assert done.stdout.splitlines()[-1] == "[] 0", done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", ""),
+        ("show", "TRACE", "--timeline", ""),
+        ("show", "TRACE", "--heatmap", ""),
+        ("convert", "", "out.jsonl"),
+        ("convert", "TRACE", ""),
+        ("diff", "", "TRACE"),
+        ("diff", "TRACE", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_refused(words: tuple[str, ...], trace: str, capsys: Output) -> None:
+    """An unset variable of a script is no file, whichever argument it was meant for; the message names that."""
+    with pytest.raises(SystemExit) as ended:
+        main([trace if word == "TRACE" else word for word in words])
+    assert ended.value.code == 2
+    name = words[2] if len(words) == 4 else r"(TRACE|IN|OUT|A|B)"
+    assert re.search(rf"argument {name}: expected the path of a file, got ''", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", ["--timeline", "--heatmap"])
+@pytest.mark.parametrize("file", ["bin", "/dev/full", "/dev/stdout", "run.jsonl", "map.gz", "map.", ".png", "a.jpg"])
+def test_a_picture_needs_the_suffix_of_one(
+    option: str, file: str, trace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """No other file than the one that was named is written, and the message names the option."""
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SystemExit) as ended:
+        main(["show", trace, option, file])
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert f"argument {option}: {file}: expected a picture, a file with one of the suffixes .png" in captured.err
+    assert "drawn" not in captured.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--timeline", "--heatmap"])
+def test_a_picture_that_cannot_be_written_is_not_drawn(option: str, trace: str, tmp_path: Path, capsys: Output) -> None:
+    """A full disk is told, and the exit status is that of an error."""
+    full = tmp_path / "full.png"
+    full.symlink_to("/dev/full")
+    assert main(["show", trace, option, str(full)]) == 1
+    captured = capsys.readouterr()
+    assert f"{full}: No space left on device" in captured.err
+    assert "drawn" not in captured.err

@@ -15,7 +15,7 @@ INPROCESS: Final = (
     MmioMutant(
         "a closed mapping passes a null pointer",
         "mmio.inprocess.mapping",
-        "raise ClosedMapping(mapping.region.name)\n\n\nclass Mapping",
+        "raise ClosedMapping(mapping._name)\n\n\nclass Mapping",
         "return None\n\n\nclass Mapping",
         "inprocess/test_mapping.py::test_a_closed_mapping_is_no_pointer",
     ),
@@ -64,8 +64,8 @@ INPROCESS: Final = (
     MmioMutant(
         "handlers stay when the last mapping closes",
         "mmio.inprocess.trapped_ranges",
-        "            if not self._owners:\n                self.close()",
-        "            if not self._owners:\n                pass",
+        "        if not self._owners:\n            self.close()",
+        "        if not self._owners:\n            pass",
         "inprocess/test_signals.py::test_installed_while_anything_is_mapped",
     ),
     MmioMutant(

@@ -166,8 +166,8 @@ SPACE: Final = (
     MmioMutant(
         "accesses of RAM are recorded",
         "mmio.space.space",
-        'name or "ram", ANYTHING, recorded=False)',
-        'name or "ram", ANYTHING)',
+        "name, ANYTHING, recorded=False)",
+        "name, ANYTHING)",
         "space/test_space.py::test_the_bus_methods_all_work",
     ),
     MmioMutant(

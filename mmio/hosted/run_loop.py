@@ -273,6 +273,11 @@ class RunLoop:
             vfork.release_parent(self._vfork_parent)
             self._vfork_parent = None
 
+    def prepare_for_children(self) -> None:
+        """Start what serves children now, because no thread can be made later. Raises OSError."""
+        if self._client is None:
+            self._children.start_serving()
+
     def parent(self) -> int | None:
         """Return the PID of the parent that this process has natively; None if the kernel's answer is right.
 

@@ -104,7 +104,7 @@ class Children:
 
     def fork(self) -> tuple[int, Client | None]:
         """Fork; return the PID, and in the child, where that is 0, its side of its channel. Raises OSError."""
-        self._start_serving()
+        self.start_serving()
         ours, theirs = channel_pair()
         ours.request_credentials()
         with self._descriptors:
@@ -169,16 +169,26 @@ class Children:
             self._failed(error)
         self.kill()
 
-    def _start_serving(self) -> None:
-        """Start the thread that serves. It inherits a mask that blocks all signals, as in every signal handler here."""
+    def start_serving(self) -> None:
+        """Start the thread that serves. It inherits a mask that blocks all signals, as in every signal handler here.
+
+        Raises:
+            OSError: no thread can be made.
+        """
         if self._thread is None:
             poll = select.epoll()
             self._poll = select.epoll.fromfd(kept(os.dup(poll.fileno())))
             poll.close()
             self._stop = kept(os.eventfd(0))
             self._poll.register(self._stop, select.EPOLLIN)
-            self._thread = Thread(target=self._serve, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._serve, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._poll.close()
+                os.close(self._stop)
+                raise OSError(errno.EAGAIN, f"no thread can be made to serve children: {error}") from error
+            self._thread = thread
 
     def _close_in_child(self, made: Channel) -> None:
         """Close the server's descriptors in a new child."""

@@ -8,6 +8,7 @@ from fcntl import F_GETFD, FD_CLOEXEC, fcntl
 from typing import Final
 
 from mmio.linux.own_descriptors import copy_of, is_reserved
+from mmio.linux.proc_files import list_names
 
 _STANDARD: Final = (0, 1, 2)
 
@@ -59,7 +60,7 @@ def is_open(number: int) -> bool:
 
 def _all() -> set[int]:
     """Return all descriptors that are open, but not that by which they are listed."""
-    return {number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)}
+    return {number for number in map(int, list_names(os.getpid(), "fd")) if is_open(number)}
 
 
 def _number_of(something: object) -> int | None:

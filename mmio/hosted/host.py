@@ -15,7 +15,7 @@ from typing import Any, Final
 from mmio.hosted import elf_image
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
-from mmio.linux import own_descriptors
+from mmio.linux import own_descriptors, proc_files
 from mmio.linux.stacks import need_calls
 from mmio.program.finding import find_program
 from mmio.program.targeting import Targeting
@@ -104,10 +104,12 @@ class Host(Targeting):
         need_calls(_CALLS)  # what answers a signal could not tell that it has no room
         own_descriptors.reserve()
         try:
+            proc_files.hold()
             self._loop = RunLoop(self._targets, self.trace)
             status = self._loop.run(*self._program)
         finally:
             self._loop = None
+            proc_files.release()
             own_descriptors.release()
         self.warn_of_unmatched()
         if status == -signal.SIGINT:

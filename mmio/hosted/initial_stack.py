@@ -7,9 +7,12 @@ from ctypes import memmove
 from resource import RLIM_INFINITY, RLIMIT_STACK, getrlimit
 from typing import Final
 
-from mmio.hosted.elf_image import Command, Loaded
+from mmio.hosted.elf_image import Command, Image, Loaded
 from mmio.hosted.program_area import FIXED_NOREPLACE, NORESERVE, PRIVATE_ANONYMOUS, Area, map_memory
-from mmio.linux.libc import PAGE, PROT_READ, PROT_WRITE
+from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
+from mmio.linux.proc_files import open_file
+
+_STACK: Final = 0x6474E551  # PT_GNU_STACK
 
 # Entries of the auxiliary vector that are about the program (linux/auxvec.h).
 _HEADERS: Final = 3
@@ -33,7 +36,10 @@ def build(
     """
     size = _size()
     bottom = map_memory(
-        area.place(size + PAGE) + PAGE, size, PROT_READ | PROT_WRITE, PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE
+        area.place(size + PAGE) + PAGE,
+        size,
+        _protection(command.image),
+        PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE,
     )
     top = bottom + size - 16
 
@@ -54,7 +60,7 @@ def build(
         _RANDOM: push(os.urandom(16)),
         _NAME: name,
     }
-    with open("/proc/self/auxv", "rb") as file:
+    with open(open_file(os.getpid(), "auxv"), "rb") as file:
         vector = b"".join(_PAIR.pack(kind, about.get(kind, value)) for kind, value in _PAIR.iter_unpack(file.read()))
     words = [len(arguments), *arguments, 0, *variables, 0]
     block = struct.pack(f"<{len(words)}Q", *words) + vector
@@ -66,3 +72,15 @@ def _size() -> int:
     """Return how large the stack may grow."""
     soft, _ = getrlimit(RLIMIT_STACK)
     return _DEFAULT if soft == RLIM_INFINITY else max(min(soft, _LARGEST) // PAGE * PAGE, 1 << 20)
+
+
+def _protection(image: Image) -> int:
+    """Return the protection of the stack: executable where the program header says so, or is missing.
+
+    That is how the kernel has it for 64-bit programs (elf_read_implies_exec of arch/x86/include/asm/elf.h). Code that
+    the compiler puts on the stack, as for nested functions of GNU C, counts on it.
+    """
+    for segment in image.segments:
+        if segment.kind == _STACK:
+            return segment.protection
+    return PROT_READ | PROT_WRITE | PROT_EXEC

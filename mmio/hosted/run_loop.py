@@ -283,6 +283,11 @@ class RunLoop:
         """Leave no thread in this process but the program's."""
         self._watchdog.stop()
 
+    def prepare_for_children(self) -> None:
+        """Start what serves children now, because no thread can be made later. Raises OSError."""
+        if self._client is None:
+            self._children.start_serving()
+
     def parent(self) -> int | None:
         """Return the PID of the parent that this process has natively; None if the kernel's answer is right.
 

@@ -33,6 +33,8 @@ _VM: Final = 0x100
 _VFORK: Final = 0x4000
 _PIDFD: Final = 0x1000
 _THREAD: Final = 0x10000
+_NEWUSER: Final = 0x1000_0000
+_NEWPID: Final = 0x2000_0000
 _IGNORED: Final = 0x40_0000 | 0x80_0000 | 0x8000_0000  # CLONE_DETACHED, CLONE_UNTRACED, CLONE_IO
 _OF_CHILDREN: Final = _VM | _VFORK | _PIDFD | _IGNORED | PARENT_SETTID | CHILD_CLEARTID | CHILD_SETTID | SETTLS
 _EVERY_FLAG: Final = 0xFFFF_FFFF
@@ -68,6 +70,9 @@ class Family(Protocol):
 
     def be_alone(self) -> None:
         """Leave no thread in this process but the program's."""
+
+    def prepare_for_children(self) -> None:
+        """Start what serves children now, because no thread can be made later. Raises OSError."""
 
     def parent(self) -> int | None:
         """Return the PID of the parent where it is another one than the kernel says."""
@@ -217,12 +222,6 @@ def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> in
     return calls.family.parent()
 
 
-@_answers("unshare")
-@_answers("setns")
-def _enter_namespace(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
-    calls.family.be_alone()  # for most namespaces the process must have one thread (unshare(2), setns(2))
-
-
 @_answers("clone3")
 def _clone3(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return -errno.ENOSYS  # every C library goes on with clone
@@ -293,6 +292,25 @@ def _prctl(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int 
         return _seccomp(calls, thread, arguments)
     if option == PR_SET_PDEATHSIG and arguments[1] < signal.NSIG:
         calls.family.end_with_parent(arguments[1])
+    return None
+
+
+@_answers("setns")
+def _setns(calls: HostCalls, _thread: Thread, _arguments: tuple[int, ...]) -> None:
+    calls.family.be_alone()  # for most namespaces the process must have one thread (setns(2), unshare(2))
+
+
+@_answers("unshare")
+def _unshare(calls: HostCalls, _: Thread, arguments: tuple[int, ...]) -> int | None:
+    calls.family.be_alone()
+    flags = arguments[0]
+    if flags & _NEWPID:  # from then on the kernel makes no threads (copy_process of kernel/fork.c)
+        if flags & _NEWUSER:  # which a process with threads cannot have
+            raise HostError(f"{calls.path} takes new namespaces of users and processes at once: {ADVICE}")
+        try:
+            calls.family.prepare_for_children()
+        except OSError as error:
+            return -(error.errno or errno.EAGAIN)
     return None
 
 

@@ -17,6 +17,7 @@ from typing import Final
 from mmio.hosted.channel import Channel, ChannelClosed
 from mmio.hosted.thread import RED_ZONE
 from mmio.linux.libc import PAGE, PROT_WRITE
+from mmio.linux.proc_files import dumpable, open_file
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
 
@@ -54,7 +55,7 @@ def wait_and_copy_back(child: int, channel: Channel, places: Sequence[range]) ->
 
 def release_parent(channel: Channel) -> None:
     """Release the parent, in a child that is about to execute or to end."""
-    with suppress(ChannelClosed):
+    with suppress(ChannelClosed), dumpable():
         channel.send(["done"])
         channel.receive()
     channel.close()
@@ -88,7 +89,7 @@ def _writable_mappings(place: range) -> list[tuple[int, int]]:
 def _private_pages(child: int, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the address ranges between two addresses in which a child has private pages. Raises OSError."""
     start &= -PAGE
-    with open(f"/proc/{child}/pagemap", "rb", buffering=0) as entries:
+    with open(open_file(child, "pagemap"), "rb", buffering=0) as entries:
         for first in range(start, end, _PAGES_AT_ONCE * PAGE):
             count = min(_PAGES_AT_ONCE, -(-(end - first) // PAGE))
             found = array("Q", os.pread(entries.fileno(), 8 * count, first // PAGE * 8))

@@ -3,10 +3,10 @@
 import ctypes
 import os
 from ctypes import c_long
-from pathlib import Path
 from typing import Any
 
 from mmio.linux.libc import check
+from mmio.linux.proc_files import read_link, read_text
 from mmio.linux.syscall_table import NUMBERS
 
 _syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
@@ -16,14 +16,14 @@ _syscall.restype = c_long
 def descriptor_path(pid: int, descriptor: int) -> str:
     """Return what a descriptor of a process is open on, "" when it is not open."""
     try:
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}").removesuffix(" (deleted)")
+        return read_link(pid, f"fd/{descriptor}").removesuffix(" (deleted)")
     except OSError:
         return ""
 
 
 def descriptor_state(pid: int, descriptor: int) -> tuple[int, int]:
     """Return the position and the open flags of a descriptor. Raises FileNotFoundError when it is not open."""
-    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    text = read_text(pid, f"fdinfo/{descriptor}")
     values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     return int(values["pos"]), int(values["flags"], 8)
 

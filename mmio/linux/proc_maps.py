@@ -1,11 +1,10 @@
 """Memory map and state of a process and its threads, from /proc/PID (proc(5))."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from mmio.linux.libc import PROT_EXEC, PROT_READ, PROT_WRITE
+from mmio.linux.proc_files import list_names, open_file, read_text
 
 
 class Mapping(NamedTuple):
@@ -38,7 +37,7 @@ class Mapping(NamedTuple):
 
 def mappings(pid: int) -> Iterator[Mapping]:
     """Yield what a process has mapped, in address order. Raises ProcessLookupError or FileNotFoundError."""
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as lines:
+    with open(open_file(pid, "maps"), encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             fields = line.rstrip("\n").split(maxsplit=5)
             start, _, end = fields[0].partition("-")
@@ -49,7 +48,7 @@ def mappings(pid: int) -> Iterator[Mapping]:
 def threads(pid: int) -> list[int]:
     """Return the threads of a process, in order of their numbers; none when it is gone."""
     try:
-        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+        return sorted(int(name) for name in list_names(pid, "task"))
     except OSError:
         return []
 
@@ -95,7 +94,7 @@ def _number(thread: int, name: str) -> int:
 
 def _status(thread: int, name: str) -> str:
     """Return what /proc says of a thread under a name."""
-    for line in Path(f"/proc/{thread}/status").read_text().splitlines():
+    for line in read_text(thread, "status").splitlines():
         if line.startswith(f"{name}:"):
             return line.split()[1]
     raise FileNotFoundError(f"/proc/{thread}/status names no {name}")

@@ -8,6 +8,7 @@ from ctypes import c_char, c_int, c_ulong, c_void_p
 from typing import Any, Final
 
 from mmio.linux.libc import LIBC, PROT_EXEC, check
+from mmio.linux.proc_files import open_file
 from mmio.linux.proc_maps import mappings
 
 _MISSING: Final = (errno.EFAULT, errno.ENOMEM)  # the latter for addresses that no process has
@@ -36,7 +37,7 @@ def read_code(pid: int, address: int, length: int) -> bytes:
     if not data:
         found = [mapping for mapping in mappings(pid) if mapping.start <= address < mapping.end]
         if found and found[0].protection & PROT_EXEC:
-            with suppress(OSError), open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            with suppress(OSError), open(open_file(pid, "mem"), "rb", buffering=0) as memory:
                 data = os.pread(memory.fileno(), min(length, found[0].end - address), address)
     return data
 

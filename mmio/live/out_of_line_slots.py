@@ -137,6 +137,8 @@ class Slots:
         """Return the slots of a process that a fork has made, which has the same blocks."""
         twin = Slots(memory, self.bits)
         twin._blocks = {start: _slots_of(start) for start in self._blocks}
+        unused = {slot.start for slot in self._unused}
+        twin._unused = [slot for slots in twin._blocks.values() for slot in slots if slot.start in unused]
         return twin
 
     def _is_free(self, slot: Slot) -> bool:
@@ -144,12 +146,16 @@ class Slots:
             slot.release()
         return not slot.thread
 
-    def _new(self, instruction: Instruction, ip: int) -> Slot:
-        """Return a free slot with a new copy of an instruction; what the slot had before is forgotten."""
+    def reserve(self) -> None:
+        """Map a block now, if there is no slot without an instruction."""
         if not self._unused and len(self._blocks) * SLOTS_PER_BLOCK < MOST:
             start = self.memory.new_block()
             self._blocks[start] = _slots_of(start)
             self._unused = self._blocks[start][::-1]
+
+    def _new(self, instruction: Instruction, ip: int) -> Slot:
+        """Return a free slot with a new copy of an instruction; what the slot had before is forgotten."""
+        self.reserve()
         slot = self._unused.pop() if self._unused else self._taken_back()
         code = redirect(instruction, slot.start, slot.operand)
         slot.end = slot.start + len(code)

@@ -15,6 +15,7 @@ from typing import Final
 
 from mmio.linux.libc import LIBC, PROT_READ, PROT_WRITE, check, pages
 from mmio.linux.own_descriptors import copy_of, kept
+from mmio.linux.proc_files import open_file
 from mmio.linux.process_memory import read_code, read_memory, write_memory
 from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.passthrough import RealMemory
@@ -220,5 +221,5 @@ def _reached(descriptor: int, offset: int, length: int, writable: bool) -> Devic
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return DeviceMemory(descriptor, offset, length, writable)
     # Opened anew, without O_APPEND, which would send writes elsewhere.
-    path = f"/proc/self/fd/{descriptor}"
-    return RegularFile(kept(os.open(path, os.O_RDWR if writable else os.O_RDONLY)), offset)
+    anew = open_file(os.getpid(), f"fd/{descriptor}", os.O_RDWR if writable else os.O_RDONLY)
+    return RegularFile(kept(anew), offset)

@@ -15,6 +15,7 @@ from mmio.linux import proc_maps
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE, PROT_WRITE, pages
 from mmio.linux.own_descriptors import kept
+from mmio.linux.proc_files import open_file
 from mmio.linux.seccomp import WINDOW
 from mmio.live.out_of_line_slots import Slot, Slots
 from mmio.program.device_views import guarded, shifted
@@ -111,7 +112,7 @@ class Process(ABC):
         self.trapped: list[Trapped] = []
         self.slots: Slots | None = None
         self._next = WINDOW.start
-        self.own_memory = -1 if memory is not None else kept(os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC))
+        self.own_memory = -1 if memory is not None else kept(open_file(pid, "mem", os.O_RDWR))
         self.bits = 64
 
     def close(self) -> None:
@@ -327,6 +328,6 @@ def map_shared(pid: int, mapping: proc_maps.Mapping) -> DeviceMemory | RegularFi
 def _opened(pid: int, mapping: proc_maps.Mapping, how: int) -> int:
     """Open what is mapped."""
     try:
-        return os.open(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}", how)
+        return open_file(pid, f"map_files/{mapping.start:x}-{mapping.end:x}", how)
     except PermissionError:
         return os.open(mapping.path, how)

@@ -13,6 +13,7 @@ from typing import Final
 from decode import WRITE
 from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import pages
+from mmio.linux.proc_files import read_link
 from mmio.linux.process_memory import write_memory
 from mmio.linux.syscall_table import NUMBERS, OPENING, SIGNATURES
 from mmio.program.kernel_access import KernelAccess, by_kernel, gather, scatter
@@ -225,6 +226,6 @@ def _resolved(thread: StoppedThread, directory: int, path: str | None) -> str | 
     if not path.startswith("/"):
         start = descriptor_path(thread.pid, directory)
         if directory == _AT_CWD:
-            start = os.readlink(f"/proc/{thread.pid}/cwd")
+            start = read_link(thread.pid, "cwd")
         path = f"{start}/{path}"
     return os.path.normpath(path)

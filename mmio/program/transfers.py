@@ -10,6 +10,7 @@ from attrs import evolve
 
 from decode import READ
 from mmio.linux.libc import PAGE
+from mmio.linux.proc_files import status_of
 from mmio.linux.syscall_table import VECTORS
 from mmio.program.kernel_access import TOP, KernelAccess
 from mmio.program.syscall_pointers import Buffer, Pointer
@@ -92,7 +93,7 @@ def goes_on(thread: StoppedThread, name: str, call: Call) -> bool:
     if name in _WRITING or name == "getrandom":
         return True
     try:
-        mode = os.stat(f"/proc/{thread.pid}/fd/{call.arguments[0] & 0xFFFFFFFF}").st_mode
+        mode = status_of(thread.pid, f"fd/{call.arguments[0] & 0xFFFFFFFF}").st_mode
     except OSError:
         return False
     return stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISCHR(mode)

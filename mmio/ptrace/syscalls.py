@@ -14,7 +14,7 @@ from mmio.linux.libc import PROT_EXEC, PROT_NONE
 from mmio.linux.prctl import PR_SET_SECCOMP, SECCOMP_MODE_STRICT, SECCOMP_SET_MODE_STRICT
 from mmio.linux.proc_maps import mappings
 from mmio.linux.syscall_table import NAMES
-from mmio.program.bounce_buffers import bounce
+from mmio.program.bounce_buffers import MOST, bounce
 from mmio.program.kernel_access import KernelAccess
 from mmio.program.process import map_shared
 from mmio.program.redirect import Redirects
@@ -55,6 +55,9 @@ class TracedCalls(SystemCalls):
                 self._restrict(thread)
             case "seccomp" if (call.arguments[0] & _INT, call.arguments[1] & _INT, call.arguments[2]) == _SET_STRICT:
                 self._restrict(thread)
+            case "prctl" | "seccomp":
+                thread.reserve_memory(2 * MOST, call.bits)  # the filter may forbid it afterwards, on pain of death
+                super().dispatch(thread, name, call)
             case "rt_sigaction":
                 if thread.process.crash_handler is not None:
                     thread.process.crash_handler.entered(thread, call)

@@ -165,6 +165,11 @@ class Thread:
             self._buffers[bits] = place, length
         return place
 
+    def reserve_memory(self, size: int, bits: int) -> None:
+        """Map now what may be needed later: a buffer of `size` bytes, and slots for instructions. Raises OSError."""
+        self.buffer(size, bits)
+        self._out_of_line_slots().reserve()
+
     def map_memory(self, length: int, *, low: bool = False) -> int:
         """Map memory for the tracer in the process, until it is released; return the address. See `make_call`.
 

@@ -101,8 +101,9 @@ class Symbols:
         self._read_maps()
 
     def _read_maps(self) -> None:
-        # A process that has gone keeps what was last seen: its trace is often printed after its end.
-        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{self.pid or 'self'}/maps") as file:
+        # A process that has gone keeps what was last seen: its trace is often printed after its end. One that has
+        # changed its user ID may not be looked into (PermissionError).
+        with suppress(OSError), open(f"/proc/{self.pid or 'self'}/maps") as file:
             self._mappings = list(_mappings(file.read()))
 
     def _mapping(self, ip: int) -> "_Mapping | None":

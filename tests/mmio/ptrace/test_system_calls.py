@@ -45,6 +45,37 @@ def test_strict_mode(entry: str) -> None:
     assert traced(f"{begin} {works} getpid(); syscall(60, 33); }}")[0] == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("action", ["SECCOMP_RET_ERRNO | 99", "SECCOMP_RET_KILL_PROCESS"])
+@pytest.mark.parametrize("entry", ["syscall(SYS_seccomp, 1, 0, &all)", "prctl(PR_SET_SECCOMP, 2, &all)"])
+def test_a_filter_of_the_programs(action: str, entry: str) -> None:
+    """Trapped buffers and native completion work under a filter that allows the program's few calls and no mmap."""
+    allowed = "read", "write", "exit", "clone", "wait4"
+    rules = "".join(f"{{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_{name}}}, {{BPF_RET, 0, 0, ALLOW}}, " for name in allowed)
+    status, tracer = traced(
+        f"""#include <linux/filter.h>
+        #include <linux/seccomp.h>
+        #define ALLOW SECCOMP_RET_ALLOW
+        static struct sock_filter rules[] = {{{{BPF_LD | BPF_W | BPF_ABS}}, {rules}{{BPF_RET, 0, 0, {action}}}}};
+        int main() {{
+            begin();
+            struct sock_fprog all = {{sizeof rules / sizeof *rules, rules}};
+            int ends[2], status;
+            if (pipe(ends) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || {entry}) syscall(60, 1);
+            page[0] = 7;
+            if (write(ends[1], page, 4000) != 4000 || read(ends[0], page + 4, 4000) != 4000) syscall(60, 2);
+            long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+            if (child < 0) syscall(60, 3);
+            __asm__ volatile("sqrtps (%0),%%xmm3" : : "r"(page + 64) : "xmm3", "memory");
+            if (write(ends[1], page, 4) != 4 || page[4] != 7) syscall(60, 4);
+            if (!child) syscall(60, 5);
+            if (wait4(child, &status, 0, 0) != child || WEXITSTATUS(status) != 5) syscall(60, 6);
+            syscall(60, 33);
+        }}"""
+    )
+    assert status == 33
+    assert tracer.trace
+
+
 def test_a_mask_in_the_page() -> None:
     """Signal masks in trapped memory are read and shown, SIGSEGV in them as well, which is never really blocked."""
     status, _ = traced(

@@ -18,7 +18,7 @@ from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors, proc_files
 from mmio.linux.stacks import need_calls
 from mmio.program.finding import find_program
-from mmio.program.targeting import Targeting
+from mmio.program.targeting import Targeting, program_arguments, program_environment
 from mmio.space.region import DeviceLike
 from mmio.traces.trace import Trace
 
@@ -78,9 +78,7 @@ class Host(Targeting):
             OSError: it cannot be executed.
             HostError: it is not one that can run in this process.
         """
-        if not arguments:
-            raise ValueError("expected a program and its arguments, got none")
-        environment = os.environ if environment is None else environment
+        arguments, environment = program_arguments(arguments), program_environment(environment)
         path = find_program(arguments[0], environment)
         if not ctypes.CDLL(None).getauxval(_HWCAP2) & _FSGSBASE:
             raise HostError(f"this CPU or kernel has no FSGSBASE, which the in-process engine needs: {ADVICE}")

@@ -15,6 +15,7 @@ from decode import READ, WRITE
 from emulate import Ram
 from mmio import AddressSpace, Trace, Tracer
 from mmio.errors import ClosedMapping
+from mmio.hosted import Host
 from tests.test_wrong_arguments import Card
 
 
@@ -183,16 +184,18 @@ def test_a_refused_target_is_not_added(wrong: tuple[str, tuple[Any, ...]]) -> No
     ["true", b"true", Path("true"), 5, None, [5], ["true", 5], {"true": 1}, iter(["true"])],
     ids=lambda value: type(value).__name__,
 )
-def test_a_program_is_a_list_of_words(arguments: Any) -> None:
+@pytest.mark.parametrize("engine", [Tracer, Host])
+def test_a_program_is_a_list_of_words(engine: type[Tracer] | type[Host], arguments: Any) -> None:
     """`spawn("true")` does not look for a program `t`."""
     with pytest.raises(TypeError, match=r"^arguments are a list"):
-        Tracer().spawn(arguments)
+        engine().spawn(arguments)
 
 
-def test_no_program_is_an_error() -> None:
+@pytest.mark.parametrize("engine", [Tracer, Host])
+def test_no_program_is_an_error(engine: type[Tracer] | type[Host]) -> None:
     """A list without words names none."""
     with pytest.raises(ValueError, match="expected a program and its arguments, got none"):
-        Tracer().spawn([])
+        engine().spawn([])
 
 
 WIDTHS_THAT_ARE_NONE: Final = [0, -1, -4, "4", b"4", 4.0, 4.5, None, [4], {}]

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from errno import ENOENT, ENOEXEC, EPERM
+from errno import EMFILE, ENFILE, ENOENT, ENOEXEC, EPERM
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
@@ -204,7 +204,7 @@ def _begin(tracer: Tracer | Host, options: argparse.Namespace, program: list[str
             for pid in options.pid:
                 tracer.attach(pid)
     except OSError as error:
-        if program and error.filename is not None:  # the program's: execve(2) has failed
+        if program and error.filename is not None and error.errno not in (EMFILE, ENFILE):  # execve(2) has failed
             name = error.filename or repr(error.filename)
             status = NOT_FOUND if error.errno == ENOENT else NOT_EXECUTABLE
             _stop(f"{name}: {error.strerror}{_about_program(error)}", status)

@@ -79,6 +79,8 @@ def status_of(pid: int, name: str) -> os.stat_result:
 
 def list_names(pid: int, name: str) -> list[str]:
     """Return the names in a directory of a process or thread. Raises OSError."""
+    if _proc.descriptor is None:  # of a descriptor os.listdir makes a second one, and there may be only one left
+        return os.listdir(_path(pid, name))
     directory = open_file(pid, name, os.O_DIRECTORY)
     try:
         return os.listdir(directory)

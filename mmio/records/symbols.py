@@ -79,7 +79,7 @@ class Symbols:
         """Return where an address is, None when no file is mapped there."""
         mapping = self._mapping(ip)
         if mapping is None:
-            self._read_maps()  # a library may have been loaded since
+            self._read_maps_again()  # a library may have been loaded since
             mapping = self._mapping(ip)
             if mapping is None:
                 return None
@@ -98,12 +98,15 @@ class Symbols:
     def refresh(self) -> None:
         """Forget names and look again at what the process has mapped, such as after an exec or dlclose."""
         self._names.clear()
-        self._read_maps()
+        self._read_maps_again()
+
+    def _read_maps_again(self) -> None:
+        with suppress(PermissionError):  # the process has changed its user ID since
+            self._read_maps()
 
     def _read_maps(self) -> None:
-        # A process that has gone keeps what was last seen: its trace is often printed after its end. One that has
-        # changed its user ID may not be looked into (PermissionError).
-        with suppress(OSError), open(f"/proc/{self.pid or 'self'}/maps") as file:
+        # A process that has gone keeps what was last seen: its trace is often printed after its end.
+        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{self.pid or 'self'}/maps") as file:
             self._mappings = list(_mappings(file.read()))
 
     def _mapping(self, ip: int) -> "_Mapping | None":

@@ -1,6 +1,5 @@
 """Choosing a trace format."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -69,13 +68,6 @@ def test_format_that_is_only_written(tmp_path: Path) -> None:
     save([], tmp_path / "trace.vcd")
     with pytest.raises(TraceFormatError, match="vcd is only written, so keep a trace in another format, too"):
         open_trace(tmp_path / "trace.vcd")
-
-
-def test_a_pipe_is_refused(tmp_path: Path) -> None:
-    """A pipe gives its bytes once, and would be an empty trace the second time; opening it would wait for a writer."""
-    os.mkfifo(tmp_path / "run.jsonl")
-    with pytest.raises(TraceFormatError, match=r"expected a regular file, got a pipe, .* write it to a file first"):
-        open_trace(tmp_path / "run.jsonl")
 
 
 def test_an_error_of_reading_names_the_file() -> None:

@@ -38,7 +38,10 @@ class Names:
         for program in dict.fromkeys(map(_program, self._threads())):
             symbols = self._programs.get(program)
             if symbols is None:
-                symbols = self._programs[program] = Symbols(program[0])
+                try:
+                    symbols = self._programs[program] = Symbols(program[0])
+                except PermissionError:  # it has changed its user ID; its accesses go on without names
+                    continue
             found = symbols.locate(ip)
             if found is not None:
                 return found

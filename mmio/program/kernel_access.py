@@ -79,6 +79,12 @@ class KernelAccess:
                 at = address + len(data)
                 width = 8 if self.is_trapped(at, 1) else PAGE
                 length = min(width - at % width, limit - len(data))
+                if not self.is_trapped(at, length):  # of one page all can be read, or nothing: no need to look at maps
+                    try:
+                        data += self._thread.process.memory.read_block(at, length)
+                    except Unreachable:
+                        break
+                    continue
                 stretch = self.stretch(at, length)
                 data += gather(self._thread, at, stretch.end - at, self._call.bits)
                 if not stretch.complete:

@@ -3,6 +3,8 @@
 There is a short way and a long way. The short way is for an access inside one segment, of a width the policy has
 nothing to say about: one comparison, the device's bound method, one record. Everything else (borders, policies, bytes
 where nothing is, atomics, watched bytes) takes the long way, in parts.
+
+The short way is written out in `read` and in `write`: a function for what is the same would cost each access a frame.
 """
 
 from collections.abc import Callable

@@ -34,6 +34,7 @@ from mmio.traces.summary import Group
 from mmio.traces.view import TraceView
 
 _pack: Final = ROW.pack
+_WIDEST: Final = 8  # bytes of a value that a row holds
 
 
 @frozen(eq=False)
@@ -122,7 +123,7 @@ class Trace(TraceView):
         if not self.enabled:
             return
         shared = direction, space, width, ip, instruction, region, flags, thread
-        if old is not None:
+        if old is not None or width > _WIDEST:
             row = _pack(monotonic_ns(), address, self._aside(address, width, value, old), self._number(*shared, True))
         else:
             number = self._number(*shared)
@@ -146,9 +147,10 @@ class Trace(TraceView):
     ) -> tuple["Trace", int] | None:
         """Return where the rows of such accesses go, this trace, and the number of their site in them.
 
-        Rows are `mmio/records/rows.py`'s, given to `append_row` while the trace is enabled. None when it is not.
+        Rows are `mmio/records/rows.py`'s, given to `append_row` while the trace is enabled. None when it is not, and
+        when the values are too wide for a row.
         """
-        if not self.enabled:
+        if not self.enabled or width > _WIDEST:
             return None
         return self, self._number(direction, space, width, ip, instruction, region, flags, thread)
 

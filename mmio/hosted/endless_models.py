@@ -19,8 +19,11 @@ from types import CodeType, FrameType
 from typing import Final
 
 from mmio.formats.writer import hand_on_all
+from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import Signals
+from mmio.linux.syscall_table import NUMBERS
 
+_TGKILL: Final = NUMBERS[64]["tgkill"]
 _ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 _PERIOD: Final = 0.15  # seconds from one look to the next
 _PATIENCE: Final = 4  # looks until a model that waits in C code is ended with the process
@@ -62,6 +65,9 @@ class Watchdog:
         if thread is not None:
             self._stop.set()
             thread.join()
+            # The kernel's thread ends a little later, and some calls of the program ask whether it has only one.
+            while thread.native_id is not None and system_call(_TGKILL, os.getpid(), thread.native_id, 0) == 0:
+                os.sched_yield()
 
     def forget(self) -> None:
         """Forget the thread in a new child, which does not have it."""

@@ -5,6 +5,7 @@ import os
 from ctypes import c_long
 from typing import Any
 
+from mmio.linux import own_descriptors
 from mmio.linux.libc import check
 from mmio.linux.proc_files import read_link, read_text
 from mmio.linux.syscall_table import NUMBERS
@@ -29,11 +30,13 @@ def descriptor_state(pid: int, descriptor: int) -> tuple[int, int]:
 
 
 def duplicate_descriptor(pid: int, descriptor: int) -> int:
-    """Return a descriptor of this process for the open file that another process has under number `descriptor`.
+    """Return a descriptor of pagetrap's for the open file that a process has under number `descriptor`.
 
     Raises:
         OSError: the process is gone, or tracing it is not permitted.
     """
+    if pid == os.getpid():
+        return own_descriptors.copy_of(descriptor)
     process = os.pidfd_open(pid)
     try:
         result = _syscall(c_long(NUMBERS[64]["pidfd_getfd"]), c_long(process), c_long(descriptor), c_long(0))

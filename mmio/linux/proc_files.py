@@ -7,15 +7,18 @@ program begins, and names itself by the links that the kernel resolves (proc(5))
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import define
 
+from mmio.linux import own_table
 from mmio.linux.libc import LIBC
 from mmio.linux.own_descriptors import kept
 from mmio.linux.prctl import PR_GET_DUMPABLE, PR_SET_DUMPABLE
+
+_Result = TypeVar("_Result")
 
 _DUMPABLE: Final = 1  # SUID_DUMP_USER
 
@@ -52,19 +55,17 @@ def open_file(pid: int, name: str, flags: int = os.O_RDONLY) -> int:
     Raises:
         OSError: there is no such file, or tracing the process is not permitted.
     """
-    try:
-        return _open(pid, name, flags)
-    except PermissionError:
-        if pid != os.getpid():
-            raise
-        with dumpable():
-            return _open(pid, name, flags)
+    return _permitted(pid, lambda: os.open(_path(pid, name), flags | os.O_CLOEXEC, dir_fd=_proc.descriptor))
 
 
 def read_text(pid: int, name: str) -> str:
     """Return what is in a file of a process or thread; bytes that are no UTF-8 as surrogates. Raises OSError."""
-    with open(open_file(pid, name), encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+    return os.fsdecode(_permitted(pid, lambda: own_table.read(_path(pid, name), directory=_proc.descriptor)))
+
+
+def read_part(pid: int, name: str, offset: int, length: int) -> bytes:
+    """Return up to `length` bytes from an offset on in a file of a process or thread. Raises OSError."""
+    return _permitted(pid, lambda: own_table.read(_path(pid, name), offset, length, _proc.descriptor))
 
 
 def read_link(pid: int, name: str) -> str:
@@ -79,13 +80,7 @@ def status_of(pid: int, name: str) -> os.stat_result:
 
 def list_names(pid: int, name: str) -> list[str]:
     """Return the names in a directory of a process or thread. Raises OSError."""
-    if _proc.descriptor is None:  # of a descriptor os.listdir makes a second one, and there may be only one left
-        return os.listdir(_path(pid, name))
-    directory = open_file(pid, name, os.O_DIRECTORY)
-    try:
-        return os.listdir(directory)
-    finally:
-        os.close(directory)
+    return _permitted(pid, lambda: own_table.names(_path(pid, name), _proc.descriptor))
 
 
 @contextmanager
@@ -101,8 +96,15 @@ def dumpable() -> Iterator[None]:
             LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the 2 that fs.suid_dumpable may have given cannot be set
 
 
-def _open(pid: int, name: str, flags: int) -> int:
-    return os.open(_path(pid, name), flags | os.O_CLOEXEC, dir_fd=_proc.descriptor)
+def _permitted(pid: int, opening: Callable[[], _Result]) -> _Result:
+    """Call a function that opens a file of a process, which is made dumpable for it where it is this one."""
+    try:
+        return opening()
+    except PermissionError:
+        if pid != os.getpid():
+            raise
+        with dumpable():
+            return opening()
 
 
 def _path(pid: int, name: str) -> str:
@@ -113,5 +115,14 @@ def _path(pid: int, name: str) -> str:
     if pid == os.getpid():
         process = "self"
     elif pid == threading.get_native_id():
-        process = "thread-self"
+        process = f"self/task/{_this_thread()}"
     return f"{process}/{name}"
+
+
+def _this_thread() -> int:
+    """Return the number that this thread has in the /proc that is held.
+
+    Not by its link thread-self: own_table.py reads in another thread.
+    """
+    link = os.readlink("thread-self", dir_fd=_proc.descriptor)
+    return int(link.rpartition("/")[2])

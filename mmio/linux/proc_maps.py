@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmio.linux.libc import PROT_EXEC, PROT_READ, PROT_WRITE
-from mmio.linux.proc_files import list_names, open_file, read_text
+from mmio.linux.proc_files import list_names, read_text
 
 
 class Mapping(NamedTuple):
@@ -37,12 +37,11 @@ class Mapping(NamedTuple):
 
 def mappings(pid: int) -> Iterator[Mapping]:
     """Yield what a process has mapped, in address order. Raises ProcessLookupError or FileNotFoundError."""
-    with open(open_file(pid, "maps"), encoding="utf-8", errors="surrogateescape") as lines:
-        for line in lines:
-            fields = line.rstrip("\n").split(maxsplit=5)
-            start, _, end = fields[0].partition("-")
-            path = fields[5] if len(fields) > 5 else ""
-            yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
+    for line in read_text(pid, "maps").removesuffix("\n").split("\n"):
+        fields = line.split(maxsplit=5)
+        start, _, end = fields[0].partition("-")
+        path = fields[5] if len(fields) > 5 else ""
+        yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
 
 
 def threads(pid: int) -> list[int]:

@@ -2,13 +2,12 @@
 
 import ctypes
 import errno
-import os
 from contextlib import suppress
 from ctypes import c_char, c_int, c_ulong, c_void_p
 from typing import Any, Final
 
 from mmio.linux.libc import LIBC, PROT_EXEC, check
-from mmio.linux.proc_files import open_file
+from mmio.linux.proc_files import read_part
 from mmio.linux.proc_maps import mappings
 
 _MISSING: Final = (errno.EFAULT, errno.ENOMEM)  # the latter for addresses that no process has
@@ -37,8 +36,8 @@ def read_code(pid: int, address: int, length: int) -> bytes:
     if not data:
         found = [mapping for mapping in mappings(pid) if mapping.start <= address < mapping.end]
         if found and found[0].protection & PROT_EXEC:
-            with suppress(OSError), open(open_file(pid, "mem"), "rb", buffering=0) as memory:
-                data = os.pread(memory.fileno(), min(length, found[0].end - address), address)
+            with suppress(OSError):
+                data = read_part(pid, "mem", address, min(length, found[0].end - address))
     return data
 
 

@@ -220,6 +220,8 @@ def shared_object(descriptor: int, offset: int, length: int, writable: bool) -> 
 def _reached(descriptor: int, offset: int, length: int, writable: bool) -> DeviceMemory | RegularFile:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return DeviceMemory(descriptor, offset, length, writable)
-    # Opened anew, without O_APPEND, which would send writes elsewhere.
+    if not fcntl(descriptor, F_GETFL) & (os.O_APPEND | os.O_DIRECT):
+        return RegularFile(copy_of(descriptor), offset)
+    # Opened anew: with O_APPEND writes would go elsewhere, and O_DIRECT takes whole blocks only.
     anew = open_file(os.getpid(), f"fd/{descriptor}", os.O_RDWR if writable else os.O_RDONLY)
     return RegularFile(kept(anew), offset)

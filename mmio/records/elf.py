@@ -14,6 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from decode import PagetrapError
+from mmio.linux import own_table
 
 MAX_SECTIONS: Final = 1 << 16
 MAX_SYMBOLS: Final = 1 << 20
@@ -88,14 +89,18 @@ def text_at(strings: bytes, place: int) -> str:
 
 
 class ElfFile:
-    """An open ELF file for little-endian machines.
+    """An ELF file for little-endian machines.
+
+    Args:
+        path: of the file. It is opened for each part that is read.
 
     Raises:
         Malformed: a table is not inside of the file.
+        OSError: it cannot be read.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, path: str) -> None:
+        self._path = path
         start = self._read(0, 64)
         form = _FORMS.get(start[4]) if len(start) >= 6 else None
         if form is None or start[5] != 1:
@@ -179,8 +184,8 @@ class ElfFile:
     def _read(self, offset: int, size: int) -> bytes:
         if offset >> 62:
             raise Malformed(f"offset {offset:#x} is in no file")
-        size = max(min(size, os.fstat(self._descriptor).st_size - offset), 0)
-        return os.pread(self._descriptor, size, offset)
+        size = max(min(size, os.stat(self._path).st_size - offset), 0)
+        return own_table.read(self._path, offset, size)
 
 
 def _unpacked(form: struct.Struct, data: bytes, what: str) -> tuple[int, ...]:

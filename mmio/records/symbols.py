@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from attrs import field, frozen
 
+from mmio.linux import own_table
 from mmio.records.elf import ElfFile, Functions, Malformed, Segment
 from mmio.records.lines import Lines, no_lines, read_lines
 
@@ -106,8 +107,9 @@ class Symbols:
 
     def _read_maps(self) -> None:
         # A process that has gone keeps what was last seen: its trace is often printed after its end.
-        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{self.pid or 'self'}/maps") as file:
-            self._mappings = list(_mappings(file.read()))
+        with suppress(FileNotFoundError, ProcessLookupError):
+            maps = own_table.read(f"/proc/{self.pid or 'self'}/maps")
+            self._mappings = list(_mappings(os.fsdecode(maps)))
 
     def _mapping(self, ip: int) -> "_Mapping | None":
         index = bisect_right(self._mappings, ip, key=lambda mapping: mapping.start) - 1
@@ -144,21 +146,14 @@ class _Module:
     def read(cls, path: str) -> "_Module":
         """Read a file's symbols; nothing is known of one that cannot be read or is no ELF file."""
         try:
-            # A device or a pipe at the path of the program could keep the reader waiting.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (OSError, ValueError):
-            return cls()
-        try:
-            if not S_ISREG(os.fstat(descriptor).st_mode) or os.pread(descriptor, 4, 0) != b"\x7fELF":
+            if not S_ISREG(os.stat(path).st_mode) or own_table.read(path, 0, 4) != b"\x7fELF":
                 return cls()
-            return cls._of(ElfFile(descriptor), path)
-        except OSError:
+            return cls._of(ElfFile(path), path)
+        except (OSError, ValueError):
             return cls()
         except (Malformed, MemoryError) as error:
             _warn(f"{path}: damaged, so its instructions have no names: {error}")
             return cls()
-        finally:
-            os.close(descriptor)
 
     @classmethod
     def _of(cls, elf: ElfFile, path: str) -> "_Module":

@@ -236,3 +236,55 @@ assert [os.fstat(number).st_ino for number in range(3)] == before
 os.write(1, b"back")
 """
     assert run_python(code).stdout == "back"
+
+
+# One thread opens files, and closes a number that is not open; others come and go, touch the device and map it.
+CROWDED = r"""
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+static volatile uint32_t *p;
+static volatile int over, visits;
+static int file;
+static void *visit(void *unused) { return (void *)(long)p[1]; }
+static void *crowd(void *unused) {
+    while (!over) {
+        pthread_t visitor;
+        pthread_create(&visitor, 0, visit, 0);
+        pthread_join(visitor, 0);
+        volatile uint32_t *q = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        q[2]++;
+        munmap((void *)q, 4096);
+        visits++;
+    }
+    return 0;
+}
+int main(int argc, char **argv) {
+    pthread_t threads[2];
+    int wrong = 0, lowest, rounds = atoi(argv[2]);
+    p = map(argv[1], PROT_READ | PROT_WRITE);
+    file = open(argv[1], O_RDWR);
+    lowest = dup(file);
+    close(lowest);
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, crowd, 0);
+    for (int i = 0; i < rounds || visits < 30; i++) {
+        int number = open("/dev/null", O_RDONLY);
+        wrong += number != lowest;
+        close(number);
+        wrong += close(lowest) == 0;
+    }
+    over = 1;
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
+    printf("%d\n", wrong);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_pagetrap_reads_meanwhile_takes_no_number(tmp_path: Path, engine: str) -> None:
+    """Symbols, memory maps and states of threads are read while another thread of the program opens files."""
+    arguments = [str(program(CROWDED)), str(device_file(tmp_path)), "1000"]
+    run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], arguments)
+    assert (run.status, run.output) == (0, "0\n"), run.complaints
+    assert len(run.accesses) >= 90

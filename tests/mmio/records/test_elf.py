@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -33,18 +33,18 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @contextmanager
-def opened(content: bytes) -> Iterator[int]:
-    """A file with this content, open."""
-    with TemporaryFile() as file:
+def opened(content: bytes) -> Iterator[str]:
+    """The path of a file with this content."""
+    with NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        yield file.fileno()
+        yield file.name
 
 
 def read_all(content: bytes) -> None:
     """Read all there is to be read of a file."""
-    with opened(content) as descriptor:
-        elf = ElfFile(descriptor)
+    with opened(content) as path:
+        elf = ElfFile(path)
         list(elf.segments())
         functions = elf.functions()
         for _, _, place in functions.places[:100]:
@@ -57,7 +57,7 @@ def test_segments_functions_and_sections_are_those_of_another_reader(module: Pat
     """pyelftools finds the same in every form: 32- and 64-bit, compressed in either way, stripped."""
     with module.open("rb") as file:
         other: Any = ELFFile(file)
-        elf = ElfFile(file.fileno())
+        elf = ElfFile(str(module))
         loaded = [each for each in other.iter_segments() if each["p_type"] == "PT_LOAD"]
         assert [(each.offset, each.length, each.address) for each in elf.segments()] == [
             (each["p_offset"], each["p_filesz"], each["p_vaddr"]) for each in loaded
@@ -76,10 +76,9 @@ def test_segments_functions_and_sections_are_those_of_another_reader(module: Pat
 
 def test_a_section_that_is_too_large_is_not_read(module: Path) -> None:
     """Neither one that is compressed: its size stands before it."""
-    with module.open("rb") as file:
-        elf = ElfFile(file.fileno())
-        assert elf.data(".debug_line", 10) is None
-        assert elf.data(".debug_nothing", MOST) is None
+    elf = ElfFile(str(module))
+    assert elf.data(".debug_line", 10) is None
+    assert elf.data(".debug_nothing", MOST) is None
 
 
 def made(*sections: tuple[str, int, bytes]) -> bytes:
@@ -105,8 +104,8 @@ def test_a_section_that_grows_is_cut(claimed: int, expected: bytes | None) -> No
     older = made((".zdebug_line", 0, b"ZLIB" + claimed.to_bytes(8, "big") + bomb))
     for content in (newer, older):
         tracemalloc.start()
-        with opened(content) as descriptor:
-            assert ElfFile(descriptor).data(".debug_line", MOST) == expected
+        with opened(content) as path:
+            assert ElfFile(path).data(".debug_line", MOST) == expected
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 8 * MOST
@@ -114,8 +113,8 @@ def test_a_section_that_grows_is_cut(claimed: int, expected: bytes | None) -> No
 
 def test_a_section_in_another_compression_is_not_read() -> None:
     """Zstandard, which this Python may not have."""
-    with opened(made((".debug_line", 0x800, struct.pack("<I4xQQ", 2, 100, 1)))) as descriptor:
-        assert ElfFile(descriptor).data(".debug_line", MOST) is None
+    with opened(made((".debug_line", 0x800, struct.pack("<I4xQQ", 2, 100, 1)))) as path:
+        assert ElfFile(path).data(".debug_line", MOST) is None
 
 
 def test_a_damaged_compression_is_malformed() -> None:
@@ -127,8 +126,8 @@ def test_a_damaged_compression_is_malformed() -> None:
         made((".debug_line", 0x800, b"")),
     ]
     for content in broken:
-        with opened(content) as descriptor, pytest.raises(Malformed, match="debug_line"):
-            ElfFile(descriptor).data(".debug_line", MOST)
+        with opened(content) as path, pytest.raises(Malformed, match="debug_line"):
+            ElfFile(path).data(".debug_line", MOST)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_whatever_is_in_a_file_it_is_read_or_malformed(plain: bytes, data: st.Da
 def test_the_file_is_not_read_as_a_whole(tmp_path: Path) -> None:
     """A file of 1 TiB, nearly all of it a hole that a section claims."""
     header = bytearray(build(tmp_path, *FORMS["dwarf-5"]).read_bytes())
-    with opened(bytes(header)) as descriptor:
-        os.truncate(descriptor, 1 << 40)
-        elf = ElfFile(descriptor)
+    with opened(bytes(header)) as path:
+        os.truncate(path, 1 << 40)
+        elf = ElfFile(path)
         assert elf.functions().places

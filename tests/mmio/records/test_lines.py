@@ -23,9 +23,8 @@ BOUND = 64 << 20
 
 def sections(module: Path) -> list[bytes]:
     """Return the sections that line numbers are in."""
-    with module.open("rb") as file:
-        elf = ElfFile(file.fileno())
-        return [elf.data(name, 1 << 20) or b"" for name in (".debug_line", ".debug_line_str", ".debug_str")]
+    elf = ElfFile(str(module))
+    return [elf.data(name, 1 << 20) or b"" for name in (".debug_line", ".debug_line_str", ".debug_str")]
 
 
 def expected(module: Path) -> dict[int, str]:

@@ -160,10 +160,10 @@ def test_location_in_words() -> None:
 def test_an_unreadable_map_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process whose map may not be read is an error of its own, not a nameless trace."""
 
-    def refused(*arguments: object) -> None:
+    def refused(*arguments: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", "/proc/1/maps")
 
-    monkeypatch.setattr("builtins.open", refused)
+    monkeypatch.setattr("os.open", refused)
     with pytest.raises(PermissionError):
         Symbols(os.getpid())
 
@@ -172,8 +172,7 @@ def test_a_damaged_byte_costs_the_lines_only(tmp_path: Path) -> None:
     """The function keeps its name, and there is one warning for the file."""
     module = build(tmp_path, *FORMS["dwarf-5"])
     content = bytearray(module.read_bytes())
-    with module.open("rb") as file:
-        section = ElfFile(file.fileno())._section(".debug_line")
+    section = ElfFile(str(module))._section(".debug_line")
     assert section is not None
     content[section.offset + 4] ^= 0xFF  # the version
     module.write_bytes(content)

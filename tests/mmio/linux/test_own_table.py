@@ -1,0 +1,108 @@
+"""What is read apart is what is read otherwise, and the process's table of descriptors does not change meanwhile."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mmio.linux import own_descriptors, own_table
+
+
+@pytest.fixture(params=["apart", "here"], autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Read with and without reserved numbers."""
+    if request.param == "here":
+        yield "here"
+        return
+    own_descriptors.reserve()
+    yield "apart"
+    own_descriptors.release()
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, (1 << 16) - 512, (1 << 16) - 511, 1 << 16, (1 << 18) + 5])
+def test_a_file_is_read_as_open_reads_it(tmp_path: Path, size: int) -> None:
+    """Whole, and any part of it, also from a directory that is given."""
+    data = os.urandom(size)
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert own_table.read(str(path)) == data
+    assert own_table.read(str(path), 3, 10) == data[3:13]
+    assert own_table.read(str(path), size, 10) == b""
+    directory = os.open(tmp_path, os.O_PATH)
+    try:
+        assert own_table.read("file", directory=directory) == data
+    finally:
+        os.close(directory)
+
+
+@pytest.mark.parametrize("many", [0, 3, 1500])
+def test_names_are_those_of_the_directory(tmp_path: Path, many: int) -> None:
+    """However many, and however long they are."""
+    for number in range(many):
+        (tmp_path / f"{number:0{number % 250 + 1}}").touch()
+    directory = os.open(tmp_path, os.O_PATH)
+    try:
+        assert sorted(own_table.names(".", directory)) == sorted(os.listdir(tmp_path))
+        assert sorted(own_table.names(str(tmp_path))) == sorted(os.listdir(tmp_path))
+    finally:
+        os.close(directory)
+
+
+def test_what_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:
+    """Of the class that open has for it."""
+    with pytest.raises(FileNotFoundError, match="gone"):
+        own_table.read(str(tmp_path / "gone"))
+    with pytest.raises(IsADirectoryError):
+        own_table.read(str(tmp_path))
+    with pytest.raises(NotADirectoryError):
+        own_table.names("/dev/null")
+    with pytest.raises(OSError, match="file descriptor"):
+        own_table.read("file", directory=999)
+    with pytest.raises(ValueError, match="null byte"):
+        own_table.read("a\0b")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """It cannot be read at an offset."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="seek"):
+        own_table.read(str(tmp_path / "pipe"), 0, 4)
+
+
+def test_no_thread_is_left_and_signals_are_not_blocked() -> None:
+    """It has gone when the file has been read: some calls ask whether a process has one thread only."""
+    blocked, threads = signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.listdir("/proc/self/task")
+    for _ in range(300):
+        own_table.read("/proc/self/status")
+        assert os.listdir("/proc/self/task") == threads
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == blocked
+
+
+def test_no_number_of_the_process_is_used(way: str) -> None:
+    """What opens files meanwhile always gets the lowest number; reading here, it soon does not."""
+    free = os.dup(0)
+    os.close(free)
+    others: set[int] = set()
+    stop = threading.Event()
+
+    def open_all_the_time() -> None:
+        while not stop.is_set():
+            number = os.open("/dev/null", os.O_RDONLY)
+            others.add(number)
+            os.close(number)
+
+    opening = threading.Thread(target=open_all_the_time)
+    opening.start()
+    try:
+        for _ in range(500):
+            own_table.read("/proc/self/maps")
+            own_table.names("/proc/self/task")
+            if way == "here" and others != {free}:
+                break
+    finally:
+        stop.set()
+        opening.join()
+    assert (others == {free}) == (way == "apart")

@@ -95,8 +95,9 @@ def _ends(scenario: Scenario, native: Outcome, traced: Outcome, refused: bool, d
     """Yield in what exit status, output and contents are not as they must be."""
     kill = scenario.kill if traced.killed else None
     status, whole = native.status, True
+    killed_itself = scenario.engine == "inprocess" and status == -signal.SIGKILL  # its process is pagetrap's
     if refused or disk_full:
-        if not (scenario.engine == "inprocess" and status == -signal.SIGKILL):  # its process is pagetrap's
+        if not killed_itself or traced.status == TROUBLE:  # it was not even begun
             status = TROUBLE
         whole = not refused and scenario.disk != 0  # where nothing can be written nothing is begun
     elif kill and scenario.way == ATTACH:

@@ -33,7 +33,7 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "descriptions", "live", "program", "inprocess", "ptrace", "hosted", "watching", "testing"),
+    *("device", "descriptions", "patching", "live", "program", "inprocess", "ptrace", "hosted", "watching", "testing"),
     *("commands", "__main__"),
 )
 

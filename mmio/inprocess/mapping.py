@@ -14,6 +14,7 @@ from typing import Any, Self, TypedDict, Unpack
 from mmio.arguments import integer, known, shortened, text
 from mmio.closing import Closing
 from mmio.errors import ClosedMapping
+from mmio.inprocess.patching import Counts, TrapStats
 from mmio.inprocess.trap import Trap
 from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux import libc
@@ -46,8 +47,9 @@ class Ports(Closing):
         failures: exceptions of the device in threads that no Python call waits for; `close` raises the first.
     """
 
-    def __init__(self, trace: Trace | None) -> None:
+    def __init__(self, trace: Trace | None, patching: bool = True) -> None:
         self.trace = Trace() if trace is None else recording(trace)
+        self.counts = Counts(patching)
         self.failures: list[BaseException] = []
         self._regions: list[Region] = []
         self._name = ""  # of the first region, also when that has gone
@@ -120,10 +122,16 @@ class Mapping(Ports):
     _as_parameter_: Any = _Closed()
 
     def __init__(
-        self, device: DeviceLike, length: int, name: str | None, trace: Trace | None, policies: Policies
+        self,
+        device: DeviceLike,
+        length: int,
+        name: str | None,
+        trace: Trace | None,
+        patching: bool,
+        policies: Policies,
     ) -> None:
-        super().__init__(trace)
-        given = checked_policies("ioremap", policies, "length", "name", "trace")
+        super().__init__(trace, patching)
+        given = checked_policies("ioremap", policies, "length", "name", "trace", "patching")
         answering(device)
         if name is not None:
             text("name", name)
@@ -152,6 +160,11 @@ class Mapping(Ports):
         """Take the device away, and what makes the mapping a pointer with it. See `Ports.close`."""
         vars(self).pop("_as_parameter_", None)
         super().close()
+
+    @property
+    def stats(self) -> TrapStats:
+        """How accesses to the memory have come to the device so far: by signals, and by calls of patched code."""
+        return _trap().patching.stats(self.counts)
 
     def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:
         """Map the device (or another) also at `count` IO ports from `port`, until the mapping is closed.
@@ -215,6 +228,7 @@ def ioremap(
     *,
     name: str | None = None,
     trace: Trace | None = None,
+    patching: bool = True,
     **policies: Unpack[Policies],
 ) -> Mapping:
     """Map a device into this process: every access native code makes there goes to it.
@@ -228,6 +242,8 @@ def ioremap(
         length: in bytes; a device's own `length`, or the extent of its registers, when left out.
         name: of the region in records and errors; the device's class when left out.
         trace: where accesses are recorded, such as another mapping's; a new one when left out.
+        patching: an instruction of a driver that faults again and again is rewritten in memory to call the handler,
+            which takes a fraction of the time (docs/design/patching.md); False leaves all code as it is.
         policies: what becomes of accesses the device was not made for: `widths`, `unaligned`, `too_wide`, `unmapped`,
             see `Policy`.
 
@@ -237,7 +253,7 @@ def ioremap(
         RuntimeError: another SIGSEGV handler has been installed over pagetrap's since the first mapping was made.
         OSError: there is not that much address space.
     """
-    return Mapping(device, _length(device, length), name, trace, policies)
+    return Mapping(device, _length(device, length), name, trace, patching, policies)
 
 
 def map_ports(

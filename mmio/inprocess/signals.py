@@ -43,7 +43,7 @@ from signal import (
 from typing import Final
 
 from mmio.linux.libc import LIBC, check
-from mmio.linux.trampoline import OLD_SIGFPE, OLD_SIGSEGV, trampoline
+from mmio.linux.trampoline import HELD, OLD_SIGFPE, OLD_SIGSEGV, trampoline
 
 _SA_SIGINFO: Final = 4
 _SA_NODEFER: Final = 0x40000000
@@ -126,7 +126,7 @@ def outlive_faulthandler() -> None:
 def _ours() -> Action:
     """Return the action that calls the trampoline."""
     ours = Action(handler=trampoline().address, flags=_SA_SIGINFO | _SA_NODEFER)
-    ours.mask[0] = held()
+    ours.mask[0] = trampoline().words[HELD] = held()
     return ours
 
 

@@ -18,11 +18,13 @@ from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
 from mmio.inprocess import finalization, pending_exceptions, unwind
+from mmio.inprocess.patching import Patching
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
 from mmio.linux.stacks import handler_floor, need_calls, stack_of_thread
 from mmio.linux.trampoline import (
     CODE,
+    COPY,
     COPY_HANDLER,
     FAILURE_HANDLER,
     INSIDE,
@@ -31,6 +33,7 @@ from mmio.linux.trampoline import (
     PASS_ON,
     PORT_HANDLER,
     RAISED,
+    STUB_HANDLER,
     VERDICT,
     trampoline,
 )
@@ -129,8 +132,12 @@ class Trap:
         self._frames = _Frames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
+        self.patching = Patching(trapped_ranges, self._instructions)
+        trapped_ranges.released = self.patching.released
+        trapped_ranges.closing = self.patching.take_all_back
         self._callbacks = [
             _install(PAGE_HANDLER, self._page_handler(), 1),
+            _install(STUB_HANDLER, self._stub_handler(), 1),
             _install(PORT_HANDLER, self._port_handler(), 1),
             _install(COPY_HANDLER, self._copy_handler(), 2),
             _install(FAILURE_HANDLER, self._failure_handler(), 2),
@@ -154,13 +161,19 @@ class Trap:
 
     def _page_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
-        rip, code = RIP, CODE
+        met, faulted = self.patching.met, self.patching.faulted
+        rip, code, fault = RIP, CODE, FAULT_ADDRESS
 
         def on_page(context: int) -> None:
             try:
                 if pending:
                     pending_exceptions.check()
                 frame, regs, bus = frames[context]
+                known = met.get(regs[rip])
+                if known and known.settled and known.start <= regs[fault] < known.end:
+                    known.counts.signals += 1
+                elif faulted(frame, regs):
+                    return
                 cached = instructions[regs[code]]
                 bus.ip = regs[rip]
                 bus.instruction = cached.instruction
@@ -171,11 +184,34 @@ class Trap:
 
         return on_page
 
+    def _stub_handler(self) -> Callable[..., None]:
+        frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
+        rip, code = RIP, CODE
+
+        def on_stub(context: int) -> None:
+            try:
+                if pending:
+                    pending_exceptions.check()
+                frame, regs, bus = frames[context]
+                cached = instructions[regs[code]]
+                bus.ip = regs[rip]
+                bus.instruction = cached.instruction
+                run = cached.run
+                run(frame, bus)
+            except BaseException as error:
+                _failed[context] = error
+
+        return on_stub
+
     def _port_handler(self) -> Callable[..., None]:
         def on_port(context: int) -> None:
             try:
                 pending_exceptions.check()
                 frame, regs, bus = self._frames[context]
+                slot = None if regs[COPY] else self.patching.slot_at(regs[RIP])
+                if slot is not None:  # the thread came to it while it was being changed
+                    regs[RIP] = slot
+                    return
                 cached = self._instructions.of_a_protection_fault(regs[CODE], frame)
                 if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from decode import Instruction
 from mmio.inprocess import pending_exceptions, signals, unwind
+from mmio.inprocess.patching import Counts
 from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import pages
 from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
@@ -40,6 +41,10 @@ class Owner(Protocol):
     def failures(self) -> list[BaseException]:
         """Exceptions that could not come out of any call."""
 
+    @property
+    def counts(self) -> Counts:
+        """How accesses to the region's memory have trapped."""
+
 
 class TrappedRanges:
     """The regions that trap, each with its owner; the recorder of their address space.
@@ -47,6 +52,8 @@ class TrappedRanges:
     Attributes:
         space: where they lie.
         record_to: told where accesses are recorded, when that changes.
+        released: told of the first address and the end of memory that traps no more.
+        closing: called before the signal handlers are removed.
         enabled: it is for each trace to say whether it is.
     """
 
@@ -55,6 +62,9 @@ class TrappedRanges:
     def __init__(self) -> None:
         self.space = AddressSpace(self, background=ProcessMemory())
         self.record_to: Callable[[Recorder], None] = lambda recorder: None
+        self.released: Callable[[int, int], None] = lambda start, end: None
+        self.closing: Callable[[], None] = lambda: None
+        self._halts = 0  # 1 once an instruction may be found being changed
         self._lock = fork_lock()
         self._owners: dict[RecordedRegion | None, Owner] = {}
         self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
@@ -86,7 +96,9 @@ class TrappedRanges:
 
     def _forget(self, region: Region) -> None:
         self._owners.pop(region, None)
-        self._memory.pop(region, None)
+        if region in self._memory:
+            del self._memory[region]
+            self.released(region.start, region.start + pages(region.length))
         self._changed()
         if not self._owners:
             self.close()
@@ -98,6 +110,7 @@ class TrappedRanges:
 
     def close(self) -> None:
         """Remove the signal handlers."""
+        self.closing()
         signals.restore()
         pending_exceptions.restore()
 
@@ -106,6 +119,20 @@ class TrappedRanges:
         ranges = self.space.memory if space == "memory" else self.space.ports
         return self._owners.get(ranges.find(address).region)
 
+    def around(self, address: int) -> tuple[int, int, Counts]:
+        """Return the pages around an address that one owner has: their start, their end, and its counts."""
+        for region in list(self._memory):
+            end = region.start + pages(region.length)
+            owner = self._owners.get(region)
+            if owner is not None and region.start <= address < end:
+                return region.start, end, owner.counts
+        return 0, 0, Counts(enabled=False)
+
+    def patched(self) -> None:
+        """Have protection faults come to the handler: a thread may find an instruction that is being changed."""
+        self._halts = 1
+        self._changed()
+
     def _changed(self) -> None:
         """Update the signal trampoline's ranges, and where initiators record: in the trace itself if there is one."""
         start = min((region.start for region in self._memory), default=0)
@@ -113,7 +140,7 @@ class TrappedRanges:
         words = trampoline().words
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start
-        words[PORTS] = len(self._owners) - len(self._memory)
+        words[PORTS] = len(self._owners) - len(self._memory) + self._halts
         traces = {id(owner.trace): owner.trace for owner in self._owners.values() if owner.trace is not None}
         recorder = next(iter(traces.values())) if len(traces) == 1 else self
         if recorder is not self.space.trace:

@@ -13,6 +13,7 @@ from typing import Final
 
 from mmio.errors import MappingError
 from mmio.inprocess.alias_mapping import Alias
+from mmio.inprocess.patching import Counts
 from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux.libc import PAGE, PROT_EXEC, pages
 from mmio.linux.loaded_modules import is_runtime, segments
@@ -37,6 +38,7 @@ class Run:
         self.memory = memory
         self.users = 0
         self.failures: list[BaseException] = []
+        self.counts = Counts(enabled=False)  # pages of ordinary memory, which may be watched no more at any time
         self.region = Region(memory.start, memory.length, memory, _NAME, ANYTHING, recorded=False)
 
 

@@ -5,6 +5,7 @@ this module's own object keeps its prototypes to itself.
 """
 
 import ctypes
+import errno
 import os
 from ctypes import c_int, c_long, c_size_t, c_void_p
 from typing import Any, Final
@@ -20,6 +21,8 @@ PROT_EXEC: Final = 4
 _MAP_PRIVATE: Final = 0x02
 _MAP_ANONYMOUS: Final = 0x20
 _MAP_NORESERVE: Final = 0x4000
+_MAP_FIXED_NOREPLACE: Final = 0x100000
+_NO_PLACE: Final = (errno.EEXIST, errno.EINVAL, errno.ENOMEM, errno.EPERM)  # taken, or no address of user memory
 _FAILED: Final = (1 << 64) - 1
 _MREMAP_MAYMOVE: Final = 1
 _MREMAP_FIXED: Final = 2
@@ -59,6 +62,23 @@ def map_pages(length: int, protection: int = PROT_NONE) -> int:
     if address is None or address == _FAILED:
         check(-1, f"mmap of {length:#x} bytes")
     return int(address)
+
+
+def map_exactly(address: int, length: int, protection: int) -> bool:
+    """Map fresh zeroed pages at an address; return whether nothing else was there.
+
+    Raises:
+        OSError: the kernel refuses for another reason than the place.
+    """
+    flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE | _MAP_FIXED_NOREPLACE
+    found = LIBC.mmap(address, length, protection, flags, -1, 0)
+    if found is None or found == _FAILED:
+        if ctypes.get_errno() not in _NO_PLACE:
+            check(-1, f"mmap of {length:#x} bytes at {address:#x}")
+        return False
+    if found != address:  # a kernel before 4.17 takes the address for a hint
+        LIBC.munmap(found, length)
+    return bool(found == address)
 
 
 def protect(address: int, length: int, protection: int) -> None:

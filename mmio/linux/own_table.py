@@ -233,7 +233,4 @@ def _entries(data: bytes) -> list[str]:
 def _code() -> Any:
     """Return the function that the listing is."""
     code = b"".join(line.code for line in listing.read(LISTING)[1])
-    address = libc.map_pages(libc.PAGE, libc.PROT_READ | libc.PROT_WRITE)
-    ctypes.memmove(address, code, len(code))
-    libc.protect(address, libc.PAGE, libc.PROT_READ | libc.PROT_EXEC)
-    return CFUNCTYPE(c_int, c_void_p)(address)
+    return CFUNCTYPE(c_int, c_void_p)(libc.map_code(code))

@@ -36,6 +36,8 @@ from typing import Final
 from mmio.linux import libc
 from mmio.linux.libc import LIBC, PAGE
 from mmio.linux.listing import Line, read
+from mmio.linux.signal_entry import SIGNALS
+from mmio.linux.stub_entry import STUBS
 
 RESUME: Final = 0
 PASS_ON: Final = 1
@@ -46,6 +48,8 @@ THREAD: Final = 25
 """Index in `Frame.regs` of the thread an exception is for."""
 CODE: Final = 26
 """Index in `Frame.regs` of the eight bytes at rip, zero when the page ends before them."""
+COPY: Final = 28
+"""Index in `Frame.regs` of the address at which a stub's copy has faulted, zero when it was the instruction itself."""
 
 # Words of the data page.
 PAGE_HANDLER: Final = 0
@@ -70,222 +74,33 @@ OWNER: Final = 21
 """Thread that alone may still enter Python, as `threading.get_ident` has it; 0 for all."""
 _PYTHON: Final = 23  # PyGILState_Check, followed by Py_IsFinalizing; the word before is GONE
 _PAUSE: Final = 25  # how long a thread sleeps at the gate, a struct timespec
+STUB_HANDLER: Final = 96
+HELD: Final = 97
+"""Signals that are blocked while a handler runs that a stub has called."""
+RESTORER: Final = 98
+"""Where a signal handler returns to. This word and the next ones are what the kernel puts into each frame."""
+SEGMENTS: Final = 99
+UC_FLAGS: Final = 100
+FEATURES: Final = 101
+"""State components that a frame has room for (XFEATURES)."""
+XSAVE_SIZE: Final = 102
+"""Bytes of the XSAVE area of a frame, with the word that marks its end."""
+SOFTWARE: Final = 103
+"""Three words of the area that are for software (struct _fpx_sw_bytes)."""
+_MXCSR: Final = 109
+XGETBV_1: Final = 110
+"""Not zero where XGETBV tells which state components are in use."""
+ARENAS: Final = 128
+"""Addresses of the arenas of stubs (mmio/patching), up to a zero."""
+MOST_ARENAS: Final = 64
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
 
-_LISTING: Final = """
-entry: rdi signal number, rsi siginfo, rdx ucontext. No register need be kept: the kernel restores them all.
-    4883ec08                 sub rsp,8
-    4889d3                   mov rbx,rdx
-    4989f4                   mov r12,rsi
-    4189fd                   mov r13d,edi
-    4c8d3dfc0f0000           lea r15,[1010h]                   COPY_HANDLER
-    488b83a8000000           mov rax,[rbx+0A8h]                rip
-    482b053e100000           sub rax,[1060h]                   SLOTS_START
-    483b053f100000           cmp rax,[1068h]                   its size
-    725f                     jb short 000000000000008Ah        ours
-    83ff0b                   cmp edi,0Bh                       SIGSEGV
-    0f8583010000             jne 00000000000001B7h             pass on
-    f683c000000010           test byte ptr [rbx+0C0h],10h      error code: instruction fetch
-    0f8576010000             jne 00000000000001B7h             pass on
-    8b4608                   mov eax,[rsi+8]                   si_code
-    83f802                   cmp eax,2                         SEGV_ACCERR
-    7422                     je short 000000000000006Bh        page
-    4c8d3db80f0000           lea r15,[1008h]                   PORT_HANDLER
-    3d80000000               cmp eax,80h                       SI_KERNEL
-    0f855c010000             jne 00000000000001B7h             pass on
-    48833d0d10000000         cmp qword ptr [1070h],0           PORTS
-    0f844e010000             je 00000000000001B7h              pass on
-    eb1f                     jmp short 000000000000008Ah       ours
-page:
-    4c8d3d8e0f0000           lea r15,[1000h]                   PAGE_HANDLER
-    488b4610                 mov rax,[rsi+10h]                 si_addr
-    482b05d30f0000           sub rax,[1050h]                   TRAPS_START
-    483b05d40f0000           cmp rax,[1058h]                   its size
-    0f832d010000             jae 00000000000001B7h             pass on
-ours:
-    488b8ba8000000           mov rcx,[rbx+0A8h]
-    4889ca                   mov rdx,rcx
-    48c1ea2f                 shr rdx,2Fh                       not an address of the program's
-    0f8519010000             jne 00000000000001B7h             pass on
-    f048ff05fa0f0000         lock inc qword ptr [10A0h]        INSIDE
-    48833dfa0f000000         cmp qword ptr [10A8h],0           OWNER
-    0f8585010000             jne 0000000000000239h             gate
-enter:
-    ff155e0f0000             call qword ptr [1018h]            __errno_location
-    448b30                   mov r14d,[rax]
-    31c0                     xor eax,eax
-    488983e8000000           mov [rbx+0E8h],rax                VERDICT = RESUME
-    488b8ba8000000           mov rcx,[rbx+0A8h]
-    89ca                     mov edx,ecx
-    81e2ff0f0000             and edx,0FFFh                     where in its page
-    81faf80f0000             cmp edx,0FF8h                     the last place for eight bytes
-    7703                     ja short 00000000000000E0h        unread
-    488b01                   mov rax,[rcx]                     the code there
-unread:
-    488983f8000000           mov [rbx+0F8h],rax                CODE
-    488baba8000000           mov rbp,[rbx+0A8h]                rip, to compare with afterwards
-    4889df                   mov rdi,rbx
-    4c89e6                   mov rsi,r12
-    41ff17                   call qword ptr [r15]              handler(ucontext, siginfo)
-    4883bbe800000000         cmp qword ptr [rbx+0E8h],0        VERDICT
-    756d                     jne short 000000000000016Eh       answered
-    483baba8000000           cmp rbp,[rbx+0A8h]
-    7564                     jne short 000000000000016Eh       answered
-failed: rip has not moved, so the handler has raised something, or could not even begin.
-    ff15100f0000             call qword ptr [1020h]            PyGILState_Ensure
-    89c5                     mov ebp,eax
-    48833d760f000000         cmp qword ptr [1090h],0           RAISED
-    7522                     jne short 000000000000013Eh       raised
-    ff155e0f0000             call qword ptr [1080h]            Py_GetRecursionLimit
-    4889056f0f0000           mov [1098h],rax                   LIMIT
-    89c7                     mov edi,eax
-    81c790010000             add edi,190h                      room for the handler
-    7905                     jns short 0000000000000138h       in range
-    bfffffff7f               mov edi,7FFFFFFFh                 the highest limit
-in range:
-    ff154a0f0000             call qword ptr [1088h]            Py_SetRecursionLimit
-raised:
-    48ff054b0f0000           inc qword ptr [1090h]             RAISED
-    4889df                   mov rdi,rbx
-    4c89fe                   mov rsi,r15
-    ff15270f0000             call qword ptr [1078h]            FAILURE_HANDLER(ucontext, which handler)
-    48ff0d380f0000           dec qword ptr [1090h]             RAISED
-    750c                     jne short 0000000000000166h       lowered
-    8b3d380f0000             mov edi,[1098h]                   LIMIT
-    ff15220f0000             call qword ptr [1088h]            Py_SetRecursionLimit
-lowered:
-    89ef                     mov edi,ebp
-    ff15ba0e0000             call qword ptr [1028h]            PyGILState_Release
-answered:
-    4c8bbbe8000000           mov r15,[rbx+0E8h]                VERDICT
-    4983ff01                 cmp r15,1
-    7620                     jbe short 000000000000019Bh       settle
-    ff159f0e0000             call qword ptr [1020h]            PyGILState_Ensure
-    89c5                     mov ebp,eax
-    488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
-    4c89fe                   mov rsi,r15
-    ff159d0e0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
-    89ef                     mov edi,ebp
-    ff158d0e0000             call qword ptr [1028h]            PyGILState_Release
-settle:
-    f048ff0dfd0e0000         lock dec qword ptr [10A0h]        INSIDE
-    ff156f0e0000             call qword ptr [1018h]            __errno_location
-    448930                   mov [rax],r14d
-    4983ff01                 cmp r15,1                         PASS_ON
-    7405                     je short 00000000000001B7h        pass on
-done:
-    4883c408                 add rsp,8
-    c3                       ret
-pass on:
-    488d2d420f0000           lea rbp,[1100h]                   OLD_SIGFPE
-    488d053b100000           lea rax,[1200h]                   OLD_SIGSEGV
-    4183fd0b                 cmp r13d,0Bh
-    480f44e8                 cmove rbp,rax
-    4c8b7d00                 mov r15,[rbp]
-    4983ff01                 cmp r15,1
-    7632                     jbe short 0000000000000209h       SIG_DFL or SIG_IGN
-    bf02000000               mov edi,2                         SIG_SETMASK
-    488db328010000           lea rsi,[rbx+128h]                that of the interrupted code
-    31d2                     xor edx,edx
-    ff15550e0000             call qword ptr [1040h]            pthread_sigmask
-    31ff                     xor edi,edi                       SIG_BLOCK
-    488d7508                 lea rsi,[rbp+8]                   what it wants blocked
-    31d2                     xor edx,edx
-    ff15470e0000             call qword ptr [1040h]            pthread_sigmask
-    4489ef                   mov edi,r13d
-    4c89e6                   mov rsi,r12
-    4889da                   mov rdx,rbx
-    4883c408                 add rsp,8
-    41ffe7                   jmp r15
-SIG_DFL or SIG_IGN: a fault comes again and kills, once we are gone; a signal that was sent has to be sent again.
-    458b742408               mov r14d,[r12+8]                  si_code, positive for a fault
-    4585f6                   test r14d,r14d
-    7f05                     jg short 0000000000000218h        reinstall
-    4d85ff                   test r15,r15                      SIG_IGN
-    759a                     jne short 00000000000001B2h       done
-reinstall:
-    4489ef                   mov edi,r13d
-    4889ee                   mov rsi,rbp
-    31d2                     xor edx,edx
-    ff15120e0000             call qword ptr [1038h]            sigaction
-    4585f6                   test r14d,r14d
-    7f87                     jg short 00000000000001B2h        done
-    4489ef                   mov edi,r13d
-    ff15140e0000             call qword ptr [1048h]            raise
-    e979ffffff               jmp 00000000000001B2h             done
-gate: Python finalizes, or is about to. It is entered by the thread that does so, and by one that has the GIL.
-    64488b042500000000       mov rax,fs:[0]                    the thread, as pthread_self has it
-    483b055f0e0000           cmp rax,[10A8h]                   OWNER
-    751b                     jne short 0000000000000266h       another
-    48833d5d0e000000         cmp qword ptr [10B0h],0           GONE
-    0f845bfeffff             je 00000000000000B4h              enter
-    f048ff0d3f0e0000         lock dec qword ptr [10A0h]        INSIDE
-    e951ffffff               jmp 00000000000001B7h             pass on
-other:
-    ff154c0e0000             call qword ptr [10B8h]            PyGILState_Check
-    89c5                     mov ebp,eax
-    e850000000               call 00000000000002C3h            ending
-    753d                     jne short 00000000000002B2h       park
-    85ed                     test ebp,ebp
-    0f8537feffff             jne 00000000000000B4h             enter
-    f048ff0d1b0e0000         lock dec qword ptr [10A0h]        INSIDE
-    bd14000000               mov ebp,14h                       times 10 ms, for what still runs may wait for this thread
-wait:
-    b823000000               mov eax,23h                       nanosleep
-    488d3d320e0000           lea rdi,[10C8h]                   PAUSE
-    31f6                     xor esi,esi
-    0f05                     syscall
-    e824000000               call 00000000000002C3h            ending
-    7519                     jne short 00000000000002BAh       parked
-    ffcd                     dec ebp
-    75e5                     jne short 000000000000028Ah       wait
-    f048ff05f30d0000         lock inc qword ptr [10A0h]        INSIDE
-    e902feffff               jmp 00000000000000B4h             enter
-park:
-    f048ff0de60d0000         lock dec qword ptr [10A0h]        INSIDE
-parked:
-    b822000000               mov eax,22h                       pause
-    0f05                     syscall
-    ebf7                     jmp short 00000000000002BAh       parked
-ending: ZF is clear when no other thread can have the GIL any more.
-    48833de50d000000         cmp qword ptr [10B0h],0           GONE
-    7510                     jne short 00000000000002DDh       ended
-    4883ec08                 sub rsp,8
-    ff15e90d0000             call qword ptr [10C0h]            Py_IsFinalizing
-    4883c408                 add rsp,8
-    85c0                     test eax,eax
-ended:
-    c3                       ret
-gone: called by Python when nothing is left of it.
-    48c705c70d000001000000   mov qword ptr [10B0h],1           GONE
-    c3                       ret
-return address: where a function that libffi calls returns to.
-    488b0424                 mov rax,[rsp]
-    c3                       ret
-cpuid: edi leaf, esi sub-leaf, rdx four words to fill.
-    53                       push rbx
-    4989d0                   mov r8,rdx
-    89f8                     mov eax,edi
-    89f1                     mov ecx,esi
-    0fa2                     cpuid
-    418900                   mov [r8],eax
-    41895804                 mov [r8+4],ebx
-    41894808                 mov [r8+8],ecx
-    4189500c                 mov [r8+0Ch],edx
-    5b                       pop rbx
-    c3                       ret
-control words: rdi two words to fill with MXCSR and the x87 control word.
-    0fae1f                   stmxcsr [rdi]
-    d97f04                   fnstcw [rdi+4]
-    c3                       ret
-"""
-
 
 def listing() -> tuple[dict[str, int], list[Line]]:
     """Return the labels with their offsets, and the instructions."""
-    return read(_LISTING)
+    return read(SIGNALS + STUBS)
 
 
 class Trampoline:
@@ -315,6 +130,7 @@ class Trampoline:
         for index, word in enumerate(("PyGILState_Check", finalizing), _PYTHON):
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
         self.words[_PAUSE + 1] = 10_000_000  # its nanoseconds
+        self.words[_MXCSR] = 0x1F80  # as a process begins with it
         _unwind_table(self.address, len(code))
 
     def word_address(self, index: int) -> int:
@@ -342,6 +158,11 @@ class Trampoline:
         words = (c_uint32 * 2)()
         ctypes.CFUNCTYPE(None, c_void_p)(self._label("control words"))(ctypes.addressof(words))
         return words[0], words[1]
+
+    @property
+    def from_a_stub(self) -> int:
+        """The address that stubs call."""
+        return self._label("from a stub")
 
     def _label(self, name: str) -> int:
         return self.address + self._labels[name]

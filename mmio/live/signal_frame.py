@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mmio.linux.libc import LIBC, check
 from mmio.linux.xsave import XSave
+from mmio.live.code_overlay import without_patches
 from mmio.live.out_of_line_slots import Slots
 from mmio.live.own_slots import own_slots
 from mmio.live.xsave_frame import XSaveFrame
@@ -92,7 +93,7 @@ class Frame(XSaveFrame):
 
     def code(self, address: int, length: int) -> bytes:
         """Return `length` bytes of code. They must be mapped: the CPU has just fetched them."""
-        return string_at(address, length)
+        return without_patches(address, string_at(address, length))
 
     def out_of_line_slots(self) -> Slots:
         """Return the slots of this process."""

@@ -108,9 +108,13 @@ class Executor:
 
     def run(self, code: bytes, seed: int = 0, **general: int) -> Registers:
         """Execute one instruction with registers made from `seed`, but for those given; return all registers after."""
+        ctypes.memmove(self._place, code.ljust(16, b"\x90"), 16)
+        return self.again(seed, **general)
+
+    def again(self, seed: int = 0, **general: int) -> Registers:
+        """Execute what stands there."""
         self._set(seed, general)
         ctypes.memset(self._base + _OUT, 0, 0x2000)
-        ctypes.memmove(self._place, code.ljust(16, b"\x90"), 16)
         self._call()
         return Registers(self._base + _OUT)
 

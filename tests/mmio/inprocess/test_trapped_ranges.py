@@ -4,6 +4,7 @@ from typing import Any
 
 from decode import READ, WRITE
 from emulate import Cpu, Emulator, Ram
+from mmio.inprocess.patching import Counts
 from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
 from mmio.space.region import Region
@@ -17,6 +18,7 @@ class MappingLike:
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = trace or Trace()
         self.failures: list[BaseException] = []
+        self.counts = Counts()
 
 
 def claimed(trapped_ranges: TrappedRanges, start: int, owner: MappingLike, length: int = 0x1000) -> Region:

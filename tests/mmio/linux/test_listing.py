@@ -10,6 +10,7 @@ from decode.operands import BranchOperand
 from mmio.hosted import trampoline as hosted_trampoline
 from mmio.linux import io_ports, listing, own_table, trampoline
 from mmio.linux.listing import Line
+from mmio.patching import text
 from mmio.ptrace import asm_loop, crash_handler
 
 TOP = Path(__file__).parents[3]
@@ -18,6 +19,7 @@ LISTINGS = {
     "mmio/linux/io_ports.py": listing.read(io_ports.LISTING),
     "mmio/linux/own_table.py": listing.read(own_table.LISTING),
     "mmio/linux/trampoline.py": trampoline.listing(),
+    "mmio/patching/text.py": listing.read(text.LISTING),
     "mmio/ptrace/asm_loop.py": listing.read(asm_loop.LISTING),
     "mmio/ptrace/crash_handler.py": listing.read(crash_handler.LISTING),
 }

@@ -1,0 +1,292 @@
+"""Decide which trapped instructions are patched, count what traps, and aim stubs at mappings.
+
+An instruction that has faulted twice is made to call the handler (`mmio/patching`): a signal costs several times as
+much as the access. What cannot be patched keeps its signal, and nothing else depends on it.
+"""
+
+import os
+from collections import Counter
+from ctypes import c_uint32, c_uint64
+from threading import Lock
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from mmio.inprocess import unwind
+from mmio.linux.libc import PAGE
+from mmio.linux.loaded_modules import is_runtime
+from mmio.linux.proc_files import read_link, read_text
+from mmio.linux.proc_maps import mappings, threads
+from mmio.linux.trampoline import (
+    ARENAS,
+    CODE,
+    COPY,
+    FEATURES,
+    MOST_ARENAS,
+    RESTORER,
+    SEGMENTS,
+    SOFTWARE,
+    UC_FLAGS,
+    XGETBV_1,
+    XSAVE_SIZE,
+    trampoline,
+)
+from mmio.live import code_overlay
+from mmio.live.instruction_cache import InstructionCache
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, Frame
+from mmio.patching.memory import NearMemory
+from mmio.patching.sites import NotPatched, Site, Sites, width_of
+
+FAULTS: Final = 2
+"""Faults of an instruction before it is patched: code that runs once is not worth it."""
+
+_SEGMENTS: Final = 18  # in `Frame.regs`
+_XSAVE: Final = 23
+_SOFTWARE: Final = 464  # offset in an XSAVE area of what is for software (struct _fpx_sw_bytes)
+_MAGIC: Final = 0x46505853  # FP_XSTATE_MAGIC1
+_TRAP_OR_ALIGNMENT: Final = 0x40100  # RFLAGS.TF and AC
+_SIGSEGV: Final = 1 << 10  # in a signal mask
+
+
+@frozen
+class TrapStats:
+    """How the accesses to a mapping's memory have come to its device.
+
+    Attributes:
+        signals: accesses by a page fault.
+        calls: accesses by a call, of instructions that have been patched.
+        patched: instructions that have been.
+        unpatched: how many have not been, by the reason.
+    """
+
+    signals: int
+    calls: int
+    patched: int
+    unpatched: dict[str, int]
+
+
+@define(eq=False)
+class Counts:
+    """Counts of one mapping.
+
+    Attributes:
+        enabled: its instructions are patched.
+        signals: see `TrapStats`.
+        calls: those of stubs that have been aimed elsewhere since.
+        patched: the addresses of instructions.
+        unpatched: the addresses of others, and why.
+    """
+
+    enabled: bool = True
+    signals: int = 0
+    calls: int = 0
+    patched: set[int] = field(factory=set)
+    unpatched: dict[int, str] = field(factory=dict)
+
+
+@define(eq=False)
+class _Met:
+    """An instruction that has faulted.
+
+    Attributes:
+        start: of the pages that it accesses, one mapping's.
+        end: of them.
+        counts: that mapping's.
+        faults: how often it has faulted, until it is decided what becomes of it.
+        decided: it is.
+        settled: each access is a signal, for there is no stub or the mapping wants none.
+        site: its stub, if it has one.
+        calls: those of the stub before it was aimed at this mapping.
+    """
+
+    start: int = 0
+    end: int = 0
+    counts: Counts = field(factory=Counts)
+    faults: int = 0
+    decided: bool = False
+    settled: bool = False
+    site: Site | None = None
+    calls: int = 0
+
+
+class Patching:
+    """The instructions of this process that have faulted in trapped ranges.
+
+    Args:
+        ranges: what traps.
+        instructions: the cache of the handler.
+
+    Attributes:
+        faults: see `FAULTS`.
+        only_files: instructions are patched only where they come from a file; other code may be changed by its owner.
+        met: the instructions, by their address.
+    """
+
+    def __init__(self, ranges: Any, instructions: InstructionCache) -> None:
+        self.faults = FAULTS
+        self.only_files = True
+        self.met: dict[int, _Met] = {}
+        self._ranges = ranges
+        self._instructions = instructions
+        self._lock = Lock()
+        self.sites = Sites(trampoline().from_a_stub, NearMemory(_announce))
+        self._ready = False
+        code_overlay.add(self.sites.original)
+
+    def faulted(self, frame: Frame, regs: Any) -> bool:
+        """Take note of a page fault; return whether the thread has been sent to the instruction's stub instead.
+
+        Args:
+            frame: where.
+            regs: its registers.
+        """
+        ip, fault = regs[RIP], regs[FAULT_ADDRESS]
+        site = self.sites.known(ip)
+        if site is not None and not regs[COPY]:
+            if site.stands:  # it was patched after it had faulted
+                regs[RIP] = site.slot
+                return True
+            regs[CODE] = _word(frame)  # what the trampoline has read may be half of a jump
+        met = self.met.get(ip)
+        if met is None:
+            met = self.met[ip] = _Met()
+        if met.site is not None and met.site is not site:  # other code by now
+            self._aim_nowhere(met)
+            met.site, met.decided, met.settled, met.faults = None, False, False, 0
+        if not met.start <= fault < met.end:
+            self._aim(met, fault)
+        met.counts.signals += 1
+        if not (met.decided or met.settled):
+            met.faults += 1
+            if met.faults >= self.faults and self._lock.acquire(blocking=False):
+                try:
+                    self._decide(met, ip, frame, regs)
+                finally:
+                    self._lock.release()
+        return False
+
+    def slot_at(self, address: int) -> int | None:
+        """Return the stub of an instruction that is being patched or taken back, or was; None for any other."""
+        site = self.sites.known(address)
+        return None if site is None else site.slot
+
+    def released(self, start: int, end: int) -> None:
+        """Call the handler no more for accesses to a range."""
+        for met in list(self.met.values()):
+            if start <= met.start < end:
+                self._aim_nowhere(met)
+
+    def take_all_back(self) -> None:
+        """Restore every instruction: nothing traps any more, and faults are not looked at here."""
+        for met in list(self.met.values()):
+            self._aim_nowhere(met)
+        self.met.clear()
+        self.sites.take_all_back()
+
+    def stats(self, counts: Counts) -> TrapStats:
+        """Return what has been counted for a mapping."""
+        live = sum(met.site.calls - met.calls for met in list(self.met.values()) if met.site and met.counts is counts)
+        reasons = Counter(counts.unpatched.values())
+        return TrapStats(counts.signals, counts.calls + live, len(counts.patched), dict(reasons))
+
+    def _aim(self, met: _Met, fault: int) -> None:
+        """Note which mapping an instruction accesses now, and have its stub call the handler for that."""
+        self._aim_nowhere(met)
+        met.start, met.end, met.counts = self._ranges.around(fault)
+        met.settled = not met.counts.enabled or (met.decided and met.site is None)
+        if met.site is not None and met.counts.enabled:
+            met.site.answer(met.start, met.end - width_of(met.site.instruction))
+            met.counts.patched.add(met.site.address)
+
+    def _aim_nowhere(self, met: _Met) -> None:
+        if met.site is not None:
+            met.site.answer_nowhere()
+            met.counts.calls += met.site.calls - met.calls
+            met.calls = met.site.calls
+        met.start = met.end = 0
+        met.counts = Counts()
+
+    def _decide(self, met: _Met, ip: int, frame: Frame, regs: Any) -> None:
+        """Patch an instruction, or note why not."""
+        met.decided = True
+        try:
+            instruction = self._instructions.at(frame).instruction
+            assert instruction is not None
+            if regs[RFLAGS] & _TRAP_OR_ALIGNMENT:
+                raise NotPatched("it is executed step by step, or with alignment checks")
+            width = width_of(instruction)
+            self._need_text(ip, instruction.length)
+            self._prepare(frame, regs)
+            met.site = self.sites.patch(ip, instruction)
+        except NotPatched as refused:
+            met.counts.unpatched[ip] = str(refused)
+            met.settled = True
+            return
+        met.calls = met.site.calls
+        self._ranges.patched()
+        met.site.answer(met.start, met.end - width)
+        met.counts.patched.add(ip)
+
+    def _need_text(self, ip: int, length: int) -> None:
+        """Refuse code that is not the text of a driver.
+
+        Raises:
+            NotPatched: it may change in other ways, or is executed while text is changed.
+        """
+        found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
+        if found is None or found.shared or ip + length > found.end:
+            raise NotPatched("its code is shared memory")
+        if self.only_files and ("w" in found.permissions or not found.path.startswith("/")):
+            raise NotPatched("its code does not come from a file")
+        if (found.path and is_runtime(found.path)) or found.path == read_link(os.getpid(), "exe"):
+            raise NotPatched("it is part of the C library or of Python")
+        if any(_blocks_sigsegv(thread) for thread in threads(os.getpid())):
+            raise NotPatched("a thread blocks SIGSEGV, and must not meet an instruction that is being changed")
+
+    def _prepare(self, frame: Frame, regs: Any) -> None:
+        """Tell the trampoline, once, what frames of this kernel have in common, from one of them.
+
+        Raises:
+            NotPatched: they have no XSAVE area.
+        """
+        if self._ready:
+            return
+        area = regs[_XSAVE]
+        magic, size = (c_uint32 * 2).from_address(area + _SOFTWARE) if area else (0, 0)
+        if magic != _MAGIC:
+            raise NotPatched("this CPU has no XSAVE")
+        software = (c_uint64 * 3).from_address(area + _SOFTWARE)
+        words = trampoline().words
+        words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = software
+        words[XSAVE_SIZE], words[FEATURES] = size, software[1]
+        words[XGETBV_1] = trampoline().cpuid(0xD, 1)[0] >> 2 & 1
+        words[RESTORER] = unwind.prepared().signal_return
+        words[SEGMENTS] = regs[_SEGMENTS]
+        words[UC_FLAGS] = c_uint64.from_address(frame.address).value
+        self._ready = True
+
+
+def _announce(start: int) -> bool:
+    """Tell the trampoline of a new arena; return whether there is room for one more."""
+    words = trampoline().words
+    for index in range(ARENAS, ARENAS + MOST_ARENAS):
+        if not words[index]:
+            words[index] = start
+            return True
+    return False
+
+
+def _word(frame: Frame) -> int:
+    """Return the eight bytes of code that a frame stands at as one number, 0 when its page ends before."""
+    ip = frame.rip
+    return int.from_bytes(frame.code(ip, 8), "little") if ip % PAGE <= PAGE - 8 else 0
+
+
+def _blocks_sigsegv(thread: int) -> bool:
+    """Return whether a thread of this process blocks SIGSEGV."""
+    try:
+        status = read_text(os.getpid(), f"task/{thread}/status")
+    except OSError:
+        return False
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(blocked.split()[1], 16) & _SIGSEGV)

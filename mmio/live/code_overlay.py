@@ -1,0 +1,20 @@
+"""Code of this process as it is without patches, for whatever reads it."""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+Original: TypeAlias = Callable[[int, bytes], bytes]
+
+_layers: Final[list[Original]] = []
+
+
+def add(original: Original) -> None:
+    """Have a function restore bytes: it takes the address and what stands there, and returns what stood there."""
+    _layers.append(original)
+
+
+def without_patches(address: int, code: bytes) -> bytes:
+    """Return code that has been read from memory as it would be without patches."""
+    for original in _layers:
+        code = original(address, code)
+    return code

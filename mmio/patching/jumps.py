@@ -1,0 +1,69 @@
+"""Jumps that fit into an instruction, whatever follows it.
+
+A jump takes five bytes: E9 and a displacement of four. An instruction of fewer bytes is overwritten all the same, but
+for the bytes behind it, which are the next instruction's: the jump has them as the upper bytes of its displacement. So
+where it leads is not free: the fewer bytes the instruction has, the fewer places there are. Prefixes that mean nothing
+to a jump shift the bytes behind and give other places. (The technique is called punning; see Duck, Gao, Roychoudhury,
+"Binary Rewriting without Control Flow Recovery", PLDI 2020.)
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import frozen
+
+JUMP: Final = 5
+"""Bytes of a jump without prefixes."""
+
+_OPCODE: Final = b"\xe9"
+_PREFIX: Final = b"\x2e"  # CS: ignored (SDM vol. 2A, 2.1.1: of a conditional jump it is a hint that no CPU takes)
+
+
+@frozen
+class Places:
+    """Where a jump from one instruction may lead.
+
+    Attributes:
+        low: the lowest address.
+        count: how many there are, one behind the other.
+        origin: the address behind the jump, which its displacement is counted from.
+        prefixes: how many stand before the jump's opcode.
+        own: bytes of the instruction.
+    """
+
+    low: int
+    count: int
+    origin: int
+    prefixes: int
+    own: int
+
+    @property
+    def used(self) -> int:
+        """Bytes from the instruction's start on that the jump consists of; some may be behind the instruction."""
+        return self.prefixes + JUMP
+
+    def jump(self, target: int) -> bytes:
+        """Return the bytes of the instruction that make it jump to a target, one of the places."""
+        displacement = (target - self.origin).to_bytes(4, "little", signed=True)
+        return (_PREFIX * self.prefixes + _OPCODE + displacement)[: self.own]
+
+
+def places(site: int, length: int, behind: bytes) -> Iterator[Places]:
+    """Yield where jumps from an instruction may lead, the most places first.
+
+    Args:
+        site: the address of the instruction.
+        length: of the instruction, in bytes.
+        behind: bytes that follow it; three are enough.
+    """
+    for prefixes in range(length):
+        free = min(length - prefixes - len(_OPCODE), 4)
+        fixed = behind[: 4 - free]
+        if free < 0 or len(fixed) < 4 - free:
+            continue
+        origin = site + prefixes + JUMP
+        upper = int.from_bytes(bytes(free) + fixed, "little", signed=bool(fixed))
+        low = origin + upper if fixed else origin - (1 << 31)
+        yield Places(low, 1 << 8 * free, origin, prefixes, length)
+        if free == 4:
+            return

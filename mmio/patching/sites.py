@@ -1,0 +1,250 @@
+"""Patched instructions of this process: which ones there are, what stood there, and how they are taken back.
+
+Only the bytes of the instruction itself change, so nothing need be known of what jumps where. But a short instruction's
+jump consists of bytes behind it, too, which are another instruction's. When that one is patched, the jumps that depend
+on its bytes are taken back first, and made anew afterwards.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from ctypes import Array, c_uint64, string_at
+from functools import partial
+from typing import Final, TypeVar
+
+from attrs import define, field
+
+from decode import WRITE, Instruction
+from decode.operands import MemoryOperand
+from mmio.patching import stub, text
+from mmio.patching.jumps import Places, places
+from mmio.patching.memory import NearMemory
+
+_BEHIND: Final = 4  # bytes behind an instruction that may be part of its jump
+_WITH_BIT_OFFSETS: Final = frozenset({"bt", "bts", "btr", "btc"})
+
+_Result = TypeVar("_Result")
+
+
+class NotPatched(Exception):
+    """An instruction stays as it is; says why."""
+
+
+@define
+class Site:
+    """An instruction that has a stub.
+
+    Attributes:
+        address: of the instruction.
+        instruction: which one.
+        slot: the address of its stub.
+        original: what stood there.
+        words: those of the stub.
+        jump: where its jump may lead; None while the instruction stands there as it was.
+        patched: the bytes that stand there while it does not.
+    """
+
+    address: int
+    instruction: Instruction
+    slot: int
+    original: bytes
+    words: "Array[c_uint64]" = field(repr=False)
+    jump: Places | None = None
+    patched: bytes = b""
+
+    @property
+    def end(self) -> int:
+        """The address of the next instruction."""
+        return self.address + len(self.original)
+
+    @property
+    def stands(self) -> bool:
+        """Return whether the jump stands in memory. Text changes while the GIL is held, so no part of it does."""
+        return self.jump is not None and string_at(self.address, len(self.patched)) == self.patched
+
+    def depends_on(self, start: int, end: int) -> bool:
+        """Return whether bytes in a range are part of the jump, though not of the instruction."""
+        return self.jump is not None and self.end < end and start < self.address + self.jump.used and self.end <= start
+
+    def answer(self, first: int, last: int) -> None:
+        """Have the handler called for operands from one address to another, both included."""
+        self.words[stub.START], self.words[stub.LAST] = stub.NOWHERE
+        self.words[stub.LAST] = last
+        self.words[stub.START] = first
+
+    def answer_nowhere(self) -> None:
+        """Have the handler called for no operand."""
+        self.words[stub.LAST] = stub.NOWHERE[1]
+        self.words[stub.START] = stub.NOWHERE[0]
+
+    @property
+    def calls(self) -> int:
+        """How often the handler has been called."""
+        return int(self.words[stub.CALLS])
+
+
+class Sites:
+    """The instructions that have stubs, by their address.
+
+    Args:
+        function: the address of the machine code that stubs call.
+        memory: for stubs.
+        steps: see `text.change`.
+    """
+
+    def __init__(self, function: int, memory: NearMemory, steps: int = text.ALL_STEPS) -> None:
+        self._function = function
+        self._memory = memory
+        self._steps = steps
+        self._sites: dict[int, Site] = {}
+
+    def standing(self, address: int) -> Site | None:
+        """Return the site whose jump stands at an address, None when there is none.
+
+        A site is forgotten when other code stands there: its file has been unloaded, or it was made at run time.
+        """
+        site = self.known(address)
+        return site if site is not None and site.stands else None
+
+    def known(self, address: int) -> Site | None:
+        """Return the site of an address, also where the instruction has been taken back; None when there is none."""
+        site = self._sites.get(address)
+        if site is not None and string_at(address, len(site.original)) not in (site.original, site.patched):
+            del self._sites[address]
+            return None
+        return site
+
+    def original(self, address: int, code: bytes) -> bytes:
+        """Return code read from memory as it would be without patches.
+
+        A site's bytes count only where its own stand: other code may have been loaded at its address.
+        """
+        whole = bytearray(code)
+        for site in self._sites.values():
+            start, end = max(site.address, address), min(site.end, address + len(code))
+            if start < end and site.jump is not None:
+                here = slice(start - site.address, end - site.address)
+                there = slice(start - address, end - address)
+                if code[there] == site.patched[here]:
+                    whole[there] = site.original[here]
+        return bytes(whole)
+
+    def patch(self, address: int, instruction: Instruction) -> Site:
+        """Make an instruction jump to a stub, which answers nowhere yet where it is new.
+
+        Raises:
+            NotPatched: it cannot be.
+        """
+        standing = self.standing(address)
+        if standing is not None:
+            return standing
+        site = self._sites.get(address)
+        if site is None or site.original != instruction.code:
+            self._sites.pop(address, None)
+            site = self._prepared(address, instruction)
+        if any(other.address < site.end and address < other.end for other in self._sites.values() if other is not site):
+            raise NotPatched("it overlaps another instruction that is patched")
+        dependent = self._withdrawn(site.address, site.end)
+        try:
+            self._place(site)
+            self._sites[address] = site
+        finally:
+            for other in sorted(dependent, key=lambda each: -each.address):
+                with suppress(NotPatched):
+                    self._place(other)
+        return site
+
+    def take_back(self, address: int) -> None:
+        """Restore an instruction. Threads in its stub go on; the stub stays.
+
+        Raises:
+            NotPatched: other code stands there by now.
+        """
+        site = self._sites[address]
+        if site.jump is None:
+            return
+        dependent = self._withdrawn(site.address, site.end)
+        self._restore(site)
+        for other in sorted(dependent, key=lambda each: -each.address):
+            with suppress(NotPatched):
+                self._place(other)
+
+    def take_all_back(self) -> None:
+        """Restore all instructions but those in whose place other code stands."""
+        for address in list(self._sites):
+            with suppress(NotPatched):
+                if self.standing(address) is not None:
+                    self._withdrawn(address, self._sites[address].end)
+                    self._restore(self._sites[address])
+
+    def _prepared(self, address: int, instruction: Instruction) -> Site:
+        """Return a new site with its stub."""
+        width_of(instruction)
+        slot = self._memory.slot(address)
+        if slot is None:
+            raise NotPatched("no memory is free within 2 GiB")
+        writes = any(access.direction & WRITE for access in instruction.accesses)
+        try:
+            code = stub.code(slot, address, instruction)
+        except ValueError as error:
+            raise NotPatched("its operand is not addressed by general registers alone") from error
+        words = (c_uint64 * 8).from_address(slot + stub.CODE)
+        for index, word in enumerate(stub.words(self._function, address, instruction, writes)):
+            words[index] = word
+        _tried(partial(text.write, slot, code))
+        return Site(address, instruction, slot, instruction.code, words)
+
+    def _withdrawn(self, start: int, end: int) -> list[Site]:
+        """Restore the sites whose jumps consist of bytes in a range, and before them those that depend on these."""
+        found: list[Site] = []
+        for site in [each for each in self._sites.values() if each.depends_on(start, end)]:
+            found += self._withdrawn(site.address, site.end)
+            if site.jump is not None:
+                self._restore(site)
+                found.append(site)
+        return found
+
+    def _place(self, site: Site) -> None:
+        """Write the jump to a site's stub."""
+        here = string_at(site.address, len(site.original))
+        if here != site.original:
+            raise NotPatched("other code stands there by now")
+        for jump in places(site.address, len(site.original), string_at(site.end, _BEHIND)):
+            landing = _tried(partial(self._memory.landing, jump, site.slot))
+            if landing is not None:
+                code = jump.jump(landing)
+                site.jump, site.patched = jump, code + site.original[len(code) :]
+                _tried(partial(text.change, site.address, code, self._steps))
+                return
+        raise NotPatched("no memory is free where a jump of its size leads")
+
+    def _restore(self, site: Site) -> None:
+        if string_at(site.address, len(site.original)) != site.patched:
+            raise NotPatched("other code stands there by now")
+        _tried(partial(text.change, site.address, site.original, self._steps))
+        site.jump = None
+
+
+def width_of(instruction: Instruction) -> int:
+    """Return the width in bytes of an instruction's access to its one memory operand.
+
+    Raises:
+        NotPatched: more than the operand's address decides what it touches, or it must be indivisible.
+    """
+    operands = {access.operand for access in instruction.accesses}
+    if len(operands) != 1 or not all(isinstance(operand, MemoryOperand) for operand in operands):
+        raise NotPatched("it has not exactly one memory operand")
+    if instruction.lock or instruction.mnemonic == "xchg":
+        raise NotPatched("it is locked")
+    if instruction.string or instruction.mnemonic in _WITH_BIT_OFFSETS:
+        raise NotPatched("more registers than those of its operand decide what it touches")
+    width = instruction.accesses[0].width
+    if not width:
+        raise NotPatched("its width is known only when it is executed")
+    return width
+
+
+def _tried(function: Callable[[], _Result]) -> _Result:
+    try:
+        return function()
+    except OSError as error:
+        raise NotPatched(error.strerror or str(error)) from error

@@ -1,0 +1,105 @@
+"""Code that a patched instruction jumps to: it looks where the access goes, and calls the handler or does it itself.
+
+A stub is a *slot* of 128 bytes in an arena of code, and 128 bytes of words as far behind as the arena has code. Its
+words say which addresses the handler is called for, so opening and closing a mapping writes words and no code. The
+offsets of the copy, of the words and of the place behind the call are known to the trampoline
+(`mmio/linux/trampoline.py`).
+"""
+
+import struct
+from typing import Final
+
+from decode import Instruction
+from decode.load_address import load_address
+
+SLOT: Final = 128
+"""Bytes of a slot, and of its words."""
+CODE: Final = 0x10000
+"""Bytes of code in an arena; as many of words follow."""
+COPY: Final = 74
+"""Where in a slot the copy of the instruction is."""
+LONGEST: Final = 15
+
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS = range(8)
+"""Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
+function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
+error code of its page fault, and how often the handler has been called."""
+
+NOWHERE: Final = (1, 0)
+"""START and LAST when the handler is called for no address."""
+
+_PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
+_MISS: Final = 64
+_NOPS: Final = {
+    length: bytes.fromhex(code)
+    for length, code in enumerate(
+        (
+            "",
+            "90",
+            "6690",
+            "0f1f00",
+            "0f1f4000",
+            "0f1f440000",
+            "660f1f440000",
+            "0f1f8000000000",
+            "0f1f840000000000",
+            "660f1f840000000000",
+        )
+    )
+}
+_ENTER: Final = bytes.fromhex("488d642480 9c 50")  # lea rsp,[rsp-80h]; pushfq; push rax
+_LEAVE: Final = bytes.fromhex("9d 488da42480000000")  # popfq; lea rsp,[rsp+80h]
+_POP: Final = b"\x58"  # rax
+
+
+def words(function: int, site: int, instruction: Instruction, writes: bool) -> list[int]:
+    """Return the words of a stub that calls the handler for no address yet.
+
+    Args:
+        function: the address of what calls the handler.
+        site: the address of the instruction.
+        instruction: which one.
+        writes: whether its page fault would be one of a write.
+    """
+    first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
+    error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
+    return [*NOWHERE, function, site, site + instruction.length, first, error, 0]
+
+
+def code(slot: int, site: int, instruction: Instruction) -> bytes:
+    """Return the code of a stub in a slot, for an instruction at a site within 2 GiB of it.
+
+    Raises:
+        ValueError: the instruction's operand is not addressed by general registers alone.
+    """
+    after = site + instruction.length
+    made = bytearray()
+
+    def relative(opcode: str, target: int) -> None:
+        made.extend(bytes.fromhex(opcode))
+        made.extend(struct.pack("<i", target - (slot + len(made) + 4)))
+
+    def short(opcode: str, target: int) -> None:
+        made.extend(bytes.fromhex(opcode))
+        made.extend(struct.pack("<b", target - (len(made) + 1)))
+
+    def word(index: int) -> int:
+        return slot + CODE + 8 * index
+
+    def pad(end: int) -> None:
+        while len(made) < end:
+            made.extend(_NOPS[min(end - len(made), 9)])
+
+    made += _ENTER + load_address(instruction, _PUSHED)
+    pad(16)
+    relative("483b05", word(START))  # cmp rax,[…]
+    short("72", _MISS)  # jb
+    relative("483b05", word(LAST))
+    short("77", _MISS)  # ja
+    relative("ff15", word(FUNCTION))  # call [...], which returns with rax restored and taken from the stack
+    made += _LEAVE
+    relative("e9", after)
+    pad(_MISS)
+    made += _POP + _LEAVE + instruction.code
+    relative("e9", after)
+    return bytes(made)

@@ -1,0 +1,114 @@
+"""The code of a stub, and what the trampoline knows of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decode import BranchOperand, MemoryOperand, checked_ranges, decode
+from decode.load_address import load_address
+from emulate import Cpu, Emulator, Ram
+from mmio.linux.stub_entry import STUBS
+from mmio.patching import stub
+
+RAX, RSP = 0, 4
+
+
+@given(
+    prefixes=st.sampled_from(["", "67", "2e", "36"]),
+    rex=st.integers(0x40, 0x4F),
+    operand=st.binary(min_size=6, max_size=6),
+    values=st.lists(st.integers(0, (1 << 64) - 1), min_size=16, max_size=16),
+    pushed=st.integers(0, 512),
+)
+def test_the_address_is_that_of_the_operand(
+    prefixes: str, rex: int, operand: bytes, values: list[int], pushed: int
+) -> None:
+    """For every addressing mode that general registers make, with the stack pointer as much lower as is said."""
+    code = bytes.fromhex(prefixes) + bytes([rex, 0x8B]) + operand
+    instruction = decode(code, 64)
+    if not any(isinstance(each, MemoryOperand) for each in instruction.operands):
+        return
+    cpu = Cpu(bits=64)
+    for index, value in enumerate(values):
+        cpu.regs[index] = value
+    memory = instruction.accesses[0].operand
+    assert isinstance(memory, MemoryOperand)
+    if memory.is_rip_relative or (memory.base is None and memory.index is None):
+        with pytest.raises(ValueError, match="general registers"):
+            load_address(instruction, pushed)
+        return
+    expected, _ = next(iter(checked_ranges(instruction, cpu)))
+    try:
+        lea = load_address(instruction, pushed)
+    except ValueError:  # the displacement has no room for what has been pushed
+        assert memory.base is not None
+        assert memory.base.name in ("rsp", "esp")
+        assert memory.displacement + pushed > 0x7FFF_FFFF
+        return
+    cpu.regs[RSP] = (cpu.regs[RSP] - pushed) % (1 << 64)
+    before = list(cpu.regs)
+    Emulator(Ram(16)).compile(64, lea).run(cpu, Ram(16))
+    assert cpu.regs[RAX] == expected
+    assert list(cpu.regs)[1:16] == before[1:16]
+
+
+@pytest.mark.parametrize("code", ["648b4710", "658b4710", "8b0510000000", "a10011223344556677", "90", "c4e26990040f"])
+def test_other_addresses_are_refused(code: str) -> None:
+    """Those with a segment's base, RIP, no register, and a vector of addresses; and no operand at all."""
+    with pytest.raises(ValueError, match=r"operand|segment"):
+        load_address(decode(bytes.fromhex(code), 64), 0)
+
+
+SLOT, SITE = 0x7000_0000, 0x7100_0000
+
+
+@pytest.mark.parametrize("code", ["8b07", "8b4710", "8b842480000000", "c7879000000044332211", "62f17c4828470a"])
+def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str) -> None:
+    """The copy, the place behind the call, and where the stub goes on; both ways lead behind the instruction."""
+    instruction = decode(bytes.fromhex(code), 64)
+    made = stub.code(SLOT, SITE, instruction)
+    assert len(made) <= stub.SLOT
+    assert made[stub.COPY :].startswith(instruction.code)
+    ends, calls, at = [], [], 0
+    while at < len(made):
+        line = decode(made[at : at + 15], 64)
+        target = next(
+            (SLOT + at + line.length + o.displacement for o in line.operands if isinstance(o, BranchOperand)), 0
+        )
+        if line.mnemonic == "jmp":
+            ends.append(target)
+        elif line.mnemonic == "call":
+            calls.append(at + line.length)
+            (word,) = (o for o in line.operands if isinstance(o, MemoryOperand))
+            assert SLOT + at + line.length + word.displacement == SLOT + stub.CODE + 8 * stub.FUNCTION
+        elif line.mnemonic in ("jb", "ja"):
+            assert target == SLOT + stub.COPY - 10  # 10 bytes before the copy restore what has been saved
+        at += line.length
+    assert ends == [SITE + instruction.length] * 2
+    (behind,) = calls
+    for distance, what in (
+        (stub.COPY, "where the copy is in its slot"),
+        (stub.COPY - behind, "from behind the call to the copy"),
+        (stub.COPY - 10 - behind, "from behind the call to where the stub misses"),
+        (stub.CODE - behind, "from behind the call to the words of the slot"),
+    ):
+        assert _number_in(what) == distance
+    assert _number_in("its slot and arena") == stub.CODE
+
+
+def _number_in(remark: str) -> int:
+    """Return the number in the trampoline's instruction with a remark."""
+    (line,) = (line for line in STUBS.splitlines() if line.endswith(f"  {remark}"))
+    code = decode(bytes.fromhex(line.split()[0]), 64)
+    return int(code.operands[-1].value) & 0xFFFFFFFF  # type: ignore[union-attr]
+
+
+def test_the_words_are_those_of_the_instruction() -> None:
+    """A page fault of a write has bit 1 of the error code set; the first bytes are eight, however long it is."""
+    store = decode(bytes.fromhex("894710"), 64)
+    words = stub.words(0x1234, SITE, store, writes=True)
+    assert words == [1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0]
+    assert stub.words(0, SITE, decode(bytes.fromhex("c7879000000044332211"), 64), writes=False)[5:7] == [
+        0x33440000009087C7,
+        4,
+    ]

@@ -3,7 +3,8 @@
     python -m benchmarks.inprocess
 
 All alternatives execute the same `mov eax,[rdi+10h]` on an inaccessible page. The floor is a SIGSEGV handler in
-C that adds the length of the instruction to rip. pagetrap's decodes, finds the device, calls it, records, and resumes.
+C that adds the length of the instruction to rip. pagetrap's decodes, finds the device, calls it, records, and resumes;
+it is called by a signal each time, or by the instruction itself, which is rewritten at its second fault.
 """
 
 import ctypes
@@ -55,9 +56,9 @@ def measure() -> list[tuple[str, list[Timing]]]:
     """Time all alternatives in one run."""
     native = library()
 
-    def loads(device: mmio.DeviceLike, recorded: bool) -> Callable[[int], None]:
+    def loads(device: mmio.DeviceLike, recorded: bool, patching: bool = True) -> Callable[[int], None]:
         def run(calls: int) -> None:
-            with mmio.ioremap(device, length=0x1000) as mapping:
+            with mmio.ioremap(device, length=0x1000, patching=patching) as mapping:
                 mapping.trace.enabled = recorded
                 native.load(mapping.address, calls)
 
@@ -66,6 +67,9 @@ def measure() -> list[tuple[str, list[Timing]]]:
     timings = compare(
         {
             "C handler that skips the instruction": lambda calls: native.skip_loads(calls),
+            "by signals only, bare device, trace off": loads(Bare(), False, False),
+            "by signals only, bare device, recorded": loads(Bare(), True, False),
+            "by signals only, declared device, recorded": loads(Declared(), True, False),
             "pagetrap, bare device, trace off": loads(Bare(), False),
             "pagetrap, bare device, recorded": loads(Bare(), True),
             "pagetrap, declared device, recorded": loads(Declared(), True),

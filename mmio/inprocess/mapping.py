@@ -163,7 +163,7 @@ class Mapping(Ports):
 
     @property
     def stats(self) -> TrapStats:
-        """How accesses to the memory have come to the device so far: by signals, and by calls of patched code."""
+        """Counts of the accesses to the memory so far: those by signals, and those by calls of patched code."""
         return _trap().patching.stats(self.counts)
 
     def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:

@@ -50,7 +50,7 @@ _SIGSEGV: Final = 1 << 10  # in a signal mask
 
 @frozen
 class TrapStats:
-    """How the accesses to a mapping's memory have come to its device.
+    """Counts of the accesses to a mapping's memory, by the way they came to its device.
 
     Attributes:
         signals: accesses by a page fault.
@@ -171,7 +171,7 @@ class Patching:
         return None if site is None else site.slot
 
     def released(self, start: int, end: int) -> None:
-        """Call the handler no more for accesses to a range."""
+        """Aim no stub at a range any more."""
         for met in list(self.met.values()):
             if start <= met.start < end:
                 self._aim_nowhere(met)
@@ -244,7 +244,7 @@ class Patching:
             raise NotPatched("a thread blocks SIGSEGV, and must not meet an instruction that is being changed")
 
     def _prepare(self, frame: Frame, regs: Any) -> None:
-        """Tell the trampoline, once, what frames of this kernel have in common, from one of them.
+        """Give the trampoline, once, what frames of this kernel have in common, from one of them.
 
         Raises:
             NotPatched: they have no XSAVE area.
@@ -267,7 +267,7 @@ class Patching:
 
 
 def _announce(start: int) -> bool:
-    """Tell the trampoline of a new arena; return whether there is room for one more."""
+    """Note a new arena for the trampoline; return whether there is room for one more."""
     words = trampoline().words
     for index in range(ARENAS, ARENAS + MOST_ARENAS):
         if not words[index]:

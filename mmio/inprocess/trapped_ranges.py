@@ -43,7 +43,7 @@ class Owner(Protocol):
 
     @property
     def counts(self) -> Counts:
-        """How accesses to the region's memory have trapped."""
+        """Counts of the accesses to the region's memory."""
 
 
 class TrappedRanges:
@@ -129,7 +129,7 @@ class TrappedRanges:
         return 0, 0, Counts(enabled=False)
 
     def patched(self) -> None:
-        """Have protection faults come to the handler: a thread may find an instruction that is being changed."""
+        """Hand protection faults to the handler: a thread may meet an instruction that is being changed."""
         self._halts = 1
         self._changed()
 

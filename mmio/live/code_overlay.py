@@ -9,7 +9,7 @@ _layers: Final[list[Original]] = []
 
 
 def add(original: Original) -> None:
-    """Have a function restore bytes: it takes the address and what stands there, and returns what stood there."""
+    """Add a function that takes an address and the bytes there, and returns those of the program as it was."""
     _layers.append(original)
 
 

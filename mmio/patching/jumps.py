@@ -21,7 +21,7 @@ _PREFIX: Final = b"\x2e"  # CS: ignored (SDM vol. 2A, 2.1.1: of a conditional ju
 
 @frozen
 class Places:
-    """Where a jump from one instruction may lead.
+    """Addresses that a jump from one instruction may lead to.
 
     Attributes:
         low: the lowest address.

@@ -18,6 +18,7 @@ from decode.operands import MemoryOperand
 from mmio.patching import stub, text
 from mmio.patching.jumps import Places, places
 from mmio.patching.memory import NearMemory
+from mmio.patching.stub import LONGEST
 
 _BEHIND: Final = 4  # bytes behind an instruction that may be part of its jump
 _WITH_BIT_OFFSETS: Final = frozenset({"bt", "bts", "btr", "btc"})
@@ -66,19 +67,19 @@ class Site:
         return self.jump is not None and self.end < end and start < self.address + self.jump.used and self.end <= start
 
     def answer(self, first: int, last: int) -> None:
-        """Have the handler called for operands from one address to another, both included."""
+        """Aim the stub at operands from one address to another, both included."""
         self.words[stub.START], self.words[stub.LAST] = stub.NOWHERE
         self.words[stub.LAST] = last
         self.words[stub.START] = first
 
     def answer_nowhere(self) -> None:
-        """Have the handler called for no operand."""
+        """Aim the stub at no operand."""
         self.words[stub.LAST] = stub.NOWHERE[1]
         self.words[stub.START] = stub.NOWHERE[0]
 
     @property
     def calls(self) -> int:
-        """How often the handler has been called."""
+        """Number of calls of the handler."""
         return int(self.words[stub.CALLS])
 
 
@@ -119,13 +120,15 @@ class Sites:
         A site's bytes count only where its own stand: other code may have been loaded at its address.
         """
         whole = bytearray(code)
-        for site in self._sites.values():
-            start, end = max(site.address, address), min(site.end, address + len(code))
-            if start < end and site.jump is not None:
-                here = slice(start - site.address, end - site.address)
-                there = slice(start - address, end - address)
-                if code[there] == site.patched[here]:
-                    whole[there] = site.original[here]
+        end = address + len(code)
+        for start in range(address - LONGEST + 1, end):
+            site = self._sites.get(start)
+            if site is None or site.jump is None:
+                continue
+            first, last = max(start, address), min(site.end, end)
+            here, there = slice(first - start, last - start), slice(first - address, last - address)
+            if first < last and code[there] == site.patched[here]:
+                whole[there] = site.original[here]
         return bytes(whole)
 
     def patch(self, address: int, instruction: Instruction) -> Site:

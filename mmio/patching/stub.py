@@ -19,6 +19,7 @@ CODE: Final = 0x10000
 COPY: Final = 74
 """Where in a slot the copy of the instruction is."""
 LONGEST: Final = 15
+"""Bytes of the longest instruction."""
 
 START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS = range(8)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the

@@ -24,6 +24,7 @@ INTERNAL = frozenset(
         "Exited",
         "Interrupted",
         "Killed",
+        "NotPatched",
         "RemoteError",
         "ThreadExited",
         "ThreadGone",

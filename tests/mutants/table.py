@@ -10,6 +10,7 @@ from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
 from tests.mutants.faults.live import LIVE
 from tests.mutants.faults.operands import OPERANDS
+from tests.mutants.faults.patching import PATCHING
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
 from tests.mutants.faults.space import SPACE
@@ -25,6 +26,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *FILES,
     *LIVE,
     *INPROCESS,
+    *PATCHING,
     *PROGRAM,
     *TRACING,
     *HOSTING,

@@ -18,6 +18,7 @@ from mmio.inprocess.mapping import _trap
 from mmio.inprocess.patching import FAULTS
 from mmio.linux.trampoline import FEATURES, trampoline
 from mmio.patching import text
+from mmio.patching.stub import NOWHERE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
 from tests.mmio.inprocess.models import Bytes, Raising
@@ -328,3 +329,14 @@ def test_statistics_of_a_closed_mapping_stay(driver: ctypes.CDLL) -> None:
     with ioremap(Bytes(4096)) as mapping:
         driver.get(mapping, 5)
     assert (mapping.stats.signals, mapping.stats.calls, mapping.stats.patched) == (1, 4, 1)
+
+
+def test_a_closed_mapping_is_not_answered(driver: ctypes.CDLL) -> None:
+    """The stub executes the instruction itself from then on, while another mapping is open."""
+    with ioremap(Bytes(4096)), ioremap(Bytes(4096)) as mapping:
+        driver.get(mapping, 5)
+        (met,) = _trap().patching.met.values()
+        assert met.site is not None
+        assert list(met.site.words[:2]) == [mapping.address, mapping.address + 4092]
+        mapping.close()
+        assert list(met.site.words[:2]) == list(NOWHERE)

@@ -111,7 +111,7 @@ def test_other_code_at_the_same_address_is_left_alone(place: int, sites: Sites) 
     site = sites.patch(at, decode(bytes.fromhex("8b9f00010000"), 64))
     text.write(at, bytes.fromhex("8bb700020000"))
     assert sites.original(at, ctypes.string_at(at, 6)) == bytes.fromhex("8bb700020000")
-    assert sites.standing(at) is None
+    assert sites.known(at) is sites.standing(at) is None
     again = sites.patch(at, decode(bytes.fromhex("8bb700020000"), 64))
     assert again.slot != site.slot
     sites.take_back(at)
@@ -160,7 +160,7 @@ def test_refusals_of_the_kernel_are_reasons(place: int, sites: Sites, monkeypatc
 
 
 def test_stubs_are_within_reach() -> None:
-    """Of any place in memory where code may be; an arena that nobody has room for is not used."""
+    """Of any place in memory where code may be; an arena that the trampoline has no room for is not used."""
     memory = NearMemory(lambda start: True)
     for site in (0x400000, 0x5555_5555_4000, 0x7FFF_F7DD_0000):
         slots = [memory.slot(site) for _ in range(600)]

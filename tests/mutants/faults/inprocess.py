@@ -112,16 +112,16 @@ INPROCESS: Final = (
     ),
     MmioMutant(
         "a thread at the gate is not answered while the script may join it",
-        "mmio.linux.trampoline",
+        "mmio.linux.signal_entry",
         "    bd14000000               mov ebp,14h  ",
         "    bdffffff7f               mov ebp,7FFFFFFFh  ",
         "inprocess/test_finalization.py::test_a_script_ends_with_its_own_status_whatever_threads_do",
     ),
     MmioMutant(
         "the gate lets in whoever comes when Python finalizes",
-        "mmio.linux.trampoline",
-        "    7519                     jne short 00000000000002BAh       parked\n",
-        "    7500                     jne short 00000000000002A1h       parked\n",
+        "mmio.linux.signal_entry",
+        "    7519                     jne short 00000000000002F1h       parked\n",
+        "    7500                     jne short 00000000000002D8h       parked\n",
         "inprocess/test_gate.py::test_threads_stay_out_of_python_that_is_gone",
     ),
     MmioMutant(
@@ -154,16 +154,16 @@ INPROCESS: Final = (
     ),
     MmioMutant(
         "a failure handler begins at the recursion limit",
-        "mmio.linux.trampoline",
+        "mmio.linux.signal_entry",
         "    81c790010000             add edi,190h  ",
         "    81c700000000             add edi,0  ",
         "inprocess/test_recursion.py::test_at_any_distance_from_the_limit",
     ),
     MmioMutant(
         "the recursion limit stays raised",
-        "mmio.linux.trampoline",
-        "    750c                     jne short 0000000000000166h       lowered\n",
-        "    eb0c                     jmp short 0000000000000166h       lowered\n",
+        "mmio.linux.signal_entry",
+        "    750c                     jne short 0000000000000181h       lowered\n",
+        "    eb0c                     jmp short 0000000000000181h       lowered\n",
         "inprocess/test_recursion.py::test_at_any_distance_from_the_limit",
     ),
 )

@@ -97,7 +97,8 @@ def _build(b: Builder, run: Callable[..., None]) -> None:
     assert operand.index is not None
     data = next(o for o in b.instruction.operands if isinstance(o, RegisterOperand))
     length = max(data.width, operand.index.width)
-    elements = Elements(access, operand, operand.index, index_width(b.instruction), data.register, length, not b.amd)
+    cut = not b.amd or b.instruction.encoding == "evex"
+    elements = Elements(access, operand, operand.index, index_width(b.instruction), data.register, length, cut)
     base = b.effective_address(evolve(operand, index=None))
     b.act(b.call(run, "cpu", "bus", base, b.bind(elements, "elements")))
 

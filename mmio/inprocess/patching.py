@@ -240,8 +240,8 @@ class Patching:
             raise NotPatched("its code does not come from a file")
         if (found.path and is_runtime(found.path)) or found.path == read_link(os.getpid(), "exe"):
             raise NotPatched("it is part of the C library or of Python")
-        if any(_blocks_sigsegv(thread) for thread in threads(os.getpid())):
-            raise NotPatched("a thread blocks SIGSEGV, and must not meet an instruction that is being changed")
+        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
+            raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
 
     def _prepare(self, frame: Frame, regs: Any) -> None:
         """Give the trampoline, once, what frames of this kernel have in common, from one of them.
@@ -282,11 +282,11 @@ def _word(frame: Frame) -> int:
     return int.from_bytes(frame.code(ip, 8), "little") if ip % PAGE <= PAGE - 8 else 0
 
 
-def _blocks_sigsegv(thread: int) -> bool:
-    """Return whether a thread of this process blocks SIGSEGV."""
+def _runs_with_sigsegv_blocked(thread: int) -> bool:
+    """Return whether a thread of this process blocks SIGSEGV and does not sleep in the kernel."""
     try:
         status = read_text(os.getpid(), f"task/{thread}/status")
     except OSError:
         return False
-    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
-    return bool(int(blocked.split()[1], 16) & _SIGSEGV)
+    values = dict(line.split(":", 1) for line in status.splitlines())
+    return bool(int(values["SigBlk"], 16) & _SIGSEGV) and values["State"].split()[0] == "R"

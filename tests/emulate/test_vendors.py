@@ -100,6 +100,18 @@ def test_a_gather_that_faults(vendor: Vendor, mask: list[int], data: list[int]) 
     assert (cpu.vector[2], cpu.vector[0]) == (of_words(mask), of_words(data))
 
 
+@pytest.mark.parametrize("vendor", ["intel", "amd"])
+def test_a_gather_of_avx512_that_faults(vendor: Vendor) -> None:
+    """Both makers' CPUs cut the destination at the vector length with the first element."""
+    cpu, ram = Cpu(), Ram(bytes.fromhex("0d0c0b0a") + bytes(0xFFC))
+    cpu.vector[0] = of_words([1, 1, 1, 1, 1])
+    cpu.vector[1] = of_words([0, 0, 0x1000, 0])
+    cpu.k[1] = 0xFFFD
+    with pytest.raises(PageFault):
+        Emulator(ram, vendor=vendor).step(cpu, bytes.fromhex("62f27d0990040d00000000"))  # vpgatherdd xmm0{k1},[xmm1]
+    assert (cpu.k[1], cpu.vector[0]) == (0xFFFC, of_words([0x0A0B0C0D, 1, 1, 1]))
+
+
 def of_words(words: list[int]) -> int:
     """A vector of 32-bit elements, the lowest first."""
     return sum(word << 32 * position for position, word in enumerate(words))

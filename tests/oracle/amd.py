@@ -93,12 +93,26 @@ def _limit_of_elements(case: Case, instruction: Instruction, silicon: Outcome, p
     return attrs.evolve(pagetrap, fault=silicon.fault) if in_parts else pagetrap
 
 
+def _either_string(case: Case, instruction: Instruction, silicon: Outcome, pagetrap: Outcome) -> Outcome:
+    """Let REPE CMPSB fault at either of the two bytes it is at: Zen 3 reads ES:rDI first, Zen 4 DS:rSI."""
+    if not compares_bytes(instruction) or None in (silicon.fault, pagetrap.fault) or silicon.regs != pagetrap.regs:
+        return pagetrap
+    assert silicon.fault is not None
+    return attrs.evolve(pagetrap, fault=silicon.fault) if _is_page_fault(silicon.fault) else pagetrap
+
+
+def compares_bytes(instruction: Instruction) -> bool:
+    """Return whether an instruction is REPE CMPSB, whose reads Zen 4 makes in another order than those of any other."""
+    return instruction.mnemonic == "cmpsb" and instruction.rep == "repe"
+
+
 _RULES: Final[tuple[Callable[[Case, Instruction, Outcome, Outcome], Outcome], ...]] = (
     _evex_alignment,
     _shifted_out,
     _popped,
     _limit_of_elements,
     _written_elements,
+    _either_string,
 )
 
 
@@ -114,6 +128,10 @@ def _is_far(instruction: Instruction) -> bool:
 
 def _is_alignment_check(fault: Signal | None) -> bool:
     return fault is not None and fault.number == signal.SIGBUS and fault.code != _SI_KERNEL
+
+
+def _is_page_fault(fault: Signal) -> bool:
+    return fault.number == signal.SIGSEGV and fault.code != _SI_KERNEL
 
 
 def _is_limit(fault: Signal) -> bool:

@@ -71,9 +71,9 @@ PATCHING: Final = (
     MmioMutant(
         "threads that block SIGSEGV are not looked for",
         "mmio.inprocess.patching",
-        "        if any(_blocks_sigsegv(thread) for thread in threads(os.getpid())):\n",
+        "        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):\n",
         "        if False:\n",
-        "inprocess/test_patching.py::test_a_thread_that_blocks_the_signal_keeps_code_as_it_is",
+        "inprocess/test_patching.py::test_a_thread_that_runs_with_the_signal_blocked_keeps_code_as_it_is",
     ),
     MmioMutant(
         "the handler reads the code of a long instruction as it stands",

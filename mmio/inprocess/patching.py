@@ -40,6 +40,7 @@ from mmio.patching.sites import NotPatched, Site, Sites, width_of
 FAULTS: Final = 2
 """Faults of an instruction before it is patched: code that runs once is not worth it."""
 
+_PATIENCE: Final = 1.0  # seconds
 _SEGMENTS: Final = 18  # in `Frame.regs`
 _XSAVE: Final = 23
 _SOFTWARE: Final = 464  # offset in an XSAVE area of what is for software (struct _fpx_sw_bytes)
@@ -150,7 +151,7 @@ class Patching:
         met = self.met.get(ip)
         if met is None:
             met = self.met[ip] = _Met()
-        if met.site is not None and met.site is not site:  # other code by now
+        if met.site is not None and not (met.site is site and site.stands):  # other code by now, or loaded again
             self._aim_nowhere(met)
             met.site, met.decided, met.settled, met.faults = None, False, False, 0
         if not met.start <= fault < met.end:
@@ -178,10 +179,15 @@ class Patching:
 
     def take_all_back(self) -> None:
         """Restore every instruction: nothing traps any more, and faults are not looked at here."""
-        for met in list(self.met.values()):
-            self._aim_nowhere(met)
-        self.met.clear()
-        self.sites.take_all_back()
+        held = self._lock.acquire(timeout=_PATIENCE)  # in vain when this thread itself was interrupted while it patches
+        try:
+            for met in list(self.met.values()):
+                self._aim_nowhere(met)
+            self.met.clear()
+            self.sites.take_all_back()
+        finally:
+            if held:
+                self._lock.release()
 
     def stats(self, counts: Counts) -> TrapStats:
         """Return what has been counted for a mapping."""

@@ -7,7 +7,7 @@ on its bytes are taken back first, and made anew afterwards.
 
 from collections.abc import Callable
 from contextlib import suppress
-from ctypes import Array, c_uint64, string_at
+from ctypes import Array, c_uint64
 from functools import partial
 from typing import Final, TypeVar
 
@@ -60,7 +60,11 @@ class Site:
     @property
     def stands(self) -> bool:
         """Return whether the jump stands in memory. Text changes while the GIL is held, so no part of it does."""
-        return self.jump is not None and string_at(self.address, len(self.patched)) == self.patched
+        return self.jump is not None and self.here() == self.patched
+
+    def here(self) -> bytes:
+        """Return what stands in place of the instruction; less when its file has been unloaded."""
+        return text.read(self.address, len(self.original))
 
     def depends_on(self, start: int, end: int) -> bool:
         """Return whether bytes in a range are part of the jump, though not of the instruction."""
@@ -109,7 +113,7 @@ class Sites:
     def known(self, address: int) -> Site | None:
         """Return the site of an address, also where the instruction has been taken back; None when there is none."""
         site = self._sites.get(address)
-        if site is not None and string_at(address, len(site.original)) not in (site.original, site.patched):
+        if site is not None and site.here() not in (site.original, site.patched):
             del self._sites[address]
             return None
         return site
@@ -201,17 +205,17 @@ class Sites:
         found: list[Site] = []
         for site in [each for each in self._sites.values() if each.depends_on(start, end)]:
             found += self._withdrawn(site.address, site.end)
-            if site.jump is not None:
+            if site.stands:
                 self._restore(site)
                 found.append(site)
+            site.jump = None
         return found
 
     def _place(self, site: Site) -> None:
         """Write the jump to a site's stub."""
-        here = string_at(site.address, len(site.original))
-        if here != site.original:
+        if site.here() != site.original:
             raise NotPatched("other code stands there by now")
-        for jump in places(site.address, len(site.original), string_at(site.end, _BEHIND)):
+        for jump in places(site.address, len(site.original), text.read(site.end, _BEHIND)):
             landing = _tried(partial(self._memory.landing, jump, site.slot))
             if landing is not None:
                 code = jump.jump(landing)
@@ -221,7 +225,7 @@ class Sites:
         raise NotPatched("no memory is free where a jump of its size leads")
 
     def _restore(self, site: Site) -> None:
-        if string_at(site.address, len(site.original)) != site.patched:
+        if site.here() != site.patched:
             raise NotPatched("other code stands there by now")
         _tried(partial(text.change, site.address, site.original, self._steps))
         site.jump = None

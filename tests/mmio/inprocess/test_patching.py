@@ -1,5 +1,6 @@
 """Instructions that call the handler instead of faulting: the same values, registers and records."""
 
+import _ctypes
 import ctypes
 import os
 import random
@@ -352,3 +353,17 @@ def test_a_closed_mapping_is_not_answered(driver: ctypes.CDLL) -> None:
         assert list(met.site.words[:2]) == [mapping.address, mapping.address + 4092]
         mapping.close()
         assert list(met.site.words[:2]) == list(NOWHERE)
+
+
+def test_a_library_comes_and_goes(tmp_path: Path) -> None:
+    """Its text is gone when the mapping is closed, and the next time it has no patches."""
+    path = build_c(DRIVER, tmp_path)
+    with ioremap(Bytes(4096)) as mapping:
+        for round_number in range(1, 4):
+            driver = ctypes.CDLL(str(path))
+            driver.get(mapping, 10)
+            driver.put(mapping, 10)
+            assert mapping.stats.signals + mapping.stats.calls == 20 * round_number
+            assert mapping.stats.calls >= 16 * round_number
+            _ctypes.dlclose(driver._handle)
+        assert len(mapping.trace) == 60

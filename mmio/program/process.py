@@ -171,10 +171,10 @@ class Process(ABC):
         spans = []
         for target in found:
             end = target.end if target.device is None else target.offset + extent_of(target)
-            if offset < end:  # as far as the target goes, not the mapping, which may grow
-                first, name = max(offset, target.offset), target.name or path
-                zero = -offset if target.device is None else target.offset - offset
-                spans.append(TargetSpan(first - offset, end - offset, zero, target.device, name, target.policies))
+            if offset < end:  # as far as the target goes, not the mapping, which may grow and show other pages
+                first, name = target.offset - offset, target.name or path
+                zero = -offset if target.device is None else first
+                spans.append(TargetSpan(first, end - offset, zero, target.device, name, target.policies))
         stand_in = any(target.device is not None for target in found)
         if stand_in:
             self.targets.wanted(path, offset + length)
@@ -236,6 +236,18 @@ class Process(ABC):
         if source is not None:
             source = source.resized(end - origin)
         self.put(evolve(old, origin=origin, start=start, end=end, source=source, regions=[]))
+
+    def show(self, piece: Trapped, start: int, offset: int) -> None:
+        """Put back what `cut` has returned, where an address shows a place in the file that is not the one before.
+
+        Args:
+            piece: what was taken out.
+            start: the address.
+            offset: the place in the file, in bytes, at or behind the mapping's first.
+        """
+        origin = piece.origin if piece.offset is None else start - (offset - piece.offset)
+        source = None if piece.source is None else piece.source.resized(piece.end - origin)
+        self.put(evolve(piece, origin=origin, source=source, regions=[]))
 
     def protect(self, start: int, end: int, protection: int) -> None:
         """Note what the program may do from now on between two addresses."""

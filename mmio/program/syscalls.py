@@ -70,6 +70,8 @@ class SystemCalls:
                 self._munmap(thread, call)
             case "mremap":
                 self._mremap(thread, call)
+            case "remap_file_pages":
+                self._remap_file_pages(thread, call)
             case "mprotect":
                 self._mprotect(thread, call)
             case "brk":
@@ -178,6 +180,18 @@ class SystemCalls:
             self.trap_ranges(thread)
 
         thread.on_exit = moved
+
+    def _remap_file_pages(self, thread: StoppedThread, call: Call) -> None:
+        """Follow pages of a shared mapping that show another part of their file from now on (remap_file_pages(2))."""
+        start, length, _, page = call.arguments[:4]
+        start, end = start // PAGE * PAGE, start // PAGE * PAGE + length // PAGE * PAGE
+
+        def remapped() -> None:
+            if thread.call_result == 0:
+                for piece in thread.process.cut(start, end):
+                    thread.process.show(piece, start, page * PAGE)
+
+        thread.on_exit = remapped
 
     def _mlock(self, thread: StoppedThread, call: Call) -> None:
         """Lock trapped pages as they come to be used: the kernel cannot fault them in at once, and would fail."""

@@ -16,7 +16,8 @@ from tests.cpus.sample import SILICON
 TOP = Path(__file__).parents[2]
 # tests/emulate/test_silicon.py is the law that the campaign checks, with other cases of the same forms. The law of the
 # order of accesses and that of the checked ranges are for real CPUs: their cases meet alignment checks, which QEMU
-# leaves out, and take half an hour. So does killing a tracer a hundred times, which has to do with no CPU.
+# leaves out, and take half an hour. So does killing a tracer a hundred times, which has to do with no CPU. Storms of
+# signals fill an emulated CPU's time.
 SUITES = (
     *(
         "tests/decode",
@@ -26,6 +27,7 @@ SUITES = (
         "--deselect=tests/decode/test_checked_ranges.py::test_silicon_faults_nowhere_else",
     ),
     *("tests/mmio/formats", "tests/mmio/inprocess", "tests/mmio/ptrace"),
+    "--ignore=tests/mmio/inprocess/test_signal_storm.py",
     "--deselect=tests/mmio/ptrace/test_journal.py::test_every_access_is_made_once_whenever_the_tracer_is_killed",
 )
 STATE, JUNIT, CPUINFO = "verification.json", "junit.xml", "cpuinfo"

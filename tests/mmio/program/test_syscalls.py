@@ -98,6 +98,35 @@ PROGRAMS = {
         return p[1] != 2 || q[0] != 1;""",
         [(0, 1), (4, 2)],
     ),
+    "remap_file_pages to a later page": (
+        r"""
+        if (remap_file_pages((char *)p, 0x1000, 0, 2, 0)) return 2;
+        p[0] = 1, p[0x400] = 2, p[0x801] = 3;
+        return p[1] != 3 || p[0x800] != 1;""",
+        [(0x2000, 1), (0x1000, 2), (0x2004, 3)],
+    ),
+    "remap_file_pages to the page before": (
+        r"""
+        if (remap_file_pages((char *)p + 0x1000, 0x2000, 0, 0, 0)) return 2;
+        p[0x400] = 1, p[0x801] = 2, p[0xc02] = 3;
+        return p[0] != 1 || p[0xc02] != 3;""",
+        [(0, 1), (0x1004, 2), (0x3008, 3)],
+    ),
+    "remap_file_pages to a page before the first": (
+        r"""
+        volatile uint32_t *q = mmap(0, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0x2000);
+        if (remap_file_pages((char *)q, 0x1000, 0, 0, 0)) return 2;
+        q[0] = 1, q[0x401] = 2;
+        return q[0] != 1 || p[0] != 1 || p[0xc01] != 2;""",
+        [(0, 1), (0x3004, 2)],
+    ),
+    "remap_file_pages that fails": (
+        r"""
+        if (!remap_file_pages((char *)p, 0x5000, 0, 2, 0)) return 2;
+        p[0] = 1;
+        return p[0] != 1;""",
+        [(0, 1)],
+    ),
     "mprotect of a part": (
         r"""
         if (mprotect((char *)p + 0x1000, 0x1000, PROT_READ)) return 2;

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         UnmappedAccess,
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
-    from mmio.inprocess import Mapping, Passthrough, ioremap, map_ports
+    from mmio.inprocess import Mapping, Passthrough, TrapStats, ioremap, map_ports
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
     from mmio.records.symbols import Symbols, SymbolsWarning
@@ -74,6 +74,7 @@ __all__ = [
     "TraceFormatError",
     "TraceView",
     "Tracer",
+    "TrapStats",
     "UnmappedAccess",
     "Watch",
     "WatchpointStop",

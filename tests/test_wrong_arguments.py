@@ -62,6 +62,7 @@ CALLS: Final[dict[str, Callable[[Any], object]]] = {
     "Spaced device": lambda junk: Spaced(junk, 4),
     "Spaced stride": lambda junk: Spaced(Card(), junk),
     "ioremap device": lambda junk: mmio.ioremap(junk, length=64),
+    "ioremap patching": lambda junk: mmio.ioremap(Card(), length=64, patching=junk),
     "ioremap length": lambda junk: mmio.ioremap(Card(), length=junk),
     "map device": lambda junk: AddressSpace().map(0, 4, junk),
     "map start": lambda junk: AddressSpace().map(junk, 4, Card()),

@@ -130,6 +130,8 @@ class Mapping(Ports):
         patching: bool,
         policies: Policies,
     ) -> None:
+        if not isinstance(patching, bool):
+            raise TypeError(f"patching is True or False, not {shortened(patching)}")
         super().__init__(trace, patching)
         given = checked_policies("ioremap", policies, "length", "name", "trace", "patching")
         answering(device)

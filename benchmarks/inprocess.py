@@ -4,7 +4,7 @@
 
 All alternatives execute the same `mov eax,[rdi+10h]` on an inaccessible page. The floor is a SIGSEGV handler in
 C that adds the length of the instruction to rip. pagetrap's decodes, finds the device, calls it, records, and resumes;
-it is called by a signal each time, or by the instruction itself, which is rewritten at its second fault.
+it is called by a signal each time, or by the instruction itself, which is rewritten once it has faulted some times.
 """
 
 import ctypes

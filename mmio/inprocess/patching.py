@@ -1,7 +1,7 @@
 """Decide which trapped instructions are patched, count what traps, and aim stubs at mappings.
 
-An instruction that has faulted twice is made to call the handler (`mmio/patching`): a signal costs several times as
-much as the access. What cannot be patched keeps its signal, and nothing else depends on it.
+An instruction that has faulted some times is made to call the handler (`mmio/patching`): a signal costs several times
+as much as the access. What cannot be patched keeps its signal, and nothing else depends on it.
 """
 
 import os
@@ -37,8 +37,8 @@ from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, Frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, width_of
 
-FAULTS: Final = 2
-"""Faults of an instruction before it is patched: code that runs once is not worth it."""
+FAULTS: Final = 32
+"""Faults of an instruction until it is patched, which takes as long as some eighty signals."""
 
 _PATIENCE: Final = 1.0  # seconds
 _SEGMENTS: Final = 18  # in `Frame.regs`
@@ -132,6 +132,7 @@ class Patching:
         self._lock = Lock()
         self.sites = Sites(trampoline().from_a_stub, NearMemory(_announce))
         self._ready = False
+        self._text = range(0)  # of the module whose instruction was patched last
         code_overlay.add(self.sites.original)
 
     def faulted(self, frame: Frame, regs: Any) -> bool:
@@ -184,6 +185,7 @@ class Patching:
             for met in list(self.met.values()):
                 self._aim_nowhere(met)
             self.met.clear()
+            self._text = range(0)
             self.sites.take_all_back()
         finally:
             if held:
@@ -239,6 +241,17 @@ class Patching:
         Raises:
             NotPatched: it may change in other ways, or is executed while text is changed.
         """
+        if not (self._text.start <= ip and ip + length <= self._text.stop):
+            self._text = self._text_around(ip, length)
+        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
+            raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
+
+    def _text_around(self, ip: int, length: int) -> range:
+        """Return the addresses of the text that an instruction is part of, which nothing else changes.
+
+        Raises:
+            NotPatched: it is no such text.
+        """
         found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
         if found is None or found.shared or ip + length > found.end:
             raise NotPatched("its code is shared memory")
@@ -246,8 +259,7 @@ class Patching:
             raise NotPatched("its code does not come from a file")
         if (found.path and is_runtime(found.path)) or found.path == read_link(os.getpid(), "exe"):
             raise NotPatched("it is part of the C library or of Python")
-        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
-            raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
+        return range(found.start, found.end)
 
     def _prepare(self, frame: Frame, regs: Any) -> None:
         """Give the trampoline, once, what frames of this kernel have in common, from one of them.

@@ -1,1 +1,1 @@
-"""Instructions rewritten where they stand: after its first fault, one calls the handler instead of faulting again."""
+"""Instructions rewritten where they stand: one that has faulted often calls the handler instead of faulting again."""

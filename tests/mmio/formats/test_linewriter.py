@@ -103,10 +103,12 @@ def test_lock_holds_between_processes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".mmiotrace"])
 def test_file_of_a_killed_process(suffix: str, tmp_path: Path) -> None:
-    """SIGKILL in the middle of writing leaves a file that reads without error and has every record written."""
+    """SIGKILL in the middle of writing leaves a file that has every record written; only the last may be unfinished."""
     path = tmp_path / f"trace{suffix}"
     reported = killed_while_writing(path)
-    values = [a.value for a in open_trace(path)]
+    reader = open_trace(path, on_error="skip")
+    values = [a.value for a in reader]
+    assert reader.skipped <= 1  # the kernel may end a write where a page of the file does
     assert len(values) >= reported
     assert values == list(range(1, len(values) + 1))
 

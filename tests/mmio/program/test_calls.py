@@ -26,6 +26,9 @@ offsets = st.builds(lambda page, by: page * PAGE + by, st.integers(0, PAGES), st
     lambda offset: offset & -4
 )
 pointers = offsets.map(lambda offset: (TRAPPED, offset)) | st.just((0, 0))
+# To structures whose size is an argument. Of one with a size that is new to the kernel it looks at the end first
+# (copy_struct_from_user of include/linux/uaccess.h), and finds it where the beginning is not accessible.
+extensible = pointers.filter(lambda pointer: pointer[1] // PAGE != scripts.LAYOUT.index("n"))
 numbers = st.integers(0, 40)
 lengths = st.integers(0, 300) | st.sampled_from([-1, 1 << 31])
 descriptors = st.integers(0, 13).map(lambda index: (DESCRIPTOR, index))
@@ -102,7 +105,7 @@ PLAIN = {  # by name: a letter an argument, and whether the memory may be shown
     "open_by_handle_at": ("dp0", True),
     "cachestat": ("dpp0", False),
     "process_madvise": ("fpln0", True),
-    "landlock_create_ruleset": ("pl0", True),
+    "landlock_create_ruleset": ("el0", True),
     "landlock_add_rule": ("d1p0", True),
     "semop": ("fpl", True),
     "semtimedop": ("fplp", True),
@@ -219,6 +222,7 @@ PATHS = {  # by name, with "s" for a path in memory, "w" for one that leads nowh
 def _argument(letter: str) -> st.SearchStrategy[Argument | int]:
     return {
         "p": pointers,
+        "e": extensible,
         "P": offsets.map(lambda offset: (TRAPPED, offset & -PAGE)),
         "l": lengths,
         "n": numbers,

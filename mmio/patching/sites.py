@@ -151,9 +151,14 @@ class Sites:
         if any(other.address < site.end and address < other.end for other in self._sites.values() if other is not site):
             raise NotPatched("it overlaps another instruction that is patched")
         dependent = self._withdrawn(site.address, site.end)
+        before = self._sites.get(address)
+        self._sites[address] = site  # before its text changes: a thread that meets the HLT is sent to its stub
         try:
             self._place(site)
-            self._sites[address] = site
+        except NotPatched:
+            if before is None and site.here() == site.original:
+                del self._sites[address]
+            raise
         finally:
             for other in sorted(dependent, key=lambda each: -each.address):
                 with suppress(NotPatched):

@@ -8,8 +8,8 @@ PATCHING: Final = (
     MmioMutant(
         "jumps that end in an instruction stay when it is patched",
         "mmio.patching.sites",
-        "        dependent = self._withdrawn(site.address, site.end)\n        try:\n",
-        "        dependent: list[Site] = []\n        try:\n",
+        "        dependent = self._withdrawn(site.address, site.end)\n        before",
+        "        dependent: list[Site] = []\n        before",
         "patching/test_sites.py::test_any_order_of_patches_leads_back",
     ),
     MmioMutant(

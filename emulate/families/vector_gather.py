@@ -4,7 +4,7 @@ They are the one vector instruction that can stop half-way: an element that is d
 cleared, lowest first, so that after a fault the instruction is begun again and goes on where it was (SDM vol. 2C,
 VPGATHERDD). What a CPU leaves behind at such a fault was looked up on one: destination and mask are cut to the vector
 length, the longer one of data and indexes, and the elements of a vector mask are all ones or zero. AMD's CPUs change
-only what belongs to the elements they have got past.
+by a VEX gather only what belongs to the elements they have got past.
 """
 
 from collections.abc import Callable, Iterator

@@ -7,12 +7,15 @@ as much as the access. What cannot be patched keeps its signal, and nothing else
 import os
 from collections import Counter
 from ctypes import c_uint32, c_uint64
+from signal import SIGSEGV
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import define, field, frozen
 
+from emulate.flags import AC
 from mmio.inprocess import unwind
+from mmio.linux import xsave
 from mmio.linux.libc import PAGE
 from mmio.linux.loaded_modules import is_runtime
 from mmio.linux.proc_files import read_link, read_text
@@ -31,9 +34,10 @@ from mmio.linux.trampoline import (
     XSAVE_SIZE,
     trampoline,
 )
-from mmio.live import code_overlay
+from mmio.live import code_overlay, signal_frame
+from mmio.live.fault_signals import TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
-from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, Frame
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, width_of
 
@@ -41,12 +45,7 @@ FAULTS: Final = 32
 """Faults of an instruction until it is patched, which takes as long as some eighty signals."""
 
 _PATIENCE: Final = 1.0  # seconds
-_SEGMENTS: Final = 18  # in `Frame.regs`
-_XSAVE: Final = 23
-_SOFTWARE: Final = 464  # offset in an XSAVE area of what is for software (struct _fpx_sw_bytes)
-_MAGIC: Final = 0x46505853  # FP_XSTATE_MAGIC1
-_TRAP_OR_ALIGNMENT: Final = 0x40100  # RFLAGS.TF and AC
-_SIGSEGV: Final = 1 << 10  # in a signal mask
+_OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
 
 
 @frozen
@@ -110,6 +109,16 @@ class _Met:
     calls: int = 0
 
 
+class Ranges(Protocol):
+    """The ranges that trap; `TrappedRanges` has them."""
+
+    def around(self, address: int) -> tuple[int, int, Counts]:
+        """Return the pages around an address that one owner has: their start, their end, and its counts."""
+
+    def expect_halts(self) -> None:
+        """Hand protection faults to the handler: a thread may meet an instruction that is being changed."""
+
+
 class Patching:
     """The instructions of this process that have faulted in trapped ranges.
 
@@ -123,7 +132,7 @@ class Patching:
         met: the instructions, by their address.
     """
 
-    def __init__(self, ranges: Any, instructions: InstructionCache) -> None:
+    def __init__(self, ranges: Ranges, instructions: InstructionCache) -> None:
         self.faults = FAULTS
         self.only_files = True
         self.met: dict[int, _Met] = {}
@@ -203,7 +212,7 @@ class Patching:
         met.start, met.end, met.counts = self._ranges.around(fault)
         met.settled = not met.counts.enabled or (met.decided and met.site is None)
         if met.site is not None and met.counts.enabled:
-            met.site.answer(met.start, met.end - width_of(met.site.instruction))
+            met.site.answer(met.start, met.end)
             met.counts.patched.add(met.site.address)
 
     def _aim_nowhere(self, met: _Met) -> None:
@@ -216,23 +225,23 @@ class Patching:
 
     def _decide(self, met: _Met, ip: int, frame: Frame, regs: Any) -> None:
         """Patch an instruction, or note why not."""
-        met.decided = True
         try:
             instruction = self._instructions.at(frame).instruction
             assert instruction is not None
-            if regs[RFLAGS] & _TRAP_OR_ALIGNMENT:
+            if regs[RFLAGS] & (TRAP_FLAG | AC):
                 raise NotPatched("it is executed step by step, or with alignment checks")
-            width = width_of(instruction)
+            width_of(instruction)  # refuses most, before text and threads are looked at
             self._need_text(ip, instruction.length)
             self._prepare(frame, regs)
+            self._ranges.expect_halts()
             met.site = self.sites.patch(ip, instruction)
         except NotPatched as refused:
             met.counts.unpatched[ip] = str(refused)
-            met.settled = True
+            met.decided = met.settled = True
             return
+        met.decided = True
         met.calls = met.site.calls
-        self._ranges.patched()
-        met.site.answer(met.start, met.end - width)
+        met.site.answer(met.start, met.end)
         met.counts.patched.add(ip)
 
     def _need_text(self, ip: int, length: int) -> None:
@@ -269,17 +278,17 @@ class Patching:
         """
         if self._ready:
             return
-        area = regs[_XSAVE]
-        magic, size = (c_uint32 * 2).from_address(area + _SOFTWARE) if area else (0, 0)
-        if magic != _MAGIC:
+        area = regs[XSAVE]
+        magic, size = (c_uint32 * 2).from_address(area + xsave.SOFTWARE) if area else (0, 0)
+        if magic != xsave.MAGIC:
             raise NotPatched("this CPU has no XSAVE")
-        software = (c_uint64 * 3).from_address(area + _SOFTWARE)
+        software = (c_uint64 * 3).from_address(area + xsave.SOFTWARE)
         words = trampoline().words
         words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = software
         words[XSAVE_SIZE], words[FEATURES] = size, software[1]
         words[XGETBV_1] = trampoline().cpuid(0xD, 1)[0] >> 2 & 1
         words[RESTORER] = unwind.prepared().signal_return
-        words[SEGMENTS] = regs[_SEGMENTS]
+        words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
         self._ready = True
 
@@ -307,4 +316,4 @@ def _runs_with_sigsegv_blocked(thread: int) -> bool:
     except OSError:
         return False
     values = dict(line.split(":", 1) for line in status.splitlines())
-    return bool(int(values["SigBlk"], 16) & _SIGSEGV) and values["State"].split()[0] == "R"
+    return bool(int(values["SigBlk"], 16) & _OF_SIGSEGV) and values["State"].split()[0] == "R"

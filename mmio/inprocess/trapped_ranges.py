@@ -128,10 +128,11 @@ class TrappedRanges:
                 return region.start, end, owner.counts
         return 0, 0, Counts(enabled=False)
 
-    def patched(self) -> None:
+    def expect_halts(self) -> None:
         """Hand protection faults to the handler: a thread may meet an instruction that is being changed."""
-        self._halts = 1
-        self._changed()
+        if not self._halts:
+            self._halts = 1
+            self._changed()
 
     def _changed(self) -> None:
         """Update the signal trampoline's ranges, and where initiators record: in the trace itself if there is one."""

@@ -110,4 +110,4 @@ def _function(verb: str, width: int) -> Callable[[int, int], int]:
 
 @cache
 def _code() -> int:
-    return libc.map_code(b"".join(line.code for line in listing.read(LISTING)[1]))
+    return libc.map_code(listing.code(LISTING))

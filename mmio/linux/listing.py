@@ -14,6 +14,11 @@ class Line(NamedTuple):
     text: str
 
 
+def code(text: str) -> bytes:
+    """Return the machine code of a listing."""
+    return b"".join(line.code for line in read(text)[1])
+
+
 def read(text: str) -> tuple[dict[str, int], list[Line]]:
     """Return the labels of a listing with their offsets, and its instructions."""
     labels: dict[str, int] = {}

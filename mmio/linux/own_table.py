@@ -232,5 +232,4 @@ def _entries(data: bytes) -> list[str]:
 @cache
 def _code() -> Any:
     """Return the function that the listing is."""
-    code = b"".join(line.code for line in listing.read(LISTING)[1])
-    return CFUNCTYPE(c_int, c_void_p)(libc.map_code(code))
+    return CFUNCTYPE(c_int, c_void_p)(libc.map_code(listing.code(LISTING)))

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import os
 from contextlib import suppress
 from ctypes import c_char, c_int, c_ulong, c_void_p
 from typing import Any, Final
@@ -13,7 +14,9 @@ from mmio.linux.proc_maps import mappings
 _MISSING: Final = (errno.EFAULT, errno.ENOMEM)  # the latter for addresses that no process has
 _Vectors: Final = c_ulong * 4  # two of struct iovec: address and length, here and there
 
-for _function in (LIBC.process_vm_readv, LIBC.process_vm_writev):
+_readv_with_gil: Final = ctypes.PyDLL(None, use_errno=True)["process_vm_readv"]
+
+for _function in (LIBC.process_vm_readv, LIBC.process_vm_writev, _readv_with_gil):
     _function.restype = ctypes.c_ssize_t
     _function.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
 
@@ -27,6 +30,13 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     """
     data = (c_char * length)()
     done = _transfer(LIBC.process_vm_readv, pid, data, address, length)
+    return data.raw[:done]
+
+
+def read_here(address: int, length: int) -> bytes:
+    """Return bytes of this process as `read_memory` does. No other thread is in Python meanwhile."""
+    data = (c_char * length)()
+    done = _transfer(_readv_with_gil, os.getpid(), data, address, length)
     return data.raw[:done]
 
 

@@ -29,10 +29,10 @@ _FTW: Final = 4
 _MXCSR: Final = 24
 _STACK: Final = 32
 _XMM: Final = 160
-_SOFTWARE: Final = 464  # struct _fpx_sw_bytes, in bytes FXSAVE does not use
+SOFTWARE: Final = 464  # struct _fpx_sw_bytes, in bytes FXSAVE does not use
 _HEADER: Final = 512
 
-_MAGIC: Final = 0x46505853  # FP_XSTATE_MAGIC1: the area extends past the legacy part
+MAGIC: Final = 0x46505853  # FP_XSTATE_MAGIC1: the area extends past the legacy part
 _LEGACY_SIZE: Final = 512
 _OSXSAVE: Final = 1 << 27  # of CPUID.01H:ECX
 _INITIAL_FCW: Final = 0x37F
@@ -106,9 +106,9 @@ class XSave:
         if size is None:
             legacy = _bytes_at(address, _LEGACY_SIZE)
             size = state_size = _LEGACY_SIZE
-            if _read(legacy, _SOFTWARE, 4) == _MAGIC:
+            if _read(legacy, SOFTWARE, 4) == MAGIC:
                 # struct _fpx_sw_bytes, asm/sigcontext.h. A kernel without XSAVE fills it, too: state_size is 512 then.
-                size, state_size = _read(legacy, _SOFTWARE + 4, 4), _read(legacy, _SOFTWARE + 16, 4)
+                size, state_size = _read(legacy, SOFTWARE + 4, 4), _read(legacy, SOFTWARE + 16, 4)
         self.size = size
         self._extended = state_size is not None and state_size > _LEGACY_SIZE
         self._bytes = _bytes_at(address, size)

@@ -26,8 +26,10 @@ RFLAGS: Final = 17
 FAULT_ADDRESS: Final = 22
 """Where `regs` has cr2: the address a page fault was about."""
 
-_SEGMENTS: Final = 18
-_XSAVE: Final = 23
+SEGMENTS: Final = 18
+"""Where `regs` has the selectors cs, gs, fs and ss, 16 bits each."""
+XSAVE: Final = 23
+"""Where `regs` has the address of the XSAVE area."""
 _WORDS: Final = 32  # among them eight reserved ones, of which `trampoline.py` uses three
 _MCONTEXT: Final = 40  # where in the ucontext the registers start
 _SIGNAL_MASK: Final = _MCONTEXT + 8 * _WORDS
@@ -43,7 +45,7 @@ class _Selectors:
     def __get__(self, frame: Any, owner: type) -> Any:
         if frame is None:
             return self
-        cs, gs, fs, ss = (frame.regs[_SEGMENTS] >> shift & 0xFFFF for shift in (0, 16, 32, 48))
+        cs, gs, fs, ss = (frame.regs[SEGMENTS] >> shift & 0xFFFF for shift in (0, 16, 32, 48))
         return 0, cs, ss, 0, fs, gs
 
 
@@ -102,8 +104,8 @@ class Frame(XSaveFrame):
     @property
     def xsave(self) -> XSave:
         """The XSAVE area: all registers but the general ones."""
-        if self._xsave is None or self._xsave.address != self.regs[_XSAVE]:
-            self._xsave = XSave(self.regs[_XSAVE])
+        if self._xsave is None or self._xsave.address != self.regs[XSAVE]:
+            self._xsave = XSave(self.regs[XSAVE])
         return self._xsave
 
 

@@ -54,7 +54,7 @@ def places(site: int, length: int, behind: bytes) -> Iterator[Places]:
     Args:
         site: the address of the instruction.
         length: of the instruction, in bytes.
-        behind: bytes that follow it; three are enough.
+        behind: bytes that follow it; four are enough.
     """
     for prefixes in range(length):
         free = min(length - prefixes - len(_OPCODE), 4)

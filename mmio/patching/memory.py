@@ -60,6 +60,7 @@ class NearMemory:
                 libc.protect(start, CODE, libc.PROT_READ | libc.PROT_EXEC)
                 libc.protect(start + CODE, CODE, libc.PROT_READ | libc.PROT_WRITE)
                 if not self._announce(start):
+                    libc.LIBC.munmap(start, 2 * CODE)
                     return None
                 self._arenas.append(Arena(start))
                 return self._arenas[-1]

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from decode import WRITE, Instruction
 from decode.operands import MemoryOperand
+from mmio.linux.process_memory import read_here
 from mmio.patching import stub, text
 from mmio.patching.jumps import Places, places
 from mmio.patching.memory import NearMemory
@@ -36,7 +37,7 @@ class Site:
 
     Attributes:
         address: of the instruction.
-        instruction: which one.
+        width: of its access, in bytes.
         slot: the address of its stub.
         original: what stood there.
         words: those of the stub.
@@ -45,7 +46,7 @@ class Site:
     """
 
     address: int
-    instruction: Instruction
+    width: int
     slot: int
     original: bytes
     words: "Array[c_uint64]" = field(repr=False)
@@ -64,22 +65,21 @@ class Site:
 
     def here(self) -> bytes:
         """Return what stands in place of the instruction; less when its file has been unloaded."""
-        return text.read(self.address, len(self.original))
+        return read_here(self.address, len(self.original))
 
     def depends_on(self, start: int, end: int) -> bool:
         """Return whether bytes in a range are part of the jump, though not of the instruction."""
         return self.jump is not None and self.end < end and start < self.address + self.jump.used and self.end <= start
 
-    def answer(self, first: int, last: int) -> None:
-        """Aim the stub at operands from one address to another, both included."""
-        self.words[stub.START], self.words[stub.LAST] = stub.NOWHERE
-        self.words[stub.LAST] = last
-        self.words[stub.START] = first
+    def answer(self, start: int, end: int) -> None:
+        """Aim the stub at operands that lie between two addresses."""
+        self.answer_nowhere()
+        self.words[stub.LAST] = end - self.width
+        self.words[stub.START] = start
 
     def answer_nowhere(self) -> None:
         """Aim the stub at no operand."""
-        self.words[stub.LAST] = stub.NOWHERE[1]
-        self.words[stub.START] = stub.NOWHERE[0]
+        self.words[stub.START], self.words[stub.LAST] = stub.NOWHERE
 
     @property
     def calls(self) -> int:
@@ -190,7 +190,7 @@ class Sites:
 
     def _prepared(self, address: int, instruction: Instruction) -> Site:
         """Return a new site with its stub."""
-        width_of(instruction)
+        width = width_of(instruction)
         slot = self._memory.slot(address)
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
@@ -203,7 +203,7 @@ class Sites:
         for index, word in enumerate(stub.words(self._function, address, instruction, writes)):
             words[index] = word
         _tried(partial(text.write, slot, code))
-        return Site(address, instruction, slot, instruction.code, words)
+        return Site(address, width, slot, instruction.code, words)
 
     def _withdrawn(self, start: int, end: int) -> list[Site]:
         """Restore the sites whose jumps consist of bytes in a range, and before them those that depend on these."""
@@ -220,7 +220,7 @@ class Sites:
         """Write the jump to a site's stub."""
         if site.here() != site.original:
             raise NotPatched("other code stands there by now")
-        for jump in places(site.address, len(site.original), text.read(site.end, _BEHIND)):
+        for jump in places(site.address, len(site.original), read_here(site.end, _BEHIND)):
             landing = _tried(partial(self._memory.landing, jump, site.slot))
             if landing is not None:
                 code = jump.jump(landing)

@@ -26,7 +26,7 @@ START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS = range(8)
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
 error code of its page fault, and how often the handler has been called."""
 
-NOWHERE: Final = (1, 0)
+NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax

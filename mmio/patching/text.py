@@ -15,7 +15,7 @@ and no other, with all signals blocked, for the instruction may be one of any li
 
 import ctypes
 import os
-from ctypes import PYFUNCTYPE, c_char_p, c_int, c_ssize_t, c_uint64, c_ulong, c_void_p
+from ctypes import PYFUNCTYPE, c_char_p, c_int, c_uint64, c_void_p
 from functools import cache
 from typing import Any, Final
 
@@ -106,10 +106,6 @@ ALL_STEPS: Final = HALT | SYNCHRONISE
 
 HLT: Final = 0xF4
 
-_process_vm_readv: Any = ctypes.PyDLL(None)["process_vm_readv"]
-_process_vm_readv.argtypes = (c_int, c_void_p, c_ulong, c_void_p, c_ulong, c_ulong)
-_process_vm_readv.restype = c_ssize_t
-
 _MEMBARRIER: Final = NUMBERS[64]["membarrier"]
 _REGISTER: Final = 64  # MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
 _ALL_SIGNALS: Final = (1 << 64) - 1
@@ -153,15 +149,6 @@ def change(address: int, code: bytes, steps: int = ALL_STEPS) -> None:
         raise OSError(-error, f"text at {address:#x} cannot be changed: {os.strerror(-error)}")
 
 
-def read(address: int, count: int) -> bytes:
-    """Return bytes of memory, fewer where it ends. It keeps the GIL, so no text is half changed meanwhile."""
-    found = ctypes.create_string_buffer(count)
-    places = (c_uint64 * 4)(ctypes.addressof(found), count, address, count)  # two struct iovec
-    here = ctypes.addressof(places)
-    done: int = _process_vm_readv(os.getpid(), here, 1, here + 16, 1, 0)
-    return found.raw[: max(done, 0)]
-
-
 def write(address: int, code: bytes) -> None:
     """Write code that no thread executes yet. Raises OSError."""
     change(address, code, 0)
@@ -176,5 +163,4 @@ def _register(_process: int) -> None:
 @cache
 def _code() -> Any:
     """Return the function that the listing is. It keeps the GIL: no other thread is in Python meanwhile."""
-    code = b"".join(line.code for line in listing.read(LISTING)[1])
-    return PYFUNCTYPE(c_int, c_void_p)(libc.map_code(code))
+    return PYFUNCTYPE(c_int, c_void_p)(libc.map_code(listing.code(LISTING)))

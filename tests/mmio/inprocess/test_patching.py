@@ -56,6 +56,9 @@ uintptr_t faulted_at(void) { return seen_address; }
 """
 
 
+NO_ROOM = "no memory is free where a jump of its size leads"
+
+
 @pytest.fixture(autouse=True)
 def at_once() -> Iterator[None]:
     """Patch at the first fault, wherever code comes from."""
@@ -104,10 +107,16 @@ def test_every_form_is_as_on_memory(executor: Executor, encoding: str) -> None:
             expected = executor.run(code, rsi=place, **given)
             bytes_expected = memory.raw
             _trap().patching.met.clear()  # other code stands there now
+            mapping.counts.unpatched.clear()
+            signals = mapping.stats.signals
             executor.run(code, rsi=mapping.address + PLACE, **given)
+            refused = mapping.stats.unpatched
             before, device.data[:], memory.raw = mapping.stats.calls, contents, contents
             hit = executor.again(rsi=mapping.address + PLACE, **given)
             by_call = mapping.stats.calls - before
+            faulted = mapping.stats.signals > signals  # with an empty mask the CPU may touch nothing
+            assert by_call == (faulted and not refused), form.name
+            assert decode(code).length < 5 or NO_ROOM not in refused, form.name
             missed = executor.again(rsi=place, **given)
             if hit.general["rsi"] == mapping.address + PLACE:
                 hit.general["rsi"] = expected.general["rsi"]
@@ -117,10 +126,10 @@ def test_every_form_is_as_on_memory(executor: Executor, encoding: str) -> None:
                 wrong.append(f"{form.name} hit")
             if missed != expected or memory.raw != bytes_expected:
                 wrong.append(f"{form.name} missed")
-            forms += 1
+            forms += not refused.keys() & {NO_ROOM}
             patched += by_call
     assert wrong == []
-    assert patched > forms // 10  # most, where memory is free that the jumps of short ones lead to
+    assert patched > 0.75 * forms
 
 
 def test_accesses_are_counted(driver: ctypes.CDLL) -> None:
@@ -369,3 +378,27 @@ def test_a_library_comes_and_goes(tmp_path: Path) -> None:
             assert mapping.stats.calls == 18 * round_number
             _ctypes.dlclose(driver._handle)
         assert len(mapping.trace) == 60
+
+
+def test_the_first_patch_of_all_meets_busy_threads(tmp_path: Path) -> None:
+    """Threads that execute an instruction on memory meet its HLT, when nothing has been patched before."""
+    script = f"""
+import ctypes, signal, threading, mmio
+from mmio.inprocess import signals
+from mmio.inprocess.mapping import _trap
+from tests.mmio.inprocess.models import Bytes
+driver = ctypes.CDLL({str(build_c(DRIVER, tmp_path))!r})
+memory = ctypes.create_string_buffer(4096)
+_trap().patching.faults = 1
+threads = [threading.Thread(target=driver.get, args=(memory, 1 << 27)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+with mmio.ioremap(Bytes(4096)) as mapping:
+    driver.get(mapping, 100)
+    print(mapping.stats.calls, signals.is_ours(signal.SIGSEGV))
+for thread in threads:
+    thread.join()
+"""
+    for _ in range(10):
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "99 True\n"), done.stderr

@@ -114,7 +114,7 @@ def main(seconds: float, steps: int, seed: int) -> None:
                 if sites.standing(at) is None:
                     site = sites.patch(at, instructions[at])
                     if source.random() < 0.5:
-                        site.answer(mapping.address, mapping.address + 4092)
+                        site.answer(mapping.address, mapping.address + 4096)
                 else:
                     sites.take_back(at)
                 changes += 1

@@ -69,6 +69,20 @@ PATCHING: Final = (
         "inprocess/test_patching.py::test_a_closed_mapping_is_not_answered",
     ),
     MmioMutant(
+        "a protection fault at the first patch of all is the program's",
+        "mmio.inprocess.patching",
+        "            self._ranges.expect_halts()\n",
+        "",
+        "inprocess/test_patching.py::test_the_first_patch_of_all_meets_busy_threads",
+    ),
+    MmioMutant(
+        "a site is known only when its text has changed",
+        "mmio.patching.sites",
+        "        before = self._sites.get(address)\n        self._sites[address] = site  #",
+        "        before = site  #",
+        "inprocess/test_patching.py::test_the_first_patch_of_all_meets_busy_threads",
+    ),
+    MmioMutant(
         "threads that block SIGSEGV are not looked for",
         "mmio.inprocess.patching",
         "        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):\n",

@@ -12,6 +12,13 @@ from decode.instruction import Instruction
 from decode.vendors import OPTIONS
 
 
+class NotMovable(ValueError):
+    """An instruction cannot have its memory operand elsewhere; says why.
+
+    A class of its own, as a signal handler of Python's may raise any other while an instruction is looked at.
+    """
+
+
 def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     """Return the instruction re-encoded to stand at `at`, with its memory operand at `slot`.
 
@@ -21,14 +28,14 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
         slot: the absolute address of the operand, within 2 GiB of the copy, or below 4 GiB for 32-bit code.
 
     Raises:
-        ValueError: the instruction has no such operand, or the slot is out of reach.
+        NotMovable: the instruction has no such operand, or the slot is out of reach.
     """
     raw = Decoder(instruction.bits, instruction.code, options=OPTIONS[instruction.vendor]).decode()
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
     if instruction.bits == 16 or named != 1 or raw.is_vsib:
-        raise ValueError(f"'{instruction}' has no single memory operand that could be moved")
+        raise NotMovable(f"'{instruction}' has no single memory operand that could be moved")
     if instruction.bits == 32 and slot >> 32:
-        raise ValueError(f"'{instruction}' is 32-bit code and cannot reach {slot:#x}")
+        raise NotMovable(f"'{instruction}' is 32-bit code and cannot reach {slot:#x}")
     raw.segment_prefix = IcedRegister.NONE
     raw.memory_base = IcedRegister.RIP if instruction.bits == 64 else IcedRegister.NONE
     raw.memory_index = IcedRegister.NONE
@@ -36,5 +43,10 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     raw.memory_displ_size = instruction.bits // 8
     raw.memory_displacement = slot
     encoder = Encoder(instruction.bits)
-    encoder.encode(raw, at)
+    try:
+        encoder.encode(raw, at)
+    except ValueError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # a signal handler's
+            raise
+        raise NotMovable(f"'{instruction}' cannot have its operand at {slot:#x}: {error}") from error
     return encoder.take_buffer()

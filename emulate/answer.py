@@ -39,10 +39,9 @@ def unsigned(value: Any, width: int) -> int | None:
 
     Anything that Python itself takes for an integer will do.
     """
-    try:
-        number = index(value)
-    except TypeError:
+    if not hasattr(type(value), "__index__"):  # TypeError may also be what a signal handler raises just now
         return None
+    number = index(value)
     return None if number >> 8 * width else number
 
 

@@ -7,15 +7,19 @@ as much as the access. What cannot be patched keeps its signal, and nothing else
 import os
 from collections import Counter
 from ctypes import c_uint32, c_uint64
+from functools import partial
 from signal import SIGSEGV
-from threading import Lock
+from time import sleep
 from typing import Any, Final, Protocol
 
 from attrs import define, field, frozen
 
+from decode import Instruction
 from emulate.flags import AC
 from mmio.inprocess import unwind
+from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux import xsave
+from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import PAGE
 from mmio.linux.loaded_modules import is_runtime
 from mmio.linux.proc_files import read_link, read_text
@@ -44,7 +48,11 @@ from mmio.patching.sites import NotPatched, Site, Sites, width_of
 FAULTS: Final = 32
 """Faults of an instruction until it is patched, which takes as long as some eighty signals."""
 
-_PATIENCE: Final = 1.0  # seconds
+MISSES: Final = 8
+"""Accesses to another mapping, with none to the one that a stub is aimed at between them, until it is aimed there."""
+
+_LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
+_PAUSE: Final = 0.0005  # seconds between them
 _OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
 
 
@@ -84,6 +92,9 @@ class Counts:
     unpatched: dict[int, str] = field(factory=dict)
 
 
+_NOWHERE: Final = 0, 0, Counts(enabled=False)
+
+
 @define(eq=False)
 class _Met:
     """An instruction that has faulted.
@@ -97,6 +108,9 @@ class _Met:
         settled: each access is a signal, for there is no stub or the mapping wants none.
         site: its stub, if it has one.
         calls: those of the stub before it was aimed at this mapping.
+        other: the pages, and whose they are, where the stub has missed last.
+        misses: how often it has since its last call.
+        calls_before: those of the stub when it missed last.
     """
 
     start: int = 0
@@ -107,6 +121,9 @@ class _Met:
     settled: bool = False
     site: Site | None = None
     calls: int = 0
+    other: tuple[int, int, Counts] = _NOWHERE
+    misses: int = 0
+    calls_before: int = 0
 
 
 class Ranges(Protocol):
@@ -138,7 +155,7 @@ class Patching:
         self.met: dict[int, _Met] = {}
         self._ranges = ranges
         self._instructions = instructions
-        self._lock = Lock()
+        self._lock = fork_lock()
         self.sites = Sites(trampoline().from_a_stub, NearMemory(_announce))
         self._ready = False
         self._text = range(0)  # of the module whose instruction was patched last
@@ -152,13 +169,16 @@ class Patching:
             regs: its registers.
         """
         ip, fault = regs[RIP], regs[FAULT_ADDRESS]
+        met = self.met.get(ip)
+        if regs[COPY] and met is not None and met.site is not None:
+            self._missed(met, met.site, fault)
+            return False
         site = self.sites.known(ip)
         if site is not None and not regs[COPY]:
             if site.stands:  # it was patched after it had faulted
                 regs[RIP] = site.slot
                 return True
             regs[CODE] = _word(frame)  # what the trampoline has read may be half of a jump
-        met = self.met.get(ip)
         if met is None:
             met = self.met[ip] = _Met()
         if met.site is not None and not (met.site is site and site.stands):  # other code by now, or loaded again
@@ -169,12 +189,24 @@ class Patching:
         met.counts.signals += 1
         if not (met.decided or met.settled):
             met.faults += 1
-            if met.faults >= self.faults and self._lock.acquire(blocking=False):
-                try:
-                    self._decide(met, ip, frame, regs)
-                finally:
-                    self._lock.release()
+            if met.faults >= self.faults:
+                self._decide(met, ip, frame, regs)
         return False
+
+    def _missed(self, met: _Met, site: Site, fault: int) -> None:
+        """Note that a stub's copy has faulted; aim the stub there when that is where its instruction goes now.
+
+        An accessor that serves two devices in turns stays aimed at one of them.
+        """
+        start, end, counts = met.other
+        if not start <= fault < end:
+            start, end, counts = met.other = self._ranges.around(fault)
+        counts.signals += 1
+        met.misses = met.misses + 1 if site.calls == met.calls_before else 1
+        met.calls_before = site.calls
+        if counts.enabled and (met.misses >= MISSES or met.start == met.end):
+            self._aim(met, fault)
+            met.misses = 0
 
     def slot_at(self, address: int) -> int | None:
         """Return the stub of an instruction that is being patched or taken back, or was; None for any other."""
@@ -186,19 +218,20 @@ class Patching:
         for met in list(self.met.values()):
             if start <= met.start < end:
                 self._aim_nowhere(met)
+            if start <= met.other[0] < end:
+                met.other = _NOWHERE
 
     def take_all_back(self) -> None:
         """Restore every instruction: nothing traps any more, and faults are not looked at here."""
-        held = self._lock.acquire(timeout=_PATIENCE)  # in vain when this thread itself was interrupted while it patches
-        try:
+        undisturbed(self._take_all_back)
+
+    def _take_all_back(self) -> None:
+        with self._lock:
             for met in list(self.met.values()):
                 self._aim_nowhere(met)
             self.met.clear()
             self._text = range(0)
             self.sites.take_all_back()
-        finally:
-            if held:
-                self._lock.release()
 
     def stats(self, counts: Counts) -> TrapStats:
         """Return what has been counted for a mapping."""
@@ -231,18 +264,31 @@ class Patching:
             if regs[RFLAGS] & (TRAP_FLAG | AC):
                 raise NotPatched("it is executed step by step, or with alignment checks")
             width_of(instruction)  # refuses most, before text and threads are looked at
-            self._need_text(ip, instruction.length)
             self._prepare(frame, regs)
-            self._ranges.expect_halts()
-            met.site = self.sites.patch(ip, instruction)
         except NotPatched as refused:
-            met.counts.unpatched[ip] = str(refused)
-            met.decided = met.settled = True
+            self._refuse(met, ip, refused)
             return
-        met.decided = True
-        met.calls = met.site.calls
-        met.site.answer(met.start, met.end)
-        met.counts.patched.add(ip)
+        undisturbed(partial(self._patch, met, ip, instruction))
+
+    def _patch(self, met: _Met, ip: int, instruction: Instruction) -> None:
+        with self._lock:
+            if met.decided or self.met.get(ip) is not met:  # by another thread, or nothing traps any more
+                return
+            try:
+                self._need_text(ip, instruction.length)
+                self._ranges.expect_halts()
+                met.site = self.sites.patch(ip, instruction)
+            except NotPatched as refused:
+                self._refuse(met, ip, refused)
+                return
+            met.decided = True
+            met.calls = met.site.calls
+            met.site.answer(met.start, met.end)
+            met.counts.patched.add(ip)
+
+    def _refuse(self, met: _Met, ip: int, why: NotPatched) -> None:
+        met.counts.unpatched[ip] = str(why)
+        met.decided = met.settled = True
 
     def _need_text(self, ip: int, length: int) -> None:
         """Refuse code that is not the text of a driver.
@@ -252,8 +298,11 @@ class Patching:
         """
         if not (self._text.start <= ip and ip + length <= self._text.stop):
             self._text = self._text_around(ip, length)
-        if any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
-            raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
+        for _ in range(_LOOKS):
+            if not any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
+                return
+            sleep(_PAUSE)
+        raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
 
     def _text_around(self, ip: int, length: int) -> range:
         """Return the addresses of the text that an instruction is part of, which nothing else changes.

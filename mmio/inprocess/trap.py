@@ -6,7 +6,8 @@ bytes, and that is done. Each step is one look-up in a dictionary that fills its
 Whatever is raised on that way is put into `_failed`, which takes no call: the recursion limit may have been reached.
 The machine code sees that nothing has been done and calls the failure handler, with room under the limit, and that ends
 in `_settle`: a fault of the program's own is delivered to it; anything else comes out of the call that entered the
-driver, or is kept when there is no such call.
+driver, or is kept when there is no such call. What a signal handler of Python's raises when the instruction has been
+done comes out at its next access, or when the driver returns.
 """
 
 import os
@@ -90,7 +91,9 @@ class _Frames(dict[int, _Trapped]):
         if known is not None:
             return known
         frame = Frame(address)
-        return frame, frame.regs, self._space.initiator(threading.get_native_id())
+        bus = self._space.initiator(threading.get_native_id())
+        bus.ip = frame.regs[RIP]
+        return frame, frame.regs, bus
 
     def record_to(self, recorder: Recorder) -> None:
         """Record accesses from now on elsewhere."""
@@ -161,53 +164,66 @@ class Trap:
 
     def _page_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
+        settle_late = self._settle_late
         met, faulted = self.patching.met, self.patching.faulted
         rip, code, fault = RIP, CODE, FAULT_ADDRESS
 
         def on_page(context: int) -> None:
             try:
+                frame, regs, bus = frames[context]
+                bus.ip = regs[rip]
                 if pending:
                     pending_exceptions.check()
-                frame, regs, bus = frames[context]
                 known = met.get(regs[rip])
                 if known and known.settled and known.start <= regs[fault] < known.end:
                     known.counts.signals += 1
                 elif faulted(frame, regs):
                     return
                 cached = instructions[regs[code]]
-                bus.ip = regs[rip]
                 bus.instruction = cached.instruction
                 run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
                 run(frame, bus)
             except BaseException as error:
                 _failed[context] = error
+                try:  # noqa: SIM105  # `suppress` would be a call
+                    settle_late(context)
+                except RecursionError:  # then nothing has been done
+                    pass
 
         return on_page
 
     def _stub_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
+        settle_late = self._settle_late
         rip, code = RIP, CODE
 
         def on_stub(context: int) -> None:
             try:
+                frame, regs, bus = frames[context]
+                bus.ip = regs[rip]
                 if pending:
                     pending_exceptions.check()
-                frame, regs, bus = frames[context]
                 cached = instructions[regs[code]]
-                bus.ip = regs[rip]
                 bus.instruction = cached.instruction
                 run = cached.run
                 run(frame, bus)
             except BaseException as error:
                 _failed[context] = error
+                try:  # noqa: SIM105  # `suppress` would be a call
+                    settle_late(context)
+                except RecursionError:  # then nothing has been done
+                    pass
 
         return on_stub
 
     def _port_handler(self) -> Callable[..., None]:
+        settle_late = self._settle_late
+
         def on_port(context: int) -> None:
             try:
-                pending_exceptions.check()
                 frame, regs, bus = self._frames[context]
+                bus.ip = regs[RIP]
+                pending_exceptions.check()
                 slot = None if regs[COPY] else self.patching.slot_at(regs[RIP])
                 if slot is not None:  # the thread came to it while it was being changed
                     regs[RIP] = slot
@@ -216,11 +232,14 @@ class Trap:
                 if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
                 else:
-                    bus.ip = regs[RIP]
                     bus.instruction = cached.instruction
                     cached.run(frame, bus)
             except BaseException as error:
                 _failed[context] = error
+                try:  # noqa: SIM105  # `suppress` would be a call
+                    settle_late(context)
+                except RecursionError:  # then nothing has been done
+                    pass
 
         return on_port
 
@@ -277,6 +296,14 @@ class Trap:
             pending_exceptions.lend()
 
         return on_failure
+
+    def _settle_late(self, context: int) -> None:
+        """Raise in this thread, soon, what was raised when the instruction had been done: no failure is seen then."""
+        known = self._frames.get(context)
+        if known is not None:
+            _, regs, bus = known
+            if regs[RIP] != bus.ip:
+                pending_exceptions.raise_on_return(regs, _failed.pop(context))
 
     def _settle(self, trapped: _Trapped, error: BaseException, owner: Owner | None, finish: Callable[[], None]) -> None:
         """Find the right place for what was raised on the way.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from decode import Instruction, MemoryAccess, MemoryOperand
-from decode.redirect import redirect
+from decode.redirect import NotMovable, redirect
 from mmio.space.initiator import Initiator
 
 LARGEST: Final = 512
@@ -19,11 +19,11 @@ _CONTROL: Final = ("call", "jmp")
 
 
 def operand_of(instruction: Instruction) -> MemoryOperand:
-    """Return the only memory operand. Raises ValueError when there is more, or a memory access without operand."""
-    (access,) = instruction.accesses
-    if not isinstance(access, MemoryAccess) or access.repeats:
-        raise ValueError(f"'{instruction}' has no single memory operand")
-    return access.operand
+    """Return the only memory operand. Raises NotMovable when there is more, or a memory access without operand."""
+    accesses = instruction.accesses
+    if len(accesses) != 1 or not isinstance(accesses[0], MemoryAccess) or accesses[0].repeats:
+        raise NotMovable(f"'{instruction}' has no single memory operand")
+    return accesses[0].operand
 
 
 def can_complete(instruction: Instruction) -> bool:
@@ -31,7 +31,7 @@ def can_complete(instruction: Instruction) -> bool:
     try:
         redirect(instruction, 0, 4096)
         operand = operand_of(instruction)
-    except ValueError:
+    except NotMovable:
         return False
     return 0 < operand.width <= LARGEST and instruction.mnemonic not in _CONTROL
 

@@ -60,8 +60,13 @@ def spawn(
     return thread
 
 
-def seize(pid: int, options: int) -> None:
+def seize(pid: int, options: int, process: int | None = None) -> None:
     """Begin to trace one thread.
+
+    Args:
+        pid: its number.
+        options: of its tracing.
+        process: the number of its process, which is what a user knows; None when it is the same.
 
     Raises:
         ProcessLookupError: it does not exist.
@@ -74,7 +79,7 @@ def seize(pid: int, options: int) -> None:
     except PermissionError:
         if proc_maps.has_ended(pid):
             raise ProcessLookupError(errno.ESRCH, f"process or thread {pid} has ended") from None
-        raise PermissionError(errno.EPERM, _why_not(pid)) from None
+        raise PermissionError(errno.EPERM, _why_not(pid, process or pid)) from None
 
 
 def attach(pid: int, targets: Targets, trace: Recorder | None) -> tuple[list[Thread], dict[int, int]]:
@@ -115,7 +120,7 @@ def _stop_all(pid: int, statuses: dict[int, int]) -> None:
     while new := [thread for thread in proc_maps.threads(pid) if thread not in statuses and thread not in ended]:
         for thread in new:
             try:
-                seize(thread, 0)
+                seize(thread, 0, pid)
                 ptrace_requests.request(ptrace_requests.INTERRUPT, thread)
                 statuses[thread] = _stopped(thread)
             except ProcessLookupError:
@@ -192,9 +197,9 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
     return True
 
 
-def _why_not(pid: int) -> str:
-    """Say why a process may not be traced, and what to do about it."""
-    tracer = proc_maps.tracer_of(pid)
+def _why_not(thread: int, pid: int) -> str:
+    """Say why a thread of a process may not be traced, and what to do about it."""
+    tracer = proc_maps.tracer_of(thread)
     if tracer:
         return f"process {pid} is traced already, by process {tracer}"
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")

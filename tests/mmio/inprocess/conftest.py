@@ -14,15 +14,15 @@ _ONCE = ("test_alias_mapping", "test_gate", "test_patching", "test_trapped_range
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test twice."""
     if metafunc.module.__name__.rpartition(".")[2] not in _ONCE:
-        metafunc.fixturenames.append("way")
         metafunc.parametrize("way", ["signals", "calls"], indirect=True)
 
 
-@pytest.fixture
-def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Patch instructions at their first fault, wherever they come from, or never."""
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Patch instructions at their first fault, wherever they come from, or never; None where a test is run once."""
+    chosen: str | None = getattr(request, "param", None)
     patching = _trap().patching
-    patching.faults = 1 if request.param == "calls" else 1 << 60
-    patching.only_files = False
-    yield request.param
+    if chosen is not None:
+        patching.faults, patching.only_files = 1 if chosen == "calls" else 1 << 60, False
+    yield chosen
     patching.faults, patching.only_files = FAULTS, True

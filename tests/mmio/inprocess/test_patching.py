@@ -16,7 +16,7 @@ from decode import decode
 from emulate.flags import undefined
 from mmio import Mapping, ioremap
 from mmio.inprocess.mapping import _trap
-from mmio.inprocess.patching import FAULTS
+from mmio.inprocess.patching import FAULTS, MISSES
 from mmio.linux.trampoline import FEATURES, trampoline
 from mmio.patching import text
 from mmio.patching.stub import NOWHERE
@@ -137,14 +137,28 @@ def test_accesses_are_counted(driver: ctypes.CDLL) -> None:
     with ioremap(Bytes(4096)) as one, ioremap(Bytes(4096)) as two:
         driver.get(one, 10)
         assert (one.stats.signals, one.stats.calls, one.stats.patched) == (1, 9, 1)
-        driver.get(two, 5)
-        assert (two.stats.signals, two.stats.calls, two.stats.patched) == (1, 4, 1)
-        driver.get(one, 10)
-        assert (one.stats.signals, one.stats.calls, one.stats.patched) == (2, 18, 1)
+        driver.get(two, MISSES + 4)
+        assert (two.stats.signals, two.stats.calls, two.stats.patched) == (MISSES, 4, 1)
+        driver.get(one, MISSES + 9)
+        assert (one.stats.signals, one.stats.calls, one.stats.patched) == (1 + MISSES, 18, 1)
         driver.put(one, 3)
-        assert (one.stats.signals, one.stats.calls, one.stats.patched) == (3, 20, 2)
-        assert [len(mapping.trace) for mapping in (one, two)] == [23, 5]
+        assert (one.stats.signals, one.stats.calls, one.stats.patched) == (2 + MISSES, 20, 2)
+        assert [len(mapping.trace) for mapping in (one, two)] == [22 + MISSES, MISSES + 4]
         assert one.stats.unpatched == {}
+
+
+def test_an_accessor_of_two_devices_stays_with_one(driver: ctypes.CDLL) -> None:
+    """Aiming its stub at each in turns would make every access a signal."""
+    with ioremap(Bytes(4096)) as one, ioremap(Bytes(4096)) as two:
+        driver.get(one, 1)
+        for _ in range(100):
+            driver.get(one, 1)
+            driver.get(two, 2)
+        assert (one.stats.signals, one.stats.calls) == (1, 100)
+        assert (two.stats.signals, two.stats.calls) == (200, 0)
+        one.close()
+        driver.get(two, 5)
+        assert (two.stats.signals, two.stats.calls) == (201, 4)
 
 
 def test_what_is_not_patched_is_counted_by_its_reason(driver: ctypes.CDLL) -> None:

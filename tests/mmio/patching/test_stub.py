@@ -13,10 +13,19 @@ from mmio.patching import stub
 RAX, RSP = 0, 4
 
 
+# Operands whose base is the stack pointer: ModRM and SIB that say so, and a displacement.
+BY_STACK_POINTER = st.builds(
+    lambda modrm, sib, displacement: bytes([modrm & 0xC7 & ~3 | 4, sib & ~7 | 4]) + displacement,
+    st.integers(0, 0xBF),
+    st.integers(0, 0xFF),
+    st.binary(min_size=4, max_size=4),
+)
+
+
 @given(
     prefixes=st.sampled_from(["", "67", "2e", "36"]),
     rex=st.integers(0x40, 0x4F),
-    operand=st.binary(min_size=6, max_size=6),
+    operand=st.binary(min_size=6, max_size=6) | BY_STACK_POINTER,
     values=st.lists(st.integers(0, (1 << 64) - 1), min_size=16, max_size=16),
     pushed=st.integers(0, 512),
 )

@@ -303,8 +303,18 @@ def test_what_cannot_be_attached_to() -> None:
         first.close()
 
 
-def test_who_may_not_trace_is_told_what_it_takes() -> None:
-    """Without the right to trace a process the error says so, and how to get it."""
+@pytest.mark.parametrize("first_thread", ["runs", "has ended"])
+def test_who_may_not_trace_is_told_what_it_takes(first_thread: str) -> None:
+    """Without the right to trace a process the error says so, and how to get it; it names the process, not a thread."""
+    source = r"""
+    #include <pthread.h>
+    static void *wait_for_ever(void *arg) { puts("ready"); fflush(stdout); for (;;) pause(); }
+    int main(int argc, char **argv) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, wait_for_ever, NULL);
+        if (*argv[1] == 'h') pthread_exit(NULL);
+        wait_for_ever(NULL);
+    }"""
     code = """
 import os, sys
 from mmio import Tracer
@@ -316,8 +326,16 @@ try:
 except PermissionError as error:
     print(error.strerror)
 """
-    pid = os.getpid() if os.getuid() == 0 else 1
-    output = run_python(code, str(pid)).stdout
+    if os.getuid() == 0:
+        with subprocess.Popen([program(source), first_thread], stdout=subprocess.PIPE) as target:
+            assert target.stdout is not None
+            target.stdout.readline()
+            try:
+                pid, output = target.pid, run_python(code, str(target.pid)).stdout
+            finally:
+                target.kill()
+    else:
+        pid, output = 1, run_python(code, "1").stdout
     assert output.startswith(f"not permitted to trace process {pid}: it takes the same user, ")
     assert "ptrace_scope at 0" in output
     assert output.endswith("or CAP_SYS_PTRACE (run as root)\n")

@@ -134,7 +134,7 @@ class XSave:
     @fsw.setter
     def fsw(self, value: int) -> None:
         # The area counts the registers from the top of the stack, so a new top means new places for all of them.
-        registers = list(self.x87)
+        registers = self.x87[:]
         self._activate(_X87)
         self._put(_FSW, 2, value)
         self.x87[:] = registers

@@ -14,7 +14,7 @@ from decode.registers import GENERAL, REGISTERS
 from decode.resolve import Registers, effective_address
 from emulate import UnsupportedInstruction
 from mmio.live.completion import can_complete, marked, operand_of
-from mmio.live.out_of_line_slots import Slot, Slots
+from mmio.live.out_of_line_slots import Slot, SlotMemory, Slots
 from mmio.records.flags import NATIVE
 from mmio.space.initiator import Initiator
 
@@ -75,28 +75,42 @@ def start(frame: StoppedFrame, bus: Initiator, instruction: Instruction) -> None
     address = effective_address(instruction, operand_of(instruction), frame)
     touches = [touch for touch in accesses(instruction, frame) if isinstance(touch, MemoryTouch)]
     slot = slots.take(instruction, frame.rip, bus.thread)
-    slot.address, slot.stores = address, [touch for touch in touches if touch.direction & WRITE]
     try:
+        slot.address, slot.stores = address, [touch for touch in touches if touch.direction & WRITE]
         with marked(bus, NATIVE):
-            for direction, at, width in touches:
-                if direction & READ:
-                    slots.memory.write(slot.operand + at - address, bus.read(at, width).to_bytes(width, "little"))
+            _load(slot, touches, slots, bus)
+        frame.rip = slot.start
     except BaseException:
+        frame.rip = slot.ip
         slot.release()
         raise
-    frame.rip = slot.start
+
+
+def _load(slot: Slot, touches: list[MemoryTouch], slots: Slots, bus: Initiator) -> None:
+    """Put what an instruction reads into its slot.
+
+    A function of its own: what a signal handler of Python's raises at the end of a loop's body is not seen by `try` or
+    `with` around the loop in the same function (CPython's exception tables leave the jump out), but around the call.
+    """
+    for direction, at, width in touches:
+        if direction & READ:
+            slots.memory.write(slot.operand + at - slot.address, bus.read(at, width).to_bytes(width, "little"))
 
 
 def finish(slot: Slot, frame: StoppedFrame, bus: Initiator) -> None:
     """Write what a copy has stored to the device, and let the thread go on after the original."""
     assert slot.instruction is not None
-    memory = frame.out_of_line_slots().memory
     bus.ip, bus.instruction = slot.ip, slot.instruction
     with marked(bus, NATIVE):
-        for _, at, width in slot.stores:
-            bus.write(at, width, int.from_bytes(memory.read(slot.operand + at - slot.address, width), "little"))
+        _store(slot, frame.out_of_line_slots().memory, bus)
     skip(slot, frame)
     slot.release()
+
+
+def _store(slot: Slot, memory: SlotMemory, bus: Initiator) -> None:
+    """Write what a copy has stored; a function of its own, as `_load` is."""
+    for _, at, width in slot.stores:
+        bus.write(at, width, int.from_bytes(memory.read(slot.operand + at - slot.address, width), "little"))
 
 
 def skip(slot: Slot, frame: StoppedFrame) -> None:

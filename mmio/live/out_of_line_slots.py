@@ -106,6 +106,7 @@ class Slots:
         self._blocks: dict[int, list[Slot]] = {}  # by where their code starts
         self._copies: dict[tuple[bytes, int], list[Slot]] = {}  # by the bytes of the instruction and its address
         self._unused: list[Slot] = []
+        self._fresh: int | None = None  # a block that is not in `_blocks` yet
         self._lock = RLock() if lock is None else lock
 
     def at(self, ip: int) -> Slot | None:
@@ -119,11 +120,17 @@ class Slots:
         Raises:
             MemoryError: there is a thread in each of the slots that a process may have.
         """
-        with self._lock:
-            copies = self._copies.get((instruction.code, ip), ())
-            slot = next(filter(self._is_free, copies), None) or self._new(instruction, ip)
-            self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))
-            slot.thread = thread
+        slot: Slot | None = None
+        try:
+            with self._lock:
+                copies = self._copies.get((instruction.code, ip), ())
+                slot = next(filter(self._is_free, copies), None) or self._new(instruction, ip)
+                self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))
+                slot.thread = thread
+        except BaseException:
+            if slot is not None:
+                slot.release()
+            raise
         return slot
 
     def release_of(self, thread: int) -> None:
@@ -147,26 +154,41 @@ class Slots:
         return not slot.thread
 
     def reserve(self) -> None:
-        """Map a block now, if there is no slot without an instruction."""
+        """Map a block now, if there is no slot without an instruction.
+
+        A signal handler of Python's may raise behind each call here. Nothing is lost then: what has been taken from one
+        place is in another before the next call.
+        """
         if not self._unused and len(self._blocks) * SLOTS_PER_BLOCK < MOST:
-            start = self.memory.new_block()
-            self._blocks[start] = _slots_of(start)
-            self._unused = self._blocks[start][::-1]
+            if self._fresh is None:
+                self._fresh = self.memory.new_block()
+            slots = _slots_of(self._fresh)
+            self._blocks[self._fresh], self._fresh = slots, None
+            self._unused = slots[::-1]
 
     def _new(self, instruction: Instruction, ip: int) -> Slot:
         """Return a free slot with a new copy of an instruction; what the slot had before is forgotten."""
         self.reserve()
-        slot = self._unused.pop() if self._unused else self._taken_back()
-        code = redirect(instruction, slot.start, slot.operand)
-        slot.end = slot.start + len(code)
-        if operand_of(instruction).direction & WRITE:
-            code += _HLT + MARK + ip.to_bytes(8, "little")
+        if self._unused:
+            slot = self._unused[-1]
+            del self._unused[-1]
         else:
-            code += _way_out(self.bits, slot)
-        self.memory.write_code(slot.start, code)
-        self.memory.write(slot.data + _RETURN, (ip + instruction.length).to_bytes(8, "little"))
-        slot.instruction, slot.ip = instruction, ip
-        self._copies.setdefault((instruction.code, ip), []).append(slot)
+            slot = self._taken_back()
+        try:
+            code = redirect(instruction, slot.start, slot.operand)
+            slot.end = slot.start + len(code)
+            if operand_of(instruction).direction & WRITE:
+                code += _HLT + MARK + ip.to_bytes(8, "little")
+            else:
+                code += _way_out(self.bits, slot)
+            self.memory.write_code(slot.start, code)
+            self.memory.write(slot.data + _RETURN, (ip + instruction.length).to_bytes(8, "little"))
+            slot.instruction, slot.ip = instruction, ip
+            copies = self._copies.setdefault((instruction.code, ip), [])
+        except BaseException:
+            self._unused.append(slot)
+            raise
+        copies += [slot]
         return slot
 
     def _taken_back(self) -> Slot:
@@ -174,7 +196,7 @@ class Slots:
         for key, copies in self._copies.items():
             slot = next(filter(self._is_free, copies), None)
             if slot is not None:
-                copies.remove(slot)
+                del copies[copies.index(slot)]
                 if not copies:
                     del self._copies[key]
                 return slot

@@ -28,9 +28,9 @@ class OwnSlotMemory:
     def new_block(self) -> int:
         """Make the next block accessible; return its address."""
         start = self._next
-        self._next += BLOCK_SIZE
         libc.protect(start, PAGE, PROT_READ | PROT_EXEC)
         libc.protect(start + PAGE, BLOCK_SIZE - PAGE, PROT_READ | PROT_WRITE)
+        self._next += BLOCK_SIZE
         return start
 
     def write_code(self, address: int, code: bytes) -> None:

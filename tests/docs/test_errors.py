@@ -24,6 +24,7 @@ INTERNAL = frozenset(
         "Exited",
         "Interrupted",
         "Killed",
+        "NotMovable",
         "NotPatched",
         "RemoteError",
         "ThreadExited",

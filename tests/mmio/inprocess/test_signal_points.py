@@ -19,6 +19,7 @@ import decode
 import emulate
 import mmio
 from mmio.inprocess import Mapping, ioremap
+from mmio.live.own_slots import own_slots
 from tests.mmio.inprocess.models import Bytes
 from tests.native import compile_c
 
@@ -86,6 +87,7 @@ class SignalAt:
         self.where = ""
         self._number = number
         self._met: set[tuple[CodeType, int]] = set()
+        self._returned = False  # a Python function just now: the interpreter does not look for signals then
 
     def __enter__(self) -> "SignalAt":
         sys.settrace(self._event)
@@ -95,10 +97,11 @@ class SignalAt:
         sys.settrace(None)
 
     def _event(self, frame: FrameType, event: str, _argument: object) -> Any:
-        code = frame.f_code
+        code, returned = frame.f_code, self._returned
+        self._returned = event == "return"
         if code.co_filename.startswith(PACKAGES):
             frame.f_trace_opcodes = True
-            if event == "opcode" and frame.f_lasti in points(code):
+            if event == "opcode" and not returned and frame.f_lasti in points(code):
                 self._met.add((code, frame.f_lasti))
                 if len(self._met) > self._number:
                     self.where = f"{code.co_filename}:{frame.f_lineno}, in {code.co_name}"
@@ -131,5 +134,6 @@ def test_what_a_signal_handler_raises_comes_out(
         if type(got) is not raised[0] or got.args != ("told",):
             lost.append(f"{raised[0].__name__} at {sent.where}: {got!r}")
     assert not lost
+    assert not [slot for block in own_slots()._blocks.values() for slot in block if not own_slots()._is_free(slot)]
     assert 5 < column < FUNCTIONS - 1
     assert bool(mapping.stats.patched) == (way == "calls")

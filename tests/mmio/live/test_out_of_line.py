@@ -58,9 +58,9 @@ def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
             return CachedInstruction(instruction, out_of_line.completion(UnsupportedInstruction(instruction)))
 
         monkeypatch.setattr(InstructionCache, "_compiled", natively)
-        known.clear()
+        known._cache.clear()
     yield request.param
-    known.clear()
+    known._cache.clear()
 
 
 @pytest.mark.parametrize(

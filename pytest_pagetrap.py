@@ -1,4 +1,4 @@
-"""pytest plugin: the fixture `mmio_trap`, the last accesses in failure reports, and `--mmio-trace`.
+"""pytest plugin: the fixtures `mmio_trap` and `board`, the last accesses in failure reports, and `--mmio-trace`.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from mmio.boards import Board
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
@@ -28,10 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write the device accesses of every test to one trace file; its suffix says in which format. "
         "Each worker of pytest-xdist writes a file of its own: run.jsonl becomes run.gw0.jsonl.",
     )
+    parser.addini("mmio_svd", "the CMSIS-SVD file of the fixture `board`, relative to the folder of this ini-file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Open the trace file, so that a path that cannot be written is known at once."""
+    """Register a marker; open the trace file, so that a path that cannot be written is known at once."""
+    config.addinivalue_line("markers", "svd(path, **options): the CMSIS-SVD file of `board`, and options of mmio.board")
     given = config.getoption("mmio_trace")
     worker = getattr(config, "workerinput", {}).get("workerid")
     if given is None or (worker is None and config.getoption("dist", "no") != "no"):
@@ -66,6 +69,24 @@ def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
     request.node.stash[_TRAPS] = traps
     yield traps
     traps.close()
+
+
+@pytest.fixture
+def board(request: pytest.FixtureRequest, mmio_trap: "Traps") -> "Board":
+    """Map a microcontroller in a test, with every peripheral of its SVD file at its address: see `mmio.board`.
+
+    The file is that of the marker `@pytest.mark.svd("chip.svd")`, relative to the test's folder, or of the ini-option
+    `mmio_svd`. When the test fails, its report shows the last accesses.
+    """
+    marker = request.node.get_closest_marker("svd")
+    if marker is not None and len(marker.args) == 1:
+        return mmio_trap.board(request.path.parent / marker.args[0], **marker.kwargs)
+    path = request.config.getini("mmio_svd")
+    if marker is not None or not path:
+        given = "the marker svd takes one path" if marker is not None else "no SVD file is given"
+        message = f'{given}: write @pytest.mark.svd("chip.svd") at the test, or mmio_svd = chip.svd in the ini-file'
+        raise pytest.UsageError(message)
+    return mmio_trap.board((request.config.inipath or request.config.rootpath / "x").parent / path)
 
 
 @pytest.hookimpl(wrapper=True)

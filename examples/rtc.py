@@ -179,15 +179,15 @@ class Cmos(Device):
     data = register(0x01, width=1)
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self.clock = Clock(now)
+        self.counter = Clock(now)
 
     @data.reads
     def _read(self) -> int:
-        return self.clock.read(self.index.REGISTER, 1)
+        return self.counter.read(self.index.REGISTER, 1)
 
     @data.written
     def _write(self, old: int, new: int) -> None:
-        self.clock.write(self.index.REGISTER, 1, new)
+        self.counter.write(self.index.REGISTER, 1, new)
 
 
 class Millennium(Cmos):

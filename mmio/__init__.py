@@ -7,8 +7,10 @@ from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
+    from mmio.boards import Board, board
     from mmio.descriptions import DescriptionError, DescriptionWarning, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
+    from mmio.device.clock import Clock, ms, seconds, us
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -43,6 +45,8 @@ __all__ = [
     "Access",
     "AccessError",
     "AddressSpace",
+    "Board",
+    "Clock",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
@@ -82,17 +86,21 @@ __all__ = [
     "assert_accesses",
     "bit",
     "block",
+    "board",
     "field",
     "from_rdl",
     "from_svd",
     "ioremap",
     "line",
     "map_ports",
+    "ms",
     "notation",
     "open_trace",
     "register",
     "save",
+    "seconds",
     "to_rdl",
+    "us",
     "watch",
     "writer",
 ]

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mmio.inprocess import Mapping, ioremap, map_ports
 from mmio.inprocess.mapping import Ports
 from mmio.traces.trace import Trace
 
-P = TypeVar("P", bound=Ports)
+if TYPE_CHECKING:
+    from mmio.boards import Board
+
+P = TypeVar("P", bound="Ports | Board")
 
 SHOWN: Final = 20  # accesses of each trap in a failure report
 
@@ -31,6 +35,12 @@ class Traps:
     def ports(self, port: int, count: int, device: Any, **options: Any) -> Ports:
         """Map a device at IO ports until the test is over; see `mmio.map_ports`."""
         return self._open(map_ports(port, count, device, **options), options.get("name") or type(device).__name__)
+
+    def board(self, path: Any = None, **options: Any) -> "Board":
+        """Map a chip until the test is over; see `mmio.board`."""
+        from mmio.boards import board  # a test without a board need not load it
+
+        return self._open(board(path, **options), "board" if path is None else Path(path).name)
 
     def _open(self, opened: P, name: str) -> P:
         self._closing.enter_context(opened)

@@ -33,7 +33,8 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "descriptions", "patching", "live", "program", "inprocess", "ptrace", "hosted", "watching", "testing"),
+    *("device", "models", "cortex_m", "descriptions", "patching", "live", "program", "inprocess", "boards", "board"),
+    *("ptrace", "hosted", "watching", "testing"),
     *("commands", "__main__"),
 )
 

@@ -15,10 +15,12 @@ import decode
 import emulate
 import emulate.conformance
 import mmio
+import mmio.cortex_m
+import mmio.models
 
 PAGE = Path(__file__).with_name("public_api.txt")
 TOP = Path(__file__).parents[1]
-PACKAGES = decode, emulate, emulate.conformance, mmio
+PACKAGES = decode, emulate, emulate.conformance, mmio, mmio.models, mmio.cortex_m
 
 _IMPORT = re.compile(r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", re.MULTILINE)
 _VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD

@@ -151,3 +151,38 @@ def test_bad_trace_path(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--mmio-trace=run.doc")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--mmio-trace: run.doc: its suffix is of no trace format*"])
+
+
+BOARD = """
+    from ctypes import c_uint32
+    import pytest
+
+    def load(address):
+        return c_uint32.from_address(address).value
+
+    @pytest.mark.svd("chip.svd", core=None)
+    def test_marked(board):
+        assert load(0x40000000) == 7
+        assert board.P.R.value == 8
+
+    def test_of_the_ini_file(board):
+        assert load(0x40000000) == 7
+"""
+
+CHIP = """<device schemaVersion="1.1"><name>N</name><peripherals><peripheral><name>P</name>
+<baseAddress>0x40000000</baseAddress><addressBlock><offset>0</offset><size>0x10</size></addressBlock><registers>
+<register><name>R</name><addressOffset>0</addressOffset><size>32</size><resetValue>7</resetValue></register>
+</registers></peripheral></peripherals></device>"""
+
+
+def test_a_board_of_a_marker_or_of_the_ini_file(pytester: pytest.Pytester) -> None:
+    """What the firmware did last is shown when a test fails; a test without a file says where to write it."""
+    pytester.makepyfile(BOARD)
+    (pytester.path / "chip.svd").write_text(CHIP)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*no SVD file is given: write @pytest.mark.svd*", "*chip.svd: 1 accesses*", "*P.R*0x00000007*"]
+    )
+    pytester.makeini("[pytest]\nmmio_svd = chip.svd\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(failed=1, passed=1)

@@ -10,12 +10,13 @@ from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
+from mmio.program.targets import PROGRAM_END
 
 FORMS: Final = (
     ("ports:FIRST+COUNT", "IO ports, as ports:0x378+3"),
     ("ports:FIRST-LAST", "the same as /proc/ioports has them, as ports:0x378-0x37a; the last one counts"),
     ("ports:PORT", "one IO port"),
-    ("range:START+LENGTH", "addresses of the program, whatever is mapped there"),
+    ("range:START+LENGTH", "addresses of the program, as range:0x40000000+0x400, whatever is mapped there, or nothing"),
     ("PATH", "mappings, reads and writes of a file, from its start; the file need not exist"),
     ("PATH:OFFSET", "the same from an offset on (in hexadecimal), as /dev/mem:0xfe000000; the device says how far"),
     ("PATH:OFFSET+LENGTH", "the same, so many bytes"),
@@ -139,7 +140,13 @@ def _place(where: str, column: int) -> DevicePlace:
     if kind == "ports" and colon:
         return _span("ports", rest, column + len("ports:"))
     if kind == "range" and colon:
-        return _span("range", rest, column + len("range:"))
+        span = _span("range", rest, column + len("range:"))
+        assert span.length is not None
+        if span.start + span.length > PROGRAM_END:
+            last = span.start + span.length - 1
+            problem = f"addresses of programs end at {PROGRAM_END - 1:#x}, this is up to {last:#x}"
+            raise _Wrong(problem, column + len("range:"))
+        return span
     return _file(where, column)
 
 

@@ -17,12 +17,15 @@ from itertools import groupby
 from typing import Any, ClassVar, Self
 
 from decode import READ, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.device.block import Block
 from mmio.device.bound import BoundArray, BoundRegister, Cell
+from mmio.device.clock import Clock
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
 from mmio.device.field import describe
 from mmio.device.layout import Layout
 from mmio.device.line import Line
+from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
 from mmio.errors import NoRegister
 
@@ -49,6 +52,10 @@ class Device:
     _device_members: ClassVar[Members] = {}
     _device_handlers: ClassVar[Handlers] = {}
     _device_bound: dict[str, Any]
+    _device_clock: Clock | None = None
+    _device_clock_made = False  # here, and not assigned
+    _device_memory: ProgramMemory | None = None
+    _device_outer: "Device | None" = None  # of the device of a block
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -83,6 +90,7 @@ class Device:
                 bound = views[0] if isinstance(member, Register) else BoundArray(views)
             elif isinstance(member, Block):
                 bound = member.device()
+                bound._device_outer = self
                 cells += [(member.offset + offset, cell) for offset, cell in bound.__placed()]
             else:
                 bound = Line(member.name)
@@ -109,6 +117,48 @@ class Device:
             return None
         handler = getattr(self, method)
         return handler if isinstance(self._device_members[attribute], Register) else partial(handler, index)
+
+    @property
+    def clock(self) -> Clock:
+        """The device's time. One of its own is made at first use; assign another to share it.
+
+        The timers of one that was made go on in the one that is assigned. A block has the clock of the device around
+        it. It is no part of the device's state: `reset`, `snapshot` and `restore` leave it as it is.
+        """
+        if self._device_clock is None:
+            if self._device_outer is not None:
+                return self._device_outer.clock
+            self._device_clock = Clock()
+            self._device_clock_made = True
+        return self._device_clock
+
+    @clock.setter
+    def clock(self, clock: Clock) -> None:
+        if not isinstance(clock, Clock):
+            raise TypeError(f"the clock of a {type(self).__name__} is a Clock, not {shortened(clock)}")
+        if self._device_clock_made and self._device_clock is not None and self._device_clock is not clock:
+            clock._take_over(self._device_clock)
+        self._device_clock = clock
+        self._device_clock_made = False
+
+    @property
+    def memory(self) -> ProgramMemory:
+        """The memory of the program that accesses the device, for DMA: this process, or what is assigned.
+
+        A block has that of the device around it. It is no part of the device's state.
+        """
+        if self._device_memory is None:
+            if self._device_outer is not None:
+                return self._device_outer.memory
+            self._device_memory = ThisProcess()
+        return self._device_memory
+
+    @memory.setter
+    def memory(self, memory: ProgramMemory) -> None:
+        if isinstance(memory, type) or not isinstance(memory, ProgramMemory):
+            problem = "is something with read(address, length) and write(address, data)"
+            raise TypeError(f"the memory of a {type(self).__name__} {problem}, not {shortened(memory)}")
+        self._device_memory = memory
 
     def read(self, offset: int, width: int) -> int:
         """Answer a read from the bus. Raises NoRegister when a byte of it has no register."""

@@ -12,7 +12,7 @@ from mmio.live import out_of_line
 from mmio.live.fault_signals import OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS
-from mmio.program.faults import original, perform, signal_for
+from mmio.program.faults import check_fetch, original, perform, signal_for
 
 _ERROR_CODE: Final = 19  # in `Frame.regs`
 _FETCH: Final = 0x10
@@ -59,6 +59,8 @@ class Faults:
             if regs[_ERROR_CODE] & _FETCH or not perform(
                 thread, frame, self._instructions, cause, address, ip, regs[CODE]
             ):
+                if regs[_ERROR_CODE] & _FETCH and thread.process.targets.fixed_devices:
+                    check_fetch(thread.process, address)  # a device may have been put over the program's code
                 self._deliver(thread, frame, siginfo)
             elif regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and thread.process.slot_at(regs[RIP]) is None:
                 self._signals.deliver(thread, frame, single_step(regs[RIP]))

@@ -15,7 +15,7 @@ from mmio.live.completion import marked
 from mmio.live.memory import BeyondEnd, Unreachable
 from mmio.live.vendor import cpu_vendor
 from mmio.program import process
-from mmio.program.memory import DeviceMemory
+from mmio.program.memory import DeviceMemory, NothingMapped
 from mmio.program.ports import NotGranted
 from mmio.program.process import TargetSpan, Trapped
 from mmio.program.redirect import Redirects
@@ -87,17 +87,20 @@ class Mirror(process.Process):
 
     def behind(self, trapped: Trapped, start: int) -> Any:
         """Return the memory of the child behind a trapped mapping, from an address on."""
+        if isinstance(trapped.source, NothingMapped):
+            return super().behind(trapped, start)
         return PlainMemory(self._ask, start) if self._is_plain else RealMemory(self._ask, start)
 
     def trap_described(self, description: Message) -> None:
         """Trap a mapping that the child has trapped (`description_of`)."""
-        origin, start, end, protection, stand_in, self._is_plain, offset, spans = description
+        origin, start, end, protection, stand_in, self._is_plain, is_mapped, offset, spans = description
         found = []
         for first, last, zero, index, name in spans:
             target = list(self.targets)[index]
             self.targets.matched.add(target)
             found.append(TargetSpan(first, last, zero, target.device, name, target.policies))
-        self.put(Trapped(origin, start, end, protection, None, stand_in, found, offset))
+        source = None if is_mapped else NothingMapped(origin)
+        self.put(Trapped(origin, start, end, protection, source, stand_in, found, offset))
 
     def untrap_at(self, start: int) -> None:
         """Remove the trapped mapping that begins at an address."""
@@ -145,6 +148,11 @@ class ChildMemory:
         """Write `width` bytes. Raises Unreachable."""
         self._ask("memory", address, width, value)
 
+    def holes(self, address: int, width: int) -> int:
+        """Return 0. Raises Unreachable where a device would have got its part of an access that faults in the end."""
+        self.read(address, width)
+        return 0
+
     def read_block(self, address: int, length: int) -> bytes:
         """Read any number of bytes, for the old value that a watchpoint reports."""
         return self.read(address, length).to_bytes(length, "little")
@@ -189,7 +197,8 @@ def description_of(trapped: Trapped, targets: Targets) -> Message:
     ]
     mapping = trapped.origin, trapped.start, trapped.end, trapped.protection
     is_plain = not isinstance(trapped.source, DeviceMemory)
-    return [*mapping, trapped.stand_in, is_plain, trapped.offset, spans]
+    is_mapped = not isinstance(trapped.source, NothingMapped)
+    return [*mapping, trapped.stand_in, is_plain, is_mapped, trapped.offset, spans]
 
 
 def error_message(error: BaseException) -> Message:

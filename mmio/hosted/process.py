@@ -2,18 +2,23 @@
 
 import os
 from collections.abc import Sequence
+from typing import Final
 
 from attrs import evolve
 
 from mmio.hosted import seccomp_filter
 from mmio.hosted.errors import ADVICE, HostError
+from mmio.hosted.raw_syscall import system_call
 from mmio.linux import proc_maps
 from mmio.linux.seccomp import WINDOW
+from mmio.linux.syscall_table import NUMBERS
 from mmio.live.own_slots import own_slots
 from mmio.program import process
 from mmio.program.targets import Targets
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import Recorder
+
+_MUNMAP: Final = NUMBERS[64]["munmap"]
 
 
 class Process(process.Process):
@@ -33,6 +38,7 @@ class Process(process.Process):
         """Take over what a child has of its parent's: mappings that are trapped, rights to ports."""
         self.port_rights.granted = parent.port_rights.granted
         self._next = parent._next
+        self.reserved = parent.reserved.copy()
         self._watched = parent._watched
         for trapped in parent.trapped:
             self.put(evolve(trapped, regions=[]))
@@ -52,6 +58,12 @@ class Process(process.Process):
                         f"{target} are not the program's alone: pagetrap has memory at {mapping.start:#x}.."
                         f"{mapping.end:#x} ({mapping.path or 'no file'}); name less, or {ADVICE}"
                     )
+
+    def release_reserved(self) -> None:
+        """Unmap what has been reserved for devices, and what the program has mapped there since: it has ended."""
+        for start, end in self.reserved:
+            system_call(_MUNMAP, start, end - start)
+        self.reserved.clear()
 
     def watch_every_call(self) -> None:
         """Watch trapped mappings that are not where the filter expects them."""

@@ -7,6 +7,7 @@ lie at a fixed low address is the program's as well.) The area lies below everyt
 
 import mmap
 import os
+from collections.abc import Iterable
 from typing import Final
 
 from mmio.hosted.raw_syscall import failed, system_call
@@ -44,11 +45,15 @@ def map_memory(address: int, length: int, protection: int, flags: int, descripto
 class Area:
     """Allocator for the part of the address space that the program may use.
 
+    Args:
+        devices: addresses where devices answer, which are left free.
+
     Attributes:
         places: the ranges that are the program's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Iterable[range] = ()) -> None:
+        self._devices = sorted(devices, key=lambda addresses: addresses.start)
         low = any(mapping.start in LOW for mapping in mappings(os.getpid()))
         self.places = (AREA,) if low else (AREA, LOW)
         self._forget()
@@ -60,6 +65,9 @@ class Area:
     def place(self, length: int, alignment: int = PAGE) -> int:
         """Return where something new should go."""
         start = -(-self._next // alignment) * alignment
+        for addresses in self._devices:
+            if start < addresses.stop and addresses.start < start + pages(length):
+                start = -(-addresses.stop // alignment) * alignment
         self._next = start + pages(length)
         return start
 

@@ -71,7 +71,7 @@ class RunLoop:
         self._vfork_parent: Channel | None = None  # to the parent that waits in vfork for this child
         self._vfork_children: set[Channel] = set()  # to children for which this process waits in vfork
         self._fork_lock = Lock()  # held while a child forked by another thread would inherit a descriptor of this one's
-        self._area = Area()
+        self._area = Area([range(target.start, target.end) for target in targets.fixed_devices])
         self._crossing = Crossing()
         self._frames = Frames()
         self._process = self._new_process()
@@ -112,6 +112,7 @@ class RunLoop:
         finally:
             self._watchdog.stop()
             self._signals.end()
+            self._process.release_reserved()
             self._descriptors.restore()
         outcome = self._threads.ending or outcome
         if not isinstance(outcome, Exited | Killed | Interrupted):
@@ -165,6 +166,7 @@ class RunLoop:
         self._release_parent()
         before = self._process
         before.close()
+        before.release_reserved()
         self._area.clear()
         if self._client is not None:  # instructions of different programs at one address could not be told apart
             self._area.move_on(thread.pid)

@@ -2,7 +2,7 @@
 
 A mapping's pages are inaccessible, and stay so for ever: when it is closed, its addresses are not given back. A driver
 that still has the pointer then gets the SIGSEGV it deserves, and does not write into whatever the next mmap put there.
-That costs address space, of which there are 128 TiB.
+That costs address space, of which there are 128 TiB. At an address that the caller chose, another device may be mapped.
 """
 
 import atexit
@@ -14,6 +14,7 @@ from typing import Any, Self, TypedDict, Unpack
 from mmio.arguments import integer, known, shortened, text
 from mmio.closing import Closing
 from mmio.errors import ClosedMapping
+from mmio.inprocess.fixed_pages import FixedPages, Placement
 from mmio.inprocess.patching import Counts, TrapStats
 from mmio.inprocess.trap import Trap
 from mmio.inprocess.trapped_ranges import TrappedRanges
@@ -87,9 +88,9 @@ class Ports(Closing):
         if self.closed:
             raise ClosedMapping(self._name)
 
-    def _claim(self, region: Region) -> Region:
+    def _claim(self, region: Region, alone: range | None = None) -> Region:
         try:
-            trapped_ranges().claim(region, self)
+            trapped_ranges().claim(region, self, alone)
         except BaseException:
             self.space.unmap(region)
             raise
@@ -129,20 +130,35 @@ class Mapping(Ports):
         trace: Trace | None,
         patching: bool,
         policies: Policies,
+        place: Placement | None = None,
     ) -> None:
         if not isinstance(patching, bool):
             raise TypeError(f"patching is True or False, not {shortened(patching)}")
         super().__init__(trace, patching)
-        given = checked_policies("ioremap", policies, "length", "name", "trace", "patching")
+        given = checked_policies("ioremap", policies, "length", "name", "trace", "patching", "address")
         answering(device)
         if name is not None:
             text("name", name)
         # All has been checked, for pages that have been mapped are not given back.
         self.length = length
-        self.address = libc.map_pages(libc.pages(length))
+        self.address = libc.map_pages(libc.pages(length)) if place is None else place.address
+        if place is not None and place.reserve:
+            fixed_pages().reserve(self.address, length)
         # An attribute, because a property would be bytecode: the first place for a signal's exception to be raised.
         self._as_parameter_ = c_void_p(self.address)
-        self.region = self._claim(self.space.map(self.address, length, device, name, **given))
+        priority = 0 if place is None else place.priority
+        self.region = self.space.map(self.address, length, device, name, **given, priority=priority)
+        self._beside = place is not None and place.beside
+        if place is not None:
+            self._claim(self.region, range(self.region.start, self.region.end) if place.alone else range(0))
+            if self._beside:
+                try:
+                    fixed_pages().arrive(self)
+                except BaseException:
+                    self.close()
+                    raise
+            return
+        self._claim(self.region)
         if length % libc.PAGE:
             rest = Beyond(self._beyond) if self.region.policy.unmapped == "error" else Void()
             try:
@@ -161,6 +177,8 @@ class Mapping(Ports):
     def close(self) -> None:
         """Take the device away, and what makes the mapping a pointer with it. See `Ports.close`."""
         vars(self).pop("_as_parameter_", None)
+        if not self.closed and self._beside:
+            fixed_pages().leave(self)
         super().close()
 
     @property
@@ -231,6 +249,7 @@ def ioremap(
     name: str | None = None,
     trace: Trace | None = None,
     patching: bool = True,
+    address: int | None = None,
     **policies: Unpack[Policies],
 ) -> Mapping:
     """Map a device into this process: every access native code makes there goes to it.
@@ -239,6 +258,11 @@ def ioremap(
             driver.timer_start(mapping)
         print(mapping.trace)
 
+    Firmware has its registers at fixed addresses, such as `(TIM_TypeDef *)0x40000000`:
+
+        with mmio.ioremap(Timer(), length=0x400, address=0x4000_0000):
+            firmware.timer_init()
+
     Args:
         device: anything with `read(offset, width)` and `write(offset, width, value)`.
         length: in bytes; a device's own `length`, or the extent of its registers, when left out.
@@ -246,16 +270,21 @@ def ioremap(
         trace: where accesses are recorded, such as another mapping's; a new one when left out.
         patching: an instruction of a driver that faults again and again is rewritten in memory to call the handler,
             which takes a fraction of the time (docs/design/patching.md); False leaves all code as it is.
+        address: where the device is to be, any address of user code; anywhere when left out. Devices may lie side by
+            side in one page. What is beside them in it is an error that names the nearest, or reads as the policy
+            `unmapped` of the first of them says.
         policies: what becomes of accesses the device was not made for: `widths`, `unaligned`, `too_wide`, `unmapped`,
             see `Policy`.
 
     Raises:
         ValueError: the length is not a positive int, or there is none, or a policy has no such value.
         TypeError: another argument is of a wrong kind; nothing has been mapped.
+        MappingError: something is at the address; names it.
         RuntimeError: another SIGSEGV handler has been installed over pagetrap's since the first mapping was made.
         OSError: there is not that much address space.
     """
-    return Mapping(device, _length(device, length), name, trace, patching, policies)
+    place = None if address is None else Placement(integer("address", address))
+    return Mapping(device, _length(device, length), name, trace, patching, policies, place)
 
 
 def map_ports(
@@ -310,6 +339,12 @@ def _trap() -> Trap:
 def _finish() -> None:
     if _trap.cache_info().currsize:
         _trap().finish()
+
+
+@cache
+def fixed_pages() -> FixedPages:
+    """Return what is reserved in this process."""
+    return FixedPages(trapped_ranges())
 
 
 def trapped_ranges() -> TrappedRanges:

@@ -130,7 +130,7 @@ class Ranges(Protocol):
     """The ranges that trap; `TrappedRanges` has them."""
 
     def around(self, address: int) -> tuple[int, int, Counts]:
-        """Return the pages around an address that one owner has: their start, their end, and its counts."""
+        """Return the addresses around one that one owner has: their start, their end, and its counts."""
 
     def expect_halts(self) -> None:
         """Hand protection faults to the handler: a thread may meet an instruction that is being changed."""

@@ -48,6 +48,9 @@ class Carrier(BaseException):
         """Return the exception this thread is to raise.
 
         Python 3.11 may ask a second time, with that exception as the argument, because it is not of this class.
+
+        The state of a thread that has been started has the number of the thread that started it until it begins, and
+        may get what was sent to that one. It passes it on, and ends as if it had been asked to.
         """
         if arguments:
             return arguments[0]
@@ -55,7 +58,12 @@ class Carrier(BaseException):
         if thread in _lent:
             _lent.discard(thread)
             _set_none_handled(None)
-        return _under_way.pop(thread)
+        error = _under_way.pop(thread, None)
+        if error is None:
+            for other in list(_under_way):
+                _set_async(other, Carrier, None)
+            return SystemExit()
+        return error
 
 
 def guard(function: Any) -> None:

@@ -18,7 +18,7 @@ from ctypes import CFUNCTYPE, ArgumentError, c_void_p
 from signal import SIGFPE
 from typing import Any, Final, TypeAlias
 
-from mmio.inprocess import finalization, pending_exceptions, unwind
+from mmio.inprocess import after_access, finalization, pending_exceptions, unwind
 from mmio.inprocess.patching import Patching
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
@@ -164,7 +164,7 @@ class Trap:
 
     def _page_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
-        settle_late = self._settle_late
+        settle_late, waiting = self._settle_late, after_access.waiting
         met, faulted = self.patching.met, self.patching.faulted
         rip, code, fault = RIP, CODE, FAULT_ADDRESS
 
@@ -183,6 +183,8 @@ class Trap:
                 bus.instruction = cached.instruction
                 run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
                 run(frame, bus)
+                if waiting:
+                    after_access.call()
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -194,7 +196,7 @@ class Trap:
 
     def _stub_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
-        settle_late = self._settle_late
+        settle_late, waiting = self._settle_late, after_access.waiting
         rip, code = RIP, CODE
 
         def on_stub(context: int) -> None:
@@ -207,6 +209,8 @@ class Trap:
                 bus.instruction = cached.instruction
                 run = cached.run
                 run(frame, bus)
+                if waiting:
+                    after_access.call()
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -234,6 +238,8 @@ class Trap:
                 else:
                     bus.instruction = cached.instruction
                     cached.run(frame, bus)
+                    if after_access.waiting:
+                        after_access.call()
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -257,6 +263,8 @@ class Trap:
                 pending_exceptions.check()
                 if stopped == slot.end:
                     out_of_line.finish(slot, frame, bus)
+                    if after_access.waiting:
+                        after_access.call()
                 else:  # the instruction itself faults, as the original would
                     if info.number == SIGFPE:
                         info.address = slot.ip

@@ -13,7 +13,7 @@ from decode import Instruction
 from mmio.inprocess import pending_exceptions, signals, unwind
 from mmio.inprocess.patching import Counts
 from mmio.linux.fork_locks import fork_lock
-from mmio.linux.libc import pages
+from mmio.linux.libc import PAGE, pages
 from mmio.linux.trampoline import PORTS, TRAPS_START, trampoline
 from mmio.live.memory import ProcessMemory
 from mmio.records.access import Space
@@ -67,10 +67,15 @@ class TrappedRanges:
         self._halts = 0  # 1 once an instruction may be found being changed
         self._lock = fork_lock()
         self._owners: dict[RecordedRegion | None, Owner] = {}
-        self._memory: dict[Region, None] = {}  # those owned that are memory, in order of their claims
+        self._memory: dict[Region, range] = {}  # those owned that are memory, and what only their owner has, in order
 
-    def claim(self, region: Region, owner: Owner) -> None:
+    def claim(self, region: Region, owner: Owner, alone: range | None = None) -> None:
         """Register the owner of a region of the space. The first claim installs the signal handlers.
+
+        Args:
+            region: of the space.
+            owner: of the region.
+            alone: the addresses that only this owner has; the region's whole pages when left out.
 
         Raises:
             RuntimeError: the handlers were installed, and others have been installed over them.
@@ -82,7 +87,8 @@ class TrappedRanges:
                 unwind.prepared()
                 self._owners[region] = owner
                 if region not in self.space.ports:
-                    self._memory[region] = None
+                    whole = range(region.start, region.start + pages(region.length))
+                    self._memory[region] = whole if alone is None else alone
                 self._changed()
             except BaseException:  # what fails here must not stand in the way of those that are there, and of the next
                 self._forget(region)
@@ -97,8 +103,8 @@ class TrappedRanges:
     def _forget(self, region: Region) -> None:
         self._owners.pop(region, None)
         if region in self._memory:
-            del self._memory[region]
-            self.released(region.start, region.start + pages(region.length))
+            alone = self._memory.pop(region)
+            self.released(alone.start, alone.stop)
         self._changed()
         if not self._owners:
             self.close()
@@ -120,12 +126,11 @@ class TrappedRanges:
         return self._owners.get(ranges.find(address).region)
 
     def around(self, address: int) -> tuple[int, int, Counts]:
-        """Return the pages around an address that one owner has: their start, their end, and its counts."""
-        for region in list(self._memory):
-            end = region.start + pages(region.length)
+        """Return the addresses around one that one owner has: their start, their end, and its counts."""
+        for region, alone in list(self._memory.items()):
             owner = self._owners.get(region)
-            if owner is not None and region.start <= address < end:
-                return region.start, end, owner.counts
+            if owner is not None and alone.start <= address < alone.stop:
+                return alone.start, alone.stop, owner.counts
         return 0, 0, Counts(enabled=False)
 
     def expect_halts(self) -> None:
@@ -136,8 +141,8 @@ class TrappedRanges:
 
     def _changed(self) -> None:
         """Update the signal trampoline's ranges, and where initiators record: in the trace itself if there is one."""
-        start = min((region.start for region in self._memory), default=0)
-        end = max((region.start + pages(region.length) for region in self._memory), default=0)
+        start = min((region.start // PAGE * PAGE for region in self._memory), default=0)
+        end = max((pages(region.end) for region in self._memory), default=0)
         words = trampoline().words
         words[TRAPS_START] = start
         words[TRAPS_START + 1] = end - start

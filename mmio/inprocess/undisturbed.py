@@ -15,17 +15,16 @@ _PATIENCE: Final = 1.0  # seconds
 def undisturbed(function: Callable[[], None]) -> None:
     """Call a function in a thread of its own, and wait until it has returned, or for a second.
 
-    What a signal handler raises ends the waiting; the function goes on. Where no thread can be started (a limit, the
+    What a signal handler raises ends the waiting; the function goes on, if it has begun. Where no thread can be started (a limit, the
     interpreter's end), the function is called in this one.
 
     Raises:
         BaseException: what the function raises.
     """
-    begun, done = allocate_lock(), allocate_lock()
+    done = allocate_lock()
     failures: list[BaseException] = []
 
     def call() -> None:
-        begun.release()
         try:
             function()
         except BaseException as error:
@@ -33,7 +32,6 @@ def undisturbed(function: Callable[[], None]) -> None:
         finally:
             done.release()
 
-    begun.acquire()
     done.acquire()
     try:
         start_new_thread(call, ())
@@ -41,8 +39,6 @@ def undisturbed(function: Callable[[], None]) -> None:
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # a signal handler's
             raise
         call()
-    finally:  # until then the new thread's state has the number of this one, and would get an exception sent to it
-        begun.acquire(timeout=_PATIENCE)
     done.acquire(timeout=_PATIENCE)
     if failures:
         raise failures[0]

@@ -24,6 +24,7 @@ _MAP_NORESERVE: Final = 0x4000
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 _NO_PLACE: Final = (errno.EEXIST, errno.EINVAL, errno.ENOMEM, errno.EPERM)  # taken, or no address of user memory
 _FAILED: Final = (1 << 64) - 1
+_MADV_DONTNEED: Final = 4
 _MREMAP_MAYMOVE: Final = 1
 _MREMAP_FIXED: Final = 2
 
@@ -32,6 +33,7 @@ LIBC: Final = ctypes.CDLL(None, use_errno=True)
 LIBC.mmap.restype = c_void_p
 LIBC.mmap.argtypes = (c_void_p, c_size_t, c_int, c_int, c_int, c_long)
 LIBC.mprotect.argtypes = (c_void_p, c_size_t, c_int)
+LIBC.madvise.argtypes = (c_void_p, c_size_t, c_int)
 LIBC.munmap.argtypes = (c_void_p, c_size_t)
 LIBC.mremap.restype = c_void_p
 LIBC.mremap.argtypes = (c_void_p, c_size_t, c_size_t, c_int, c_void_p)
@@ -71,8 +73,8 @@ def map_exactly(address: int, length: int, protection: int) -> bool:
         OSError: the kernel refuses for another reason than the place.
     """
     flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE | _MAP_FIXED_NOREPLACE
-    found = LIBC.mmap(address, length, protection, flags, -1, 0)
-    if found is None or found == _FAILED:
+    found = LIBC.mmap(address, length, protection, flags, -1, 0) or 0  # ctypes makes None of address 0
+    if found == _FAILED:
         if ctypes.get_errno() not in _NO_PLACE:
             check(-1, f"mmap of {length:#x} bytes at {address:#x}")
         return False
@@ -84,6 +86,11 @@ def map_exactly(address: int, length: int, protection: int) -> bool:
 def protect(address: int, length: int, protection: int) -> None:
     """Change what may be done with pages."""
     check(LIBC.mprotect(address, length, protection), f"mprotect of {length:#x} bytes at {address:#x}")
+
+
+def discard(address: int, length: int) -> None:
+    """Fill pages of anonymous memory with zeros and free what they take (MADV_DONTNEED). Raises OSError."""
+    check(LIBC.madvise(address, length, _MADV_DONTNEED), f"madvise of {length:#x} bytes at {address:#x}")
 
 
 def move_pages(old: int, old_length: int, new: int, length: int, flags: int = 0) -> None:

@@ -249,15 +249,18 @@ class Bounce:
         if there <= 0:
             return None
         complete = stretch.complete and length == buffer.length
-        bounded = not complete or (stretch.read_only and buffer.direction == READ_WRITE)
+        in_part_read_only = stretch.read_only and buffer.direction == READ_WRITE
+        bounded = not complete or in_part_read_only
         alignment = PAGE if bounded or there >= _SMALL else _ALIGNMENT
         place = -(-self._end // alignment) * alignment + buffer.address % alignment
+        if not stretch.complete and not in_part_read_only:
+            place += -(place + there) % PAGE  # a device may end within a page: its copy ends with one
         self._end = place + there
         self._left = max(self._left - there, 0)
         if bounded:
             shift = place - buffer.address
             self._end = pages(self._end)
-            for part in stretch.read_only if buffer.direction == READ_WRITE else ():
+            for part in stretch.read_only if in_part_read_only else ():
                 stop = min(part.stop + shift, self._end)
                 self._protections.append((range(part.start + shift, stop), PROT_READ))
             if not complete:

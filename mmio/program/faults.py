@@ -2,11 +2,11 @@
 
 The signal tells which it is: a page that may not be accessed (SEGV_ACCERR, with the address), or an instruction that
 user code may not execute (SI_KERNEL, without): IN and OUT, and the HLT at the end of an out-of-line copy that stores.
-Everything else is the program's own.
+Where nothing is mapped (SEGV_MAPERR), only a device at a fixed address answers. Everything else is the program's own.
 """
 
 from signal import SIGSEGV
-from typing import Protocol
+from typing import Final, Protocol
 
 from decode import DecodeError
 from decode.refusal import MAX_LENGTH
@@ -20,6 +20,8 @@ from mmio.live.out_of_line_slots import Slot
 from mmio.program.ports import NotGranted
 from mmio.program.process import Process
 from mmio.space.initiator import Initiator
+
+_MAPERR: Final = 1  # SEGV_MAPERR
 
 
 class FaultedThread(Protocol):
@@ -67,7 +69,7 @@ def perform(
         Exception: what a device raised, or a fault of the program's own: see `signal_for`.
     """
     process = thread.process
-    if cause == ACCERR:
+    if cause == ACCERR or (cause == _MAPERR and process.targets.has_device_at(address)):
         if not process.traps(address):
             return False
         if 0 <= address - ip < MAX_LENGTH and _is_fetch(process, frame, instructions, address):
@@ -100,7 +102,10 @@ def signal_for(
         if isinstance(error, NotGranted) or not thread.process.port_rights.granted:
             return SignalInfo(number=SIGSEGV, code=KERNEL)
     elif is_guest_fault(error):
-        return signal_of(error, ip, address, thread.pid)
+        signal = signal_of(error, ip, address, thread.pid)
+        if signal.code == ACCERR and thread.process.reserved_in(signal.address, signal.address + 1):
+            signal.code = _MAPERR  # as it would be if nothing were reserved there
+        return signal
     return None
 
 
@@ -127,6 +132,18 @@ def _copy_has_ended(thread: FaultedThread, frame: StoppedFrame) -> bool:
     return True
 
 
+def check_fetch(process: Process, address: int) -> None:
+    """Check a fault at code: it is the program's own, unless the code is trapped.
+
+    Raises:
+        AccessError: the program may execute what is trapped.
+    """
+    if any(trapped.protection & PROT_EXEC for trapped in process.trapped_in(address, address + 1)):
+        raise AccessError(
+            f"the program executes code at {address:#x}, in a mapping that is trapped: trap only mappings of data"
+        )
+
+
 def _is_fetch(process: Process, frame: StoppedFrame, instructions: InstructionCache, address: int) -> bool:
     """Return whether it is the code of an instruction that is trapped, not what it accesses.
 
@@ -139,8 +156,5 @@ def _is_fetch(process: Process, frame: StoppedFrame, instructions: InstructionCa
         instruction = None
     if instruction is not None and address >= frame.rip + instruction.length:
         return False
-    if any(trapped.protection & PROT_EXEC for trapped in process.trapped_in(address, address + 1)):
-        raise AccessError(
-            f"the program executes code at {address:#x}, in a mapping that is trapped: trap only mappings of data"
-        )
+    check_fetch(process, address)
     return True

@@ -13,7 +13,7 @@ from mmio.linux.proc_maps import Mapping, mappings
 from mmio.linux.syscall_table import CODE
 from mmio.live.completion import marked
 from mmio.live.memory import Unreachable
-from mmio.program.memory import RegularFile
+from mmio.program.memory import NothingMapped, RegularFile
 from mmio.program.process import Trapped
 from mmio.program.thread import Call, StoppedThread
 from mmio.records.flags import KERNEL
@@ -28,7 +28,8 @@ class Stretch(NamedTuple):
 
     Attributes:
         start, end: the addresses.
-        complete: all that was asked for; otherwise the page at `end` may not be accessed.
+        complete: all that was asked for; otherwise the page at `end` may not be accessed, or where nothing is mapped
+            beside a device, the byte.
         read_only: ranges of pages in it that may only be read.
     """
 
@@ -149,7 +150,16 @@ class KernelAccess:
 
 
 def _there(trapped: Trapped, at: int) -> tuple[int, int]:
-    """Return how far a trapped mapping goes on from an address, and its protection: none beyond the end of its file."""
+    """Return how far a trapped mapping goes on from an address, and its protection.
+
+    That is none beyond the end of its file, and where nothing is mapped beside a device.
+    """
+    if isinstance(trapped.source, NothingMapped):
+        for span in sorted(trapped.spans, key=lambda span: span.start):
+            start, end = max(trapped.origin + span.start, trapped.start), min(trapped.origin + span.end, trapped.end)
+            if at < end:
+                return (end, trapped.protection) if start <= at else (start, PROT_NONE)
+        return trapped.end, PROT_NONE
     if isinstance(trapped.source, RegularFile):
         end = trapped.origin + pages(trapped.source.size)
         if at >= end:

@@ -5,7 +5,8 @@ What is not trapped is reached as the program itself could reach it, no further,
 is and is reached in spite of its protection, which the kernel lets a tracer do (`OwnMemory`): nothing needs to be
 copied, ever. What is shared with others is reached through the same object: device memory through a second mapping in
 this process, at the exact width (`DeviceMemory`); a regular file by reading and writing it, which is the same memory
-and cannot kill the tracer when the file is truncated (`RegularFile`).
+and cannot kill the tracer when the file is truncated (`RegularFile`). Around a device at a fixed address there may be
+nothing (`NothingMapped`).
 """
 
 import os
@@ -41,6 +42,11 @@ class TracedMemory:
     def write(self, address: int, width: int, value: int) -> None:
         """Write `width` bytes."""
         self.write_block(address, value.to_bytes(width, "little"))
+
+    def holes(self, address: int, width: int) -> int:
+        """Return 0. Raises Unreachable where a device would have got its part of an access that faults in the end."""
+        self.read_block(address, width)
+        return 0
 
     def read_block(self, address: int, length: int) -> bytes:
         """Read any number of bytes."""
@@ -102,6 +108,33 @@ class OwnMemory:
             except OSError as error:
                 raise Unreachable(address, write=True) from error
         return True
+
+
+class NothingMapped:
+    """Pages where the program has nothing mapped, as a device. Each access is the fault that it would be without us.
+
+    Args:
+        start: the address of offset 0.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+
+    def read(self, offset: int, width: int) -> int:
+        """Raise Unreachable."""
+        raise Unreachable(self._start + offset)
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Raise Unreachable."""
+        raise Unreachable(self._start + offset, write=True)
+
+    def holes(self, offset: int, width: int) -> int:
+        """Raise Unreachable, for an access that a device would have got a part of: before it gets that."""
+        raise Unreachable(self._start + offset)
+
+    def resized(self, length: int) -> "NothingMapped":
+        """Return this: it has no end of its own."""
+        return self
 
 
 class DeviceMemory(RealMemory):

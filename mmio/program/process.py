@@ -13,13 +13,13 @@ from attrs import define, evolve, field, frozen
 
 from mmio.linux import proc_maps
 from mmio.linux.io_ports import PORTS
-from mmio.linux.libc import PAGE, PROT_WRITE, pages
+from mmio.linux.libc import PAGE, PROT_READ, PROT_WRITE, pages
 from mmio.linux.own_descriptors import kept
 from mmio.linux.proc_files import open_file
 from mmio.linux.seccomp import WINDOW
 from mmio.live.out_of_line_slots import Slot, Slots
 from mmio.program.device_views import guarded, shifted
-from mmio.program.memory import DeviceMemory, OwnMemory, RegularFile, TracedMemory, shared_object
+from mmio.program.memory import DeviceMemory, NothingMapped, OwnMemory, RegularFile, TracedMemory, shared_object
 from mmio.program.no_device import other_ports
 from mmio.program.ports import PortRights, TracedPorts
 from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
@@ -55,7 +55,8 @@ class Trapped:
         origin: the address of the mapping's first byte when it was whole.
         start, end: the addresses it has now.
         protection: what the program may do there, as far as it knows.
-        source: the shared object behind it, its offset 0 at the origin; None for the program's own memory.
+        source: what is behind it, its offset 0 at the origin: a shared object, or nothing at all where only devices at
+            fixed addresses are; None for the program's own memory.
         stand_in: nothing real is behind it, only devices.
         offset: where in its file the origin is; None when it is no file's.
     """
@@ -64,7 +65,7 @@ class Trapped:
     start: int
     end: int
     protection: int
-    source: DeviceMemory | RegularFile | None
+    source: DeviceMemory | RegularFile | NothingMapped | None
     stand_in: bool
     spans: list[TargetSpan]
     offset: int | None = None
@@ -87,6 +88,8 @@ class Process(ABC):
         memory: its ordinary memory, as a bus.
         space: its memory and ports, with the devices in it.
         trapped: its trapped mappings.
+        reserved: pages that have been mapped for devices where it had nothing mapped, in stretches with a start and an
+            end. It may have mapped something over them since, or unmapped them.
         bits: 64 or 32, what kind of program it is.
         port_rights: the IO ports it has been granted.
         slots: where its instructions are executed out of line; None before the first.
@@ -110,6 +113,7 @@ class Process(ABC):
         for watch in targets.watches:
             self.space.memory.watch(watch)
         self.trapped: list[Trapped] = []
+        self.reserved: list[tuple[int, int]] = []
         self.slots: Slots | None = None
         self._next = WINDOW.start
         self.own_memory = -1 if memory is not None else kept(open_file(pid, "mem", os.O_RDWR))
@@ -180,35 +184,42 @@ class Process(ABC):
             self.targets.wanted(path, offset + length)
         self.put(Trapped(start, start, start + pages(length), protection, source, stand_in, spans, offset))
 
-    def untrapped_ranges(self, pid: int) -> list[tuple[RangeTarget, proc_maps.Mapping]]:
-        """Return the range targets that something is mapped at which is not trapped yet, once for each mapping.
-
-        Args:
-            pid: of a living thread.
-        """
-        found = []
-        for mapping in proc_maps.mappings(pid) if self.targets.ranges else ():
-            for target in self.targets.ranges:
-                start, end = max(target.start, mapping.start), min(target.end, mapping.end)
-                if start < end and not self.trapped_in(start, end) and mapping.path != "[vdso]":
-                    found.append((target, mapping))
-        return found
-
     def trap_range(
-        self, target: RangeTarget, mapping: proc_maps.Mapping, source: DeviceMemory | RegularFile | None
+        self, start: int, end: int, mapping: proc_maps.Mapping, source: DeviceMemory | RegularFile | None
     ) -> None:
-        """Take over the pages of a range target that lie in a mapping; they are made inaccessible by the caller."""
-        start, end = page_range(target, mapping)
+        """Take over pages of range targets that lie in a mapping; they are made inaccessible by the caller."""
+        self.cut(start, end)  # that nothing was mapped there
+        spans = self._range_spans(self.targets.ranges, start, end, mapping.path)
+        self.put(Trapped(start, start, end, mapping.protection, source, False, spans))
+
+    def trap_unmapped(self, start: int, end: int) -> None:
+        """Trap pages where devices answer and nothing is mapped, unless they are."""
+        if self.trapped_in(start, end):
+            return
+        spans = self._range_spans(self.targets.fixed_devices, start, end)
+        self.put(Trapped(start, start, end, PROT_READ | PROT_WRITE, NothingMapped(start), False, spans))
+
+    def _range_spans(self, targets: list[RangeTarget], start: int, end: int, path: str = "") -> list[TargetSpan]:
         spans = []
-        for other in self.targets.ranges:
+        for other in targets:
             first, last = max(start, other.start), min(end, other.end)
             if first < last:
-                name = other.name or mapping.path or "memory"
+                name = other.name or path or "memory"
                 spans.append(
                     TargetSpan(first - start, last - start, other.start - start, other.device, name, other.policies)
                 )
                 self.targets.matched.add(other)
-        self.put(Trapped(start, start, end, mapping.protection, source, False, spans))
+        return spans
+
+    def reserved_in(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the pages between two addresses that are mapped for devices only, and not by the program."""
+        nothing = [trapped for trapped in self.trapped_in(start, end) if isinstance(trapped.source, NothingMapped)]
+        found = [
+            (max(start, first, trapped.start), min(end, last, trapped.end))
+            for trapped in nothing
+            for first, last in self.reserved
+        ]
+        return [(first, last) for first, last in found if first < last]
 
     def pieces(self, start: int, end: int) -> list[Trapped]:
         """Return what is trapped between two addresses, and no more of it than that."""
@@ -227,6 +238,12 @@ class Process(ABC):
                 if first < last:
                     self.put(evolve(trapped, start=first, end=last, regions=[]))
         return gone
+
+    def cut_mapped(self, start: int, end: int) -> None:
+        """Take out what has been unmapped between two addresses. Devices where nothing was mapped stay."""
+        for piece in self.pieces(start, end):
+            if not isinstance(piece.source, NothingMapped):
+                self.cut(piece.start, piece.end)
 
     def move(self, old: Trapped, start: int, length: int) -> None:
         """Put at another address what `cut` or `pieces` has returned, with another length."""
@@ -312,12 +329,6 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     place = "the file that is mapped" if trapped.offset is not None else "the program's memory"
     remedy = "make a device longer, or let unmapped='ones' answer (--unmapped=ones)"
     return Beyond(lambda offset: f"no device answers at {start + offset:#x} of {place} ({devices}): {remedy}")
-
-
-def page_range(target: RangeTarget, mapping: proc_maps.Mapping) -> tuple[int, int]:
-    """Return the pages of a range target that lie in a mapping."""
-    start = max(target.start // PAGE * PAGE, mapping.start)
-    return start, min(pages(target.end), mapping.end)
 
 
 def map_shared(pid: int, mapping: proc_maps.Mapping) -> DeviceMemory | RegularFile:

@@ -14,20 +14,22 @@ from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
 from mmio.linux.seccomp import WINDOW
 from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS
 from mmio.live.memory import Unreachable
-from mmio.program import port_calls
+from mmio.program import port_calls, reserved_pages
 from mmio.program.bounce_buffers import bounce
 from mmio.program.bounce_unknown import bounce_unknown
 from mmio.program.kernel_access import KernelAccess
 from mmio.program.locks import Locks
 from mmio.program.memory import shared_object
-from mmio.program.process import Process, map_shared, page_range
+from mmio.program.process import Process, map_shared
+from mmio.program.ranges import next_untrapped
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
 from mmio.program.thread import Call, StoppedThread
 
 _MAP_SHARED_KINDS: Final = (1, 3)  # MAP_SHARED, MAP_SHARED_VALIDATE
 _MAP_KIND: Final = 0xF
-_MAP_FIXED: Final = 0x10 | 0x100000
+_MAP_REPLACES: Final = 0x10  # MAP_FIXED
+_MAP_FIXED: Final = _MAP_REPLACES | 0x100000
 _MAP_ANONYMOUS: Final = 0x20
 _MREMAP_DONTUNMAP: Final = 4
 _EFAULT: Final = 14
@@ -95,14 +97,18 @@ class SystemCalls:
                     bounce(thread, name, call, access)
 
     def trap_ranges(self, thread: StoppedThread) -> None:
-        """Trap what has come to be mapped where a range target is. The thread is in no call, or at its end."""
-        process = thread.process
-        while found := process.untrapped_ranges(thread.pid):
-            target, mapping = found[0]
+        """Trap what has come to be mapped where a range target is, and where a device is what is not mapped any more.
+
+        The thread is in no call, or at its end.
+        """
+        while (found := next_untrapped(thread.process, thread.pid)) is not None:
+            start, end, mapping = found
+            if mapping is None:
+                reserved_pages.reserve(thread, start, end)
+                continue
             source = map_shared(thread.pid, mapping) if mapping.shared else None
-            start, end = page_range(target, mapping)
             make(thread, "mprotect", start, end - start, PROT_NONE)
-            process.trap_range(target, mapping, source)
+            thread.process.trap_range(start, end, mapping, source)
 
     def _old_mmap(self, thread: StoppedThread, call: Call) -> None:
         """Deal with the mmap of 32-bit calls, whose arguments are in memory, as with mmap2."""
@@ -114,6 +120,8 @@ class SystemCalls:
         address, length, protection, flags, descriptor, _ = call.arguments
         process = thread.process
         descriptor &= 0xFFFFFFFF
+        if address and not flags & _MAP_REPLACES:  # it is taken if nothing is there, and what is reserved is nothing
+            reserved_pages.release(thread, address // PAGE * PAGE, address // PAGE * PAGE + pages(length))
         path, found = "", []
         if not flags & _MAP_ANONYMOUS:
             path = self._redirects.stand_in(thread, descriptor) or descriptor_path(thread.pid, descriptor)
@@ -143,27 +151,33 @@ class SystemCalls:
         def trapped() -> None:
             start = thread.call_result
             thread.restore_call()
-            if _failed(start):
-                return
-            process.cut(start, start + pages(length))
-            process.trap_file(start, length, protection, offset, path, found, source)
-            if start not in WINDOW:  # the filter does not know the place
-                process.watch_every_call()
+            if not _failed(start):
+                process.cut(start, start + pages(length))
+                process.trap_file(start, length, protection, offset, path, found, source)
+                if start not in WINDOW:  # the filter does not know the place
+                    process.watch_every_call()
+            self.trap_ranges(thread)
 
         thread.on_exit = trapped
 
     def _munmap(self, thread: StoppedThread, call: Call) -> None:
         start, length = call.arguments[:2]
+        process = thread.process
 
         def unmapped() -> None:
             if thread.call_result == 0:
-                thread.process.cut(start, start + pages(length))
+                process.cut_mapped(start, start + pages(length))
+                if self.targets.fixed_devices:
+                    self.trap_ranges(thread)
 
         thread.on_exit = unmapped
 
     def _mremap(self, thread: StoppedThread, call: Call) -> None:
         old, old_length, length, flags = call.arguments[:4]
         process = thread.process
+        if process.reserved_in(old, old + max(old_length, 1)):  # where the program has nothing to move
+            thread.answer_call(-_EFAULT)
+            return
         stays = not old_length or flags & _MREMAP_DONTUNMAP  # without an old length it is a second mapping that is made
 
         def moved() -> None:

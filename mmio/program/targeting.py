@@ -8,7 +8,16 @@ from typing import Any, Unpack
 from mmio.arguments import integer, known, path, shortened, text
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
-from mmio.program.targets import ANSWERS, FileTarget, NoDevice, PortTarget, RangeTarget, Redirection, Targets
+from mmio.program.targets import (
+    ANSWERS,
+    PROGRAM_END,
+    FileTarget,
+    NoDevice,
+    PortTarget,
+    RangeTarget,
+    Redirection,
+    Targets,
+)
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
 from mmio.space.region import DeviceLike, Watcher, answering
@@ -82,16 +91,19 @@ class Targeting:
     ) -> None:
         """Trap a range of the program's addresses, whatever comes to be mapped there.
 
-        The pages around it are trapped, too, but not recorded. Arguments as for `map_file`.
+        The pages around it are trapped, too, but not recorded. A device answers also where nothing is mapped, before
+        the program has mapped something and after it has unmapped it; beside the device nothing is mapped then, either.
+        Arguments as for `map_file`.
 
         Raises:
-            ValueError: no address space has such a range, or a policy no such value.
+            ValueError: no address space has such a range, or with a device no program, or a policy no such value.
             TypeError: an argument is of a wrong kind.
         """
         name, policies = _answer(device, name, policies, "map", "start", "length", "device", "name")
         start, length = integer("start", start), integer("length", length)
-        if not 0 <= start < start + length <= 1 << 64:
-            raise ValueError(f"expected addresses within 0x0..{1 << 64:#x}, got {length:#x} bytes from {start:#x} on")
+        end = MEMORY_END if device is None else PROGRAM_END
+        if not 0 <= start < start + length <= end:
+            raise ValueError(f"expected addresses within 0x0..{end:#x}, got {length:#x} bytes from {start:#x} on")
         self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
 
     def map_ports(
@@ -156,8 +168,9 @@ class Targeting:
 
     def warn_of_unmatched(self) -> None:
         """Say which targets nothing has matched, and whose length was missing, once the programs have ended."""
-        for target in self.unmatched:
-            warnings.warn(f"nothing the program did has matched {target}", stacklevel=3)
+        for target in self._targets.unmatched:
+            advice = target.advice if isinstance(target, RangeTarget) else ""
+            warnings.warn(f"nothing the program did has matched {target}{advice}", stacklevel=3)
         for short in self._targets.too_short:
             kind = type(short.device).__name__
             warnings.warn(
@@ -169,7 +182,7 @@ class Targeting:
     @property
     def unmatched(self) -> list[str]:
         """The targets that nothing the program did so far has matched, in words."""
-        return [str(target) for target in self._targets if target not in self._targets.matched]
+        return [str(target) for target in self._targets.unmatched]
 
     def _spaces(self) -> Iterable[AddressSpace]:
         """Return the address spaces of the programs that run already."""

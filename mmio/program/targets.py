@@ -7,6 +7,7 @@ business of `process.py`.
 
 import fnmatch
 import os
+from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from typing import Any, Final, Literal, TypeAlias
 
@@ -24,7 +25,12 @@ ANSWERS: Final[tuple[NoDevice, ...]] = ("error", "ones", "zeros", "real")
 REAL: Final[dict[str, Any]] = {"widths": WIDTHS, "too_wide": "pass"}
 """The policy of memory that is really there: it takes what the CPU can do."""
 
+PROGRAM_END: Final = 1 << 47
+"""The first address that no program has (5-level paging aside, whose further addresses a program must ask for)."""
+
 _ALL: Final = 1 << 64
+_MARGIN: Final = 1 << 16  # bytes before a range where a buffer that goes on into it may begin
+_MOST_WATCHED: Final = 16  # ranges that a seccomp filter of 4,096 instructions has room for, beside all else
 
 
 @frozen(eq=False)
@@ -69,7 +75,7 @@ class FileTarget:
 
 @frozen(eq=False)
 class RangeTarget:
-    """A range of addresses of the program, as FileTarget otherwise."""
+    """A range of addresses of the program, as FileTarget otherwise. A device answers also where nothing is mapped."""
 
     start: int
     length: int
@@ -81,6 +87,17 @@ class RangeTarget:
     def end(self) -> int:
         """The first address beyond."""
         return self.start + self.length
+
+    @property
+    def advice(self) -> str:
+        """The advice for a program that had nothing mapped there; "" where a device answers all the same."""
+        if self.device is not None:
+            return ""
+        where = f"FILE.py:CLASS@range:{self.start:#x}+{self.length:#x}"
+        return (
+            f": it had nothing mapped there, and an access was its own SIGSEGV; a device would answer there "
+            f"(pagetrap run --device {where}, or `map` with a device)"
+        )
 
     def __str__(self) -> str:
         return f"addresses {self.start:#x}..{self.end:#x}"
@@ -150,8 +167,13 @@ class Targets:
         self.no_device: NoDevice = "error"
         self._ports_matched = False
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Target]:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
+
+    @property
+    def unmatched(self) -> list[Target]:
+        """The targets that the program has not matched, in the order of their kinds."""
+        return [target for target in self if target not in self.matched]
 
     @property
     def answered_ports(self) -> list[PortTarget]:
@@ -162,6 +184,15 @@ class Targets:
     def real_ports(self) -> list[PortTarget]:
         """The ports of this machine that are traced."""
         return [target for target in self.ports if target.device is None]
+
+    @property
+    def fixed_devices(self) -> list[RangeTarget]:
+        """The ranges where devices answer, whether anything is mapped there or not."""
+        return [target for target in self.ranges if target.device is not None]
+
+    def has_device_at(self, address: int) -> bool:
+        """Return whether a device answers at an address of the program, whatever is mapped there."""
+        return any(t.start <= address < t.end for t in self.ranges if t.device is not None)
 
     def policies(self, own: dict[str, Any]) -> dict[str, Any]:
         """Return the policies of a device's region: its target's own, and what answers where it has no register."""
@@ -184,8 +215,15 @@ class Targets:
         }
 
     def watched(self) -> list[range]:
-        """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings."""
-        return [range(max(target.start - (1 << 16), 0), min(pages(target.end), _ALL)) for target in self.ranges]
+        """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings.
+
+        They are few, in order: what lies between ranges is taken in where there are many.
+        """
+        found = merged((max(target.start - _MARGIN, 0), min(pages(target.end), _ALL)) for target in self.ranges)
+        while len(found) > _MOST_WATCHED:
+            _, at = min((found[at + 1][0] - found[at][1], at) for at in range(len(found) - 1))
+            found[at : at + 2] = [(found[at][0], found[at + 1][1])]
+        return [range(start, end) for start, end in found]
 
     def of_file(self, path: str, descriptor: int | None = None, *, executable: bool = False) -> list[FileTarget]:
         """Return the targets that a file matches, and remember that they have been matched.
@@ -218,6 +256,23 @@ class Targets:
         """Return how long a file is that devices answer for: to the end of the last of them."""
         ends = [target.offset + extent_of(target) for target in self.of_file(path) if target.device is not None]
         return max(ends, default=0)
+
+
+def merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return stretches of addresses, each a start and an end, in order, those that touch each other as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def without(stretches: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Return stretches of addresses, and nothing of them that lies from `start` to `end`."""
+    parts = (part for first, last in stretches for part in ((first, min(last, start)), (max(first, end), last)))
+    return [(first, last) for first, last in parts if first < last]
 
 
 def extent_of(target: FileTarget) -> int:

@@ -34,6 +34,7 @@ from mmio.linux import listing
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ
 from mmio.linux.process_memory import read_memory, write_memory
 from mmio.linux.syscall_table import NUMBERS
+from mmio.program.memory import NothingMapped
 from mmio.program.process import Trapped
 from mmio.program.thread import Call, StoppedThread
 
@@ -54,6 +55,9 @@ _STORE: Final = struct.Struct("<4Q")  # rax, rdx, rdi, rip
 _STORED: Final = _SCRATCH - _STORE.size
 _FIRST: Final = PAGE + 16
 _ASKED: Final = _STORED - _ACTION.size
+_NOT_MAPPED: Final = 0x100
+"""In place of a protection: the program has nothing mapped there. mprotect refuses it, so that the pages stay as they
+are, and no bit of it lets an access be made again."""
 _MOST: Final = (_ASKED - _FIRST) // _ENTRY.size - 1
 """Mappings there is room for; those beyond are not taken back."""
 
@@ -203,7 +207,7 @@ class CrashHandler:
 
     def note(self, trapped: Iterable[Trapped]) -> None:
         """Write down what is inaccessible now, and what it should be."""
-        entries = [_ENTRY.pack(piece.start, piece.end - piece.start, piece.protection) for piece in trapped]
+        entries = [_ENTRY.pack(piece.start, piece.end - piece.start, _protection(piece)) for piece in trapped]
         os.pwrite(self._memory, b"".join(entries[:_MOST]) + bytes(_ENTRY.size), self._start + _FIRST)
 
     def store_code(self, width: int) -> int:
@@ -277,6 +281,10 @@ class CrashHandler:
         thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, self._start + _SCRATCH, 0, _MASK_SIZE)
 
 
+def _protection(piece: Trapped) -> int:
+    return _NOT_MAPPED if isinstance(piece.source, NothingMapped) else piece.protection
+
+
 def install(thread: StoppedThread, place: int) -> CrashHandler:
     """Install the handler in a thread's process, at `SIZE` bytes mapped for it; return it. The thread is stopped."""
     memory = thread.process.own_memory
@@ -301,5 +309,8 @@ def _replaced(thread: StoppedThread, action: bytes) -> bytes:
     for start, length, protection in _ENTRY.iter_unpack(os.pread(memory, _MOST * _ENTRY.size, earlier + _FIRST)):
         if not length:
             break
-        thread.make_call(NUMBERS[64]["mprotect"], start, length, protection)
+        if protection == _NOT_MAPPED:
+            thread.make_call(NUMBERS[64]["munmap"], start, length)
+        else:
+            thread.make_call(NUMBERS[64]["mprotect"], start, length, protection)
     return os.pread(memory, _ACTION.size, earlier + _ASKED)

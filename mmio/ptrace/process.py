@@ -8,6 +8,7 @@ from attrs import evolve
 
 from mmio.linux import proc_maps
 from mmio.linux.syscall_table import CODE
+from mmio.program.memory import NothingMapped
 from mmio.program.process import Process, Trapped
 from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
@@ -55,7 +56,9 @@ class TracedProcess(Process):
     def behind(self, trapped: Trapped, start: int) -> Any:
         """Return the memory behind a trapped mapping, from an address on."""
         memory = super().behind(trapped, start)
-        return memory if self.journal is None else JournaledMemory(memory, start, self.journal)
+        if self.journal is None or isinstance(trapped.source, NothingMapped):
+            return memory
+        return JournaledMemory(memory, start, self.journal)
 
     def watch_every_call(self) -> None:
         """Stop all threads at all system calls from now on, also those that are running."""
@@ -86,7 +89,7 @@ class TracedProcess(Process):
         child = self.after_exec(pid)
         child.every_call = self.every_call
         child.bits, child.gate, child._next = self.bits, self.gate, self._next
-        child.buffers = self.buffers.copy()
+        child.buffers, child.reserved = self.buffers.copy(), self.reserved.copy()
         if self.slots is not None:
             child.slots = self.slots.copied_to(TracedSlotMemory(child.own_memory, self.bits))
         if self.crash_handler is not None:

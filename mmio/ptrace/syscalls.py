@@ -14,8 +14,10 @@ from mmio.linux.libc import PROT_EXEC, PROT_NONE
 from mmio.linux.prctl import PR_SET_SECCOMP, SECCOMP_MODE_STRICT, SECCOMP_SET_MODE_STRICT
 from mmio.linux.proc_maps import mappings
 from mmio.linux.syscall_table import NAMES
+from mmio.program import reserved_pages
 from mmio.program.bounce_buffers import MOST, bounce
 from mmio.program.kernel_access import KernelAccess
+from mmio.program.memory import NothingMapped
 from mmio.program.process import map_shared
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls, make
@@ -106,7 +108,10 @@ class TracedCalls(SystemCalls):
         process = thread.process
         process.memory.pid = thread.pid
         handler, process.crash_handler = process.crash_handler, None  # its table stays as it is until it is not needed
+        reserved_pages.release(thread, 0, 1 << process.bits)
         for trapped in process.release():
+            if isinstance(trapped.source, NothingMapped):
+                continue
             make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
         if handler is not None:
             handler.remove(thread)

@@ -114,4 +114,4 @@ def _absence(segment: Segment, address: int, holes: int) -> str:
     address += (holes & -holes).bit_length() // 8
     if segment.region.is_background:
         return f"nothing is mapped at {address:#x}"
-    return f"{type(segment.region.device).__name__} has no register at offset {address - segment.base:#x}"
+    return f"{type(segment.region.names).__name__} has no register at offset {address - segment.base:#x}"

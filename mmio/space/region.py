@@ -311,6 +311,14 @@ class RangeMap:
         self._layers[region.priority].remove(region)
         self._refresh(region.start, region.end)
 
+    def exchange(self, region: Region, device: DeviceLike, names: Any) -> None:
+        """Put another device in a region's place. Raises MappingError when the region is not mapped."""
+        if region not in self:
+            raise MappingError(f"{region} is not mapped")
+        region.device, region.names = device, names
+        region._views.clear()
+        self._refresh(region.start, region.end)
+
     def watch(self, watcher: Watcher) -> None:
         """Report all accesses that touch a range to a watcher. Raises MappingError when it is not within the space."""
         if not 0 <= watcher.start < watcher.end <= self.ground.end:

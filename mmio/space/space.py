@@ -133,6 +133,23 @@ class AddressSpace:
             ranges = self.ports if found in self.ports else self.memory
             ranges.remove(found)
 
+    def exchange(self, region: Region, device: DeviceLike, names: Any = None) -> None:
+        """Put another device in a region's place. Records made before have the new device's names.
+
+        Args:
+            region: that is mapped.
+            device: the other.
+            names: what names its registers; the device itself when left out.
+
+        Raises:
+            MappingError: the region is not mapped.
+            TypeError: the device has no `read` or no `write`, or is a class.
+        """
+        answering(device)
+        with self.lock:
+            ranges = self.ports if region in self.ports else self.memory
+            ranges.exchange(region, device, device if names is None else names)
+
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch `length` bytes from `start` on: every access to them, by whatever thread, that meets the conditions.
 

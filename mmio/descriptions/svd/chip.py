@@ -6,6 +6,7 @@ from typing import Any
 
 from mmio.descriptions.report import Note, Report, did_you_mean
 from mmio.descriptions.svd.document import read_document
+from mmio.descriptions.svd.memory_map import Cpu, Place, cpu, places
 from mmio.descriptions.svd.reader import PeripheralReader
 
 
@@ -50,6 +51,11 @@ class SvdFile(Mapping[str, type[Any]]):
 
     The file is parsed once.
 
+    Args:
+        path: the file.
+        strict: as of `from_svd`.
+        warn: whether to warn of notes; they are in `notes` in any case.
+
     Attributes:
         path: the file.
         notes: what the file itself, and the classes made so far, are not of all that the file says.
@@ -62,7 +68,7 @@ class SvdFile(Mapping[str, type[Any]]):
         DescriptionError: the file cannot be read or is no SVD; with `strict`, whatever is wrong in it.
     """
 
-    def __init__(self, path: str | PathLike[str], *, strict: bool = False) -> None:
+    def __init__(self, path: str | PathLike[str], *, strict: bool = False, warn: bool = True) -> None:
         self.path = path
         self._strict = strict
         self._document = read_document(path)
@@ -71,7 +77,7 @@ class SvdFile(Mapping[str, type[Any]]):
         report.check()
         self.notes: list[Note] = report.notes
         self._classes: dict[str, type[Any]] = {}
-        self._warned = False
+        self._warned = not warn
 
     def __getitem__(self, name: str) -> type[Any]:
         """Return the class of a peripheral. Raises KeyError when there is none of the name."""
@@ -98,6 +104,14 @@ class SvdFile(Mapping[str, type[Any]]):
     def __contains__(self, name: object) -> bool:
         """Return whether there is a peripheral of this name, without making it."""
         return name in self._places
+
+    def memory_map(self) -> tuple[list[Place], Cpu]:
+        """Return where the peripherals lie, in order of addresses, and what the file says of the core."""
+        report = Report(self.path, strict=self._strict)
+        found = places(self._document, self._places, report), cpu(self._document, report)
+        report.check()
+        self.notes += report.notes
+        return found
 
     def _make(self, name: str, report: Report) -> type[Any]:
         if name not in self._places:

@@ -65,6 +65,11 @@ def test_paths_may_have_colons(path: str) -> None:
         ("card.py:Card@range:0x1000", "", "there is no +LENGTH"),
         ("card.py:Card@range:0x1000-0x2000", "-0x2000", "there is no +LENGTH"),
         ("card.py:Card@range:-1+4", "-1+4", "the start: expected a number"),
+        (
+            "card.py:Card@range:0x7fffffffffff+2",
+            "0x7fffffffffff+2",
+            "addresses of programs end at 0x7fffffffffff, this is up to 0x800000000000",
+        ),
         ("card.py:Card@/dev/mem:x+4", "x+4", "the offset: expected a number"),
         ("card.py:Card@/dev/mem:0+", "", "the length: expected a number"),
         ("card.py:Card@/dev/mem:0xfffffffffffffffff", "0xffff", "expected 0 to 0xffffffffffffffff"),

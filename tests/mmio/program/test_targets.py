@@ -1,8 +1,22 @@
 """Which target a file is meant by."""
 
+from itertools import pairwise
 from pathlib import Path
 
-from mmio.program.targets import FileTarget, PortTarget, Redirection, Targets, extent_of, matches
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmio.program.targets import (
+    FileTarget,
+    PortTarget,
+    RangeTarget,
+    Redirection,
+    Targets,
+    extent_of,
+    matches,
+    merged,
+    without,
+)
 from tests.mmio.ptrace.models import Recording
 
 
@@ -60,3 +74,50 @@ def test_a_pattern_does_not_mean_code() -> None:
     targets.files += [path, pattern, answered, descriptor]
     assert targets.of_file("/lib/libc.so.6", 3) == [path, pattern, answered, descriptor]
     assert targets.of_file("/lib/libc.so.6", 3, executable=True) == [path, answered, descriptor]
+
+
+stretches = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda drawn: (drawn[0], sum(drawn))), max_size=12
+)
+
+
+@given(stretches)
+def test_merged_stretches_are_the_same_addresses(drawn: list[tuple[int, int]]) -> None:
+    """Merged, stretches have the same addresses, in order, with at least one address between two of them."""
+    found = merged(drawn)
+    assert _addresses(found) == _addresses(drawn)
+    assert all(one[1] < other[0] for one, other in pairwise(found))
+
+
+@given(stretches, st.integers(0, 80), st.integers(0, 80))
+def test_stretches_without_some_addresses(drawn: list[tuple[int, int]], start: int, end: int) -> None:
+    """Taking addresses out leaves exactly the others, and no empty stretch."""
+    found = without(drawn, start, max(start, end))
+    assert _addresses(found) == _addresses(drawn) - set(range(start, end))
+    assert all(first < last for first, last in found)
+
+
+def _addresses(stretches: list[tuple[int, int]]) -> set[int]:
+    return {address for start, end in stretches for address in range(start, end)}
+
+
+@given(st.lists(st.tuples(st.integers(0, (1 << 47) - 0x2000), st.integers(1, 0x2000)), min_size=1, max_size=60))
+def test_watched_addresses_are_few_and_have_all_ranges(ranges: list[tuple[int, int]]) -> None:
+    """A filter has room for what is watched, which has every byte of every range, and 64 KiB before it."""
+    targets = Targets()
+    targets.ranges += [RangeTarget(start, length) for start, length in ranges]
+    watched = targets.watched()
+    assert len(watched) <= 16
+    for start, length in ranges:
+        assert any(max(start - 0x10000, 0) in part and start + length - 1 in part for part in watched)
+    if len(ranges) <= 16:
+        assert sum(map(len, watched)) <= sum(0x10000 + 0x3000 for _ in ranges)
+
+
+def test_only_devices_are_at_fixed_addresses() -> None:
+    """A range has an answer of its own where it has a device, to the byte."""
+    targets = Targets()
+    targets.ranges += [RangeTarget(0x1000, 0x10), RangeTarget(0x2000, 0x10, Recording())]
+    assert targets.fixed_devices == targets.ranges[1:]
+    places = [0x1000, 0x1FFF, 0x2000, 0x200F, 0x2010]
+    assert [targets.has_device_at(address) for address in places] == [False, False, True, True, False]

@@ -105,9 +105,9 @@ PATCHING: Final = (
     ),
     MmioMutant(
         "a thread that only begins receives what is raised for the one that waits",
-        "mmio.inprocess.undisturbed",
-        "        begun.acquire(timeout=_PATIENCE)\n",
-        "        pass\n",
+        "mmio.inprocess.pending_exceptions",
+        "                _set_async(other, Carrier, None)\n",
+        "                pass\n",
         "inprocess/test_signal_points.py::test_what_a_signal_handler_raises_comes_out",
     ),
     MmioMutant(

@@ -1,0 +1,324 @@
+"""Virtual time: a clock that goes on only when it is told to, and calls what is due on the way.
+
+A device model that counts, times out or transmits at a baud rate needs time, and a test needs the same time in every
+run. So time is an int of nanoseconds that nothing moves but `advance` and its like: no host clock, no thread. Calls are
+made in order of their time, and at one time in order of their making, so a run can be repeated exactly.
+
+A call may make and cancel timers. It may not advance the clock, because the calls between its own time and the new one
+would then run inside it, out of order as seen from it. Such an attempt is an error.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from heapq import heapify, heappop, heappush
+from typing import Final, TypeAlias
+
+from mmio.arguments import integer, shortened
+from mmio.errors import MmioError
+
+__tracebackhide__ = True  # pytest reports a failure of a model, not of the clock that called it
+
+Call: TypeAlias = Callable[[], object]
+
+STORM: Final = 100_000  # calls at one time after which they are taken for ones that make each other for ever
+
+
+class ClockError(MmioError, RuntimeError):
+    """A clock cannot do as asked: it is advancing already, or what is waited for does not come."""
+
+
+def us(count: int) -> int:
+    """Return microseconds in nanoseconds.
+
+    Args:
+        count: how many, from 0.
+    """
+    return 1_000 * integer("count", count, least=0)
+
+
+def ms(count: int) -> int:
+    """Return milliseconds in nanoseconds.
+
+    Args:
+        count: how many, from 0.
+    """
+    return 1_000_000 * integer("count", count, least=0)
+
+
+def seconds(count: int) -> int:
+    """Return seconds in nanoseconds.
+
+    Args:
+        count: how many, from 0.
+    """
+    return 1_000_000_000 * integer("count", count, least=0)
+
+
+class Timer:
+    """A call to come, or one that comes again and again; made by `Clock.after` and `Clock.every`."""
+
+    __slots__ = ("_call", "_clock", "_due", "_number", "_period")
+
+    def __init__(self, clock: "Clock", number: int, due: int, period: int, call: Call) -> None:
+        self._clock = clock
+        self._number = number
+        self._due: int | None = due
+        self._period = period
+        self._call = call
+
+    @property
+    def due(self) -> int | None:
+        """The time of the next call in ns; None when there is none: it was made, or cancelled."""
+        return self._due
+
+    def cancel(self) -> None:
+        """Make no call any more. Cancelling twice, or after the call, is allowed and does nothing."""
+        if self._due is not None:
+            self._due = None
+            self._clock._tidy()
+
+    def __repr__(self) -> str:
+        if self._due is None:
+            return "<Timer: not due>"
+        return f"<Timer: due at {self._due} ns{f', every {self._period} ns' if self._period else ''}>"
+
+
+class Clock:
+    """Virtual time in nanoseconds, from 0, and the calls that are due.
+
+        clock = Clock()
+        clock.after(us(50), lambda: uart.sent())
+        clock.run_for(ms(1))
+
+    Args:
+        per_access: ns that each access to a device takes, see `access`.
+
+    Raises:
+        TypeError: `per_access` is no int.
+        ValueError: it is negative.
+    """
+
+    def __init__(self, per_access: int = 0) -> None:
+        self._per_access = integer("per_access", per_access, least=0)
+        self._now = 0
+        self._made = 0  # timers so far; numbers them
+        self._heap: list[tuple[int, int, Timer]] = []  # due, number; stale where the timer is not due then any more
+        self._stale = 0
+        self._advancing = False
+        self._calls_now = 0
+
+    @property
+    def now(self) -> int:
+        """The time in ns; during a call, the time that the call was due."""
+        return self._now
+
+    @property
+    def per_access(self) -> int:
+        """The ns that an access takes."""
+        return self._per_access
+
+    @property
+    def next_due(self) -> int | None:
+        """The time of the next call in ns, or None when there is none."""
+        heap = self._heap
+        while heap and heap[0][2]._due != heap[0][0]:
+            heappop(heap)
+            self._stale -= 1
+        return heap[0][0] if heap else None
+
+    def after(self, delay: int, call: Call) -> Timer:
+        """Make a call once, some time from now.
+
+        Args:
+            delay: ns from now. 0 is within the next advance, one to the present time too.
+            call: is called without arguments; `now` is then the time it was due.
+
+        Returns:
+            The timer, to cancel it by.
+
+        Raises:
+            TypeError: the delay is no int, or the call cannot be called.
+            ValueError: the delay is negative.
+        """
+        return self._timer(integer("delay", delay, least=0), 0, call)
+
+    def every(self, period: int, call: Call) -> Timer:
+        """Make a call again and again, the first one a period from now.
+
+        Args:
+            period: ns between two calls, from 1.
+            call: as in `after`. It may cancel its own timer.
+
+        Returns:
+            The timer, to cancel it by.
+
+        Raises:
+            TypeError: the period is no int, or the call cannot be called.
+            ValueError: the period is less than 1.
+        """
+        period = integer("period", period, least=1)
+        return self._timer(period, period, call)
+
+    def advance(self, to: int) -> None:
+        """Go on to a time and make the calls that are due until then, that time included.
+
+        An exception out of a call comes out of here. The time is then that of the call, and whatever else is due
+        stays due.
+
+        Args:
+            to: the time in ns, as `now` has it.
+
+        Raises:
+            TypeError: it is no int.
+            ValueError: it has passed.
+            ClockError: the clock is being advanced already, by what made this call; or calls at one time make each
+                other for ever.
+        """
+        to = integer("to", to)
+        if to < self._now:
+            raise ValueError(f"to is a time from now on, {self._now} ns, not {to} ns: a clock does not go back")
+        with self._moving():
+            while self._step(to):
+                pass
+            self._now = to
+
+    def run_for(self, duration: int) -> None:
+        """Advance by some time.
+
+        Args:
+            duration: in ns, from 0.
+
+        Raises:
+            TypeError: it is no int.
+            ValueError: it is negative.
+            ClockError: as of `advance`.
+        """
+        self.advance(self._now + integer("duration", duration, least=0))
+
+    def run_until(self, condition: Callable[[], object], limit: int | None = None) -> int:
+        """Advance from call to call until a condition holds. Nothing happens when it holds at once.
+
+        Args:
+            condition: is asked before the first call and after each.
+            limit: the longest time to go on for, in ns from now; no limit when left out.
+
+        Returns:
+            The time in ns.
+
+        Raises:
+            TypeError: the condition cannot be called, or the limit is no int.
+            ValueError: the limit is negative.
+            ClockError: nothing is due any more, or not within the limit, and the condition does not hold; or as of
+                `advance`.
+        """
+        if not callable(condition):
+            raise TypeError(f"condition is a function without arguments, not {shortened(condition)}")
+        start = self._now
+        end = None if limit is None else start + integer("limit", limit, least=0)
+        with self._moving():
+            while not condition():
+                due = self.next_due
+                if due is None:
+                    raise ClockError(
+                        f"nothing is due after {self._now} ns, and the condition does not hold: no timer is left that "
+                        "could change anything"
+                    )
+                if end is not None and due > end:
+                    self._now = end
+                    raise ClockError(
+                        f"the condition does not hold at {end} ns, {limit} ns (the limit) after the start at {start} "
+                        f"ns; the next call is due at {due} ns"
+                    )
+                self._step(due)
+        return self._now
+
+    def advance_to_next(self) -> bool:
+        """Go on to the time of the next call, and make every call of that time; as a CPU asleep in WFI does.
+
+        Returns:
+            False when nothing is due; the time is then as it was.
+
+        Raises:
+            ClockError: as of `advance`.
+        """
+        due = self.next_due
+        self.advance(self._now if due is None else due)
+        return due is not None
+
+    def access(self) -> None:
+        """Add the time that an access to a device takes; for the bus, once an access.
+
+        An access that a call makes takes none: it is the work of a model at one time, not of the program.
+        """
+        if self._per_access and not self._advancing:
+            to = self._now + self._per_access
+            if self._heap and self._heap[0][0] <= to:
+                self.advance(to)
+            else:
+                self._now = to
+
+    def _timer(self, delay: int, period: int, call: Call) -> Timer:
+        if not callable(call):
+            raise TypeError(f"call is a function without arguments, not {shortened(call)}")
+        self._made += 1
+        timer = Timer(self, self._made, self._now + delay, period, call)
+        heappush(self._heap, (self._now + delay, self._made, timer))
+        return timer
+
+    @contextmanager
+    def _moving(self) -> Iterator[None]:
+        if self._advancing:
+            raise ClockError(
+                f"the clock is being advanced already, and is at a call due at {self._now} ns: a call may use after(), "
+                "every() and cancel(), and must not advance the clock that calls it"
+            )
+        self._advancing = True
+        self._calls_now = 0
+        try:
+            yield
+        finally:
+            self._advancing = False
+
+    def _step(self, to: int) -> bool:
+        """Make the next call if it is due by a time. The timer is in order before the call is made."""
+        due = self.next_due
+        if due is None or due > to:
+            return False
+        timer = heappop(self._heap)[2]
+        self._calls_now = self._calls_now + 1 if due == self._now else 1
+        self._now = due
+        if self._calls_now > STORM:
+            heappush(self._heap, (due, timer._number, timer))
+            raise ClockError(
+                f"{STORM} calls at {due} ns, and there are more: calls make each other, and no time passes"
+            )
+        if timer._period:
+            timer._due = due + timer._period
+            heappush(self._heap, (timer._due, timer._number, timer))
+        else:
+            timer._due = None
+        timer._call()
+        return True
+
+    def _tidy(self) -> None:
+        """Count a timer that was cancelled; drop all of those once they are most of the heap."""
+        self._stale += 1
+        if self._stale > 64 and 2 * self._stale > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2]._due == entry[0]]
+            heapify(self._heap)
+            self._stale = 0
+
+    def _take_over(self, other: "Clock") -> None:
+        """Make the calls of another clock from now on, each as long from now as it was there."""
+        ahead = self._now - other._now
+        for due, _, timer in sorted(other._heap):
+            if timer._due == due:
+                self._made += 1
+                timer._clock, timer._number, timer._due = self, self._made, due + ahead
+                heappush(self._heap, (due + ahead, self._made, timer))
+        other._heap = []
+        other._stale = 0
+
+    def __repr__(self) -> str:
+        due = self.next_due
+        return f"<Clock: {self._now} ns, {'nothing is due' if due is None else f'next call at {due} ns'}>"

@@ -1,0 +1,123 @@
+"""A device's clock and memory: given to it from outside, and no part of its state."""
+
+from ctypes import addressof, create_string_buffer
+
+import pytest
+
+from mmio.device import Device, block, register
+from mmio.device.clock import Clock
+from mmio.device.memory import Data, ThisProcess
+
+
+class Dma(Device):
+    """An address and a length."""
+
+    address = register(0, width=8)
+
+
+class Card(Device):
+    """A counter of calls, and a block."""
+
+    count = register(0x00)
+    dma = block(0x10, Dma)
+
+    def tick(self) -> None:
+        self.count.value += 1
+
+
+class Bytes:
+    """Memory that is a bytearray."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(64)
+
+    def read(self, address: int, length: int) -> bytes:
+        return bytes(self.data[address : address + length])
+
+    def write(self, address: int, data: Data) -> None:
+        self.data[address : address + len(data)] = data
+
+
+def test_each_device_has_a_clock_of_its_own() -> None:
+    """It is made once, at time 0, and no other device has it."""
+    card, other = Card(), Card()
+    assert card.clock is card.clock is not other.clock
+    assert card.clock.now == 0
+
+
+def test_a_clock_is_shared_by_assigning_it() -> None:
+    """Devices with one clock live in one time."""
+    clock = Clock()
+    cards = Card(), Card()
+    for card in cards:
+        card.clock = clock
+        card.clock.every(10, card.tick)
+    clock.run_for(30)
+    assert [card.count.value for card in cards] == [3, 3]
+
+
+def test_timers_go_on_in_the_clock_that_is_assigned() -> None:
+    """Those made while the device had none from outside, in `__init__` say, are as far ahead in the new clock."""
+    card = Card()
+    card.clock.run_for(3)
+    timer = card.clock.after(10, card.tick)
+    card.clock.after(1, card.tick).cancel()
+    board = Clock()
+    board.run_for(100)
+    card.clock = board
+    assert timer.due == board.next_due == 110
+    board.run_for(10)
+    assert card.count == 1
+    card.clock.after(5, card.tick)
+    card.clock = Clock()  # one that was assigned may be another device's too: what is due there stays
+    assert (card.clock.next_due, board.next_due) == (None, 115)
+
+
+def test_a_block_has_the_clock_and_memory_of_the_device_around_it() -> None:
+    """Whichever is asked first, and after another is assigned; unless it was given its own."""
+    card = Card()
+    assert card.dma.clock is card.clock
+    assert card.dma.memory is card.memory
+    card.clock, card.memory = Clock(), Bytes()
+    assert card.dma.clock is card.clock
+    assert card.dma.memory is card.memory
+    card.dma.clock = Clock()
+    assert card.dma.clock is not card.clock
+
+
+def test_memory_is_this_process_or_what_is_assigned() -> None:
+    """A device reads and writes where it is told to."""
+    buffer = create_string_buffer(b"packet")
+    card = Card()
+    assert isinstance(card.memory, ThisProcess)
+    assert card.memory.read(addressof(buffer), 6) == b"packet"
+    card.memory = Bytes()
+    card.memory.write(8, b"abc")
+    assert card.memory.read(7, 5) == b"\0abc\0"
+
+
+@pytest.mark.parametrize("junk", [None, 5, "clock", Clock, Bytes])
+def test_what_is_neither(junk: object) -> None:
+    """Something else is refused when it is assigned, and nothing changes."""
+    card = Card()
+    clock, memory = card.clock, card.memory
+    with pytest.raises(TypeError, match=r"^the clock of a Card is a Clock, not "):
+        card.clock = junk  # type: ignore[assignment]
+    with pytest.raises(TypeError, match=r"^the memory of a Card is something with read\(address, length\) and write"):
+        card.memory = junk  # type: ignore[assignment]
+    assert card.clock is clock
+    assert card.memory is memory
+
+
+def test_they_are_no_state() -> None:
+    """A snapshot has neither; `restore` and `reset` leave both, and the time, as they are."""
+    card = Card()
+    before = card.snapshot()
+    card.clock.every(10, card.tick)
+    card.memory = memory = Bytes()
+    assert card.snapshot() == before
+    card.clock.run_for(25)
+    card.restore(before)
+    card.reset()
+    assert (card.count.value, card.clock.now, card.clock.next_due) == (0, 25, 30)
+    assert card.memory is memory

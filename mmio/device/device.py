@@ -11,10 +11,11 @@ register, whose effect (rclr, a `reads` handler) happens once and in full. Handl
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from decode import READ, WRITE, Direction
 from mmio.arguments import shortened
@@ -208,6 +209,18 @@ class Device:
             close = get_close_matches(str(name), list(self), n=1)
             hint = f"did you mean {close[0]!r}?" if close else "dump() shows those it has"
             raise KeyError(f"{type(self).__name__} has no register {name!r}; {hint}") from None
+
+    if not TYPE_CHECKING:  # a checker of types would believe in every attribute
+
+        def __getattr__(self, name: str) -> BoundRegister:
+            """Return a register by the name it has in records, where that is not the attribute's: `card.CTRL`."""
+            if not name.startswith("_"):
+                with suppress(KeyError):
+                    return BoundRegister(self.__cells[self.layout.number(name)])
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            close = get_close_matches(name, list(self), n=1) if name.isupper() else ()
+            hint = f"; did you mean its register {close[0]!r}?" if close else ""
+            raise AttributeError(what + hint, name=name, obj=self)
 
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access that have no register."""

@@ -280,7 +280,7 @@ def test_memory(board: Board, firmware: CDLL) -> None:
         board.ram(0x3000_0000, 100)
     with pytest.raises(MappingError, match="already"):
         board.ram(0x3000_0000, 0x1000, name="SRAM")
-    with pytest.raises(MappingError, match="OVER, 0x40011000..0x40012000, would cover 0x40011000..0x40011400 'USART1'"):
+    with pytest.raises(MappingError, match=r"OVER, 0x40011000.* would cover 0x40011000"):
         board.ram(0x4001_1000, 0x1000, name="OVER")
     with pytest.raises(KeyError, match="did you mean 'SRAM'"):
         board.memory("SRM")
@@ -302,7 +302,7 @@ def test_a_board_after_a_board(chip: Path, firmware_path: Path) -> None:
 
 
 def test_two_boards_at_once(board: Board, chip: Path) -> None:
-    with pytest.raises(MappingError, match="small.svd is open: its chip has these addresses; close it first"):
+    with pytest.raises(MappingError, match=r"small\.svd is open: its chip has these addresses; close it first"):
         mmio.board(chip)
     assert board.USART1.CR1.UE == 0
 

@@ -1,10 +1,11 @@
 """A device's clock and memory: given to it from outside, and no part of its state."""
 
 from ctypes import addressof, create_string_buffer
+from typing import Any
 
 import pytest
 
-from mmio.device import Device, block, register
+from mmio.device import Device, bit, block, register
 from mmio.device.clock import Clock
 from mmio.device.memory import Data, ThisProcess
 
@@ -121,3 +122,22 @@ def test_they_are_no_state() -> None:
     card.reset()
     assert (card.count.value, card.clock.now, card.clock.next_due) == (0, 25, 30)
     assert card.memory is memory
+
+
+def test_registers_by_the_names_of_records() -> None:
+    """A register is found by the name that the manual has, too; a slip says which there is."""
+
+    class Uart(Device):
+        cr1 = register(0, fields=[bit("UE", 13)])
+        data = register(4, name="DR")
+
+    uart: Any = Uart()
+    uart.CR1.UE = 1
+    assert uart.cr1.value == 1 << 13
+    uart.DR.value = 5
+    assert uart.data.value == 5
+    with pytest.raises(AttributeError, match="'Uart' object has no attribute 'CR2'; did you mean its register 'CR1'"):
+        _ = uart.CR2
+    with pytest.raises(AttributeError, match=r"has no attribute 'speed'$"):
+        _ = uart.speed
+    assert not hasattr(uart, "_nothing")

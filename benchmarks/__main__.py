@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import asdict
 
 from benchmarks import (
+    board,
     descriptions,
     distinct,
     engines,
@@ -39,6 +40,7 @@ PARTS = (
     engines,
     flashrom,
     workload,
+    board,
     watch,
     record,
     stream,

@@ -288,7 +288,7 @@ class Board(Memories, Running, Closing):
         for start in range(0, ADDRESSES, BLOCK):
             fixed_pages().reserve_free(start, BLOCK)
             ground = Ground(start, self._reach, self._nowhere if policy == "error" else None)
-            under = Placement(start, beside=False, reserve=False, priority=UNDER_DEVICES, alone=False)
+            under = Placement(start, beside=False, reserve=False, priority=UNDER_DEVICES - 1, alone=False)
             self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, self._policies, under))
 
     def _nowhere(self, address: int) -> str:

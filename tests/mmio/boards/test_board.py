@@ -381,3 +381,13 @@ def test_the_module_of_the_same_name() -> None:
     assert "usage: python -m mmio.board --include" in wrong.stderr
     code = "import mmio.board\nwith mmio.board(core=None) as board: print(type(board).__name__)"
     assert run_python(code).stdout == "Board\n"
+
+
+def test_other_devices_beside_a_board(board: Board, firmware: CDLL) -> None:
+    """A device that is mapped by itself lies over the board's ground, and gives way to it again."""
+    uart = Uart()
+    with mmio.ioremap(uart, address=0xA000_0000):
+        firmware.store(0xA000_0004, 3)
+        assert uart.dr.value == 3
+    with pytest.raises(UnmappedAccess, match=r"touches 0xa0000004, where there is nothing; board.ram"):
+        firmware.load(0xA000_0004)

@@ -62,11 +62,11 @@ def board(
     if isinstance(core, str):
         if core != "auto":
             raise ValueError(f"core is a Core or None, not {core!r}")
-        core = _core_of(path, time, frequency)
+        core = core_of(path, time, frequency)
     return Board(path, core, time, Trace() if trace is None else trace, given)  # type: ignore[arg-type]
 
 
-def _core_of(path: str | PathLike[str] | None, clock: Clock, frequency: int) -> Core | None:
+def core_of(path: str | PathLike[str] | None, clock: Clock, frequency: int) -> Core | None:
     """Return the core that a file describes, a Cortex-M4's where it says nothing; None for other families."""
     cpu = Cpu() if path is None else SvdFile(path, warn=False).memory_map()[1]
     name = cpu.name.upper()

@@ -32,6 +32,7 @@ _RUN: Final = (
         "a card in physical memory",
         "pagetrap run --device card.py:Card@/dev/mem:0xfe000000+0x1000 -- devmem 0xfe000010",
     ),
+    Example("firmware, on the chip that it is for", "pagetrap run --live --svd STM32F407.svd -- ./firmware"),
     Example("IO ports", "pagetrap run --device cmos.py:Clock@ports:0x70+2 -- hwclock --directisa -r"),
     Example(
         "two devices, and every access as it happens",
@@ -135,8 +136,14 @@ def add(commands: Commands) -> None:
         metavar="FILE.py:CLASS@WHERE",
         type=where.device,
         action="append",
-        required=True,
+        default=[],
         help="what answers, and where; see below. More than one may be given",
+    )
+    run.add_argument(
+        "--svd",
+        metavar="FILE",
+        help="every peripheral of a CMSIS-SVD file at its address, and the core's own; with it, "
+        "--device model.py:Uart@USART2 puts a model in the place of one. No interrupt handler of the program is called",
     )
     _add_targets(run)
     run.add_argument(

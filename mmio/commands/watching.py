@@ -6,6 +6,7 @@ there is no such program.
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from mmio.commands.polls import Polls
 from mmio.commands.standard import lossy
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
+from mmio.descriptions.report import did_you_mean
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
 from mmio.program.targeting import Targeting
@@ -38,6 +40,9 @@ from mmio.traces.trace import Trace
 
 KEPT: Final = 64
 """Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
+
+FREQUENCY: Final = 16_000_000
+"""Of the core clock of a chip, in Hz."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -131,7 +136,9 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     if len(set(pids)) < len(pids):
         raise UsageError(f"expected each process once, got {', '.join(map(str, pids))}")
     ports: list[DevicePlace] = getattr(options, "ports", [])
-    if not (options.map or options.range or ports or devices):
+    if hasattr(options, "svd") and not (options.svd or devices):
+        raise UsageError("nothing answers: name a model with --device FILE.py:CLASS@WHERE, or a chip with --svd FILE")
+    if not (options.map or options.range or ports or devices or getattr(options, "svd", None)):
         ways = "mappings with --map GLOB, addresses with --range START+LENGTH"
         raise UsageError(
             f"nothing to watch: name {ways}{', IO ports with --ports FIRST-LAST' * hasattr(options, 'ports')}"
@@ -234,9 +241,18 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
     for place in getattr(options, "ports", []):
         tracer.map_ports(place.start, place.length)
     tracer.unmapped = getattr(options, "unmapped", "error")
+    chip = _chip(options)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
         device = load_device(file, name)
+        if chip is not None and place == DevicePlace("file", place.path, 0, None) and place.path in chip:
+            chip.devices[place.path] = device
+            continue
+        if chip is not None and place.kind == "file" and not re.search("[/*?]", place.path):
+            meant = did_you_mean(place.path, chip.devices)
+            raise UsageError(
+                f"{options.svd} has no peripheral {place.path!r}{meant}; a file of this name is ./{place.path}"
+            )
         if place.kind == "file":
             tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name, **policies)
             continue
@@ -245,6 +261,20 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
             tracer.map_ports(place.start, place.length, device, name, **policies)
         else:
             tracer.map(place.start, place.length, device, name, **policies)
+    for each in chip or ():
+        tracer.map(each.start, each.length, each.device, each.name, widths=(1, 2, 4))
+
+
+def _chip(options: argparse.Namespace) -> Any:
+    """Return the chip of --svd, None without one."""
+    path = getattr(options, "svd", None)
+    if path is None:
+        return None
+    from mmio.boards.chip_devices import ChipDevices  # here, for few commands need it
+    from mmio.boards.making import core_of
+    from mmio.device.clock import Clock
+
+    return ChipDevices(path, core_of(path, Clock(), FREQUENCY))
 
 
 @contextmanager

@@ -59,6 +59,7 @@ class Board(Memories, Running, Closing):
         self._mappings: dict[str, Mapping] = {}
         self._devices: dict[str, Any] = {}
         self._grounds: list[Mapping] = []
+        self._reserved: list[range] = []
         self._wires: dict[str, list[Callable[[], None]]] = {}
         self._places: dict[str, Place] = {}
         self._clusters: dict[str, list[Place]] = {}
@@ -184,7 +185,6 @@ class Board(Memories, Running, Closing):
         if self._closed:
             return
         self._closed = True
-        Board._open = ""
         if self.core is not None:
             self.core.changed = None
         for ends in self._wires.values():
@@ -195,6 +195,8 @@ class Board(Memories, Running, Closing):
                 mapping.close()
         finally:
             self._close_memories()
+            fixed_pages().free(self._reserved)
+            Board._open = ""
 
     # Peripherals
 
@@ -286,7 +288,7 @@ class Board(Memories, Running, Closing):
         """Answer everywhere in the 32 bits of addresses that a microcontroller has, where nothing else is."""
         policy = self._policies.get("unmapped", "error")
         for start in range(0, ADDRESSES, BLOCK):
-            fixed_pages().reserve_free(start, BLOCK)
+            self._reserved += fixed_pages().reserve_free(start, BLOCK)
             ground = Ground(start, self._reach, self._nowhere if policy == "error" else None)
             under = Placement(start, beside=False, reserve=False, priority=UNDER_DEVICES - 1, alone=False)
             self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, self._policies, under))

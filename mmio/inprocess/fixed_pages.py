@@ -140,11 +140,15 @@ class FixedPages:
             for place in new:
                 self._add(place)
 
-    def reserve_free(self, start: int, length: int) -> None:
+    def reserve_free(self, start: int, length: int) -> list[range]:
         """Reserve the pages of a range that are free, and leave the others as they are.
 
         The first 64 KiB stay as they are in any case: an access there is one through a null pointer.
+
+        Returns:
+            What has been reserved, for `free`.
         """
+        new: list[range] = []
         with self._lock:
             at = max(start, _LOWEST)
             taken = [*((each.start, each.end) for each in mappings(os.getpid())), (start + length, start + length)]
@@ -153,7 +157,22 @@ class FixedPages:
                     place = range(at, min(first, start + length))
                     if libc.map_exactly(place.start, len(place), libc.PROT_NONE):
                         self._add(place)
+                        new.append(place)
                 at = max(at, end)
+        return new
+
+    def free(self, places: list[range]) -> None:
+        """Unmap what `reserve_free` has reserved, except where there is a device by now."""
+        with self._lock:
+            for place in places:
+                at = place.start
+                while at < place.stop:
+                    segment = self._ranges.space.memory.find(at)
+                    first, end = pages(at), min(segment.end, place.stop) // PAGE * PAGE
+                    if segment.region.is_background and first < end:
+                        libc.LIBC.munmap(first, end - first)
+                        self._remove(range(first, end))
+                    at = segment.end
 
     def lend(self, start: int, length: int) -> None:
         """Make whole pages readable and writable, filled with zeros. Raises as `reserve`."""
@@ -200,6 +219,12 @@ class FixedPages:
             at = reserved.stop
         if at < wanted.stop:
             yield range(at, wanted.stop)
+
+    def _remove(self, gone: range) -> None:
+        kept: list[range] = []
+        for each in self._reserved:
+            kept += [range(each.start, min(each.stop, gone.start)), range(max(each.start, gone.stop), each.stop)]
+        self._reserved = [each for each in kept if each]
 
     def _add(self, new: range) -> None:
         touching = [each for each in self._reserved if each.start <= new.stop and new.start <= each.stop]

@@ -21,24 +21,38 @@ def undisturbed(function: Callable[[], None]) -> None:
     Raises:
         BaseException: what the function raises.
     """
-    done = allocate_lock()
-    failures: list[BaseException] = []
+    begun, done = allocate_lock(), allocate_lock()
+    has_begun: list[bool] = []
+    outcome: list[BaseException] = []
+    interruption: BaseException | None = None
 
     def call() -> None:
+        has_begun.append(True)
+        begun.release()
         try:
             function()
         except BaseException as error:
-            failures.append(error)
+            outcome.append(error)
         finally:
             done.release()
 
+    begun.acquire()
     done.acquire()
     try:
         start_new_thread(call, ())
-    except RuntimeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # a signal handler's
-            raise
-        call()
+    except BaseException as error:
+        if isinstance(error, RuntimeError) and error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            call()  # no thread can be started; what a signal handler raises has been further in
+        else:
+            interruption = error
+    # Until the thread begins, its state has the number of this one, and would get the exception that is sent to this.
+    while not has_begun:
+        try:
+            begun.acquire(timeout=_PATIENCE)
+        except BaseException as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
     done.acquire(timeout=_PATIENCE)
-    if failures:
-        raise failures[0]
+    if outcome:
+        raise outcome[0]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
 from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.files import FILES
@@ -21,6 +22,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *OPERANDS,
     *INSTRUCTIONS,
     *SPACE,
+    *BOARDS,
     *DEVICES,
     *RECORDS,
     *FILES,

@@ -1,6 +1,7 @@
 """A chip in this process: its peripherals, memory, interrupts and time, under compiled firmware."""
 
 import gc
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import mmio
 from mmio import AccessError, Board, Device, MappingError, UnmappedAccess, line, ms, register, us
 from mmio.boards import NoHandler
 from mmio.cortex_m.core import Core
+from mmio.linux.proc_maps import mappings
 from tests.native import run_python
 
 UART1, UART2, TIMER = 0x4001_1000, 0x4001_1400, 0x4002_0000
@@ -298,7 +300,21 @@ def test_a_board_after_a_board(chip: Path, firmware_path: Path) -> None:
             firmware.store(UART1 + CR1, value + 1)
         board.close()
         assert "closed" in repr(board)
+        low = [each for each in mappings(os.getpid()) if each.end <= 1 << 32 and each.permissions.startswith("---")]
+        assert sum(each.end - each.start for each in low) < 1 << 24  # the pages of devices stay reserved, and no others
     gc.collect()
+
+
+def test_firmware_begins_anew(chip: Path, firmware_path: Path) -> None:
+    """A library that is loaded again has its variables as at reset, though the dynamic linker would not load it."""
+    for _ in range(3):
+        with mmio.board(chip) as board:
+            firmware = board.load(firmware_path)
+            assert order(firmware) == []
+            firmware.enable(1, 5)
+            board.replace("USART2", Uart())
+            board.pend("TIMER_UP")
+            assert order(firmware) == [1, -1]
 
 
 def test_two_boards_at_once(board: Board, chip: Path) -> None:
@@ -389,5 +405,10 @@ def test_other_devices_beside_a_board(board: Board, firmware: CDLL) -> None:
     with mmio.ioremap(uart, address=0xA000_0000):
         firmware.store(0xA000_0004, 3)
         assert uart.dr.value == 3
+        other = mmio.ioremap(Uart(), address=0xB000_0000)
     with pytest.raises(UnmappedAccess, match=r"touches 0xa0000004, where there is nothing; board.ram"):
         firmware.load(0xA000_0004)
+    board.close()
+    with other:  # which was there before the board went
+        firmware.store(0xB000_0000, 4)
+        assert other.region.device.sr.value == 4  # type: ignore[attr-defined]

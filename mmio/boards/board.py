@@ -35,6 +35,13 @@ Wiring = int | str | dict[str, int | str] | None
 class Board(Memories, Running, Closing):
     """A chip described by an SVD file, or an empty one, in this process. See `mmio.board`.
 
+    Args:
+        path: of the SVD file, None for an empty board.
+        core: the core, or None.
+        clock: the time.
+        trace: where accesses are recorded.
+        policies: of all its mappings.
+
     Attributes:
         trace: the accesses to its peripherals.
         clock: its time.

@@ -23,14 +23,14 @@ HOST = "-shared -fPIC -Wl,-Bsymbolic -funsigned-char -fshort-enums -include page
 Registers: Any = CHIP["RCC"]
 
 
-class Rcc(Registers):  # type: ignore[misc]
+class Rcc(Registers):  # type: ignore[misc]  # the class is made of the file when this runs
     """Reset and clock control: oscillators that take their time, and the frequencies that come of them. RM0090, 7.3."""
 
     def __init__(self, board: Any, crystal: bool) -> None:
         self.board = board
         self.crystal = crystal
 
-    @Registers.CR.written  # type: ignore[untyped-decorator]
+    @Registers.CR.written  # type: ignore[untyped-decorator]  # for the same reason
     def _turn_on(self, old: int, new: int) -> None:
         cr = self.CR
         cr.HSERDY &= cr.HSEON

@@ -1,7 +1,7 @@
 """A microcontroller in this process: its peripherals at their addresses, memory, core, interrupts and time."""
 
 from collections.abc import Callable, Iterator
-from os import PathLike, fspath
+from os import fspath
 from typing import Any, Self, TypeVar
 
 from mmio.arguments import integer, text
@@ -13,7 +13,7 @@ from mmio.closing import Closing
 from mmio.cortex_m.core import Core
 from mmio.descriptions.report import did_you_mean
 from mmio.descriptions.svd.chip import SvdFile
-from mmio.descriptions.svd.memory_map import Place, clusters
+from mmio.descriptions.svd.memory_map import Place, clusters, outside
 from mmio.device.clock import Clock
 from mmio.device.device import Device
 from mmio.device.line import Line
@@ -36,7 +36,7 @@ class Board(Memories, Running, Closing):
     """A chip described by an SVD file, or an empty one, in this process. See `mmio.board`.
 
     Args:
-        path: of the SVD file, None for an empty board.
+        chip: the SVD file, None for an empty board.
         core: the core, or None.
         clock: the time.
         trace: where accesses are recorded.
@@ -54,15 +54,15 @@ class Board(Memories, Running, Closing):
 
     def __init__(
         self,
-        path: str | PathLike[str] | None,
+        chip: SvdFile | None,
         core: Core | None,
         clock: Clock,
         trace: Trace,
         policies: Policies,
     ) -> None:
         Memories.__init__(self, trace, policies)
-        self._path = "this board" if path is None else fspath(path)
-        self._chip = None if path is None else SvdFile(path, warn=False)
+        self._path = "this board" if chip is None else fspath(chip.path)
+        self._chip = chip
         self._mappings: dict[str, Mapping] = {}
         self._devices: dict[str, Any] = {}
         self._grounds: list[Mapping] = []
@@ -72,18 +72,17 @@ class Board(Memories, Running, Closing):
         self._clusters: dict[str, list[Place]] = {}
         self._windows: dict[str, list[Window]] = {}
         self._closed = False
-        places = [] if self._chip is None else self._chip.memory_map()[0]
+        places = [] if chip is None else chip.memory_map()
         Running.__init__(
             self, core, clock, {each.name: each.number for place in places for each in place.interrupts}, self._path
         )
-        self.notes = [] if self._chip is None else self._chip.notes
+        self.notes = [] if chip is None else chip.notes
         blocks = () if core is None else core.blocks()
         if Board._open:
             raise MappingError(f"{Board._open} is open: its chip has these addresses; close it first")
         Board._open = self._path
         try:
-            taken = [range(block.base, block.base + block.length) for block in blocks]
-            others = [p for p in places if not any(p.base < each.stop and each.start < p.end for each in taken)]
+            others = outside(places, [block.addresses for block in blocks])
             theirs = {place.name for place in others}
             for name, base, device in blocks:
                 self.add(f"Core{name}" if name in theirs else name, base, device)
@@ -245,7 +244,6 @@ class Board(Memories, Running, Closing):
         """Lay the registers that a peripheral has among those of another over them."""
         windows = self._windows[place.name] = [Window(stretch.start) for stretch in stretches]
         for window, stretch in zip(windows, stretches, strict=True):
-            window.aim(Unmade(lambda: None))
             over = Placement(place.base + stretch.start, beside=False, priority=1)
             mapping = Mapping(window, len(stretch), place.name, self.trace, True, self._policies, over)
             self._others.append(mapping)

@@ -1,13 +1,13 @@
 """The peripherals of an SVD file for programs under an engine, at ranges of addresses that do not overlap."""
 
 from collections.abc import Iterator
-from os import PathLike
 from typing import Any, NamedTuple
 
 from mmio.boards.peripheral import Window, runs
 from mmio.cortex_m.core import Core
+from mmio.descriptions.report import did_you_mean
 from mmio.descriptions.svd.chip import SvdFile
-from mmio.descriptions.svd.memory_map import Place, clusters
+from mmio.descriptions.svd.memory_map import Place, clusters, outside
 
 
 class DeviceAt(NamedTuple):
@@ -30,24 +30,26 @@ class ChipDevices:
     """The peripherals of a chip, each by its name.
 
     Args:
-        path: of the SVD file.
+        chip: the SVD file.
         core: whose devices answer where the file describes the core's; None for none.
 
     Attributes:
         devices: by name, those in their places; another may be put there.
     """
 
-    def __init__(self, path: str | PathLike[str], core: Core | None) -> None:
-        self._chip = SvdFile(path, warn=False)
+    def __init__(self, chip: SvdFile, core: Core | None) -> None:
+        self._chip = chip
         self._blocks = () if core is None else core.blocks()
-        taken = [range(block.base, block.base + block.length) for block in self._blocks]
-        places = self._chip.memory_map()[0]
-        self._places = [p for p in places if not any(p.base < each.stop and each.start < p.end for each in taken)]
+        self._places = outside(chip.memory_map(), [block.addresses for block in self._blocks])
         self.devices: dict[str, Any] = {place.name: self._chip[place.name]() for place in self._places}
 
     def __contains__(self, name: object) -> bool:
         """Return whether the file has a peripheral of this name."""
         return name in self.devices
+
+    def absence(self, name: str) -> str:
+        """Return what is said of a peripheral that there is not."""
+        return f"{self._chip.path} has no peripheral {name!r}{did_you_mean(name, self.devices)}"
 
     def __iter__(self) -> Iterator[DeviceAt]:
         """Iterate over all devices and their ranges."""

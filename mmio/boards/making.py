@@ -12,6 +12,12 @@ from mmio.device.clock import Clock
 from mmio.inprocess.mapping import Policies
 from mmio.traces.trace import Trace
 
+FREQUENCY: Final = 16_000_000
+"""Of the core clock in Hz, unless told otherwise."""
+
+WIDTHS: Final = (1, 2, 4)
+"""Of accesses on the bus of a microcontroller, in bytes: wider ones are split."""
+
 PER_ACCESS: Final = 100
 """Nanoseconds that an access to a peripheral takes, unless told otherwise."""
 
@@ -23,7 +29,7 @@ def board(
     *,
     core: Core | str | None = "auto",
     clock: Clock | None = None,
-    frequency: int = 16_000_000,
+    frequency: int = FREQUENCY,
     trace: Trace | None = None,
     per_access: int = PER_ACCESS,
     **policies: Unpack[Policies],
@@ -55,20 +61,21 @@ def board(
         MappingError: something of this process is where a peripheral belongs; names it.
     """
     given = dict(policies)
-    given.setdefault("widths", (1, 2, 4))
+    given.setdefault("widths", WIDTHS)
     time = Clock(per_access=per_access) if clock is None else clock
     if not isinstance(time, Clock):
         raise TypeError(f"clock is a Clock, not {shortened(clock)}")
+    chip = None if path is None else SvdFile(path, warn=False)
     if isinstance(core, str):
         if core != "auto":
             raise ValueError(f"core is a Core or None, not {core!r}")
-        core = core_of(path, time, frequency)
-    return Board(path, core, time, Trace() if trace is None else trace, given)  # type: ignore[arg-type]
+        core = core_of(chip, time, frequency)
+    return Board(chip, core, time, Trace() if trace is None else trace, given)  # type: ignore[arg-type]
 
 
-def core_of(path: str | PathLike[str] | None, clock: Clock, frequency: int) -> Core | None:
+def core_of(chip: SvdFile | None, clock: Clock, frequency: int = FREQUENCY) -> Core | None:
     """Return the core that a file describes, a Cortex-M4's where it says nothing; None for other families."""
-    cpu = Cpu() if path is None else SvdFile(path, warn=False).memory_map()[1]
+    cpu = Cpu() if chip is None else chip.cpu()
     name = cpu.name.upper()
     if name and not name.startswith(("CM", "SC0", "SC3")):
         return None

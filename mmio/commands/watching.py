@@ -27,7 +27,6 @@ from mmio.commands.polls import Polls
 from mmio.commands.standard import lossy
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
-from mmio.descriptions.report import did_you_mean
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
 from mmio.program.targeting import Targeting
@@ -40,9 +39,6 @@ from mmio.traces.trace import Trace
 
 KEPT: Final = 64
 """Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
-
-FREQUENCY: Final = 16_000_000
-"""Of the core clock of a chip, in Hz."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -249,10 +245,7 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
             chip.devices[place.path] = device
             continue
         if chip is not None and place.kind == "file" and not re.search("[/*?]", place.path):
-            meant = did_you_mean(place.path, chip.devices)
-            raise UsageError(
-                f"{options.svd} has no peripheral {place.path!r}{meant}; a file of this name is ./{place.path}"
-            )
+            raise UsageError(f"{chip.absence(place.path)}; a file of this name is ./{place.path}")
         if place.kind == "file":
             tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name, **policies)
             continue
@@ -261,8 +254,11 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
             tracer.map_ports(place.start, place.length, device, name, **policies)
         else:
             tracer.map(place.start, place.length, device, name, **policies)
-    for each in chip or ():
-        tracer.map(each.start, each.length, each.device, each.name, widths=(1, 2, 4))
+    if chip is not None:
+        from mmio.boards.making import WIDTHS
+
+        for each in chip:
+            tracer.map(each.start, each.length, each.device, each.name, widths=WIDTHS)
 
 
 def _chip(options: argparse.Namespace) -> Any:
@@ -272,9 +268,11 @@ def _chip(options: argparse.Namespace) -> Any:
         return None
     from mmio.boards.chip_devices import ChipDevices  # here, for few commands need it
     from mmio.boards.making import core_of
+    from mmio.descriptions.svd import SvdFile
     from mmio.device.clock import Clock
 
-    return ChipDevices(path, core_of(path, Clock(), FREQUENCY))
+    chip = SvdFile(path, warn=False)
+    return ChipDevices(chip, core_of(chip, Clock()))
 
 
 @contextmanager

@@ -61,6 +61,11 @@ class CoreBlock(NamedTuple):
         """Bytes from the base to the end of the last register."""
         return self.device.layout.extent
 
+    @property
+    def addresses(self) -> range:
+        """The addresses of its registers."""
+        return range(self.base, self.base + self.length)
+
 
 class Core(Exceptions):
     """A core: its exceptions, and the devices through which software sees them.

@@ -1,13 +1,15 @@
 """Devices of a CMSIS-SVD file: one peripheral, or one after the other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 from mmio.descriptions.report import Note, Report, did_you_mean
 from mmio.descriptions.svd.document import read_document
 from mmio.descriptions.svd.memory_map import Cpu, Place, cpu, places
 from mmio.descriptions.svd.reader import PeripheralReader
+
+_Read = TypeVar("_Read")
 
 
 def from_svd(
@@ -105,10 +107,17 @@ class SvdFile(Mapping[str, type[Any]]):
         """Return whether there is a peripheral of this name, without making it."""
         return name in self._places
 
-    def memory_map(self) -> tuple[list[Place], Cpu]:
-        """Return where the peripherals lie, in order of addresses, and what the file says of the core."""
+    def memory_map(self) -> list[Place]:
+        """Return where the peripherals lie, in order of addresses."""
+        return self._read(lambda report: places(self._document, self._places, report))
+
+    def cpu(self) -> Cpu:
+        """Return what the file says of the core."""
+        return self._read(lambda report: cpu(self._document, report))
+
+    def _read(self, reader: Callable[[Report], _Read]) -> _Read:
         report = Report(self.path, strict=self._strict)
-        found = places(self._document, self._places, report), cpu(self._document, report)
+        found = reader(report)
         report.check()
         self.notes += report.notes
         return found

@@ -1,6 +1,6 @@
 """The map of a chip: where each peripheral lies, its interrupts, and the core. No register is read for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
@@ -78,6 +78,12 @@ def places(document: Document, found: Mapping[str, tuple[Element, int]], report:
                 report.slip(name, block.sourceline, "addressBlock", str(error), "left out")
         all_.append(Place(name, base, max(ends), tuple(_interrupts(element, name, report))))
     return sorted(all_, key=lambda place: place.base)
+
+
+def outside(ordered: list[Place], taken: Iterable[range]) -> list[Place]:
+    """Return those places that touch no address of some ranges: a core has devices of its own there."""
+    ranges = list(taken)
+    return [p for p in ordered if not any(p.base < each.stop and each.start < p.end for each in ranges)]
 
 
 def clusters(ordered: list[Place]) -> list[list[Place]]:

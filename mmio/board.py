@@ -1,24 +1,12 @@
 """`python -m mmio.board --include` prints the directory of `pagetrap_cmsis.h`, for the compiler's -I.
 
-The function `mmio.board` is in `mmio/boards`. Importing this module by its name puts the module in the place of the
-function, so it can be called as that.
+The function `mmio.board` is in `mmio/boards`. Importing a module sets it as an attribute of its package, here in the
+function's place. So this module leaves the function in `sys.modules`, which is what the import sets and returns.
 """
 
 import sys
-from types import ModuleType
-from typing import Any
 
 from mmio.cortex_m.intrinsics import INCLUDE
-
-
-class _Function(ModuleType):
-    """This module, as the function of the same name."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Do what `mmio.boards.board` does."""
-        from mmio.boards import board
-
-        return board(*arguments, **options)
 
 
 def main(arguments: list[str]) -> int:
@@ -33,4 +21,7 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-sys.modules[__name__].__class__ = _Function
+
+from mmio.boards import board  # noqa: E402  (`python -m` needs none of it)
+
+sys.modules[__name__] = board  # type: ignore[assignment]

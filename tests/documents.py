@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -55,16 +55,22 @@ class Page:
                 yield from (Block(place, language, *pair) for pair in zip(parts[::2], parts[1::2], strict=True))
 
 
+def plain(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what changes pytest's output: a page shows a run at a terminal, in black and white.
+
+    On a CI server, which `CI` or `BUILD_NUMBER` tell, pytest shortens nothing.
+    """
+    changing = "PYTEST_", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"
+    return {name: value for name, value in environment.items() if not name.startswith(changing)} | {"NO_COLOR": "1"}
+
+
 def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
     """Run blocks in one session in `folder` and demand that each prints what the page shows."""
-    environment = os.environ | {
+    environment = plain(os.environ) | {
         "PYTHONPATH": str(TOP),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "120",
-        "NO_COLOR": "1",
     }
-    for name in [name for name in environment if name.startswith(("PYTEST_", "FORCE_COLOR", "PY_COLORS"))]:
-        del environment[name]  # what a page shows of pytest is a run of its own, in black and white
     session = json.dumps([(block.language, block.code) for block in blocks])
     done = subprocess.run(
         [sys.executable, "-m", "tests.documents"],

@@ -6,6 +6,8 @@ that goes away still works, and warns.
 
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -67,6 +69,26 @@ def page() -> str:
 def test_the_public_api_is_what_it_was() -> None:
     """No name or parameter has changed without public_api.txt saying so."""
     assert page() == PAGE.read_text(), "run python -m tests.test_public_api, and look at the difference"
+
+
+def test_no_import_changes_the_public_api() -> None:
+    """Importing every module, leaves each public name what it was: a module may have the name of a function."""
+    code = """if True:
+        import importlib, pkgutil, sys
+        import decode, emulate, mmio
+        from tests.test_public_api import PACKAGES
+        def public():
+            return {(package, name): getattr(package, name) for package in PACKAGES for name in package.__all__}
+        before = public()
+        for package in decode, emulate, mmio:
+            for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+                if not module.name.endswith("__main__"):
+                    importlib.import_module(module.name)
+        after = public()
+        print([name for _, name in before if before[_, name] is not after[_, name]])
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def described(value: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmio import SvdFile
-from tests.documents import Page, assert_runs
+from tests.documents import Page, assert_runs, plain
 from tests.examples.command import EXAMPLES, environment
 from tests.needs import need
 
@@ -34,13 +34,12 @@ def copy_to(directory: Path) -> Path:
 def run_tests(directory: Path, flags: str, *options: str) -> tuple[int, str]:
     """Run the example's tests in a copy of it, with flags for the compiler; return pytest's status and output."""
     copy = copy_to(directory)
-    variables = {name: value for name, value in environment().items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [*PYTEST, f"--basetemp={directory / 'tests'}", *options],
         capture_output=True,
         text=True,
         cwd=copy,
-        env=variables | {"FIRMWARE_FLAGS": flags, "NO_COLOR": "1", "COLUMNS": "80"},
+        env=plain(environment()) | {"FIRMWARE_FLAGS": flags, "COLUMNS": "80"},
         check=False,
         timeout=110,
     )

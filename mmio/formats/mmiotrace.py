@@ -25,7 +25,18 @@ from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
 from mmio.pictures.table import seconds
 from mmio.records.access import LETTERS, Access
-from mmio.records.events import Event, Located, Loss, Mapped, Mark, PciDevice, Record, Undecoded, Unmapped
+from mmio.records.events import (
+    LAST_NUMBER,
+    Event,
+    Located,
+    Loss,
+    Mapped,
+    Mark,
+    PciDevice,
+    Record,
+    Undecoded,
+    Unmapped,
+)
 from mmio.records.spot import LIMIT, Spot
 
 VERSION: Final = "20070824"
@@ -130,12 +141,13 @@ class MmiotraceWriter(LineWriter):
     def _number(self, spot: Spot, sequence: int, time: int) -> tuple[int, str]:
         """Return a spot's map number, and the MAP line that must come first if the region has not been announced."""
         mapping, number = "", 0
-        if spot.region is not None and spot.offset is not None:
+        if spot.region is not None and spot.offset is not None and spot.offset <= spot.address:
             key = spot.space, spot.region, spot.address - spot.offset
             if key not in self._maps:
                 end = spot.offset + spot.width
-                new = Mapped(sequence, time, max(self._maps.values(), default=0) + 1, *key, end + -end % _PAGE)
-                mapping = self.event(new)
+                length = min(end + -end % _PAGE, LAST_NUMBER + 1)
+                taken = (number for number in self._maps.values() if number < LAST_NUMBER // 2)
+                mapping = self.event(Mapped(sequence, time, max(taken, default=0) + 1, *key, length))
             number = self._maps[key]
         if len(self._numbers) >= LIMIT:
             self._numbers.clear()
@@ -218,7 +230,7 @@ class _Parser:
             case ["MARK", at, *_]:
                 return self._mark(at, rest[len(at) + 1 :])
             case ["MAP", at, region, physical, _, length, _, _]:
-                return self._mapped(_time(at), _decimal(region), _hex(physical), _hex(length))
+                return self._mapped(_time(at), _decimal(region), _hex(physical), _length(length))
             case ["UNMAP", at, region, _, _]:
                 return self._unmapped(_time(at), _decimal(region))
             case ["UNKNOWN", at, region, address, code, pc, _]:
@@ -293,9 +305,14 @@ def _time(text: str) -> int:
 
 
 def _decimal(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= LAST_NUMBER):
         raise ValueError(f"expected a map number, got {shortened(text)}")
     return int(text)
+
+
+def _length(text: str) -> int:
+    """Return a region's length in bytes: the whole address space's, 2**64, is one more than an address can be."""
+    return LAST_NUMBER + 1 if text == f"{LAST_NUMBER + 1:#x}" else _hex(text)
 
 
 def _hex(text: str) -> int:

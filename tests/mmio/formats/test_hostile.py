@@ -1,5 +1,6 @@
 """Trace files that were damaged, or made to do harm: each is read or refused with file and line, in bounded memory."""
 
+import itertools
 import json
 import tracemalloc
 from pathlib import Path
@@ -96,6 +97,14 @@ def read(path: Path, content: bytes) -> None:
     tracemalloc.stop()
     assert peak < BOUND
     assert all(str(error).startswith(f"{path}:") and error.line >= 1 for error in refused)
+
+
+@pytest.mark.parametrize("item", [ACCESS, *EVENTS], ids=lambda item: item.get("event", "access"))
+def test_each_value_at_its_bounds(folder: Path, item: dict[str, Any]) -> None:
+    """Each value in turn is the least and the greatest of 64 bits, and one beyond: what one format reads, all do."""
+    for name, value in itertools.product(item, (0, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64)):
+        lines = json.dumps(item | {name: value}), json.dumps(ACCESS)  # an access beside it must fit, too
+        read(folder / "bounds.jsonl", (HEADER + "\n".join(lines) + "\n").encode())
 
 
 @settings(deadline=None, max_examples=60)

@@ -329,7 +329,7 @@ class Patching:
             return
         area = regs[XSAVE]
         magic, size = (c_uint32 * 2).from_address(area + xsave.SOFTWARE) if area else (0, 0)
-        if magic != xsave.MAGIC:
+        if magic != xsave.MAGIC or not xsave.has_xsave():  # a kernel without XSAVE makes that mark, too
             raise NotPatched("this CPU has no XSAVE")
         software = (c_uint64 * 3).from_address(area + xsave.SOFTWARE)
         words = trampoline().words

@@ -54,6 +54,9 @@ from mmio.formats import JsonLinesWriter
 
 with open(case["counted"], "r+b") as file:
     counted = mmap.mmap(file.fileno(), 0)
+# A thread that writes to standard error while Python finishes is stopped with the lock of that, and Python aborts:
+# "could not acquire lock for <_io.BufferedWriter name='<stderr>'> at interpreter shutdown".
+threading.excepthook = sys.unraisablehook = lambda told: None
 held = threading.Lock()
 count = 0
 numbers = itertools.count()

@@ -17,6 +17,7 @@ from emulate.flags import undefined
 from mmio import Mapping, ioremap
 from mmio.inprocess.mapping import _trap
 from mmio.inprocess.patching import FAULTS, MISSES
+from mmio.linux import xsave
 from mmio.linux.trampoline import FEATURES, trampoline
 from mmio.patching import text
 from mmio.patching.stub import NOWHERE
@@ -55,6 +56,8 @@ uintptr_t get_at(volatile uint32_t *p, uintptr_t *ip, uintptr_t *rsp) {
 uintptr_t faulted_at(void) { return seen_address; }
 """
 
+
+pytestmark = pytest.mark.cpu("XSAVE")
 
 NO_ROOM = "no memory is free where a jump of its size leads"
 
@@ -167,6 +170,16 @@ def test_what_is_not_patched_is_counted_by_its_reason(driver: ctypes.CDLL) -> No
         driver.locked(mapping, 5)
         assert (mapping.stats.signals, mapping.stats.calls) == (5, 0)
         assert mapping.stats.unpatched == {"it is locked": 1}
+
+
+def test_without_xsave_nothing_is_patched(driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that saves with FXSAVE marks its frames all the same; the stub executes XSAVE."""
+    monkeypatch.setattr(xsave, "has_xsave", lambda: False)
+    monkeypatch.setattr(_trap().patching, "_ready", False)
+    with ioremap(Bytes(4096)) as mapping:
+        driver.get(mapping, 5)
+        assert (mapping.stats.signals, mapping.stats.calls) == (5, 0)
+        assert mapping.stats.unpatched == {"this CPU has no XSAVE": 1}
 
 
 def test_patching_is_a_mapping_s_own_matter(driver: ctypes.CDLL) -> None:

@@ -1,12 +1,11 @@
 """Signal actions, masks and alternate stacks of a hosted program, and the delivery of its signals.
 
-Most actions are set in the kernel, which delivers these signals itself. Some signals come to pagetrap's handler first:
-SIGSEGV, SIGFPE and SIGSYS always, and every signal that would kill the program, because the trace has to be finished.
-For those the program's action is kept here. If the signal is the program's, `Signals.deliver` copies the kernel's
-signal frame to the program's stack and continues at the program's handler, which returns through it (rt_sigreturn,
-arch/x86/kernel/signal_64.c).
+Each signal that the program handles comes to pagetrap's handler first, and so does every one that would kill it,
+because the trace has to be finished. `Signals.deliver` copies the kernel's signal frame to the program's stack and
+continues at the program's handler, which returns through it (rt_sigreturn, arch/x86/kernel/signal_64.c).
 
-SIGSEGV, SIGFPE and SIGSYS (the *held* signals) are never blocked in the kernel. The program's mask of them is virtual.
+SIGSEGV, SIGFPE and SIGSYS (the *held* signals) are never blocked in the kernel. The program's mask of them is virtual;
+a frame has it as the kernel's would, and rt_sigreturn takes it from there.
 """
 
 import os
@@ -22,9 +21,9 @@ from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.thread import NO_STACK, RED_ZONE, Thread
 from mmio.hosted.trampoline import Crossing
 from mmio.linux.syscall_table import NUMBERS
-from mmio.live.fault_signals import OF_INSTRUCTIONS, SignalInfo
+from mmio.live.fault_signals import SignalInfo
 from mmio.live.memory import Unreachable
-from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SLOTS
+from mmio.live.signal_frame import RAX, RFLAGS, RIP, RSP, SIGNAL_MASK, SLOTS
 from mmio.program.memory import TracedMemory
 
 _RT_SIGACTION: Final = NUMBERS[64]["rt_sigaction"]
@@ -34,7 +33,7 @@ _SIGALTSTACK: Final = NUMBERS[64]["sigaltstack"]
 _SIGINFO: Final = 0x4
 _RESTORER: Final = 0x04000000
 _ONSTACK: Final = 0x08000000
-_RESTART: Final = 0x10000000
+_KEPT: Final = 0x10000003  # SA_RESTART, SA_NOCLDSTOP, SA_NOCLDWAIT: what the kernel does when there is the signal
 _NODEFER: Final = 0x40000000
 _RESETHAND: Final = 0x80000000
 
@@ -206,7 +205,7 @@ class Signals:
         if action.handler in (_DEFAULT, _IGNORE) or (thread.blocked >> number - 1 & 1 and not sent):
             raise Killed(number)
         if action.flags & _RESETHAND:
-            self._set_action(number, Action())
+            self._set_action(number, action._replace(handler=_DEFAULT))
         try:
             place = self._push(thread, frame, action, info)
         except Unreachable:
@@ -217,6 +216,18 @@ class Signals:
         regs[RFLAGS] &= ~_TRACE_FLAGS
         more = action.mask | (0 if action.flags & _NODEFER else 1 << number - 1)
         frame.signal_mask.value |= more & ~_HELD_MASK
+        thread.blocked |= more & _HELD_MASK
+
+    def returning(self, thread: Thread) -> None:
+        """Take the mask of the held signals out of the frame that rt_sigreturn is about to restore.
+
+        Raises:
+            Unreachable: it is not there.
+        """
+        place = thread.regs[RSP] + SIGNAL_MASK
+        mask = self.memory.read(place, 8)
+        thread.blocked = mask & _HELD_MASK
+        self.memory.write(place, 8, mask & ~_HELD_MASK)
 
     def _push(self, thread: Thread, frame: Frame, action: Action, info: SignalInfo) -> int:
         """Put a copy of the kernel's frame on the program's stack; return where (struct rt_sigframe)."""
@@ -230,6 +241,7 @@ class Signals:
         state = (stack - xsave.size) & ~63
         context = bytearray(string_at(frame.address, CONTEXT_SIZE))
         context[FPSTATE : FPSTATE + 8] = state.to_bytes(8, "little")
+        context[SIGNAL_MASK : SIGNAL_MASK + 8] = (frame.signal_mask.value | thread.blocked).to_bytes(8, "little")
         whole = action.restorer.to_bytes(8, "little") + context + bytes(info)
         bottom = ((state - len(whole)) & ~15) - 8
         self.memory.write_block(bottom, whole)
@@ -237,20 +249,15 @@ class Signals:
         return bottom
 
     def _set_action(self, number: int, action: Action) -> None:
-        """Save the program's action for a signal; set it in the kernel, or pagetrap's handler in its place.
-
-        The latter also for a handler on the alternate stack, because the kernel knows pagetrap's alternate stack only,
-        and for a signal that an instruction in an out-of-line copy may raise.
-        """
+        """Save the program's action for a signal, and set pagetrap's handler where it does not ignore that."""
         self._actions[number] = action
-        if action.handler == _DEFAULT:
-            by_pagetrap = number not in _HARMLESS | _STOPPING
-        else:
-            by_pagetrap = action.handler != _IGNORE and (bool(action.flags & _ONSTACK) or number in OF_INSTRUCTIONS)
-        if by_pagetrap or number in _HELD:
-            real = self._handler_action._replace(flags=self._handler_action.flags | action.flags & _RESTART)
-        else:
+        ends = number not in _HARMLESS | _STOPPING
+        if action.handler == _IGNORE or (action.handler == _DEFAULT and not ends):
             real = action._replace(mask=action.mask & ~_HELD_MASK)
+        else:
+            real = self._handler_action._replace(flags=self._handler_action.flags | action.flags & _KEPT)
+        if number in _HELD:
+            real = self._handler_action
         _set_kernel_action(number, real)
 
 

@@ -9,6 +9,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from mmio.hosted import descriptor_calls, elf_image
@@ -159,6 +160,12 @@ def _rt_sigaction(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) 
 @_answers("rt_sigprocmask")
 def _rt_sigprocmask(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
     return calls.signals.change_mask(thread, *arguments[:4])
+
+
+@_answers("rt_sigreturn")
+def _rt_sigreturn(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> None:
+    with suppress(Unreachable):  # the kernel kills it
+        calls.signals.returning(thread)
 
 
 @_answers("sigaltstack")

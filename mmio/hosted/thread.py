@@ -14,6 +14,7 @@ from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
 from mmio.linux.libc import PROT_READ, PROT_WRITE
+from mmio.linux.syscall_table import NUMBERS
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RIP, RSP
 from mmio.program.syscall_pointers import Buffer
@@ -29,6 +30,7 @@ NO_STACK: Final = (0, 2, 0)
 RED_ZONE: Final = 128
 """Bytes below a stack pointer that are in use (System V ABI, AMD64 supplement)."""
 
+_RT_SIGRETURN: Final = NUMBERS[64]["rt_sigreturn"]
 _STEP: Final = RED_ZONE + 8  # and the address the gate goes on at
 
 
@@ -101,6 +103,9 @@ class Thread:
             gate: address of code that makes a system call and returns to the address on the stack.
         """
         regs = self.regs
+        if self._call.number == _RT_SIGRETURN:  # from which nothing returns, and which wants the stack as it is
+            regs[RIP] = gate
+            return
         if self._result is None:
             if self.on_exit is None and not self._changed:
                 stack = regs[RSP] - _STEP

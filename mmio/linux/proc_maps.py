@@ -66,6 +66,15 @@ def is_pending(thread: int, number: int) -> bool:
     return bool(waiting & ~blocked & 1 << number - 1)
 
 
+def caught_signals(thread: int) -> set[int]:
+    """Return the signals that the process of a thread has handlers for; none when it is gone."""
+    try:
+        mask = int(_status(thread, "SigCgt"), 16)
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {number for number in range(1, mask.bit_length() + 1) if mask >> number - 1 & 1}
+
+
 def has_ended(thread: int) -> bool:
     """Return whether a thread has ended, though its parent may not have asked how yet."""
     try:

@@ -87,9 +87,9 @@ def program(
         action: what becomes of a call that stops.
         callers: multiples of 4 GiB; code elsewhere is not concerned. Nowhere is everywhere.
     """
-    # It has no arguments: what the registers hold is left from the signal handler. It must not be made elsewhere.
-    wide = _rule(Rule(_RT_SIGRETURN), _ALLOW)
-    wide += b"".join(_rule(rule, action) for rule in rules_64) + _arguments_in_window(action)
+    # rt_sigreturn has no arguments: what the registers hold is left from the signal handler.
+    wide = b"".join(_rule(rule, action) for rule in rules_64)
+    wide += _rule(Rule(_RT_SIGRETURN), _ALLOW) + _arguments_in_window(action)
     pieces = [piece for addresses in ranges for piece in _pieces(addresses)]
     wide += b"".join(_arguments_in(piece, action) for piece in pieces)
     narrow = b"".join(_rule(rule, action) for rule in rules_32)

@@ -98,7 +98,7 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
     found: dict[str, tuple[When | Equal, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
-    found |= dict.fromkeys(("munmap", "mremap", "rt_sigprocmask"), ())
+    found |= dict.fromkeys(("munmap", "mremap"), ())
     found["mprotect"] = () if bits == 32 else (When(2, _EXEC),)
     if bits == 32:
         found["mmap"] = ()  # whose arguments lie in memory

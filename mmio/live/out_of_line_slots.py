@@ -13,6 +13,7 @@ The operand is aligned to 64 bytes. Where an operand must be aligned and is not,
 the page (SDM vol. 3A, 7.9, priority of exceptions), and no slot is needed.
 """
 
+import os
 from threading import RLock
 from typing import Final, Protocol
 
@@ -33,6 +34,8 @@ MOST: Final = 4096
 
 _RETURN: Final = 0  # in the data: the address after the original
 _TAKEN: Final = 8
+_TOKEN: Final = 16  # in the data of the first slot of a block
+_TOKEN_LENGTH: Final = 16
 _OPERAND: Final = 64
 _HLT: Final = b"\xf4"
 MARK: Final = b"original"
@@ -106,6 +109,7 @@ class Slots:
         self._blocks: dict[int, list[Slot]] = {}  # by where their code starts
         self._copies: dict[tuple[bytes, int], list[Slot]] = {}  # by the bytes of the instruction and its address
         self._unused: list[Slot] = []
+        self._token = os.urandom(_TOKEN_LENGTH)
         self._fresh: int | None = None  # a block that is not in `_blocks` yet
         self._lock = RLock() if lock is None else lock
 
@@ -119,7 +123,16 @@ class Slots:
 
         Raises:
             MemoryError: there is a thread in each of the slots that a process may have.
+            OSError: no memory can be mapped.
         """
+        try:
+            return self._take(instruction, ip, thread)
+        except OSError:
+            if not self._forget_lost():
+                raise
+            return self._take(instruction, ip, thread)
+
+    def _take(self, instruction: Instruction, ip: int, thread: int) -> Slot:
         slot: Slot | None = None
         try:
             with self._lock:
@@ -141,12 +154,34 @@ class Slots:
                     slot.release()
 
     def copied_to(self, memory: SlotMemory) -> "Slots":
-        """Return the slots of a process that a fork has made, which has the same blocks."""
+        """Return the slots of a process that a fork has made, which has the same blocks.
+
+        Another thread may have got a block after the fork, before the tracer heard of it. The new process has none
+        there: only where it has the token of these slots, too, it has the block.
+        """
         twin = Slots(memory, self.bits)
-        twin._blocks = {start: _slots_of(start) for start in self._blocks}
+        twin._token = self._token
+        twin._blocks = {start: _slots_of(start) for start in self._blocks if self._marks(memory, start)}
         unused = {slot.start for slot in self._unused}
         twin._unused = [slot for slots in twin._blocks.values() for slot in slots if slot.start in unused]
         return twin
+
+    def _forget_lost(self) -> bool:
+        """Forget the blocks that the program has unmapped, or mapped something over; return whether there are any."""
+        with self._lock:
+            lost = [start for start in self._blocks if not self._marks(self.memory, start)]
+            gone = {slot.start for start in lost for slot in self._blocks.pop(start)}
+            self._unused = [slot for slot in self._unused if slot.start not in gone]
+            for copies in self._copies.values():
+                copies[:] = [slot for slot in copies if slot.start not in gone]
+        return bool(lost)
+
+    def _marks(self, memory: SlotMemory, start: int) -> bool:
+        """Return whether a block of these slots is at an address of some memory."""
+        try:
+            return memory.read(start + PAGE + _TOKEN, _TOKEN_LENGTH) == self._token and len(memory.read(start, 1)) == 1
+        except OSError:  # nothing is mapped there
+            return False
 
     def _is_free(self, slot: Slot) -> bool:
         if slot.thread and not any(self.memory.read(slot.data + _TAKEN, 8)):
@@ -162,6 +197,7 @@ class Slots:
         if not self._unused and len(self._blocks) * SLOTS_PER_BLOCK < MOST:
             if self._fresh is None:
                 self._fresh = self.memory.new_block()
+            self.memory.write(self._fresh + PAGE + _TOKEN, self._token)  # again, if a handler raised before it
             slots = _slots_of(self._fresh)
             self._blocks[self._fresh], self._fresh = slots, None
             self._unused = slots[::-1]

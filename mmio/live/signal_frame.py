@@ -31,8 +31,10 @@ SEGMENTS: Final = 18
 XSAVE: Final = 23
 """Where `regs` has the address of the XSAVE area."""
 _WORDS: Final = 32  # among them eight reserved ones, of which `trampoline.py` uses three
-_MCONTEXT: Final = 40  # where in the ucontext the registers start
-_SIGNAL_MASK: Final = _MCONTEXT + 8 * _WORDS
+MCONTEXT: Final = 40
+"""Where in the ucontext the registers start."""
+SIGNAL_MASK: Final = MCONTEXT + 8 * _WORDS
+"""Where in it the signal mask is."""
 
 _BASES: Final = {4: 0x1003, 5: 0x1004}  # ARCH_GET_FS and ARCH_GET_GS, by the segment's index
 
@@ -83,7 +85,7 @@ class Frame(XSaveFrame):
     def __init__(self, address: int) -> None:
         self.address = address
         # A view, because its items are faster than those of the array itself.
-        self.regs: Any = memoryview((c_uint64 * _WORDS).from_address(address + _MCONTEXT)).cast("B").cast("Q")
+        self.regs: Any = memoryview((c_uint64 * _WORDS).from_address(address + MCONTEXT)).cast("B").cast("Q")
         self.signal_mask = signal_mask_of(address)
         self._xsave: XSave | None = None
 
@@ -111,4 +113,4 @@ class Frame(XSaveFrame):
 
 def signal_mask_of(address: int) -> c_uint64:
     """Return the signal mask in the ucontext at an address."""
-    return c_uint64.from_address(address + _SIGNAL_MASK)
+    return c_uint64.from_address(address + SIGNAL_MASK)

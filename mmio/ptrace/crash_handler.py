@@ -30,6 +30,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
+from attrs import evolve
+
 from mmio.linux import listing
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_READ
 from mmio.linux.process_memory import read_memory, write_memory
@@ -37,15 +39,13 @@ from mmio.linux.syscall_table import NUMBERS
 from mmio.program.memory import NothingMapped
 from mmio.program.process import Trapped
 from mmio.program.thread import Call, StoppedThread
+from mmio.ptrace.signal_actions import LAYOUTS, MASK_SIZE, OWN, Action, changed
 
 _SIGSEGV: Final = 11
-_ACTION: Final = struct.Struct("<4Q")  # struct kernel_sigaction: handler, flags, restorer, mask
-_MASK_SIZE: Final = 8
+_ACTION: Final = LAYOUTS[64]
 _SIGINFO: Final = 4
 _RESTORER: Final = 0x04000000
 _ON_STACK: Final = 0x08000000
-_OWN: Final = 1  # SIG_IGN; up to that it is no handler of the program's
-
 _ENTRY: Final = struct.Struct("<3Q")
 _TABLE: Final = 4 * PAGE
 SIZE: Final = PAGE + _TABLE
@@ -253,6 +253,11 @@ class CrashHandler:
         """Return whether an address is in its code."""
         return self._start <= address < self._start + PAGE
 
+    @property
+    def said(self) -> Action:
+        """What the program has said to be done about SIGSEGV; whatever it is, this handler is called."""
+        return evolve(changed(_SIGSEGV, self.action)[1], handled=True)
+
     def remove(self, thread: StoppedThread) -> None:
         """Restore the program's own action for SIGSEGV. The thread is stopped."""
         self._set(thread, self.action)
@@ -269,8 +274,8 @@ class CrashHandler:
 
     def _ours(self, action: bytes) -> bytes:
         """Return an action that calls our handler under the circumstances of the program's own."""
-        handler, flags, restorer, mask = _ACTION.unpack(action)
-        if handler <= _OWN:
+        handler, flags, restorer, mask = _ACTION.unpack(changed(_SIGSEGV, action)[0])
+        if handler <= OWN:
             flags, restorer, mask = _ON_STACK, 0, 0
         if not flags & _RESTORER:
             restorer = self._start + _code()[1]["restore"]
@@ -278,7 +283,7 @@ class CrashHandler:
 
     def _set(self, thread: StoppedThread, action: bytes) -> None:
         os.pwrite(self._memory, action, self._start + _SCRATCH)
-        thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, self._start + _SCRATCH, 0, _MASK_SIZE)
+        thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, self._start + _SCRATCH, 0, MASK_SIZE)
 
 
 def _protection(piece: Trapped) -> int:
@@ -290,7 +295,7 @@ def install(thread: StoppedThread, place: int) -> CrashHandler:
     memory = thread.process.own_memory
     os.pwrite(memory, _code()[0], place)
     thread.make_call(NUMBERS[64]["mprotect"], place, PAGE, PROT_READ | PROT_EXEC)
-    thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, 0, place + _SCRATCH, _MASK_SIZE)
+    thread.make_call(NUMBERS[64]["rt_sigaction"], _SIGSEGV, 0, place + _SCRATCH, MASK_SIZE)
     action = os.pread(memory, _ACTION.size, place + _SCRATCH)
     handler = CrashHandler(memory, place, _replaced(thread, action))
     handler.install(thread)
@@ -302,7 +307,7 @@ def _replaced(thread: StoppedThread, action: bytes) -> bytes:
     memory, code = thread.process.own_memory, _code()[0]
     earlier = _ACTION.unpack(action)[0]
     try:
-        if earlier <= _OWN or os.pread(memory, len(code), earlier) != code:
+        if earlier <= OWN or os.pread(memory, len(code), earlier) != code:
             return action
     except OSError:  # there is nothing
         return action

@@ -12,7 +12,7 @@ from typing import Final
 from mmio.linux import proc_maps
 from mmio.linux.process_memory import read_memory
 from mmio.linux.syscall_table import NAMES
-from mmio.ptrace import faults, out_of_line, ptrace_requests
+from mmio.ptrace import faults, out_of_line, ptrace_requests, signal_handlers
 from mmio.ptrace.asm_loop import ACCESS, CHANGED, functions
 from mmio.ptrace.frame import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
 from mmio.ptrace.interrupts import Interrupts
@@ -35,12 +35,14 @@ class EventLoop:
         threads: by number.
         early: wait statuses of threads whose making we have not heard of yet.
         ends: wait statuses of those that have ended.
+        served: the number of the thread whose stop was dealt with last.
     """
 
     def __init__(self, system_calls: TracedCalls) -> None:
         self.threads: dict[int, Thread] = {}
         self.early: dict[int, int] = {}
         self.ends: dict[int, int] = {}
+        self.served = 0
         self._calls = system_calls
 
     def stopped(self, pid: int, status: int, interrupts: Interrupts) -> tuple[int, int]:
@@ -62,7 +64,7 @@ class EventLoop:
         """
         go_on, fetch = functions()
         answer, threads, trip, process = faults.answer, self.threads, thread.asm_loop, thread.process
-        process.memory.pid = thread.pid  # as in `handle`
+        process.memory.pid = self.served = thread.pid  # as in `handle`
         if fetch(trip.wait) != ACCESS:
             raise ProcessLookupError
         while True:
@@ -70,6 +72,7 @@ class EventLoop:
             if number or interrupts.number or process.every_call:
                 if number or process.journal is None:
                     thread.frame.store()
+                signal_handlers.passed(thread, number)
                 thread.resume(number)
                 return 0, 0
             result = go_on(trip.wait if len(threads) == 1 else trip.leave)
@@ -90,7 +93,7 @@ class EventLoop:
             self.early[pid] = status
             return
         thread = self.threads[pid]
-        thread.process.memory.pid = pid  # the thread by which it was reached last may be gone
+        thread.process.memory.pid = self.served = pid  # the thread by which it was reached last may be gone
         event, number = status >> 16, os.WSTOPSIG(status)
         if status == ACCESS_STATUS:
             _, fetch = functions()
@@ -98,6 +101,7 @@ class EventLoop:
                 raise ProcessLookupError
             answer = faults.answer(thread)
             thread.frame.store()
+            signal_handlers.passed(thread, answer)
             thread.resume(answer)
         elif status == CALL_STATUS:
             self._at_call(thread)
@@ -122,6 +126,7 @@ class EventLoop:
             thread.resume()
         else:
             self.leave_slot(thread)
+            signal_handlers.passed(thread, number)
             thread.resume(number)
 
     def _at_call(self, thread: Thread) -> None:
@@ -147,6 +152,7 @@ class EventLoop:
         thread.vfork_maker = maker if event == ptrace_requests.EVENT_VFORK else None
         if not shared:
             thread.adopt_buffer(maker)
+            thread.handling.extend(maker.handling)
         self._catch_up(pid)
 
     def _take_number(self, pid: int) -> None:

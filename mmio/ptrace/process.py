@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from signal import SIGSEGV
 from typing import Any
 
 from attrs import evolve
@@ -14,6 +15,7 @@ from mmio.program.targets import Targets
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.crash_handler import CrashHandler
 from mmio.ptrace.journal import Journal, JournaledMemory
+from mmio.ptrace.signal_actions import NONE, Action
 from mmio.ptrace.slot_memory import TracedSlotMemory
 from mmio.space.recorder import Recorder
 
@@ -29,6 +31,7 @@ class TracedProcess(Process):
         buffers: what has been mapped in it for the tracer: address and length.
         threads: the TIDs of the threads that run in it.
         journal: of its accesses, when it survives the tracer; else None.
+        actions: by signal, what the program has said to be done about it.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class TracedProcess(Process):
         self.buffers: list[tuple[int, int]] = []
         self.threads: set[int] = set()
         self.gate = 0
+        self.actions: dict[int, Action] = {}
 
     @property
     def crash_handler(self) -> CrashHandler | None:
@@ -53,12 +57,25 @@ class TracedProcess(Process):
         if self.journal is not None:
             self.journal.crash_handler = handler
 
+    def action_for(self, number: int) -> Action:
+        """Return what the program has said to be done about a signal."""
+        if number == SIGSEGV and self.crash_handler is not None:
+            return self.crash_handler.said
+        return self.actions.get(number, NONE)
+
     def behind(self, trapped: Trapped, start: int) -> Any:
         """Return the memory behind a trapped mapping, from an address on."""
         memory = super().behind(trapped, start)
         if self.journal is None or isinstance(trapped.source, NothingMapped):
             return memory
         return JournaledMemory(memory, start, self.journal)
+
+    def has_memory_at(self, address: int) -> bool:
+        """Return whether anything is mapped at an address."""
+        try:
+            return len(os.pread(self.own_memory, 1, address)) == 1
+        except OSError:
+            return False
 
     def watch_every_call(self) -> None:
         """Stop all threads at all system calls from now on, also those that are running."""
@@ -85,11 +102,16 @@ class TracedProcess(Process):
         raise OSError(f"process {self.pid} has no system call instruction in its vdso")
 
     def forked(self, pid: int) -> "TracedProcess":
-        """Return the process that a fork of this one makes: the same mappings in memory of its own."""
+        """Return the process that a fork of this one makes: the same mappings in memory of its own.
+
+        The fork was some time ago, and other threads have run meanwhile. What was mapped for the tracer since is not in
+        the new process.
+        """
         child = self.after_exec(pid)
         child.every_call = self.every_call
         child.bits, child.gate, child._next = self.bits, self.gate, self._next
-        child.buffers, child.reserved = self.buffers.copy(), self.reserved.copy()
+        child.buffers = [buffer for buffer in self.buffers if child.has_memory_at(buffer[0])]
+        child.reserved, child.actions = self.reserved.copy(), self.actions.copy()
         if self.slots is not None:
             child.slots = self.slots.copied_to(TracedSlotMemory(child.own_memory, self.bits))
         if self.crash_handler is not None:

@@ -13,13 +13,14 @@ from typing import Final
 from mmio.linux import proc_maps
 from mmio.linux.prctl import PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER
 from mmio.linux.process_memory import read_memory, write_memory
-from mmio.linux.seccomp import program
+from mmio.linux.seccomp import Rule, program
 from mmio.linux.syscall_table import NUMBERS, rules
 from mmio.program.finding import find_program
 from mmio.program.targets import Targets
 from mmio.ptrace import launch, ptrace_requests
 from mmio.ptrace.frame import CODE_32, CS, RAX, RSP
 from mmio.ptrace.process import TracedProcess
+from mmio.ptrace.signal_actions import SIGNAL_CALLS
 from mmio.ptrace.thread import EXIT, Thread, ThreadGone
 from mmio.space.recorder import Recorder
 
@@ -180,7 +181,8 @@ def _execute(thread: Thread, path: str, directory: str | None, targets: Targets)
 def _filter(thread: Thread, place: int, targets: Targets) -> bool:
     """Put a thread under a filter that stops the calls which matter for the targets; return whether that worked."""
     about, watched = targets.concerns(), targets.watched()
-    code = program(rules(64, **about), rules(32, **about), watched)
+    wide, narrow = ([*rules(bits, **about), *_signal_rules(bits)] for bits in (64, 32))
+    code = program(wide, narrow, watched)
     header = struct.pack("<HxxxxxxQ", len(code) // 8, place + 16)  # struct sock_fprog
     write_memory(thread.pid, place, header + code)
     call = (NUMBERS[64]["seccomp"], SECCOMP_SET_MODE_FILTER, 0, place)
@@ -195,6 +197,10 @@ def _filter(thread: Thread, place: int, targets: Targets) -> bool:
             raise
         return False
     return True
+
+
+def _signal_rules(bits: int) -> list[Rule]:
+    return [Rule(NUMBERS[bits][name]) for name in SIGNAL_CALLS if name in NUMBERS[bits]]
 
 
 def _why_not(thread: int, pid: int) -> str:

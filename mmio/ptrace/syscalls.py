@@ -6,7 +6,7 @@ SIGSEGV are virtualised.
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakSet
 
@@ -23,7 +23,7 @@ from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls, make
 from mmio.program.targets import Targets
 from mmio.program.thread import Call, StoppedThread
-from mmio.ptrace import crash_handler, sigmask
+from mmio.ptrace import crash_handler, sigmask, signal_handlers
 from mmio.ptrace.thread import Thread
 
 _STRICT: Final = {64: ("read", "write", "exit", "rt_sigreturn"), 32: ("read", "write", "exit", "sigreturn")}
@@ -52,7 +52,7 @@ class TracedCalls(SystemCalls):
         assert isinstance(thread, Thread)
         match name:
             case "rt_sigprocmask":
-                _change_mask(thread, name, call)
+                _with_copies(thread, name, call, sigmask.entered)
             case "prctl" if call.arguments[0] & _INT == PR_SET_SECCOMP and call.arguments[1] == SECCOMP_MODE_STRICT:
                 self._restrict(thread)
             case "seccomp" if (call.arguments[0] & _INT, call.arguments[1] & _INT, call.arguments[2]) == _SET_STRICT:
@@ -61,8 +61,11 @@ class TracedCalls(SystemCalls):
                 thread.reserve_memory(2 * MOST, call.bits)  # the filter may forbid it afterwards, on pain of death
                 super().dispatch(thread, name, call)
             case "rt_sigaction":
-                if thread.process.crash_handler is not None:
-                    thread.process.crash_handler.entered(thread, call)
+                handler = thread.process.crash_handler
+                ours = handler is not None and call.arguments[0] == signal.SIGSEGV
+                _with_copies(thread, name, call, handler.entered if handler and ours else signal_handlers.entered)
+            case "rt_sigreturn" | "sigreturn":
+                signal_handlers.returning(thread)
             case _:
                 super().dispatch(thread, name, call)
 
@@ -85,6 +88,7 @@ class TracedCalls(SystemCalls):
         """Trap what a process has already mapped when we come to it."""
         process = thread.process
         _install_crash_handler(thread)
+        signal_handlers.take(thread)
         for mapping in list(mappings(thread.pid)):
             executable = bool(mapping.protection & PROT_EXEC)
             found = self.targets.of_file(mapping.path, executable=executable) if mapping.path.startswith("/") else []
@@ -113,6 +117,7 @@ class TracedCalls(SystemCalls):
             if isinstance(trapped.source, NothingMapped):
                 continue
             make(thread, "mprotect", trapped.start, trapped.end - trapped.start, trapped.protection)
+        signal_handlers.leave(thread)
         if handler is not None:
             handler.remove(thread)
             if any(handler.is_at(other.address) for other in threads):
@@ -121,11 +126,11 @@ class TracedCalls(SystemCalls):
             make(thread, "munmap", *process.buffers.pop())
 
 
-def _change_mask(thread: Thread, name: str, call: Call) -> None:
-    """Deal with rt_sigprocmask, whose masks may be in trapped memory."""
+def _with_copies(thread: Thread, name: str, call: Call, entered: Callable[[Thread, Call], None]) -> None:
+    """Deal with a call by `entered`, with copies of what it points to in trapped memory."""
     bounced = bounce(thread, name, call, KernelAccess(thread, call))
     carry, thread.on_exit = thread.on_exit, None
-    sigmask.entered(thread, thread.changed_call(call) if bounced else call)
+    entered(thread, thread.changed_call(call) if bounced else call)
     finish = thread.on_exit
 
     def returned() -> None:

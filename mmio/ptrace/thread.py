@@ -8,6 +8,7 @@ handler of the program's sees the borrowed registers.
 import ctypes
 import os
 import signal
+from collections import deque
 from collections.abc import Callable
 from ctypes import addressof, c_uint64
 from typing import Any, Final
@@ -35,6 +36,7 @@ _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 _PRIVATE_ANONYMOUS: Final = 0x22
 _LOW: Final = 0x40  # MAP_32BIT
 _MASKS: Final = {64: (1 << 64) - 1, 32: (1 << 32) - 1}
+_HANDLERS: Final = 64  # handlers of a thread that are remembered, the last
 _EVERY_SIGNAL: Final = (1 << 64) - 1
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
 """Signals of a fault of the instruction itself, other than one of its memory."""
@@ -80,6 +82,8 @@ class Thread:
         done: the bytes that earlier parts of its call have transferred.
         found: the buffers of that call.
         blocks_faults: its virtual signal mask blocks SIGSEGV, see `sigmask.py`.
+        handling: `blocks_faults` and the stack pointer before each signal handler it is in, or has left by a jump; None
+            in place of the first where it is not known.
         in_call: a call's entry has been dealt with, and it has not returned.
         ending: it has stopped for the last time.
         vfork_maker: the thread that has made it by vfork and waits until it executes a program or ends.
@@ -110,6 +114,7 @@ class Thread:
         """Run in a process's memory from now on."""
         self.process = process
         self.on_exit, self._before, self.done, self.found = None, [], 0, {}
+        self.handling: deque[tuple[bool | None, int]] = deque(maxlen=_HANDLERS)
         self._buffers = {64: (0, 0), 32: (0, 0)}
         process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)
@@ -159,7 +164,7 @@ class Thread:
         first, that takes a system call: see `make_call`.
         """
         place, length = self._buffers[bits]
-        if length < size:
+        if length < size or not self.process.has_memory_at(place):  # the program may have unmapped it
             length = buffer_length(size)
             place = self.map_memory(length, low=bits < self.process.bits)
             self._buffers[bits] = place, length

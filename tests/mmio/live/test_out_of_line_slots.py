@@ -1,5 +1,8 @@
 """Which out-of-line slot an execution of an instruction is given."""
 
+import errno
+from copy import deepcopy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,8 +121,47 @@ def test_a_copy_gives_way_when_all_slots_are_used(slots: Slots) -> None:
 def test_a_forked_process_has_slots_of_its_own(slots: Slots) -> None:
     """The blocks are the same, and nothing in the child's is in use."""
     slot = enter(slots, FNSTENV)
-    twin = slots.copied_to(Memory())
+    twin = slots.copied_to(deepcopy(slots.memory))
     there = twin.at(slot.start)
     assert there is not None
     assert there is not slot
     assert there.thread == 0
+
+
+def test_a_forked_process_has_no_block_that_came_after(slots: Slots) -> None:
+    """The tracer hears of a fork when other threads have got blocks; where those lie the child may have anything."""
+    first = enter(slots, FNSTENV)
+    child = deepcopy(slots.memory)
+    child.new_block()
+    later = [enter(slots, FNSTENV, ip=16 * number) for number in range(100)][-1]
+    twin = slots.copied_to(child)
+    assert twin.at(first.start) is not None
+    assert twin.at(later.start) is None
+
+
+def test_a_block_that_is_lost_is_forgotten() -> None:
+    """What the program has unmapped is not used again: another block is mapped, and copies are made anew."""
+
+    class Partly(Memory):
+        lost = 0
+
+        def write(self, address: int, data: bytes) -> None:
+            if address < self.lost:
+                raise OSError(errno.EIO, "nothing is mapped there")
+            super().write(address, data)
+
+        def read(self, address: int, length: int) -> bytes:
+            if address < self.lost:
+                raise OSError(errno.EIO, "nothing is mapped there")
+            return super().read(address, length)
+
+    memory = Partly()
+    slots = Slots(memory)
+    enter(slots, FNSTENV)
+    leave(slots, enter(slots, SQRTPS))
+    memory.lost = len(memory.data)
+    for instruction in SQRTPS, FNSTENV, OTHER:
+        assert enter(slots, instruction).start >= memory.lost
+    memory.lost = 1 << 64
+    with pytest.raises(OSError, match="nothing is mapped"):
+        enter(slots, OTHER, ip=16)

@@ -8,7 +8,7 @@ from mmio.demand import on_demand
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
     from mmio.boards import Board, board
-    from mmio.descriptions import DescriptionError, DescriptionWarning, SvdFile, from_rdl, from_svd, to_rdl
+    from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
     from mmio.device.clock import Clock, ms, seconds, us
     from mmio.errors import (
@@ -65,6 +65,7 @@ __all__ = [
     "Passthrough",
     "Policy",
     "PolicyError",
+    "RdlFile",
     "Region",
     "Replay",
     "Spaced",

@@ -86,7 +86,7 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     """The wheel has every module and `py.typed` of the packages, the plugin, the manual page, the licence, no tests."""
     expected = {str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")}
     expected |= {f"{name}/py.typed" for name in PACKAGES} | {"pytest_pagetrap.py", "emulate/conformance/silicon.json"}
-    expected |= {"mmio/cortex_m/include/pagetrap_cmsis.h"}
+    expected |= {f"mmio/cortex_m/include/pagetrap_{name}.h" for name in ("cmsis", "run")}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name for name in names if ".dist-info/" not in name and ".data/" not in name} == expected
@@ -109,7 +109,7 @@ def test_metadata_declares_what_is_imported(metadata: Message) -> None:
     requirements = metadata.get_all("Requires-Dist", [])
     assert {r for r in requirements if "extra ==" not in r} == {"attrs>=22.2", "iced-x86>=1.21"}
     extras = set(metadata.get_all("Provides-Extra", []))
-    assert extras == {"cli", "parquet", "svd", "rdl", "plot", "docs", "test"}
+    assert extras == {"cli", "parquet", "svd", "firmware", "rdl", "plot", "docs", "test"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert "MIT" in (metadata["License-Expression"], metadata["License"])
 

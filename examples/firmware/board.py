@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ CRYSTAL = 8_000_000
 EEPROM = 0x50
 
 WARNINGS = "-O2 -g -Wall -Wextra -Werror=pointer-to-int-cast"
-HOST = "-shared -fPIC -Wl,-Bsymbolic -funsigned-char -fshort-enums -include pagetrap_cmsis.h"
+HOST = "-funsigned-char -fshort-enums -include pagetrap_cmsis.h"
+LIBRARY = "-shared -fPIC -Wl,-Bsymbolic"
 
 Registers: Any = CHIP["RCC"]
 
@@ -69,28 +71,71 @@ class Rcc(Registers):  # type: ignore[misc]  # the class is made of the file whe
         return self.core_hz >> ((self.CFGR.PPRE1 & 3) + 1 if self.CFGR.PPRE1 & 4 else 0)
 
 
-def make_board(crystal: bool = True, eeprom: Eeprom24C | None = None) -> mmio.Board:
-    """Return the board, with a crystal or without, and with the EEPROM that is given."""
-    trace = mmio.Trace(locate=mmio.Symbols().locate)  # with functions and lines of the firmware
-    board = mmio.board(HERE / "chip.svd", frequency=HSI, trace=trace)
-    usart = board.replace("USART2", Stm32Usart(HSI))
+def connect(board: Any, crystal: bool = True, eeprom: Eeprom24C | None = None) -> None:
+    """Put the models into a board: of this process, or of a program under `pagetrap run --board board.py:connect`."""
+    board.replace("USART2", Stm32Usart(HSI))
     board.replace("TIM2", Stm32Timer(HSI))
     board.replace("GPIOA", Stm32Gpio("A"))
     board.replace("GPIOB", Stm32Gpio("B"))
     i2c = board.replace("I2C1", Stm32I2c(), irq={"event_irq": "I2C1_EV", "error_irq": "I2C1_ER"})
     if eeprom is not None:
         i2c.attach(EEPROM, eeprom)
-    dma = board.replace("DMA1", Stm32Dma((board.space.read, board.space.write)), irq={"irq6": "DMA1_Stream6"})
-    dma.connect(usart.tx_dma, stream=6)
-    board.ram(0x2001_C000, 16 << 10, name="SRAM2")
     board.replace("RCC", Rcc(board, crystal))
+
+
+def make_board(crystal: bool = True, eeprom: Eeprom24C | None = None) -> mmio.Board:
+    """Return the board, with a crystal or without, and with the EEPROM that is given."""
+    trace = mmio.Trace(locate=mmio.Symbols().locate)  # with functions and lines of the firmware
+    board = mmio.board(HERE / "chip.svd", frequency=HSI, trace=trace)
+    connect(board, crystal, eeprom)
+    dma = board.replace("DMA1", Stm32Dma((board.space.read, board.space.write)), irq={"irq6": "DMA1_Stream6"})
+    dma.connect(board.USART2.tx_dma, stream=6)
+    board.ram(0x2001_C000, 16 << 10, name="SRAM2")
     return board
+
+
+class Terminal(mmio.Device):
+    """The other end of the serial line, which a test in C types at."""
+
+    typed = mmio.register(0x0, access="w", doc="A character; the end of a line sends that.")
+    printed = mmio.register(0x4, access="r", doc="The next character that the firmware has sent, 0 when there is none.")
+
+    def __init__(self, usart: Stm32Usart) -> None:
+        self.usart = usart
+        self.line, self.received = bytearray(), bytearray()
+
+    @typed.written
+    def _type(self, old: int, new: int) -> None:
+        self.line.append(new & 0xFF)
+        if self.line.endswith(b"\n"):
+            self.usart.receive(bytes(self.line))
+            self.line.clear()
+
+    @printed.reads
+    def _print(self) -> int:
+        self.received += self.usart.take()
+        return self.received.pop(0) if self.received else 0
+
+
+def connect_terminal(board: Any) -> None:
+    """Put the models into a board, with an EEPROM, and with a terminal for `program/selftest.c`."""
+    connect(board, eeprom=Eeprom24C(32768))
+    board.add("Terminal", 0x9000_0000, Terminal(board.USART2))
 
 
 def build(directory: Path, *flags: str) -> Path:
     """Compile the firmware for this machine into a directory; return the library."""
-    library = directory / "firmware.so"
+    return _compile(directory / "firmware.so", LIBRARY, flags, HERE.glob("*.c"))
+
+
+def build_program(directory: Path, *flags: str) -> Path:
+    """Compile the firmware and its tests in C, as one program; return it."""
+    sources = [*HERE.glob("*.c"), HERE / "program" / "selftest.c"]
+    return _compile(directory / "selftest", "-Dmain=firmware_main", flags, sources)
+
+
+def _compile(target: Path, how: str, flags: tuple[str, ...], sources: Iterable[Path]) -> Path:
     compiler = shlex.split(os.environ.get("CC", "cc"))
-    options = [*WARNINGS.split(), *HOST.split(), f"-I{INCLUDE}", *flags]
-    subprocess.run([*compiler, *options, "-o", library, *HERE.glob("*.c")], check=True)
-    return library
+    options = [*WARNINGS.split(), *HOST.split(), f"-I{INCLUDE}", f"-I{HERE}", *how.split(), *flags]
+    subprocess.run([*compiler, *options, "-o", target, *sources], check=True)
+    return target

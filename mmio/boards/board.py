@@ -1,6 +1,6 @@
 """A microcontroller in this process: its peripherals at their addresses, memory, core, interrupts and time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from os import fspath
 from typing import Any, Self, TypeVar
 
@@ -9,14 +9,13 @@ from mmio.boards.ground import ADDRESSES, BLOCK, Ground
 from mmio.boards.memories import Memories
 from mmio.boards.peripheral import Timed, Unmade, Window, runs
 from mmio.boards.running import Running
+from mmio.boards.wiring import Wiring, length_of, wire
 from mmio.closing import Closing
 from mmio.cortex_m.core import Core
+from mmio.descriptions.chip import Chip, Place, clusters, outside
 from mmio.descriptions.report import did_you_mean
-from mmio.descriptions.svd.chip import SvdFile
-from mmio.descriptions.svd.memory_map import Place, clusters, outside
 from mmio.device.clock import Clock
 from mmio.device.device import Device
-from mmio.device.line import Line
 from mmio.errors import MappingError
 from mmio.inprocess.fixed_pages import Placement, nearest
 from mmio.inprocess.mapping import Mapping, Policies, fixed_pages
@@ -27,9 +26,6 @@ from mmio.traces.trace import Trace
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 _Model = TypeVar("_Model", bound=type)
-
-Wiring = int | str | dict[str, int | str] | None
-"""What a model's lines drive: the number or name of an interrupt for `irq`, or a dict by the attributes of lines."""
 
 
 class Board(Memories, Running, Closing):
@@ -54,7 +50,7 @@ class Board(Memories, Running, Closing):
 
     def __init__(
         self,
-        chip: SvdFile | None,
+        chip: Chip | None,
         core: Core | None,
         clock: Clock,
         trace: Trace,
@@ -137,10 +133,7 @@ class Board(Memories, Running, Closing):
         name, base = text("name", name), integer("base", base)
         if name in self._places:
             raise MappingError(f"there is a peripheral {name!r} already; board.replace({name!r}, …) puts another there")
-        if length is None:
-            length = getattr(device, "length", None) or getattr(getattr(device, "layout", None), "extent", None)
-        if length is None:
-            raise ValueError(f"{type(device).__name__} has no length of its own; say board.add(…, length=…)")
+        length = length_of(device) if length is None else length
         place = Place(name, base, integer("length", length, 1), ())
         self._map(name, base, length, self._timed(device))
         self._places[name], self._clusters[name] = place, [place]
@@ -258,7 +251,8 @@ class Board(Memories, Running, Closing):
             window.aim(self._timed(device))
         if name in self._mappings:
             self.space.exchange(self._mappings[name].region, self._timed(device), device)
-        self._wires[name] = list(self._wire(name, device, irq))
+        own = {each.number for each in self._places[name].interrupts}
+        self._wires[name] = list(wire(device, irq, own, self.irq, self._need_core))
         return device
 
     def _timed(self, device: Any) -> Any:
@@ -274,18 +268,6 @@ class Board(Memories, Running, Closing):
         device = mapping.region.device
         mapping.close()
         self._map(name, mapping.address, length, device)
-
-    def _wire(self, name: str, device: Any, irq: Wiring) -> Iterator[Callable[[], None]]:
-        numbers = {each.number for each in self._places[name].interrupts}
-        if irq is None and len(numbers) == 1 and isinstance(getattr(device, "irq", None), Line):
-            irq = numbers.pop()
-        wiring = {} if irq is None else irq if isinstance(irq, dict) else {"irq": irq}
-        for attribute, number in wiring.items():
-            line = getattr(device, attribute, None)
-            if not isinstance(line, Line):
-                raise TypeError(f"{type(device).__name__} has no line {attribute!r} to drive an interrupt with")
-            wired = self.irq(number) if isinstance(number, str) else integer("irq", number)
-            yield self._need_core().connect(line, wired)
 
     # What is between the peripherals
 

@@ -60,15 +60,19 @@ class Handlers(MutableMapping[int | str, Handler]):
             pattern: of the names of interrupts' handlers, in which {name} is the interrupt's, {lower} its lower case.
         """
         names: list[str] = []
-        for interrupt, number in self._numbers.items():
-            wanted = _CORE.get(number) or (pattern.format(name=interrupt, lower=interrupt.lower()),)
-            for name in wanted:
+        for number in self._numbers.values():
+            for name in self.symbols(number, pattern):
                 function = getattr(library, name, None)
                 if function is not None:
                     function.restype, function.argtypes = None, ()
                     self._found[number] = function
                     names.append(name)
         return names
+
+    def symbols(self, number: int, *patterns: str) -> list[str]:
+        """Return the names that the handler of an exception may have, by patterns of the names of interrupts'."""
+        known = [name for name, each in self._numbers.items() if each == number]
+        return [*_CORE.get(number, ())] or [p.format(name=n, lower=n.lower()) for n in known for p in patterns]
 
     def find(self, number: int) -> Handler:
         """Return the handler of an exception.

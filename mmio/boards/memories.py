@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mmio.arguments import integer, text
-from mmio.boards.memory import Alias, BitBand, Memory, ReadOnly, Rom, contents_of
+from mmio.boards.images import image_of
+from mmio.boards.memory import Alias, BitBand, Memory, ReadOnly, Rom
 from mmio.descriptions.report import did_you_mean
 from mmio.errors import MappingError
 from mmio.inprocess.fixed_pages import Placement
@@ -17,6 +18,7 @@ from mmio.traces.trace import Trace
 
 _BIT_BAND: Final = ((0x2200_0000, 0x2000_0000), (0x4200_0000, 0x4000_0000))
 _BIT_BAND_LENGTH: Final = 0x200_0000
+_ERASED: Final = 0xFF
 
 
 class Memories:
@@ -45,18 +47,29 @@ class Memories:
             start: its address, a multiple of 4096.
             size: in bytes, a multiple of 4096.
             name: of it.
-            contents: bytes, or the path of a file; zeros behind them.
+            contents: bytes, or the path of a file: Intel HEX, S-records and ELF, which have addresses of their own, and
+                of which what lies in this memory is taken, or raw bytes. Zeros elsewhere.
 
         Raises:
+            ImportError: bincopy is missing, which reads files with addresses.
             MappingError: something else is there; names it.
+            OSError, ValueError: the file cannot be read, or has nothing for this memory.
         """
-        return self._memory(Memory(text("name", name), integer("start", start), integer("size", size)), contents)
+        start, size = integer("start", start), integer("size", size)
+        data = image_of(contents).at(start, size, 0) if contents else b""
+        return self._memory(Memory(text("name", name), start, size), data)
 
     def rom(self, start: int, contents: Any, size: int | None = None, name: str = "ROM") -> Memory:
-        """Map memory that firmware may only read, and execute; a store is an AccessError. Arguments as of `ram`."""
-        data = contents_of(contents)
-        length = libc.pages(max(len(data), 1)) if size is None else integer("size", size)
-        rom = Rom(text("name", name), integer("start", start), length)
+        """Map memory that firmware may only read, and execute; a store is an AccessError.
+
+        Arguments as of `ram`; the size is that of the contents when left out. The rest is 0xFF, as in erased flash.
+        """
+        start = integer("start", start)
+        wanted = None if size is None else integer("size", size)
+        data = image_of(contents).at(start, wanted, _ERASED)
+        length = libc.pages(max(len(data), 1)) if wanted is None else wanted
+        data += bytes([_ERASED]) * (length - len(data))
+        rom = Rom(text("name", name), start, length)
         self._memory(rom, data)
         libc.protect(rom.start, rom.size, libc.PROT_READ | libc.PROT_EXEC)
         mapping = self._mapped(rom.name, rom.start, rom.size, ReadOnly(rom), reserve=False)
@@ -103,8 +116,7 @@ class Memories:
         place = Placement(base, beside=False, reserve=reserve)
         return Mapping(device, length, name, self.trace, True, self._policies, place)
 
-    def _memory(self, memory: Memory, contents: Any) -> Memory:
-        data = contents_of(contents)
+    def _memory(self, memory: Memory, data: bytes) -> Memory:
         if len(data) > memory.size:
             raise ValueError(f"{memory.name} has {memory.size:#x} bytes, and its contents {len(data):#x}")
         if memory.name in self._memories:

@@ -1,10 +1,9 @@
 """Memory of a board: RAM and ROM that firmware accesses at full speed, and addresses that are others once more."""
 
 import ctypes
-from pathlib import Path
 from typing import Any, Final
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import integer
 from mmio.errors import AccessError, MappingError
 from mmio.linux import libc
 from mmio.linux.libc import PAGE
@@ -145,17 +144,3 @@ class BitBand:
     def _place(self, offset: int) -> tuple[int, int]:
         number = offset // _WORD
         return self._target + number // 8, number % 8
-
-
-def contents_of(source: Any) -> bytes:
-    """Return contents that are given as bytes, or as the path of a file that holds them as they are.
-
-    Raises:
-        OSError: the file cannot be read.
-        TypeError: it is neither.
-    """
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
-    if isinstance(source, str | Path):
-        return Path(source).read_bytes()
-    raise TypeError(f"contents are bytes or the path of a file, not {shortened(source)}")

@@ -54,6 +54,26 @@ def load_device(file: str, name: str) -> DeviceLike:
     return device
 
 
+def call_with_board(file: str, name: str, board: object) -> None:
+    """Call a function of a Python file, which puts models into a board.
+
+    Raises:
+        ModelError: there is no such file or function, or it fails; the message says which.
+    """
+    path = Path(file).absolute()
+    module = _load(file, path)
+    function = getattr(module, name, None)
+    if not callable(function):
+        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        hint = get_close_matches(name, functions, 1, cutoff=0.4)
+        raise ModelError(f"{file} has no function {name!r}{f'; did you mean {hint[0]}?' if hint else ''}")
+    try:
+        function(board)
+    except (Exception, SystemExit) as error:
+        shown = blamed(error, {str(path)}) or "".join(traceback.format_exception_only(error)).rstrip()
+        raise ModelError(f"{file}: {name}(board) failed\n{shown}") from error
+
+
 def _check_signature(method: Callable[..., object], given: Sequence[str], whose: str) -> None:
     """Check that a method can be called with so many arguments: an error in the middle of an access comes late."""
     try:

@@ -33,6 +33,7 @@ _RUN: Final = (
         "pagetrap run --device card.py:Card@/dev/mem:0xfe000000+0x1000 -- devmem 0xfe000010",
     ),
     Example("firmware, on the chip that it is for", "pagetrap run --live --svd STM32F407.svd -- ./firmware"),
+    Example("its tests, with models", "pagetrap run -q --svd STM32F407.svd --board board.py:connect -- ./tests"),
     Example("IO ports", "pagetrap run --device cmos.py:Clock@ports:0x70+2 -- hwclock --directisa -r"),
     Example(
         "two devices, and every access as it happens",
@@ -142,8 +143,16 @@ def add(commands: Commands) -> None:
     run.add_argument(
         "--svd",
         metavar="FILE",
-        help="every peripheral of a CMSIS-SVD file at its address, and the core's own; with it, "
-        "--device model.py:Uart@USART2 puts a model in the place of one. No interrupt handler of the program is called",
+        help="every peripheral of a CMSIS-SVD file (or SystemRDL, .rdl) at its address, and the core's own; with it, "
+        "--device model.py:Uart@USART2 puts a model in the place of one. A program that includes pagetrap_run.h has "
+        "its interrupt handlers called",
+    )
+    run.add_argument(
+        "--board",
+        metavar="FILE.py:FUNCTION",
+        type=where.function,
+        help="with --svd: a function that puts models into the chip. It is called with the board, which has `replace`, "
+        "`add`, `core` and `clock` as that of mmio.board has, and each peripheral by its name",
     )
     _add_targets(run)
     run.add_argument(

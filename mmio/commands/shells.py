@@ -21,6 +21,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "B": "files",
     "FILE": "files",
     "FILE.py:CLASS@WHERE": "files",
+    "FILE.py:FUNCTION": "files",
     "GLOB": "files",
     "IN": "files",
     "OUT": "files",

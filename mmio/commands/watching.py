@@ -19,7 +19,7 @@ from mmio.commands import choosing
 from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
-from mmio.commands.models import ModelError, blamed, load_device
+from mmio.commands.models import ModelError, blamed, call_with_board, load_device
 from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
@@ -29,7 +29,6 @@ from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
-from mmio.program.targeting import Targeting
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
 from mmio.traces.naming import names as named_by
@@ -52,7 +51,7 @@ class Watch(Tracer):
     """
 
     def __init__(self) -> None:
-        self.names = Names(lambda: list(self._threads))
+        self.names = Names(lambda: self.processes)
         super().__init__(Trace(keep=KEPT, locate=self.names.locate))
         self.ending = ExitStack()
 
@@ -113,7 +112,7 @@ def watch(options: argparse.Namespace) -> int:
     devices: list[DeviceArgument] = getattr(options, "device", [])
     _check(options, devices)
     engine = Hosting if getattr(options, "engine", "") == "inprocess" else Watch
-    with _warnings_as_lines(), _models_blamed(devices), engine() as tracer:
+    with _warnings_as_lines(), _models_blamed(_files(options, devices)), engine() as tracer:
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
         output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
@@ -134,6 +133,8 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     ports: list[DevicePlace] = getattr(options, "ports", [])
     if hasattr(options, "svd") and not (options.svd or devices):
         raise UsageError("nothing answers: name a model with --device FILE.py:CLASS@WHERE, or a chip with --svd FILE")
+    if getattr(options, "board", None) and not options.svd:
+        raise UsageError("--board puts models into the chip of --svd FILE, which was not given")
     if not (options.map or options.range or ports or devices or getattr(options, "svd", None)):
         ways = "mappings with --map GLOB, addresses with --range START+LENGTH"
         raise UsageError(
@@ -228,7 +229,7 @@ def _stop(problem: str, status: int) -> None:
     raise SystemExit(status)
 
 
-def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     """Name the targets of the command line."""
     for place in options.map:
         tracer.map_file(place.path, offset=place.start, length=place.length)
@@ -237,12 +238,12 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
     for place in getattr(options, "ports", []):
         tracer.map_ports(place.start, place.length)
     tracer.unmapped = getattr(options, "unmapped", "error")
-    chip = _chip(options)
+    chip = _chip(tracer, options)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
         device = load_device(file, name)
         if chip is not None and place == DevicePlace("file", place.path, 0, None) and place.path in chip:
-            chip.devices[place.path] = device
+            chip.replace(place.path, device)
             continue
         if chip is not None and place.kind == "file" and not re.search("[/*?]", place.path):
             raise UsageError(f"{chip.absence(place.path)}; a file of this name is ./{place.path}")
@@ -261,27 +262,36 @@ def _aim(tracer: Targeting, options: argparse.Namespace, devices: list[DeviceArg
             tracer.map(each.start, each.length, each.device, each.name, widths=WIDTHS)
 
 
-def _chip(options: argparse.Namespace) -> Any:
+def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:
     """Return the chip of --svd, None without one."""
     path = getattr(options, "svd", None)
     if path is None:
         return None
-    from mmio.boards.chip_devices import ChipDevices  # here, for few commands need it
-    from mmio.boards.making import core_of
-    from mmio.descriptions.svd import SvdFile
+    from mmio.boards.making import PER_ACCESS, chip_of, core_of  # here, for few commands need it
+    from mmio.boards.program_board import ProgramBoard
     from mmio.device.clock import Clock
 
-    chip = SvdFile(path, warn=False)
-    return ChipDevices(chip, core_of(chip, Clock()))
+    chip, clock = chip_of(path), Clock(per_access=PER_ACCESS)
+    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark)
+    if options.board is not None:
+        file, function = options.board
+        call_with_board(file, function, board)
+    return board
+
+
+def _files(options: argparse.Namespace, devices: list[DeviceArgument]) -> set[str]:
+    """Return the files that models come from."""
+    board = getattr(options, "board", None)
+    return {str(Path(file).absolute()) for file in (*(each.file for each in devices), *([board[0]] if board else []))}
 
 
 @contextmanager
-def _models_blamed(devices: list[DeviceArgument]) -> Iterator[None]:
+def _models_blamed(files: set[str]) -> Iterator[None]:
     """Turn an error that comes out of a device model into one that shows the model's traceback."""
     try:
         yield
     except BaseException as error:  # also sys.exit, whose status would be taken for the program's
-        shown = blamed(error, {str(Path(device.file).absolute()) for device in devices})
+        shown = blamed(error, files)
         if shown is None or isinstance(error, (ModelError, KeyboardInterrupt)):
             raise
         raise ModelError(f"a device model failed, and the program was ended\n{shown}") from error

@@ -104,17 +104,30 @@ def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parse
         raise argparse.ArgumentTypeError("\n".join(lines)) from None
 
 
-def _device(text: str) -> DeviceArgument:
-    model, at, where = text.partition("@")
-    file, colon, name = model.rpartition(":")
-    if not at:
-        raise _Wrong("expected FILE.py:CLASS@WHERE such as card.py:Card@/dev/uio0, there is no @", len(text))
+def function(text: str) -> tuple[str, str]:
+    """Parse FILE.py:FUNCTION; return the file and the name. Raises as `device` does."""
+    return _pointing(text, lambda text: _named(text, "function"), "expected FILE.py:FUNCTION such as board.py:connect")
+
+
+def _named(text: str, kind: str) -> tuple[str, str]:
+    """Return the file and the name in it."""
+    file, colon, name = text.rpartition(":")
     if not colon:
-        raise _Wrong("expected FILE.py:CLASS before the @ such as card.py:Card, there is no colon", len(model))
+        raise _Wrong(f"expected FILE.py:{kind.upper()}, there is no colon", len(text))
     if not file.endswith(".py"):
         raise _Wrong(f"expected a Python file such as card.py, got {file!r}", 0)
     if not name.isidentifier():
-        raise _Wrong(f"expected the name of a class after the colon, got {name!r}", len(file) + 1)
+        raise _Wrong(f"expected the name of a {kind} after the colon, got {name!r}", len(file) + 1)
+    return file, name
+
+
+def _device(text: str) -> DeviceArgument:
+    model, at, where = text.partition("@")
+    if not at:
+        raise _Wrong("expected FILE.py:CLASS@WHERE such as card.py:Card@/dev/uio0, there is no @", len(text))
+    if ":" not in model:
+        raise _Wrong("expected FILE.py:CLASS before the @ such as card.py:Card, there is no colon", len(model))
+    file, name = _named(model, "class")
     where, unmapped = _policy(where, len(model) + 1)
     return DeviceArgument(file, name, _place(where, len(model) + 1), unmapped)
 

@@ -255,7 +255,7 @@ class CrashHandler:
 
     @property
     def said(self) -> Action:
-        """What the program has said to be done about SIGSEGV; whatever it is, this handler is called."""
+        """The program's own action for SIGSEGV; whatever it is, this handler is called."""
         return evolve(changed(_SIGSEGV, self.action)[1], handled=True)
 
     def remove(self, thread: StoppedThread) -> None:

@@ -25,7 +25,7 @@ _RESETHAND: Final = 0x80000000
 
 @frozen
 class Action:
-    """What a traced program has said to be done about a signal, as far as the tracer must know.
+    """Action for a signal, as a traced program has set it, as far as the tracer must know.
 
     Attributes:
         handled: it has a handler.

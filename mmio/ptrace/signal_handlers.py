@@ -69,7 +69,7 @@ def take(thread: Thread) -> None:
 
 
 def leave(thread: Thread) -> None:
-    """Tell the kernel all that the program has said. The thread is stopped."""
+    """Set the actions in the kernel as the program has set them. The thread is stopped."""
     process = thread.process
     for number, said in process.actions.items():
         if number != SIGSEGV and (said.masks or said.defers):

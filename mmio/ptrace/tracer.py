@@ -54,6 +54,12 @@ class Tracer(Closing, Targeting):
         self._waiting = Waiting(self._threads)
         self._first: int | None = None
 
+    @property
+    def processes(self) -> list[int]:
+        """The threads that are traced, by number, the one first whose access is being made."""
+        served = self._event_loop.served
+        return sorted(self._threads, key=lambda number: number != served)
+
     def spawn(
         self,
         arguments: Sequence[str],

@@ -87,14 +87,25 @@ class Symbols:
         name = basename(mapping.path)
         if not mapping.path.startswith("/"):
             return Location(name, ip - mapping.start)
-        module = self._modules.get(mapping.path)
-        if module is None:
-            module = self._modules[mapping.path] = _Module.read(mapping.path)
+        module = self._module(mapping.path)
         address = module.address(ip - mapping.start + mapping.offset)
         symbol, into = module.symbol(address)
         if not symbol and self.pid is None:
             symbol, into = _from_linker(ip)
         return Location(name, address, symbol, into, module.line(address))
+
+    def address_of(self, name: str) -> int | None:
+        """Return where a function is, by its name as the symbol table has it; None where no file has it.
+
+        The program's own come first, then those of its libraries in order of their addresses.
+        """
+        self._read_maps_again()
+        for path in dict.fromkeys(mapping.path for mapping in self._mappings if mapping.path.startswith("/")):
+            place = self._module(path).place_of(name)
+            for mapping in self._mappings:
+                if place is not None and mapping.path == path and 0 <= place - mapping.offset < mapping.length:
+                    return mapping.start + place - mapping.offset
+        return None
 
     def refresh(self) -> None:
         """Forget names and look again at what the process has mapped, such as after an exec or dlclose."""
@@ -111,6 +122,11 @@ class Symbols:
             maps = own_table.read(f"/proc/{self.pid or 'self'}/maps")
             self._mappings = list(_mappings(os.fsdecode(maps)))
 
+    def _module(self, path: str) -> "_Module":
+        if path not in self._modules:
+            self._modules[path] = _Module.read(path)
+        return self._modules[path]
+
     def _mapping(self, ip: int) -> "_Mapping | None":
         index = bisect_right(self._mappings, ip, key=lambda mapping: mapping.start) - 1
         if index >= 0 and ip < self._mappings[index].end:
@@ -123,6 +139,10 @@ class _Mapping(NamedTuple):
     end: int
     offset: int
     path: str
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
 
 
 def _mappings(text: str) -> Iterator[_Mapping]:
@@ -174,6 +194,15 @@ class _Module:
             if segment.offset <= offset < segment.offset + segment.length:
                 return offset - segment.offset + segment.address
         return offset
+
+    def place_of(self, name: str) -> int | None:
+        """Return the file offset of a function, None when there is none of the name."""
+        for address, _, known in self.functions.places:
+            if self.functions.name(known) == name:
+                for segment in self.segments:
+                    if segment.address <= address < segment.address + segment.length:
+                        return address - segment.address + segment.offset
+        return None
 
     def symbol(self, address: int) -> tuple[str, int]:
         """Return the function around an address and the bytes into it, ("", 0) when there is none."""

@@ -22,6 +22,16 @@ FOUND_BY = {
     "BUG_BAUD": {"test_the_baud_rate_is_within_one_percent"},
     "BUG_RESERVED_BIT": {"test_reserved_bits_stay_as_they_are_after_reset"},
 }
+"""The tests of test_firmware.py that find each mistake."""
+IN_C: dict[str, set[str]] = {
+    "": set(),
+    "BUG_LOST_CHARACTER": {"commands", "settings"},
+    "BUG_MISSED_NACK": {"settings"},
+    "BUG_BAUD": {"baud"},
+    "BUG_RESERVED_BIT": {"clock"},
+}
+"""The tests of program/selftest.c that find each mistake."""
+ALL_IN_C = {"clock", "baud", "commands", "delay", "settings"}
 
 
 def copy_to(directory: Path) -> Path:
@@ -59,6 +69,38 @@ def test_a_planted_bug_is_found(tmp_path: Path, bug: str) -> None:
     status, output = run_tests(tmp_path, f"-D{bug}")
     assert status == 1, output
     assert set(re.findall(r"^FAILED test_firmware\.py::(\w+)", output, re.MULTILINE)) == FOUND_BY[bug]
+
+
+@pytest.fixture(scope="session")
+def multilib() -> None:
+    """Skip where the compiler makes no 32-bit programs."""
+    made = subprocess.run(
+        [os.environ.get("CC", "cc"), "-m32", "-x", "c", "-", "-o", "/dev/null"],
+        input="#include <stdio.h>\nint main(void) { return 0; }",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    need(made.returncode == 0, "a compiler for 32-bit programs with their C library (apt-get install gcc-multilib)")
+
+
+@pytest.mark.parametrize("bug", IN_C)
+@pytest.mark.parametrize(("engine", "width"), [("ptrace", "-m64"), ("inprocess", "-m64"), ("ptrace", "-m32")])
+def test_the_program_finds_them_too(tmp_path: Path, multilib: None, engine: str, width: str, bug: str) -> None:
+    """Its tests in C, under `pagetrap run`; a program of 32 bits cannot be hosted."""
+    copy = copy_to(tmp_path)
+    make = "import sys; from pathlib import Path; from board import build_program; build_program(Path(), *sys.argv[1:])"
+    flags = [width, "-Werror", *([f"-D{bug}"] if bug else [])]
+    subprocess.run([sys.executable, "-c", make, *flags], cwd=copy, env=plain(environment()), check=True)
+    whole = [sys.executable, "-m", "mmio", "run", "-q", f"--engine={engine}", "--svd", "chip.svd"]
+    whole += ["--board", "board.py:connect_terminal", "--", "./selftest"]
+    done = subprocess.run(
+        whole, cwd=copy, env=plain(environment()), capture_output=True, text=True, check=False, timeout=110
+    )
+    assert done.stderr == ""
+    assert set(re.findall(r"^FAILED (\w+)$", done.stdout, re.MULTILINE)) == IN_C[bug]
+    assert set(re.findall(r"^ok +(\w+)$", done.stdout, re.MULTILINE)) == ALL_IN_C - IN_C[bug]
+    assert bool(done.returncode) == bool(bug)
 
 
 def test_the_few_lines_of_the_page_run(tmp_path: Path) -> None:

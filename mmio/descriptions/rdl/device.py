@@ -66,9 +66,9 @@ def from_rdl(
     """
     report = Report(path, without)
     folders = [fspath(each) for each in include]
-    node = _compile(report, top, dict(parameters or {}), dict(defines or {}), folders, perl)
+    node = compiled(report, top, dict(parameters or {}), dict(defines or {}), folders, perl)
     report.device = node.inst_name
-    device = _Reader(report).device(node)
+    device = Reader(report).device(node)
     report.check()
     device.source = fspath(path)
     device.notes = tuple(report.notes)
@@ -76,7 +76,7 @@ def from_rdl(
     return device
 
 
-def _compile(
+def compiled(
     report: Report,
     top: str | None,
     parameters: dict[str, Any],
@@ -132,7 +132,7 @@ class _Messages:
             self.report.note(place.rstrip(": ") or fspath(self.report.path), "warning", text)
 
 
-class _Reader:
+class Reader:
     """Reads the nodes of one compiled design."""
 
     def __init__(self, report: Report) -> None:
@@ -143,6 +143,15 @@ class _Reader:
         self._notes(node, path or node.inst_name)
         entries = [entry for child in node.children() for entry in self.entries(child, path and f"{path}.")]
         return assemble(path or node.inst_name, entries, self.report)
+
+    def alone(self, node: Any) -> Iterator[Entry]:
+        """Iterate over what becomes of one register or memory that is a device by itself, at offset 0."""
+        width = node.get_property("regwidth") // 8 if node.component_type_name == "reg" else 0
+        doc = node.get_property("desc", default=None) or ""
+        name = str(node.inst_name)
+        self._notes(node, name)
+        shapes = [Shape(name, 0, width, doc=doc)]
+        yield from (self.register if width else self.memory)(node, name, shapes)
 
     def entries(self, node: Any, scope: str) -> Iterator[Entry]:
         """Iterate over what becomes of one component."""

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import Any, TypeVar
 
+from mmio.descriptions.chip import Cpu, Place
 from mmio.descriptions.report import Note, Report, did_you_mean
 from mmio.descriptions.svd.document import read_document
-from mmio.descriptions.svd.memory_map import Cpu, Place, cpu, places
+from mmio.descriptions.svd.memory_map import cpu, places
 from mmio.descriptions.svd.reader import PeripheralReader
 
 _Read = TypeVar("_Read")

@@ -6,6 +6,34 @@ from tests.mutants.mutant import MmioMutant
 
 BOARDS: Final = (
     MmioMutant(
+        "a program is told of an interrupt while it leaves another",
+        "mmio.boards.program_interrupts",
+        "if self.port.leaving or (number",
+        "if (number",
+        "commands/test_program_board.py::test_a_program_that_leaves_one_takes_the_next",
+    ),
+    MmioMutant(
+        "time goes past an interrupt of a program",
+        "mmio.cortex_m.program_port",
+        "self._time.now < self._until and self._exceptions.due() is None:",
+        "self._time.now < self._until:",
+        "commands/test_program_board.py::test_handlers_run_by_their_priorities",
+    ),
+    MmioMutant(
+        "a HEX file begins where the memory does",
+        "mmio.boards.images",
+        "found[first - start : last - start] = data[first - at : last - at]",
+        "found[first - start : last - start] = data[: last - first]",
+        "boards/test_images.py::test_what_lies_in_the_memory_is_taken",
+    ),
+    MmioMutant(
+        "blocks of one name are one",
+        "mmio.descriptions.rdl.chip",
+        "path if last.count(name) > 1 else name:",
+        "name:",
+        "boards/test_rdl.py::test_elements_and_blocks_of_one_name_are_told_apart",
+    ),
+    MmioMutant(
         "a handler runs while the model answers",
         "mmio.boards.running",
         "core.due() is not None:\n            after_access(self._deliver)",

@@ -6,6 +6,41 @@ from tests.mutants.mutant import MmioMutant
 
 TRACING: Final = (
     MmioMutant(
+        "a handler runs with SIGSEGV blocked",
+        "mmio.ptrace.signal_actions",
+        "restorer, mask & ~BIT)",
+        "restorer, mask)",
+        "program/test_fault_handlers.py::test_a_traced_program_ends_as_natively",
+    ),
+    MmioMutant(
+        "a fault in the handler of SIGSEGV calls it again",
+        "mmio.ptrace.signal_handlers",
+        "thread.info.code > 0 and thread.blocks_faults:",
+        "thread.info.code > 0 and False:",
+        "program/test_fault_handlers.py::test_a_traced_program_ends_as_natively",
+    ),
+    MmioMutant(
+        "handlers that were left by siglongjmp count",
+        "mmio.ptrace.signal_handlers",
+        "if not left or place == interrupted:",
+        "if True:",
+        "program/test_fault_handlers.py::test_a_traced_program_ends_as_natively",
+    ),
+    MmioMutant(
+        "a child has slots that were mapped after the fork",
+        "mmio.live.out_of_line_slots",
+        "for start in self._blocks if self._marks(memory, start)}",
+        "for start in self._blocks}",
+        "live/test_out_of_line_slots.py::test_a_forked_process_has_no_block_that_came_after",
+    ),
+    MmioMutant(
+        "slots that the program has unmapped are used",
+        "mmio.live.out_of_line_slots",
+        "            if not self._forget_lost():\n                raise\n",
+        "            raise\n",
+        "live/test_out_of_line_slots.py::test_a_block_that_is_lost_is_forgotten",
+    ),
+    MmioMutant(
         "a child has its parent's process",
         "mmio.ptrace.event_loop",
         "Thread(pid, maker.process if shared else maker.process.forked(pid))",
@@ -15,8 +50,8 @@ TRACING: Final = (
     MmioMutant(
         "a signal for a thread is swallowed",
         "mmio.ptrace.event_loop",
-        "            self.leave_slot(thread)\n            thread.resume(number)",
-        "            self.leave_slot(thread)\n            thread.resume()",
+        "            signal_handlers.passed(thread, number)\n            thread.resume(number)",
+        "            signal_handlers.passed(thread, number)\n            thread.resume()",
         "ptrace/test_event_loop.py::test_signals_stay_the_programs",
     ),
     MmioMutant(
@@ -36,14 +71,14 @@ TRACING: Final = (
     MmioMutant(
         "SIGSEGV is blocked when all signals are",
         "mmio.ptrace.sigmask",
-        '(mask & ~_BIT).to_bytes(_SIZE, "little")',
-        'mask.to_bytes(_SIZE, "little")',
+        '(mask & ~BIT).to_bytes(MASK_SIZE, "little")',
+        'mask.to_bytes(MASK_SIZE, "little")',
         "ptrace/test_sigmask.py::test_a_handler_survives_threads_that_block_it",
     ),
     MmioMutant(
         "a program that blocks SIGSEGV is not shown so",
         "mmio.ptrace.sigmask",
-        '"little") | _BIT\n',
+        '"little") | BIT\n',
         '"little")\n',
         "ptrace/test_sigmask.py::test_a_handler_survives_threads_that_block_it",
     ),

@@ -20,7 +20,9 @@ from pathlib import Path
 from attrs import frozen
 
 TOP = Path(__file__).parents[1]
-_BLOCK = re.compile(r"^```(python|console|c|xml|systemverilog)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(
+    r"^```(python|console|c|xml|systemverilog)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
+)
 _FILE = re.compile(r"(?:#|//|<!--) (\S+\.\w+)(?: -->)?\n\n*")
 _COMMAND = re.compile(r"^\$ (.*)\n", re.MULTILINE)
 

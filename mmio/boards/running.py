@@ -1,8 +1,10 @@
 """Interrupt handlers of firmware, called by priority, and time."""
 
 import ctypes
+import warnings
 from collections.abc import Callable
 from os import PathLike, fspath
+from typing import Any, TypeVar
 
 from mmio.arguments import integer
 from mmio.boards.handlers import CMSIS, Handlers
@@ -15,6 +17,13 @@ from mmio.device.interrupt import STORM
 from mmio.inprocess.after_access import after_access
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
+
+
+_Result = TypeVar("_Result")
+
+
+class _End(Exception):
+    """The time of a call of firmware is over."""
 
 
 class Running:
@@ -51,11 +60,18 @@ class Running:
             path: of the library.
             pattern: of its handlers' names: "{name}_IRQHandler", or "{lower}_isr" for libopencm3.
 
+        Warns:
+            UserWarning: a pattern is given, and the library has no function that is named so.
+
         Raises:
             OSError: it cannot be loaded.
         """
         library = fresh(fspath(path))
-        self.handlers.load(library, pattern)
+        wanted = [pattern.format(name=name, lower=name.lower()) for name in self._interrupts]
+        found = self.handlers.load(library, pattern)
+        if pattern != CMSIS and set(wanted).isdisjoint(found):
+            example = f", such as {wanted[0]}" if wanted else ""
+            warnings.warn(f"{fspath(path)} has no interrupt handler of the pattern {pattern!r}{example}", stacklevel=2)
         return library
 
     def irq(self, name: str) -> int:
@@ -80,6 +96,36 @@ class Running:
             self._step(due)
         if self.clock.now < end:
             self._step(end)
+
+    def run(self, function: Callable[..., _Result], *arguments: Any, duration: int) -> _Result | None:
+        """Call a function of the firmware, such as a main that never returns, and end it after ns of the clock.
+
+            board.run(firmware.main, duration=mmio.ms(20))
+
+        It ends within an access, or within a sleep, as by an exception of a model: what it has done so far is done.
+
+        Args:
+            function: the function.
+            arguments: its own.
+            duration: ns, as the clock counts them. A loop that accesses no peripheral takes no time, and is not ended.
+
+        Returns:
+            What the function has returned; None when it was ended.
+        """
+        end = _End()
+
+        def stop() -> None:
+            raise end
+
+        timer = self.clock.after(integer("duration", duration, 0), stop)
+        try:
+            return function(*arguments)
+        except _End as raised:
+            if raised is not end:  # that of a call around this one
+                raise
+            return None
+        finally:
+            timer.cancel()
 
     def run_until(self, condition: Callable[[], object], limit: int = 10_000_000_000) -> int:
         """Advance the clock until a condition holds; return the ns that passed.

@@ -412,3 +412,37 @@ def test_other_devices_beside_a_board(board: Board, firmware: CDLL) -> None:
     with other:  # which was there before the board went
         firmware.store(0xB000_0000, 4)
         assert other.region.device.sr.value == 4  # type: ignore[attr-defined]
+
+
+def test_a_call_is_ended_after_a_time(board: Board, firmware: CDLL) -> None:
+    """In the middle of polling, or of a sleep; one that returns before has its own result."""
+    assert board.run(firmware.wait_ready, UART1 + SR, 1, duration=us(20)) is None
+    assert us(20) <= board.clock.now <= us(21)
+    assert board.run(firmware.load, UART2 + SR, duration=us(20)) == 0xC0
+    board.run_for(us(50))  # nothing is left of it
+    assert board.run(firmware.sleep, duration=ms(1)) is None
+    with pytest.raises(ValueError, match="duration"):
+        board.run(firmware.sleep, duration=-1)
+
+
+def test_a_call_within_a_call_has_its_own_time(board: Board, firmware: CDLL) -> None:
+    """The outer one's end ends both."""
+    ended: list[str] = []
+
+    def handler() -> None:
+        board.run(firmware.wait_ready, UART1 + SR, 1, duration=us(5))
+        ended.append("inner")
+        board.run(firmware.wait_ready, UART1 + SR, 1, duration=ms(5))
+        ended.append("too late")
+
+    board.handlers[37 + 16] = handler
+    firmware.enable(37, 3)
+    board.clock.after(us(2), lambda: board.pend(37))
+    assert board.run(firmware.wait_ready, UART2 + SR, 1, duration=us(30)) is None
+    assert ended == ["inner"]
+
+
+def test_a_pattern_that_no_handler_has(board: Board, firmware_path: Path) -> None:
+    """It is a warning: firmware without handlers has none of any pattern, and is loaded without one."""
+    with pytest.warns(UserWarning, match=r"no interrupt handler of the pattern '\{lower\}_isr', such as usart1_isr"):
+        board.load(firmware_path, pattern="{lower}_isr")

@@ -84,6 +84,7 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
     return Executor(tmp_path_factory.mktemp("execute"))
 
 
+@pytest.mark.silicon
 @pytest.mark.parametrize(
     "encoding",
     [
@@ -344,6 +345,7 @@ def test_a_thread_that_runs_with_the_signal_blocked_keeps_code_as_it_is(driver: 
         library.end()
 
 
+@pytest.mark.cpu("XSAVEC")  # and with it XGETBV with ECX = 1, which tells what is in use: without, all is taken to be
 def test_state_that_no_frame_has_room_for_takes_a_signal(driver: ctypes.CDLL) -> None:
     """As that of AMX, which a process asks for late. Here it is SSE that is said to have no room."""
     device = Bytes(4096, bytes(0x104) + b"\5")

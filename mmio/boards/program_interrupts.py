@@ -63,7 +63,9 @@ class ProgramInterrupts:
 
     def _address_of(self, number: int) -> int:
         pid = self._process()
-        symbols = self._symbols.setdefault(pid, Symbols(pid))
+        if pid not in self._symbols:
+            self._symbols[pid] = Symbols(pid)
+        symbols = self._symbols[pid]
         names = self._handlers.symbols(number, CMSIS, OPENCM3)
         for name in names:
             address = symbols.address_of(name)

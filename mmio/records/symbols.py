@@ -66,6 +66,7 @@ class Symbols:
         self.pid = pid
         self._names: dict[int, str] = {}
         self._modules: dict[str, _Module] = {}
+        self._functions: dict[str, dict[str, int]] = {}  # file offsets by name, of the files that were searched
         self._mappings: list[_Mapping] = []
         self._read_maps()
 
@@ -101,7 +102,9 @@ class Symbols:
         """
         self._read_maps_again()
         for path in dict.fromkeys(mapping.path for mapping in self._mappings if mapping.path.startswith("/")):
-            place = self._module(path).place_of(name)
+            if path not in self._functions:
+                self._functions[path] = self._module(path).offsets()
+            place = self._functions[path].get(name)
             for mapping in self._mappings:
                 if place is not None and mapping.path == path and 0 <= place - mapping.offset < mapping.length:
                     return mapping.start + place - mapping.offset
@@ -195,14 +198,14 @@ class _Module:
                 return offset - segment.offset + segment.address
         return offset
 
-    def place_of(self, name: str) -> int | None:
-        """Return the file offset of a function, None when there is none of the name."""
-        for address, _, known in self.functions.places:
-            if self.functions.name(known) == name:
-                for segment in self.segments:
-                    if segment.address <= address < segment.address + segment.length:
-                        return address - segment.address + segment.offset
-        return None
+    def offsets(self) -> dict[str, int]:
+        """Return the file offsets of the functions by name."""
+        found = {}
+        for address, _, name in self.functions.places:
+            for segment in self.segments:
+                if segment.address <= address < segment.address + segment.length:
+                    found[self.functions.name(name)] = address - segment.address + segment.offset
+        return found
 
     def symbol(self, address: int) -> tuple[str, int]:
         """Return the function around an address and the bytes into it, ("", 0) when there is none."""

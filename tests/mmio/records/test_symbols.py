@@ -107,6 +107,15 @@ def test_addresses_of_another_process_resolve_in_its_map(driver: Path) -> None:
     assert symbols(address + 1).startswith("driver_read+0x1 (libdriver.so)")
 
 
+def test_a_function_is_found_by_its_name(driver: Path) -> None:
+    """Static ones, too, of a library that was loaded since; None where there is none, or no such process."""
+    symbols = Symbols()
+    outer, inner = addresses(driver)
+    assert (symbols.address_of("driver_read"), symbols.address_of("inner")) == (outer, inner)
+    assert symbols.address_of("no_function_of_this_name") is None
+    assert Symbols(1 << 22).address_of("inner") is None
+
+
 def test_a_stripped_module_has_exported_functions_only(driver: Path, tmp_path: Path) -> None:
     """A stripped module has its exported functions and no lines."""
     strip = which("strip")

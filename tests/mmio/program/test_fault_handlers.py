@@ -14,14 +14,14 @@ from tests.mmio.ptrace.programs import device_file, program, run
 # The program follows the scripts it is given: one for itself, one for the handler of SIGSEGV, one for that of SIGALRM.
 # d touches the device, f is a fault of its own, a raises SIGALRM, q tells the mask and both actions, b and u block and
 # unblock SIGSEGV, p makes a child that does the rest, j leaves the handler by siglongjmp, k by longjmp, which leaves
-# the mask as it is. Each thing is told at once.
+# the mask as it is; i raises SIGALRM in a handler, whose handler comes back there at l. Each thing is told at once.
 SOURCE = r"""
 #include <sys/resource.h>
 #include <ucontext.h>
 static volatile uint32_t *device;
-static sigjmp_buf with_mask, without;
+static sigjmp_buf with_mask, without, inner;
 static const char *scripts[3];
-static int depth, calls;
+static volatile int depth, calls, inside, inner_depth;
 static void tell(const char *what) { if (write(1, what, strlen(what)) < 0) _exit(80); }
 static void tell_action(int number) {
     struct sigaction now;
@@ -58,6 +58,14 @@ static void follow(const char *script) {
             if (WIFSIGNALED(status)) { signal(WTERMSIG(status), SIG_DFL); kill(getpid(), SIGKILL); }
             _exit(WEXITSTATUS(status));
         }
+        case 'i':
+            if (depth % 50 && !inside) {
+                inner_depth = depth;
+                if (!sigsetjmp(inner, 1)) { inside = 1; raise(SIGALRM); }
+                depth = inner_depth, inside = 0;
+            }
+            break;
+        case 'l': if (inside && depth % 50) siglongjmp(inner, 1); break;
         case 'j': if (depth % 50) siglongjmp(with_mask, 1); break;
         case 'k': if (depth % 50) siglongjmp(without, 1); break;
         }
@@ -89,7 +97,7 @@ int main(int argc, char **argv) {
     volatile int jumps = 0;
     sigsetjmp(with_mask, 1);
     if (sigsetjmp(without, 0) || 1) {
-        depth -= depth % 50;
+        depth -= depth % 50, inside = 0;
         if (jumps++ == 3) _exit(71);
         tell("\n");
         follow(scripts[0]);
@@ -103,8 +111,8 @@ CASES = st.tuples(
     ACTIONS,
     ACTIONS,
     st.text("ddffaqbup", max_size=6),
-    st.text("ddfaqubjk", max_size=4),
-    st.text("ddfqubjk", max_size=4),
+    st.text("ddfaqubijk", max_size=4),
+    st.text("ddfqubjkl", max_size=4),
 )
 Case = tuple[tuple[int, bool], tuple[int, bool], str, str, str]
 
@@ -136,6 +144,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(((0, False), (0, False), "ffdq", "dj", ""))
 @example(((0, False), (0, True), "adaq", "", "dk"))
 @example(((0x80000000, False), (0, True), "fqf", "dqd", ""))
+@example(((0, False), (0, False), "ffdq", "di", "dl"))
 def test_a_traced_program_ends_as_natively(directory: Path, case: Case) -> None:
     """Handlers, masks and ends are those of an untraced run, under whichever masks the device is touched."""
     expected = natively(directory, case)

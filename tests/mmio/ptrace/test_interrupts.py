@@ -108,6 +108,41 @@ def test_the_first_thread_is_gone(tmp_path: Path, number: signal.Signals, rest: 
     assert process.returncode == (0 if number == signal.SIGINT else -number)
 
 
+WAITING = """
+import ctypes, signal, sys, threading, time
+from mmio.ptrace.interrupts import Interrupts
+
+def press(times):
+    for _ in range(times):
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # its handler is due, and no call of the other ends
+
+signal.alarm(20)
+pause = ctypes.CDLL(None).pause
+times = int(sys.argv[1])
+with Interrupts() as interrupts:
+    threading.Thread(target=press, args=(times,)).start()
+    try:
+        while not interrupts.number:
+            pause()
+        print("asked", int(interrupts.number), flush=True)
+        interrupts.told = True
+        while times == 2:
+            pause()
+    except KeyboardInterrupt:
+        print("pressed twice", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("times", "printed"), [(1, "asked 2\n"), (2, "asked 2\npressed twice\n")])
+def test_a_signal_that_ends_no_call(times: int, printed: str) -> None:
+    """As one does that comes when the loop is about to wait for a program that does nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING, str(times)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
+
+
 HANGING = """
 import sys
 from mmio.ptrace import Tracer

@@ -107,7 +107,7 @@ class Interrupts:
         while data := os.read(reading, 1):
             if data[0] not in _ASKING:
                 continue
-            if own:  # it tells of ours
+            if own:  # of a signal that was sent here
                 own -= 1
                 continue
             self._sent += 1

@@ -104,7 +104,7 @@ def test_no_number_of_the_process_is_used(way: str) -> None:
         for round_number in range(1_000_000):
             own_table.read("/proc/self/maps")
             own_table.names("/proc/self/task")
-            if (round_number >= 500 if way == "apart" else others != {free}) or time.monotonic() > end:
+            if (round_number >= 500 if way == "apart" else others - {free}) or time.monotonic() > end:
                 break
     finally:
         stop.set()

@@ -141,7 +141,7 @@ LIVE: Final = (
     MmioMutant(
         "a slot is free from when it is taken to when the thread goes in",
         "mmio.live.out_of_line_slots",
-        '            self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))\n',
+        '                self.memory.write(slot.data + _TAKEN, (1).to_bytes(8, "little"))\n',
         "",
         "live/test_out_of_line_slots.py::test_a_slot_in_use_is_not_given_away",
     ),

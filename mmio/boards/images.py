@@ -8,7 +8,7 @@ from attrs import frozen
 from mmio.arguments import shortened
 
 _ELF: Final = b"\x7fELF"
-_TEXTS: Final = (".hex", ".ihex", ".ihx", ".srec", ".s19", ".s28", ".s37", ".mot", ".elf", ".axf")
+_WITH_ADDRESSES: Final = (".hex", ".ihex", ".ihx", ".srec", ".s19", ".s28", ".s37", ".mot", ".elf", ".axf")
 _LARGEST: Final = 256 << 20  # bytes from an address to the end of an image, unless a size is given
 
 
@@ -76,7 +76,7 @@ def image_of(source: Any) -> Image:
         raise TypeError(f"contents are bytes or the path of a file, not {shortened(source)}")
     path = Path(source)
     data = path.read_bytes()
-    if not data.startswith(_ELF) and path.suffix.lower() not in _TEXTS:
+    if not data.startswith(_ELF) and path.suffix.lower() not in _WITH_ADDRESSES:
         return Image(path, [(None, data)])
     try:
         import bincopy

@@ -12,7 +12,7 @@ from signal import SIGURG
 from mmio.boards.handlers import CMSIS, OPENCM3, Handlers, NoHandler
 from mmio.cortex_m.core import Core
 from mmio.cortex_m.program_port import ProgramPort
-from mmio.linux.proc_maps import caught_signals, group_of
+from mmio.linux.proc_maps import caught_signals
 from mmio.records.symbols import Symbols
 
 
@@ -22,7 +22,7 @@ class ProgramInterrupts:
     Args:
         core: the core; `changed` of it is taken.
         interrupts: names of interrupts, each with its number from 0.
-        processes: returns threads or processes of the program, the one first whose access is being made.
+        processes: returns the PIDs of the program's processes, the one first whose access is being made.
         mark: puts a text into the trace.
 
     Attributes:
@@ -59,7 +59,7 @@ class ProgramInterrupts:
             )
 
     def _process(self) -> int:
-        return group_of(self._processes()[0])
+        return self._processes()[0]
 
     def _address_of(self, number: int) -> int:
         pid = self._process()

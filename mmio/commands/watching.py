@@ -51,7 +51,7 @@ class Watch(Tracer):
     """
 
     def __init__(self) -> None:
-        self.names = Names(lambda: self.processes)
+        self.names = Names(lambda: list(self._threads))
         super().__init__(Trace(keep=KEPT, locate=self.names.locate))
         self.ending = ExitStack()
 

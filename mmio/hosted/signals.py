@@ -249,15 +249,13 @@ class Signals:
         return bottom
 
     def _set_action(self, number: int, action: Action) -> None:
-        """Save the program's action for a signal, and set pagetrap's handler where it does not ignore that."""
+        """Save the program's action for a signal; set pagetrap's handler, unless the kernel has nothing to deliver."""
         self._actions[number] = action
         ends = number not in _HARMLESS | _STOPPING
-        if action.handler == _IGNORE or (action.handler == _DEFAULT and not ends):
+        if number not in _HELD and (action.handler == _IGNORE or (action.handler == _DEFAULT and not ends)):
             real = action._replace(mask=action.mask & ~_HELD_MASK)
         else:
             real = self._handler_action._replace(flags=self._handler_action.flags | action.flags & _KEPT)
-        if number in _HELD:
-            real = self._handler_action
         _set_kernel_action(number, real)
 
 

@@ -74,8 +74,8 @@ class Interrupts:
             signal.signal(*self._before.popitem())
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        if self._wakeup is not None and self._heard >= self._sent:
-            return  # the thread has not told of it yet: it will come once more
+        if self.number and self._wakeup is not None and self._heard >= self._sent:
+            return  # the first one once more, or one that the thread has not told of yet: it will come once more
         self._heard += 1
         reminded, self._is_reminded = self._is_reminded, False
         if reminded and self.told:

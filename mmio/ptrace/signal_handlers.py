@@ -79,6 +79,8 @@ def leave(thread: Thread) -> None:
 
 def passed(thread: Thread, number: int) -> None:
     """Take note that a thread which has stopped at a signal is about to receive one; 0 is none."""
+    if not number:
+        return
     process = thread.process
     said = process.action_for(number)
     if number == SIGSEGV and thread.info.code > 0 and thread.blocks_faults:

@@ -61,9 +61,8 @@ class TracedCalls(SystemCalls):
                 thread.reserve_memory(2 * MOST, call.bits)  # the filter may forbid it afterwards, on pain of death
                 super().dispatch(thread, name, call)
             case "rt_sigaction":
-                handler = thread.process.crash_handler
-                ours = handler is not None and call.arguments[0] == signal.SIGSEGV
-                _with_copies(thread, name, call, handler.entered if handler and ours else signal_handlers.entered)
+                handler = thread.process.crash_handler if call.arguments[0] == signal.SIGSEGV else None
+                _with_copies(thread, name, call, signal_handlers.entered if handler is None else handler.entered)
             case "rt_sigreturn" | "sigreturn":
                 signal_handlers.returning(thread)
             case _:

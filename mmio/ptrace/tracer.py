@@ -56,9 +56,10 @@ class Tracer(Closing, Targeting):
 
     @property
     def processes(self) -> list[int]:
-        """The threads that are traced, by number, the one first whose access is being made."""
-        served = self._event_loop.served
-        return sorted(self._threads, key=lambda number: number != served)
+        """The PIDs of the processes that are traced, the one first whose access is being made."""
+        served = self._threads.get(self._event_loop.served)
+        threads = [*([] if served is None else [served]), *self._threads.values()]
+        return list(dict.fromkeys(thread.process.pid for thread in threads))
 
     def spawn(
         self,

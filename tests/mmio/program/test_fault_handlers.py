@@ -163,3 +163,25 @@ def test_a_hosted_program_ends_as_natively(directory: Path, case: Case) -> None:
     path = device_file(directory)
     done = pagetrap("inprocess", directory, "trace", ["--map", str(path)], [program(SOURCE), *arguments(path, case)])
     assert (done.status, done.output) == expected
+
+
+def test_a_call_that_a_held_signal_interrupts_is_begun_again(tmp_path: Path) -> None:
+    """Where the program says so (SA_RESTART), also for SIGSEGV, whose handler in the kernel is pagetrap's."""
+    source = r"""
+    static void handler(int number) { }
+    int main(int argc, char **argv) {
+        struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+        sigaction(SIGSEGV, &action, 0);
+        map(argv[1], PROT_READ | PROT_WRITE)[0] = 1;
+        int ends[2];
+        char byte = 7;
+        if (pipe(ends)) return 90;
+        if (!fork()) {
+            usleep(200000), kill(getppid(), SIGSEGV), usleep(200000);
+            _exit(write(ends[1], &byte, 1) != 1);
+        }
+        return read(ends[0], &byte, 1) == 1 ? byte : 91;
+    }"""
+    path = device_file(tmp_path)
+    assert subprocess.run([program(source), path], check=False).returncode == 7
+    assert pagetrap("inprocess", tmp_path, "trace", ["--map", str(path)], [program(source), str(path)]).status == 7

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmio.ptrace.interrupts import Interrupts
 from tests.mmio.ptrace.programs import device_file, program
 from tests.native import ROOT
 
@@ -106,6 +107,15 @@ def test_the_first_thread_is_gone(tmp_path: Path, number: signal.Signals, rest: 
         output, _ = process.communicate(timeout=60)
     assert output == ("interrupted 4 0\n" if number == signal.SIGINT else "")
     assert process.returncode == (0 if number == signal.SIGINT else -number)
+
+
+def test_the_first_press_counts_at_once() -> None:
+    """Also where all is over before the thread has told of it: the caller's script does not go on."""
+    with Interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.number == signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.fulfil()
 
 
 WAITING = """

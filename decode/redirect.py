@@ -5,10 +5,14 @@ no register: relative to its own position in 64-bit code, by its absolute addres
 and segment the original had, all registers keep the program's values.
 """
 
+from typing import Any
+
 from iced_x86 import Decoder, Encoder, OpKind
 from iced_x86 import Register as IcedRegister
 
 from decode.instruction import Instruction
+from decode.operands import RegisterOperand
+from decode.registers import GENERAL, Register
 from decode.vendors import OPTIONS
 
 
@@ -30,23 +34,47 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     Raises:
         NotMovable: the instruction has no such operand, or the slot is out of reach.
     """
+    if instruction.bits == 32 and slot >> 32:
+        raise NotMovable(f"'{instruction}' is 32-bit code and cannot reach {slot:#x}")
+    base = IcedRegister.RIP if instruction.bits == 64 else IcedRegister.NONE
+    return _encoded(instruction, at, base, instruction.bits // 8, slot)
+
+
+def redirect_to_stack(instruction: Instruction) -> bytes:
+    """Return the instruction re-encoded with its memory operand at the top of the stack, [rsp].
+
+    Args:
+        instruction: 64-bit code, with one memory operand it names by ModRM.
+
+    Raises:
+        NotMovable: the instruction has no such operand, or another of its operands is RSP.
+    """
+    if any(isinstance(each, RegisterOperand) and _is_rsp(each.register) for each in instruction.operands):
+        raise NotMovable(f"'{instruction}' may have the stack pointer for another operand")
+    return _encoded(instruction, 0, IcedRegister.RSP, 0, 0)
+
+
+def _is_rsp(register: Register) -> bool:
+    return register.file == GENERAL and register.index == IcedRegister.RSP - IcedRegister.RAX
+
+
+def _encoded(instruction: Instruction, at: int, base: Any, size: int, displacement: int) -> bytes:
+    """Return the instruction with an operand of a base, and a displacement of some bytes."""
     raw = Decoder(instruction.bits, instruction.code, options=OPTIONS[instruction.vendor]).decode()
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
     if instruction.bits == 16 or named != 1 or raw.is_vsib:
         raise NotMovable(f"'{instruction}' has no single memory operand that could be moved")
-    if instruction.bits == 32 and slot >> 32:
-        raise NotMovable(f"'{instruction}' is 32-bit code and cannot reach {slot:#x}")
     raw.segment_prefix = IcedRegister.NONE
-    raw.memory_base = IcedRegister.RIP if instruction.bits == 64 else IcedRegister.NONE
+    raw.memory_base = base
     raw.memory_index = IcedRegister.NONE
     raw.memory_index_scale = 1
-    raw.memory_displ_size = instruction.bits // 8
-    raw.memory_displacement = slot
+    raw.memory_displ_size = size
+    raw.memory_displacement = displacement
     encoder = Encoder(instruction.bits)
     try:
         encoder.encode(raw, at)
     except ValueError as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # a signal handler's
             raise
-        raise NotMovable(f"'{instruction}' cannot have its operand at {slot:#x}: {error}") from error
+        raise NotMovable(f"'{instruction}' cannot have its operand at {displacement:#x}: {error}") from error
     return encoder.take_buffer()

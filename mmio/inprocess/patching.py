@@ -17,6 +17,8 @@ from attrs import define, field, frozen
 from decode import Instruction
 from emulate.flags import AC
 from mmio.inprocess import unwind
+from mmio.inprocess.direct_calls import DirectCalls
+from mmio.inprocess.trapped_frames import Stack
 from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux import xsave
 from mmio.linux.fork_locks import fork_lock
@@ -44,6 +46,7 @@ from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, width_of
+from mmio.space.initiator import Initiator
 
 FAULTS: Final = 32
 """Faults of an instruction until it is patched, which takes as long as some eighty signals."""
@@ -51,6 +54,7 @@ FAULTS: Final = 32
 MISSES: Final = 8
 """Accesses to another mapping, with none to the one that a stub is aimed at between them, until it is aimed there."""
 
+_CALLS_UNTIL: Final = 64  # those by a frame, where it has been seen that a device cannot be called directly
 _LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
 _PAUSE: Final = 0.0005  # seconds between them
 _OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
@@ -111,6 +115,8 @@ class _Met:
         other: the pages, and whose they are, where the stub has missed last.
         misses: how often it has since its last call.
         calls_before: those of the stub when it missed last.
+        direct: the device may be called directly.
+        calls_until: those by a frame until it is looked again whether it can be.
     """
 
     start: int = 0
@@ -124,6 +130,8 @@ class _Met:
     other: tuple[int, int, Counts] = _NOWHERE
     misses: int = 0
     calls_before: int = 0
+    direct: bool = False
+    calls_until: int = 0
 
 
 class Ranges(Protocol):
@@ -142,21 +150,25 @@ class Patching:
     Args:
         ranges: what traps.
         instructions: the cache of the handler.
+        direct: the direct calls.
 
     Attributes:
         faults: see `FAULTS`.
         only_files: instructions are patched only where they come from a file; other code may be changed by its owner.
+        only_frames: no device is called directly, for tests.
         met: the instructions, by their address.
     """
 
-    def __init__(self, ranges: Ranges, instructions: InstructionCache) -> None:
+    def __init__(self, ranges: Ranges, instructions: InstructionCache, direct: DirectCalls) -> None:
         self.faults = FAULTS
         self.only_files = True
+        self.only_frames = False
         self.met: dict[int, _Met] = {}
         self._ranges = ranges
         self._instructions = instructions
+        self._direct = direct
         self._lock = fork_lock()
-        self.sites = Sites(trampoline().from_a_stub, NearMemory(_announce))
+        self.sites = Sites(trampoline().from_stubs, NearMemory(_announce))
         self._ready = False
         self._text = range(0)  # of the module whose instruction was patched last
         code_overlay.add(self.sites.original)
@@ -208,6 +220,20 @@ class Patching:
             self._aim(met, fault)
             met.misses = 0
 
+    def learn(self, met: _Met, stack: Stack, regs: Any, bus: Initiator) -> None:
+        """Have the instruction that has just been executed by a frame call its device directly, if it can.
+
+        Args:
+            met: the instruction.
+            stack: of this thread.
+            regs: its registers.
+            bus: the thread's.
+        """
+        met.calls_until -= 1
+        if met.calls_until <= 0 and met.site is not None:
+            learnt = self._direct.learn(met.site, stack, regs, bus)
+            met.calls_until = MISSES if learnt else _CALLS_UNTIL
+
     def slot_at(self, address: int) -> int | None:
         """Return the stub of an instruction that is being patched or taken back, or was; None for any other."""
         site = self.sites.known(address)
@@ -229,6 +255,7 @@ class Patching:
         with self._lock:
             for met in list(self.met.values()):
                 self._aim_nowhere(met)
+            self._direct.end_all()
             self.met.clear()
             self._text = range(0)
             self.sites.take_all_back()
@@ -282,6 +309,7 @@ class Patching:
                 self._refuse(met, ip, refused)
                 return
             met.decided = True
+            met.direct = self._direct.possible and not self.only_frames and met.site.plain is not None
             met.calls = met.site.calls
             met.site.answer(met.start, met.end)
             met.counts.patched.add(ip)
@@ -339,6 +367,7 @@ class Patching:
         words[RESTORER] = unwind.prepared().signal_return
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
+        self._direct.prepare()
         self._ready = True
 
 

@@ -16,13 +16,15 @@ import threading
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, ArgumentError, c_void_p
 from signal import SIGFPE
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from mmio.inprocess import after_access, finalization, pending_exceptions, unwind
+from mmio.inprocess.direct_calls import OUTCOME, DirectCalls
 from mmio.inprocess.patching import Patching
+from mmio.inprocess.trapped_frames import Trapped, TrappedFrames
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
 from mmio.linux.libc import address_of
-from mmio.linux.stacks import handler_floor, need_calls, stack_of_thread
+from mmio.linux.stacks import need_calls
 from mmio.linux.trampoline import (
     CODE,
     COPY,
@@ -43,88 +45,15 @@ from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
 from mmio.live.own_slots import own_slots
-from mmio.live.signal_frame import FAULT_ADDRESS, RIP, SLOTS, Frame
-from mmio.space.initiator import Initiator
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS, Frame
 from mmio.space.recorder import Recorder
-from mmio.space.space import AddressSpace
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
-_MOST_FRAMES: Final = 1024  # remembered per thread
 _WITH_ROOM: Final = 480  # calls that can be made in the failure handler, unless the limit has been reached
 
 _failed: Final[dict[int, BaseException]] = {}
 """What handlers have raised that is still to be settled, by the address of the ucontext."""
-
-
-_Trapped: TypeAlias = tuple[Frame, Any, Initiator]
-"""What belongs to the ucontext at one address: the frame, its registers, the bus. Plain, as plain ones unpack fast."""
-
-
-class _Frames(dict[int, _Trapped]):
-    """Frames of trapped threads, by the address of the ucontext, which is on the stack of one thread only.
-
-    Each frame has an initiator of its own: a device model may enter a driver, while the access around it goes on.
-    """
-
-    def __init__(self, space: AddressSpace) -> None:
-        super().__init__()
-        self._space = space
-        self._mine = _Mine(self)
-
-    def __missing__(self, address: int) -> _Trapped:
-        stack = self._mine.stack
-        if address < stack.floor and address in stack.range:
-            raise RecursionError(
-                f"maximum depth of device accesses exceeded: a device model called native code that accesses a device, "
-                f"and so on, until {address - stack.range.start:#x} bytes were left of the thread's stack"
-            )
-        if len(self) >= _MOST_FRAMES:
-            self.clear()
-        trapped = self[address] = self.at(address)
-        stack.addresses.add(address)
-        return trapped
-
-    def at(self, address: int) -> _Trapped:
-        """Return what belongs to a ucontext, however little of the stack is left below it."""
-        known = self.get(address)
-        if known is not None:
-            return known
-        frame = Frame(address)
-        bus = self._space.initiator(threading.get_native_id())
-        bus.ip = frame.regs[RIP]
-        return frame, frame.regs, bus
-
-    def record_to(self, recorder: Recorder) -> None:
-        """Record accesses from now on elsewhere."""
-        for _, _, bus in list(self.values()):
-            bus.trace = recorder
-
-
-class _Stack:
-    """The addresses on one thread's stack. They are forgotten with the thread: another may get the same stack.
-
-    Attributes:
-        range: of the stack.
-        floor: where it is too full for one more handler.
-    """
-
-    def __init__(self, frames: _Frames) -> None:
-        self.addresses: set[int] = set()
-        self.range = stack_of_thread()
-        self.floor = handler_floor(self.range)
-        self._frames = frames
-
-    def __del__(self) -> None:
-        for address in self.addresses:
-            self._frames.pop(address, None)
-
-
-class _Mine(threading.local):
-    """State of each thread."""
-
-    def __init__(self, frames: _Frames) -> None:
-        self.stack = _Stack(frames)
 
 
 class Trap:
@@ -132,10 +61,12 @@ class Trap:
 
     def __init__(self, trapped_ranges: TrappedRanges) -> None:
         self.trapped_ranges = trapped_ranges
-        self._frames = _Frames(trapped_ranges.space)
+        self._frames = TrappedFrames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
-        self.patching = Patching(trapped_ranges, self._instructions)
+        self._direct = DirectCalls(trapped_ranges)
+        self._frames.stack_ended = self._direct.forget
+        self.patching = Patching(trapped_ranges, self._instructions, self._direct)
         trapped_ranges.released = self.patching.released
         trapped_ranges.closing = self.patching.take_all_back
         self._callbacks = [
@@ -145,7 +76,8 @@ class Trap:
             _install(COPY_HANDLER, self._copy_handler(), 2),
             _install(FAILURE_HANDLER, self._failure_handler(), 2),
         ]
-        trapped_ranges.record_to = self._frames.record_to
+        trapped_ranges.record_to = self._record_to
+        trapped_ranges.space.memory.changed = self._direct.end_all
         os.register_at_fork(after_in_child=self._forked)
 
     def finish(self) -> None:
@@ -153,8 +85,13 @@ class Trap:
         if self.trapped_ranges.in_use:
             finalization.finish(self._callbacks)
 
+    def _record_to(self, recorder: Recorder) -> None:
+        self._direct.end_all()
+        self._frames.record_to(recorder)
+
     def _forked(self) -> None:
         """Forget, in a new child, the threads it does not have; its one thread has another number."""
+        self._direct.end_all()
         self._frames.clear()
         words = trampoline().words
         words[INSIDE] = 0
@@ -197,20 +134,32 @@ class Trap:
     def _stub_handler(self) -> Callable[..., None]:
         frames, instructions, pending = self._frames, self._instructions, pending_exceptions.pending
         settle_late, waiting = self._settle_late, after_access.waiting
-        rip, code = RIP, CODE
+        met, learn, outcomes, finish = (
+            self.patching.met,
+            self.patching.learn,
+            self._direct.outcomes,
+            self._direct.finish,
+        )
+        rip, code, rflags = RIP, CODE, RFLAGS
 
         def on_stub(context: int) -> None:
             try:
                 frame, regs, bus = frames[context]
-                bus.ip = regs[rip]
+                ip = bus.ip = regs[rip]
                 if pending:
                     pending_exceptions.check()
                 cached = instructions[regs[code]]
                 bus.instruction = cached.instruction
-                run = cached.run
-                run(frame, bus)
+                if outcomes and regs[rflags] & OUTCOME:
+                    finish(frame, regs, bus, cached.run)
+                else:
+                    run = cached.run
+                    run(frame, bus)
                 if waiting:
                     after_access.call()
+                known = met.get(ip)
+                if known and known.direct:
+                    learn(known, frames.stack, regs, bus)
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -313,7 +262,7 @@ class Trap:
             if regs[RIP] != bus.ip:
                 pending_exceptions.raise_on_return(regs, _failed.pop(context))
 
-    def _settle(self, trapped: _Trapped, error: BaseException, owner: Owner | None, finish: Callable[[], None]) -> None:
+    def _settle(self, trapped: Trapped, error: BaseException, owner: Owner | None, finish: Callable[[], None]) -> None:
         """Find the right place for what was raised on the way.
 
         Args:
@@ -345,7 +294,7 @@ class Trap:
             if owner is not None:
                 owner.failures.append(error)
 
-    def _float(self, trapped: _Trapped) -> None:
+    def _float(self, trapped: Trapped) -> None:
         """Execute the trapped instruction with no device there."""
         frame = trapped[0]
         self._instructions.at(frame).run(frame, self._floating)

@@ -114,11 +114,11 @@ settle:
     7413                     je short 00000000000001E0h        pass on
 done:
     4883bb0001000000         cmp qword ptr [rbx+100h],0        STUB
-    0f8564040000             jne 000000000000063Fh             to the stub
+    0f8571040000             jne 000000000000064Ch             to the stub
     4883c408                 add rsp,8
     c3                       ret
 pass on:
-    e8d5010000               call 00000000000003BAh            alternate stack
+    e8d9010000               call 00000000000003BEh            alternate stack
     488d2d140f0000           lea rbp,[1100h]                   OLD_SIGFPE
     488d050d100000           lea rax,[1200h]                   OLD_SIGSEGV
     4183fd0b                 cmp r13d,0Bh
@@ -159,7 +159,7 @@ reinstall:
 gate: Python finalizes, or is about to. It is entered by the thread that does so, and by one that has the GIL.
     64488b042500000000       mov rax,fs:[0]                    the thread, as pthread_self has it
     483b05280e0000           cmp rax,[10A8h]                   OWNER
-    751b                     jne short 000000000000029Dh       another
+    751b                     jne short 000000000000029Dh       other
     48833d260e000000         cmp qword ptr [10B0h],0           GONE
     0f845efeffff             je 00000000000000EEh              enter
     f048ff0d080e0000         lock dec qword ptr [10A0h]        INSIDE

@@ -34,6 +34,8 @@ from functools import cache
 from typing import Final
 
 from mmio.linux import libc
+from mmio.linux.direct_entry import DIRECT_ENTRY
+from mmio.linux.direct_exit import DIRECT_EXIT
 from mmio.linux.libc import LIBC, PAGE
 from mmio.linux.listing import Line, read
 from mmio.linux.signal_entry import SIGNALS
@@ -48,6 +50,8 @@ THREAD: Final = 25
 """Index in `Frame.regs` of the thread an exception is for."""
 CODE: Final = 26
 """Index in `Frame.regs` of the eight bytes at rip, zero when the page ends before them."""
+STUB: Final = 27
+"""Index in `Frame.regs` of where a stub's call has left its return address, zero in the frame of a signal."""
 COPY: Final = 28
 """Index in `Frame.regs` of the address at which a stub's copy has faulted, zero when it was the instruction itself."""
 
@@ -93,6 +97,22 @@ XGETBV_1: Final = 110
 ARENAS: Final = 128
 """Addresses of the arenas of stubs (mmio/patching), up to a zero."""
 MOST_ARENAS: Final = 64
+PENDING: Final = 200
+"""Objects of Python that a direct call looks at, by their addresses: a dict and a list that must be empty."""
+WAITING: Final = 201
+OUTCOMES: Final = 202
+"""A dict for what a device has answered, or raised, when a frame is made afterwards; by STUB."""
+ENABLED: Final = 203
+"""The name of the attribute that says whether a trace records."""
+LEVEL: Final = 204
+"""Vector registers of the CPU: 0 for XMM, 1 for YMM, 2 for ZMM and masks of 64 bits."""
+_OBJECTS: Final = 205  # int, True, False and None, and the C functions that direct calls use
+_DIRECT_FUNCTIONS: Final = (
+    *("PyLong_FromUnsignedLongLong", "PyLong_AsUnsignedLongLong", "PyObject_Vectorcall", "PyObject_GetAttr"),
+    *("PyDict_Size", "PyList_Size", "PyDict_SetItem", "PyTuple_Pack", "PyErr_Occurred", "PyErr_Clear", "PyErr_Fetch"),
+    *("PyByteArray_Size", "PyByteArray_Resize", "PyByteArray_AsString", "Py_IncRef", "Py_DecRef"),
+    "PyGILState_GetThisThreadState",
+)
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -100,7 +120,7 @@ OLD_SIGSEGV: Final = 64
 
 def listing() -> tuple[dict[str, int], list[Line]]:
     """Return the labels with their offsets, and the instructions."""
-    return read(SIGNALS + STUBS)
+    return read(SIGNALS + STUBS + DIRECT_ENTRY + DIRECT_EXIT)
 
 
 class Trampoline:
@@ -131,7 +151,13 @@ class Trampoline:
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
         self.words[_PAUSE + 1] = 10_000_000  # its nanoseconds
         self.words[_MXCSR] = 0x1F80  # as a process begins with it
-        _unwind_table(self.address, len(code))
+        direct = [id(each) for each in (int, True, False, None)]
+        direct += [libc.address_of(getattr(ctypes.pythonapi, name)) for name in _DIRECT_FUNCTIONS]
+        direct += [libc.address_of(LIBC.clock_gettime)]
+        for index, object_or_function in enumerate(direct, _OBJECTS):
+            self.words[index] = object_or_function
+        # A thread that Python ends while it is in a direct call is unwound up to there: nothing of the driver's is.
+        _unwind_table(self.address, self._labels["direct store"])
 
     def word_address(self, index: int) -> int:
         """Return the address of a word of the data page."""
@@ -160,9 +186,9 @@ class Trampoline:
         return words[0], words[1]
 
     @property
-    def from_a_stub(self) -> int:
-        """The address that stubs call."""
-        return self._label("from a stub")
+    def from_stubs(self) -> tuple[int, int, int]:
+        """The addresses that stubs call: those of a plain load, of a plain store, and of any other instruction."""
+        return self._label("direct load"), self._label("direct store"), self._label("from a stub")
 
     def _label(self, name: str) -> int:
         return self.address + self._labels[name]

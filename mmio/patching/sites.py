@@ -17,6 +17,7 @@ from decode import WRITE, Instruction
 from decode.operands import MemoryOperand
 from mmio.linux.process_memory import read_here
 from mmio.patching import stub, text
+from mmio.patching.direct import Plain, plain
 from mmio.patching.jumps import Places, places
 from mmio.patching.memory import NearMemory
 from mmio.patching.stub import LONGEST
@@ -41,6 +42,7 @@ class Site:
         slot: the address of its stub.
         original: what stood there.
         words: those of the stub.
+        plain: how its instruction is executed when the device is called directly; None where that is not done.
         jump: where its jump may lead; None while the instruction stands there as it was.
         patched: the bytes that stand there while it does not.
     """
@@ -50,6 +52,7 @@ class Site:
     slot: int
     original: bytes
     words: "Array[c_uint64]" = field(repr=False)
+    plain: Plain | None = None
     jump: Places | None = None
     patched: bytes = b""
 
@@ -91,13 +94,13 @@ class Sites:
     """The instructions that have stubs, by their address.
 
     Args:
-        function: the address of the machine code that stubs call.
+        functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
         memory: for stubs.
         steps: see `text.change`.
     """
 
-    def __init__(self, function: int, memory: NearMemory, steps: int = text.ALL_STEPS) -> None:
-        self._function = function
+    def __init__(self, functions: tuple[int, int, int], memory: NearMemory, steps: int = text.ALL_STEPS) -> None:
+        self._functions = functions
         self._memory = memory
         self._steps = steps
         self._sites: dict[int, Site] = {}
@@ -195,15 +198,18 @@ class Sites:
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
+        how = plain(instruction)
         try:
-            code = stub.code(slot, address, instruction)
+            code = stub.code(slot, address, instruction, how)
         except ValueError as error:
             raise NotPatched("its operand is not addressed by general registers alone") from error
-        words = (c_uint64 * 8).from_address(slot + stub.CODE)
-        for index, word in enumerate(stub.words(self._function, address, instruction, writes)):
+        load, store, other = self._functions
+        function = other if how is None else store if how.stores else load
+        words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
+        for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
         _tried(partial(text.write, slot, code))
-        return Site(address, width, slot, instruction.code, words)
+        return Site(address, width, slot, instruction.code, words, how)
 
     def _withdrawn(self, start: int, end: int) -> list[Site]:
         """Restore the sites whose jumps consist of bytes in a range, and before them those that depend on these."""

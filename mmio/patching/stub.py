@@ -2,8 +2,11 @@
 
 A stub is a *slot* of 128 bytes in an arena of code, and 128 bytes of words as far behind as the arena has code. Its
 words say which addresses the handler is called for, so opening and closing a mapping writes words and no code. The
-offsets of the copy, of the words and of the place behind the call are known to the trampoline
+offsets of the copy, of the miss, and of the place behind the call are known to the trampoline
 (`mmio/linux/trampoline.py`).
+
+The stub of a plain load or store (`direct.py`) has the CPU execute the instruction with its operand on the stack: after
+the value has been read, or before it is written.
 """
 
 import struct
@@ -11,26 +14,31 @@ from typing import Final
 
 from decode import Instruction
 from decode.load_address import load_address
+from mmio.patching.direct import Plain
 
 SLOT: Final = 128
 """Bytes of a slot, and of its words."""
 CODE: Final = 0x10000
 """Bytes of code in an arena; as many of words follow."""
-COPY: Final = 74
+COPY: Final = 98
 """Where in a slot the copy of the instruction is."""
+BEHIND: Final = 14
+"""How far behind the return address of a load's call the value is taken from the stack."""
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS = range(8)
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT = range(9)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
-error code of its page fault, and how often the handler has been called."""
+error code of its page fault, how often the handler has been called, and the address of the block of a direct call, 0
+while there is none."""
+WORDS: Final = 9
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
-_MISS: Final = 64
+_MISS: Final = COPY - 10
 _NOPS: Final = {
     length: bytes.fromhex(code)
     for length, code in enumerate(
@@ -51,6 +59,10 @@ _NOPS: Final = {
 _ENTER: Final = bytes.fromhex("488d642480 9c 50")  # lea rsp,[rsp-80h]; pushfq; push rax
 _LEAVE: Final = bytes.fromhex("9d 488da42480000000")  # popfq; lea rsp,[rsp+80h]
 _POP: Final = b"\x58"  # rax
+_TAKE_FLAGS: Final = bytes.fromhex("ff742408 9d")  # push [rsp+8]; popfq
+_DROP: Final = bytes.fromhex("488da42490000000")  # lea rsp,[rsp+90h]: the value, the flags, the red zone
+_PREPARE_STORE: Final = bytes.fromhex("50 488b442408 ff742410 9d 50")
+# push rax; mov rax,[rsp+8]; push [rsp+10h]; popfq; push rax: the address, and room for the value above it
 
 
 def words(function: int, site: int, instruction: Instruction, writes: bool) -> list[int]:
@@ -64,11 +76,17 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     """
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
-    return [*NOWHERE, function, site, site + instruction.length, first, error, 0]
+    return [*NOWHERE, function, site, site + instruction.length, first, error, 0, 0]
 
 
-def code(slot: int, site: int, instruction: Instruction) -> bytes:
+def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:
     """Return the code of a stub in a slot, for an instruction at a site within 2 GiB of it.
+
+    Args:
+        slot: its address.
+        site: the address of the instruction.
+        instruction: which one.
+        plain: how it is executed with its operand on the stack, if it is called directly.
 
     Raises:
         ValueError: the instruction's operand is not addressed by general registers alone.
@@ -97,9 +115,14 @@ def code(slot: int, site: int, instruction: Instruction) -> bytes:
     short("72", _MISS)  # jb
     relative("483b05", word(LAST))
     short("77", _MISS)  # ja
+    if plain is not None and plain.stores:
+        made += _PREPARE_STORE + plain.code
     relative("ff15", word(FUNCTION))  # call [...], which returns with rax restored and taken from the stack
     made += _LEAVE
     relative("e9", after)
+    if plain is not None and not plain.stores:
+        made += _TAKE_FLAGS + plain.code + _DROP
+        relative("e9", after)
     pad(_MISS)
     made += _POP + _LEAVE + instruction.code
     relative("e9", after)

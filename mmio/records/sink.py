@@ -20,3 +20,13 @@ class Sink(Protocol):
 
 Take = Callable[[Spot, int, int, int, int | None], None]
 """Called with an access: its spot, number, time, value, and for an atomic the old value."""
+
+
+def taker(sink: Sink) -> Take:
+    """Return what tells a sink of an access."""
+    take: Take | None = getattr(sink, "take", None)
+
+    def write(spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
+        sink.write(spot.access(sequence, time, value, old))
+
+    return write if take is None else take

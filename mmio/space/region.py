@@ -262,10 +262,15 @@ class _Layer:
 
 
 class RangeMap:
-    """All regions of one space, memory or ports."""
+    """All regions of one space, memory or ports.
+
+    Attributes:
+        changed: called when what lies where has changed.
+    """
 
     def __init__(self, ground: Region) -> None:
         self.ground = ground
+        self.changed: Callable[[], None] = lambda: None
         self.watches: Intervals[Watcher] = Intervals()
         self._layers: dict[int, _Layer] = {}
         # One tuple, replaced as a whole: another thread's look-up sees the old map or the new one.
@@ -364,6 +369,7 @@ class RangeMap:
         self._table = firsts, blocks
         for segment in replaced:
             segment.limits = Limits()
+        self.changed()
 
     def _from_above(self, address: int, end: int) -> Iterator[Segment]:
         layers = [self._layers[priority] for priority in sorted(self._layers, reverse=True)]

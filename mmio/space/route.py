@@ -9,6 +9,8 @@ The short way is written out in `read` and in `write`: a function for what is th
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from copy import copy
+from functools import partial
 from struct import error as StructError
 from time import monotonic_ns
 from typing import Any, Final, Protocol, TypeAlias
@@ -23,7 +25,7 @@ from mmio.records.rows import ROW
 from mmio.space.part import Part, contents, cut
 from mmio.space.policy import WIDTHS
 from mmio.space.recorder import NO_SITE, KnownSite, Recorder
-from mmio.space.region import RangeMap, Segment, Watcher
+from mmio.space.region import Limits, RangeMap, Segment, Watcher
 
 _pack: Final = ROW.pack
 
@@ -77,6 +79,24 @@ class Route:
     def find(self, address: int) -> Segment:
         """Return the segment around an address."""
         return self._map.find(address)
+
+    def last_segment(self, written: bool) -> Segment:
+        """Return the segment of the last access in a direction that needed no thought."""
+        return self._write_hit if written else self._read_hit
+
+    def answer_next(self, address: int, answer: Callable[[], Any] | None) -> None:
+        """Have a function answer the access at an address instead of the device there; None ends that.
+
+        Args:
+            address: of the access.
+            answer: returns what the device does, or raises it.
+        """
+        hit = self._map.find(address)
+        if answer is not None:
+            hit, answers = copy(hit), partial(_without_arguments, answer)
+            hit.start, hit.limits = address, Limits(dict.fromkeys(WIDTHS, address))
+            hit.read, hit.write = answers, answers
+        self._read_hit = self._write_hit = hit
 
     def read(self, address: int, width: int) -> int:
         """Read `width` bytes as an unsigned little-endian int."""
@@ -343,3 +363,7 @@ class Route:
         region = self._map.find(max(address, 0)).region
         region = region.register_view(address - region.start, width, _DIRECTIONS[verb])
         return Where(verb, self._space, address, width, origin.ip, origin.instruction, region)
+
+
+def _without_arguments(answer: Callable[[], Any], *access: int) -> Any:
+    return answer()

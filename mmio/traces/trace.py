@@ -27,7 +27,7 @@ from mmio.records.access import Access, FieldPlace, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Started
 from mmio.records.region import RecordedRegion
 from mmio.records.rows import ROW, Block
-from mmio.records.sink import Sink, Take
+from mmio.records.sink import Sink, Take, taker
 from mmio.records.spot import Remembered, Spot
 from mmio.traces.selection import Locate
 from mmio.traces.summary import Group
@@ -88,6 +88,7 @@ class Trace(TraceView):
         self._sinks: tuple[Sink, ...] = ()
         self._takers: tuple[Take, ...] = ()  # what is called with each access, by sink
         self._lock = fork_lock()  # reentrant: a sink may touch a device
+        self._told: list[Callable[[], None]] = []
         self.append_row: Callable[[bytes], object]
         self._choose_append()
         for sink in sinks:
@@ -154,6 +155,16 @@ class Trace(TraceView):
             return None
         return self, self._number(direction, space, width, ip, instruction, region, flags, thread)
 
+    def plain_rows(self, changed: Callable[[], None]) -> bytearray | None:
+        """Return the rows of the trace, if nothing is to be done with an access but to append its row; else None.
+
+        Args:
+            changed: called when that may have changed. Asking again with an equal one is asking once.
+        """
+        if changed not in self._told:
+            self._told.append(changed)
+        return self._rows if self._plain else None
+
     def record_block(self, block: Block, ip: int, instruction: Instruction | None, thread: int) -> None:
         """Append the accesses of a block, as if each had been made on its own; the other arguments as for `record`."""
         if not self.enabled:
@@ -190,7 +201,7 @@ class Trace(TraceView):
                 if isinstance(event, Started | Mapped | Located):
                     sink.write(event)
             self._sinks += (sink,)
-            self._takers = tuple(map(_taker, self._sinks))
+            self._takers = tuple(map(taker, self._sinks))
             self._choose_append()
 
     def detach(self, sink: Sink) -> None:
@@ -199,7 +210,7 @@ class Trace(TraceView):
             if not any(other is sink for other in self._sinks):
                 raise ValueError(f"{sink!r} is not attached to this trace")
             self._sinks = tuple(other for other in self._sinks if other is not sink)
-            self._takers = tuple(map(_taker, self._sinks))
+            self._takers = tuple(map(taker, self._sinks))
             self._choose_append()
 
     def live(self, stream: TextIO | None = None, *, resolve: Resolver = hex) -> Live:
@@ -356,6 +367,8 @@ class Trace(TraceView):
         """Append rows in the shortest way there is."""
         self._plain = self.keep is None and not self._sinks
         self.append_row = self._rows.extend if self._plain else self._add
+        for changed in self._told:
+            changed()
 
     def _add(self, row: bytes) -> None:
         """Append a row where there is more to do than that."""
@@ -378,13 +391,3 @@ class Trace(TraceView):
                     del self._extras[value]
         del self._rows[:length]
         self._first_row += length // ROW.size
-
-
-def _taker(sink: Sink) -> Take:
-    """Return what tells a sink of an access."""
-    take: Take | None = getattr(sink, "take", None)
-
-    def write(spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
-        sink.write(spot.access(sequence, time, value, old))
-
-    return write if take is None else take

@@ -69,7 +69,7 @@ def at_once() -> Iterator[None]:
     patching.faults, patching.only_files = 1, False
     patching.met.clear()
     yield
-    patching.faults, patching.only_files = FAULTS, True
+    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
 
 
 @pytest.fixture
@@ -348,6 +348,7 @@ def test_a_thread_that_runs_with_the_signal_blocked_keeps_code_as_it_is(driver: 
 @pytest.mark.cpu("XSAVEC")  # and with it XGETBV with ECX = 1, which tells what is in use: without, all is taken to be
 def test_state_that_no_frame_has_room_for_takes_a_signal(driver: ctypes.CDLL) -> None:
     """As that of AMX, which a process asks for late. Here it is SSE that is said to have no room."""
+    _trap().patching.only_frames = True
     device = Bytes(4096, bytes(0x104) + b"\5")
     with ioremap(device) as mapping:
         driver.get(mapping, 3)

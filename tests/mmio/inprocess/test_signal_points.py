@@ -136,4 +136,4 @@ def test_what_a_signal_handler_raises_comes_out(
     assert not lost
     assert not [slot for block in own_slots()._blocks.values() for slot in block if not own_slots()._is_free(slot)]
     assert 5 < column < FUNCTIONS - 1
-    assert bool(mapping.stats.patched) == (way == "calls")
+    assert bool(mapping.stats.patched) == (way != "signals")

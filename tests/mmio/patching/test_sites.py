@@ -14,6 +14,7 @@ from mmio.linux.proc_maps import mappings
 from mmio.patching import text
 from mmio.patching.memory import REACH, NearMemory
 from mmio.patching.sites import NotPatched, Sites, width_of
+from mmio.patching.stub import COPY
 
 PAGES = 4
 # Neighbours of every length from 2 on, with a return behind: each jump consists of the bytes of those that follow.
@@ -41,7 +42,7 @@ def _alone(place: int) -> bool:
 @pytest.fixture
 def sites() -> Sites:
     """No site yet; no stub's function is ever called."""
-    return Sites(0, NearMemory(lambda start: True))
+    return Sites((0, 0, 0), NearMemory(lambda start: True))
 
 
 def instructions(start: int) -> Iterator[tuple[int, Instruction]]:
@@ -78,7 +79,7 @@ def test_any_order_of_patches_leads_back(place: int, sites: Sites, seed: int) ->
                 assert here.startswith(instruction.code)
                 continue
             assert _led_to(address) == site.slot
-            assert ctypes.string_at(site.slot + 74, instruction.length) == instruction.code
+            assert ctypes.string_at(site.slot + COPY, instruction.length) == instruction.code
     for at in known:
         if sites.standing(at) is not None:
             sites.take_back(at)

@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from decode import BranchOperand, MemoryOperand, checked_ranges, decode
 from decode.load_address import load_address
 from emulate import Cpu, Emulator, Ram
+from mmio.linux.direct_entry import DIRECT_ENTRY
+from mmio.linux.direct_exit import DIRECT_EXIT
 from mmio.linux.stub_entry import STUBS
 from mmio.patching import stub
+from mmio.patching.direct import plain
 
 RAX, RSP = 0, 4
 
@@ -71,11 +74,15 @@ def test_other_addresses_are_refused(code: str) -> None:
 SLOT, SITE = 0x7000_0000, 0x7100_0000
 
 
-@pytest.mark.parametrize("code", ["8b07", "8b4710", "8b842480000000", "c7879000000044332211", "62f17c4828470a"])
-def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str) -> None:
-    """The copy, the place behind the call, and where the stub goes on; both ways lead behind the instruction."""
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize(
+    "code", ["8b07", "8b4710", "8b842480000000", "c7879000000044332211", "894710", "0f9407", "62f17c4828470a"]
+)
+def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direct: bool) -> None:
+    """The copy, the miss, the words, and where a load takes its value; all ways lead behind the instruction."""
     instruction = decode(bytes.fromhex(code), 64)
-    made = stub.code(SLOT, SITE, instruction)
+    how = plain(instruction) if direct else None
+    made = stub.code(SLOT, SITE, instruction, how)
     assert len(made) <= stub.SLOT
     assert made[stub.COPY :].startswith(instruction.code)
     ends, calls, at = [], [], 0
@@ -93,30 +100,38 @@ def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str) -> No
         elif line.mnemonic in ("jb", "ja"):
             assert target == SLOT + stub.COPY - 10  # 10 bytes before the copy restore what has been saved
         at += line.length
-    assert ends == [SITE + instruction.length] * 2
+    loads = how is not None and not how.stores
+    assert ends == [SITE + instruction.length] * (3 if loads else 2)
     (behind,) = calls
+    if how is not None:  # it stands where the value is, and the flags are those of the driver
+        copy = made.index(how.code, behind if loads else 0)
+        assert made[copy - 5 : copy] == bytes.fromhex("ff742408 9d") if loads else copy + len(how.code) == behind - 6
+        assert not loads or copy - 5 == behind + _number_in("to where the stub takes it", DIRECT_EXIT)
     for distance, what in (
         (stub.COPY, "where the copy is in its slot"),
-        (stub.COPY - behind, "from behind the call to the copy"),
-        (stub.COPY - 10 - behind, "from behind the call to where the stub misses"),
-        (stub.CODE - behind, "from behind the call to the words of the slot"),
+        (stub.COPY, "the copy"),
+        (stub.COPY - 10, "where it misses"),
+        (stub.CODE, "its words"),
+        (stub.CODE + 8 * stub.SITE - stub.COPY, "SITE"),
+        (stub.CODE + 8 * stub.BYTES - stub.COPY, "BYTES"),
     ):
         assert _number_in(what) == distance
     assert _number_in("its slot and arena") == stub.CODE
+    assert _number_in("its words", DIRECT_ENTRY) == stub.CODE
 
 
-def _number_in(remark: str) -> int:
-    """Return the number in the trampoline's instruction with a remark."""
-    (line,) = (line for line in STUBS.splitlines() if line.endswith(f"  {remark}"))
-    code = decode(bytes.fromhex(line.split()[0]), 64)
-    return int(code.operands[-1].value) & 0xFFFFFFFF  # type: ignore[union-attr]
+def _number_in(remark: str, listing: str = STUBS) -> int:
+    """Return the number in the first instruction of the trampoline's with a remark."""
+    line = next(line for line in listing.splitlines() if line.endswith(f"  {remark}"))
+    operand = decode(bytes.fromhex(line.split()[0]), 64).operands[-1]
+    return operand.displacement if isinstance(operand, MemoryOperand) else int(operand.value)  # type: ignore[union-attr]
 
 
 def test_the_words_are_those_of_the_instruction() -> None:
     """A page fault of a write has bit 1 of the error code set; the first bytes are eight, however long it is."""
     store = decode(bytes.fromhex("894710"), 64)
     words = stub.words(0x1234, SITE, store, writes=True)
-    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0]
+    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0, 0]
     assert stub.words(0, SITE, decode(bytes.fromhex("c7879000000044332211"), 64), writes=False)[5:7] == [
         0x33440000009087C7,
         4,

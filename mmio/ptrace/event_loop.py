@@ -7,6 +7,7 @@ same thread at once. Everything that changes which threads and processes there a
 import os
 import signal
 from contextlib import suppress
+from ctypes import addressof, memmove
 from typing import Final
 
 from mmio.linux import proc_maps
@@ -24,6 +25,8 @@ ACCESS_STATUS: Final = signal.SIGSEGV << 8 | 0x7F
 CALL_STATUS: Final = (signal.SIGTRAP | 0x80) << 8 | 0x7F
 """The wait status of a thread stopped before or after a system call."""
 
+_AGAIN: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""Signals of faults whose instruction is executed again."""
 _NEW_THREAD: Final = (ptrace_requests.EVENT_FORK, ptrace_requests.EVENT_VFORK, ptrace_requests.EVENT_CLONE)
 _SHARED_MEMORY: Final = 0x100  # CLONE_VM
 
@@ -125,9 +128,30 @@ class EventLoop:
         elif event:
             thread.resume()
         else:
+            if thread.sent_again:
+                memmove(addressof(thread.info), thread.sent_again, len(thread.sent_again))
+                if thread.info.number == number:
+                    thread.store_signal()
+                    thread.sent_again = b""
             self.leave_slot(thread)
             signal_handlers.passed(thread, number)
             thread.resume(number)
+
+    def send_again(self, thread: Thread, number: int) -> None:
+        """Resume a thread that has made system calls for the tracer where a signal was about to be delivered to it.
+
+        The signal is not any more. That of a fault comes again with the fault. Any other one is sent again by the
+        kernel, which stops the thread once more, and is then given what was known of it.
+
+        Args:
+            thread: which one; its `info` is what was known.
+            number: of the signal.
+        """
+        if number in _AGAIN and thread.info.code > 0:
+            thread.resume()
+            return
+        thread.sent_again = bytes(thread.info)
+        thread.resume(number)
 
     def _at_call(self, thread: Thread) -> None:
         """Deal with a stop before a system call, or where one returns."""

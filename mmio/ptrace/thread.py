@@ -85,6 +85,7 @@ class Thread:
         handling: `blocks_faults` and the stack pointer before each signal handler it is in, or has left by a jump; None
             in place of the first where it is not known.
         in_call: a call's entry has been dealt with, and it has not returned.
+        sent_again: the siginfo of a signal that the kernel was asked to send again; empty when there is none.
         ending: it has stopped for the last time.
         vfork_maker: the thread that has made it by vfork and waits until it executes a program or ends.
         code: the eight bytes at its instruction pointer, see `AsmLoop`.
@@ -115,6 +116,7 @@ class Thread:
         self.process = process
         self.on_exit, self._before, self.done, self.found = None, [], 0, {}
         self.handling: deque[tuple[bool | None, int]] = deque(maxlen=_HANDLERS)
+        self.sent_again = b""
         self._buffers = {64: (0, 0), 32: (0, 0)}
         process.threads.add(self.pid)
         self.bus: Initiator = process.space.initiator(self.pid)

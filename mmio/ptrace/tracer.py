@@ -113,10 +113,17 @@ class Tracer(Closing, Targeting):
         atexit.register(self.close)  # whatever ends us in the meantime
         for thread in threads:
             sigmask.take(thread)
-        self._calls.trap_mapped(_at_rest(threads, statuses))
+        calling = _at_rest(threads, statuses)
+        swallowed = os.WSTOPSIG(statuses[calling.pid]) if _at_signal(statuses[calling.pid]) else 0
+        if swallowed:
+            calling.load_signal()
+        self._calls.trap_mapped(calling)
         for thread in threads:
             with suppress(ProcessLookupError):
-                self._event_loop.handle(thread.pid, statuses[thread.pid])
+                if swallowed and thread is calling:
+                    self._event_loop.send_again(thread, swallowed)
+                else:
+                    self._event_loop.handle(thread.pid, statuses[thread.pid])
         if self._first is None:
             self._first = pid
 
@@ -218,7 +225,12 @@ def _descriptors(given: Any) -> dict[int, int]:
 
 def _at_rest(threads: Sequence[Thread], statuses: Mapping[int, int]) -> Thread:
     """Return a thread that no signal is about to be delivered to, if there is one."""
-    return min(threads, key=lambda thread: statuses[thread.pid] >> 16 == 0 and statuses[thread.pid] != 0)
+    return min(threads, key=lambda thread: _at_signal(statuses[thread.pid]))
+
+
+def _at_signal(status: int) -> bool:
+    """Return whether a thread has stopped because a signal is about to be delivered to it."""
+    return os.WIFSTOPPED(status) and status >> 16 == 0
 
 
 def _from_terminal() -> bool:

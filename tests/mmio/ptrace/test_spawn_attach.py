@@ -50,6 +50,44 @@ int main(int argc, char **argv) {
 """
 
 
+BUSY_WITH_SIGNALS = r"""
+static volatile uint32_t *p;
+static volatile int faults, queued, value;
+static sigjmp_buf back;
+static void fault(int number, siginfo_t *info, void *context) {
+    faults += info->si_addr == (void *)0x1234;
+    siglongjmp(back, 1);
+}
+static void queue(int number, siginfo_t *info, void *context) {
+    queued += info->si_code == SI_QUEUE && info->si_pid == getpid();
+    value = info->si_value.sival_int;
+}
+int main(int argc, char **argv) {
+    p = map(argv[1], PROT_READ | PROT_WRITE);
+    sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = fault, .sa_flags = SA_SIGINFO}, 0);
+    sigaction(SIGRTMIN, &(struct sigaction){.sa_sigaction = queue, .sa_flags = SA_SIGINFO}, 0);
+    printf("ready\n");
+    fflush(stdout);
+    char byte = 0;
+    for (int i = 1; byte != 'x'; i++) {
+        if (!sigsetjmp(back, 1)) { *(volatile int *)0x1234 = 1; return 12; }
+        if (faults != i) return 13;
+        sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = i});
+        if (queued != i || value != i) return 14;
+        if (i % 16) continue;
+        p[0] = i;
+        if (p[0] != i) return 10;
+        struct timeval none = {0, 0};
+        fd_set input;
+        FD_ZERO(&input);
+        FD_SET(0, &input);
+        if (select(1, &input, 0, 0, &none)) read(0, &byte, 1);
+    }
+    return 3;
+}
+"""
+
+
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program beside us that ends well when it gets a byte."""
@@ -83,6 +121,21 @@ def protections(pid: int, path: Path) -> set[str]:
     """Return the permissions of a process's mappings of a file."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return {line.split()[1] for line in lines if line.removesuffix(" (deleted)").endswith(str(path))}
+
+
+def test_attach_where_a_signal_is_about_to_be_delivered(tmp_path: Path) -> None:
+    """It is delivered once, as it was: a fault with its address, another one with its sender and value."""
+    path = device_file(tmp_path)
+    with running(program(BUSY_WITH_SIGNALS), path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _ in range(40):
+            tracer = Tracer()
+            tracer.map_file(str(path))
+            tracer.attach(process.pid)
+            trace_some(tracer, 4)
+        process.communicate(b"x")
+        assert process.returncode == 3
 
 
 def test_attach_and_detach_a_hundred_times(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from emulate import Cpu
 from mmio.linux import libc
 from mmio.linux.trampoline import trampoline
-from mmio.linux.xsave import AVX, OPMASK, XSave, components, vector_width
+from mmio.linux.xsave import AVX, OPMASK, ZMM_HI256, XSave, components, vector_width
 from tests.native import compile_c
 
 NAMES: Final = ("rax", "rcx", "rdx", "rbx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))
@@ -51,6 +51,7 @@ _STACK: Final = 0x3F00
 _OUT: Final = 0x4000
 _AREA: Final = 0x100
 _AREA_SIZE: Final = 0x2000
+_XSTATE_BV: Final = 512  # in the area: the components in use
 _SIZE: Final = 0x8000
 
 _FLAGS: Final = 0xCD5  # the arithmetic flags and DF
@@ -107,7 +108,10 @@ class Executor:
         return self._place
 
     def run(self, code: bytes, seed: int = 0, **general: int) -> Registers:
-        """Execute one instruction with registers made from `seed`, but for those given; return all registers after."""
+        """Execute one instruction with registers made from `seed`, but for those given; return all registers after.
+
+        With `narrow=1` the upper halves of YMM0 to 15 are not in use, with `narrow=2` x87 is not, either.
+        """
         ctypes.memmove(self._place, code.ljust(16, b"\x90"), 16)
         return self.again(seed, **general)
 
@@ -137,11 +141,16 @@ class Executor:
         ctypes.memset(area, 0, 0x2000)
         state: Any = XSave(area, _AREA_SIZE)
         state.fcw, state.mxcsr = 0x37F, 0x1F80
+        narrow = general.get("narrow", 0)
         for index in range(32):
-            state.vector[index] = int.from_bytes(harmless(source, 64)) & (1 << 8 * vector_width(index)) - 1
+            bytes_set = 16 if narrow and index < 16 else vector_width(index)
+            state.vector[index] = int.from_bytes(harmless(source, 64)) & (1 << 8 * bytes_set) - 1
         for index in range(8):
             mask = general.get(f"k{index}", source.getrandbits(64))
             state.k[index] = mask if OPMASK in components() else 0
             state.x87[index] = 0x3FFF << 64 | 1 << 63 | source.getrandbits(60)
         state.ftw = general.get("ftw", 0xFF)
         state.fsw = general.get("fsw", 0)
+        if narrow:
+            in_use = c_uint64.from_address(area + _XSTATE_BV)
+            in_use.value &= ~(1 << AVX | 1 << ZMM_HI256 | (narrow > 1))

@@ -1,0 +1,348 @@
+"""Patched loads and stores that call the device directly: as by a frame, and as by a signal."""
+
+import ctypes
+import enum
+import gc
+import random
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from decode import decode
+from emulate.flags import undefined
+from mmio import Mapping, Trace, ioremap
+from mmio.errors import NoRegister
+from mmio.inprocess.after_access import after_access
+from mmio.inprocess.mapping import _trap
+from mmio.inprocess.patching import FAULTS
+from mmio.linux.trampoline import INSIDE, trampoline
+from mmio.patching.direct import plain
+from mmio.records.access import Access
+from tests.mmio.inprocess.execute import Executor, harmless
+from tests.mmio.inprocess.forms import PLACE, registers, suitable
+from tests.mmio.inprocess.models import Bytes
+from tests.native import compile_c
+
+# XGETBV with ECX = 1, which tells what is in use.
+pytestmark = pytest.mark.cpu("XSAVEC")
+
+DRIVER = r"""
+#include <stdint.h>
+#define ACCESSORS(bits) \
+    uint##bits##_t read##bits(volatile uint##bits##_t *p) { return *p; } \
+    void write##bits(volatile uint##bits##_t *p, uint##bits##_t v) { *p = v; }
+ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
+uint32_t sum(volatile uint32_t *p, int times) { uint32_t sum = 0; while (times--) sum += *p; return sum; }
+void fill(volatile uint32_t *p, int times) { while (times--) *p = times; }
+"""
+WIDTHS = (8, 16, 32, 64)
+
+
+class Level(enum.IntEnum):
+    """An int that is none exactly."""
+
+    HIGH = 7
+
+
+class Scripted(Bytes):
+    """Answers as it is told, and notes who has called it."""
+
+    def __init__(self, length: int = 4096) -> None:
+        super().__init__(length)
+        self.next: list[Any] = []
+        self.callers: list[str] = []
+        self.later: list[str] = []
+
+    def read(self, offset: int, width: int) -> int:
+        """Return what stands there, or what is next."""
+        self.callers.append(sys._getframe(1).f_code.co_name)
+        value = super().read(offset, width)
+        answer: int = self._answer(value, offset, width)
+        return answer
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Store a value, or do what is next."""
+        self.callers.append(sys._getframe(1).f_code.co_name)
+        super().write(offset, width, value)
+        self._answer(value, offset, width)
+
+    def _answer(self, value: Any, offset: int, width: int) -> Any:
+        what = self.next.pop(0) if self.next else "value"
+        if what == "later":
+            after_access(lambda: self.later.append(f"{offset:#x}"))
+        if what == "hole":
+            raise NoRegister(self, offset, width)
+        if isinstance(what, type):
+            raise what(f"at {offset:#x}")
+        return value if isinstance(what, str) else what
+
+    @property
+    def direct(self) -> int:
+        """How often it has been called by no function of pagetrap's."""
+        return sum(name not in ("read", "write", "_read_part", "_write_part") for name in self.callers)
+
+
+@pytest.fixture(autouse=True)
+def at_once() -> Iterator[None]:
+    """Patch at the first fault, wherever code comes from."""
+    patching = _trap().patching
+    patching.faults, patching.only_files = 1, False
+    patching.met.clear()
+    yield
+    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> ctypes.CDLL:
+    """A library of its own for each test."""
+    return typed(compile_c(DRIVER, tmp_path))
+
+
+def typed(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the functions of the driver."""
+    for bits in WIDTHS:
+        kind = getattr(ctypes, f"c_uint{bits}")
+        getattr(library, f"read{bits}").restype = kind
+        getattr(library, f"read{bits}").argtypes = [ctypes.c_void_p]
+        getattr(library, f"write{bits}").argtypes = [ctypes.c_void_p, kind]
+    library.sum.argtypes = library.fill.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    return library
+
+
+@pytest.mark.silicon
+@pytest.mark.parametrize("narrow", [1, 2], ids=["x87-in-use", "x87-unused"])
+def test_every_plain_form_is_as_on_memory(tmp_path: Path, narrow: int) -> None:
+    """The third time, when the device is called directly: registers and bytes are those of the CPU on memory."""
+    executor = Executor(tmp_path)
+    contents = harmless(random.Random(1), 4096)
+    buffer = ctypes.create_string_buffer(8192)
+    memory = (ctypes.c_char * 4096).from_address(ctypes.addressof(buffer) + 4095 & -4096)
+    place = ctypes.addressof(memory) + PLACE
+    device = Scripted()
+    wrong, forms = [], 0
+    with ioremap(device) as mapping:
+        for form in suitable():
+            code = form.examples[64]
+            given = registers(form) | {"narrow": narrow}
+            if plain(decode(code)) is None:
+                continue
+            memory.raw = contents
+            expected = executor.run(code, rsi=place, **given)
+            bytes_expected = memory.raw
+            _trap().patching.met.clear()  # other code stands there now
+            for _ in range(3):
+                device.data[:], device.callers[:] = contents, []
+                got = executor.again(rsi=mapping.address + PLACE, **given)
+            if got.general["rsi"] == mapping.address + PLACE:
+                got.general["rsi"] = expected.general["rsi"]
+            for state in (got, expected):  # what cannot be patched is emulated
+                state.flags &= ~undefined(decode(code), given.get("rcx", 0) & 0xFF)
+            if got != expected or device.data != bytes_expected:
+                wrong.append(f"{form.name}: {got} instead of {expected}")
+            forms += device.direct == 1
+    assert wrong == []
+    assert forms > 60
+
+
+def test_a_device_is_called_directly(driver: ctypes.CDLL) -> None:
+    """From the third access on: a fault, a frame, and then no function of pagetrap's between driver and device."""
+    device = Scripted()
+    with ioremap(device) as mapping:
+        driver.fill(mapping, 100)
+        driver.sum(mapping, 100)
+        assert device.direct == 196
+        assert mapping.stats.calls == 198
+        assert len(mapping.trace) == 200
+        values = [access.value for access in mapping.trace]
+        assert values == [*range(99, -1, -1), *[0] * 100]
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_upper_bits_of_the_register_are_no_part_of_a_value(driver: ctypes.CDLL, bits: int) -> None:
+    """A narrow store hands over its bytes, a narrow load changes its own."""
+    device, function = Scripted(), ctypes.cast(getattr(driver, f"write{bits}"), ctypes.c_void_p).value
+    store = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)(function or 0)
+    with ioremap(device) as mapping:
+        for _ in range(4):
+            store(mapping.address, (1 << 64) - 1)
+            assert getattr(driver, f"read{bits}")(mapping.address) == (1 << bits) - 1
+        assert {access.value for access in mapping.trace} == {(1 << bits) - 1}
+
+
+def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
+    """More threads than a block has room for access one register, each in turns with the others."""
+    device, turns = Scripted(), threading.Barrier(7)
+
+    def work() -> None:
+        for _ in range(20):
+            turns.wait()
+            driver.sum(mapping, 10)
+
+    with ioremap(device) as mapping:
+        threads = [threading.Thread(target=work) for _ in range(7)]
+        for thread in threads:
+            thread.start()
+        numbers = [thread.native_id for thread in threads]
+        for thread in threads:
+            thread.join()
+        counts = {number: sum(access.thread == number for access in mapping.trace) for number in numbers}
+        assert set(counts.values()) == {200}
+        assert device.direct > 100
+
+
+def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:
+    """A device that unmaps itself while it is called directly, and whose trace and method nothing else refers to."""
+
+    class Going(Scripted):
+        def read(self, offset: int, width: int) -> int:
+            if len(self.callers) == 5:
+                mappings.pop().close()
+                gc.collect()
+            return super().read(offset, width)
+
+    mappings = [ioremap(Going())]
+    address = mappings[0].address
+    with ioremap(Scripted()):
+        for _ in range(6):
+            assert driver.read32(address) == 0
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("read"), st.sampled_from(WIDTHS), st.integers(0, 3)),
+    st.tuples(st.just("write"), st.sampled_from(WIDTHS), st.integers(0, 3), st.integers(0, (1 << 64) - 1)),
+    st.tuples(st.just("loop"), st.integers(2, 5), st.integers(0, 3)),
+    st.tuples(
+        st.just("next"),
+        st.lists(
+            st.sampled_from(
+                ["value", "later", "hole", None, True, Level.HIGH, -1, 1 << 64, 300, ValueError, OSError, LookupError]
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+    ),
+    st.tuples(st.sampled_from(["on", "off", "attach", "detach", "watch", "unwatch", "cover", "uncover", "exchange"])),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, min_size=4, max_size=40))
+def test_all_ways_do_the_same(driver: ctypes.CDLL, steps: list[tuple[Any, ...]]) -> None:
+    """Whatever changes between accesses: values, errors, records, watchpoints, and what comes after an access."""
+    patching = _trap().patching
+    outcomes = []
+    for faults, only_frames in ((1 << 60, False), (1, True), (1, False)):
+        patching.faults, patching.only_frames = faults, only_frames
+        patching.met.clear()
+        with Played(driver) as played:
+            for step in steps:
+                played.play(*step)
+            outcomes.append(played.outcome())
+    assert outcomes[1] == outcomes[0]
+    assert outcomes[2] == outcomes[0]
+
+
+class Played:
+    """A mapping, and all that can be seen of what is done with it."""
+
+    def __init__(self, driver: ctypes.CDLL) -> None:
+        self.driver = driver
+        self.devices = [Scripted(), Scripted()]
+        self.said: list[str] = []
+        self.sink: list[str] = []
+        self.watch: Any = None
+        self.cover: Any = None
+
+    def __enter__(self) -> "Played":
+        self.mapping: Mapping = ioremap(self.devices[0], length=4096, unmapped="ones", name="card")
+        self.trace: Trace = self.mapping.trace
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.mapping.close()
+
+    def play(self, what: str, *how: Any) -> None:
+        """Do one step; note what comes of it."""
+        try:
+            result = getattr(self, f"do_{what}", self.change)(*how or (what,))
+        except Exception as error:
+            result = f"{type(error).__name__}: {error}"
+        self.said.append(f"{what}: {self._told(str(result))}")
+
+    def do_read(self, bits: int, place: int) -> Any:
+        return getattr(self.driver, f"read{bits}")(self.mapping.address + 0x100 + 8 * place)
+
+    def do_write(self, bits: int, place: int, value: int) -> Any:
+        getattr(self.driver, f"write{bits}")(self.mapping.address + 0x100 + 8 * place, value % (1 << bits))
+
+    def do_loop(self, times: int, place: int) -> Any:
+        self.driver.fill(self.mapping.address + 0x100 + 8 * place, times)
+        return self.driver.sum(self.mapping.address + 0x100 + 8 * place, times)
+
+    def do_next(self, answers: list[Any]) -> None:
+        self.devices[0].next = list(answers)
+
+    def change(self, what: str) -> None:
+        if what in ("on", "off"):
+            self.trace.enabled = what == "on"
+        elif what == "attach" and not self.trace._sinks:
+            self.trace.attach(self)
+        elif what == "detach" and self.trace._sinks:
+            self.trace.detach(self)
+        elif what == "watch" and self.watch is None:
+            self.watch = self.mapping.watch(0x104, 8, "access")
+        elif what == "unwatch" and self.watch is not None:
+            self.said.append(f"{self.watch.total} hits")
+            self.watch.close()
+            self.watch = None
+        elif what == "cover" and self.cover is None:
+            self.cover = self.mapping.space.map(self.mapping.address + 0x108, 8, self.devices[1], "cover", priority=1)
+        elif what == "uncover" and self.cover is not None:
+            self.mapping.space.unmap(self.cover)
+            self.cover = None
+        elif what == "exchange":
+            self.devices.reverse()
+            self.mapping.space.memory.exchange(self.mapping.region, self.devices[0], self.devices[0])
+
+    def write(self, record: Any) -> None:
+        """Receive a record, as a sink."""
+        access = isinstance(record, Access)
+        self.sink.append(self._told(str(evolve(record, time=0))) if access else type(record).__name__)
+
+    def outcome(self) -> Any:
+        """Return all that was seen, without times."""
+        if self.cover is not None:
+            self.mapping.space.unmap(self.cover)
+        if self.watch is not None:
+            self.said.append(f"{self.watch.total} hits")
+        records = [str(evolve(access, time=0)) for access in self.trace]
+        bytes_there = [bytes(device.data) for device in self.devices]
+        later = [device.later for device in self.devices]
+        return self.said, [self._told(each) for each in records], self.sink, bytes_there, later
+
+    def _told(self, text: str) -> str:
+        base = self.mapping.address
+        numbers = (int(each, 16) for each in re.findall(r"0x[0-9a-f]{8,}", text))
+        for number in numbers:
+            text = text.replace(f"{number:#x}", f"card+{number - base:#x}" if base <= number < base + 4096 else "…")
+        return re.sub(r"\d+ ns|\d+\.\d+", "", text)
+
+
+def test_no_thread_is_left_inside(driver: ctypes.CDLL) -> None:
+    """The count of threads in handlers is that before, whichever way an access has gone."""
+    device = Scripted()
+    with ioremap(device) as mapping:
+        for answer in ["value"] * 4 + [True, "later", None, ValueError, "value", "value"]:
+            device.next = [answer]
+            with suppress(Exception):
+                driver.read32(mapping)
+            assert trampoline().words[INSIDE] == 0

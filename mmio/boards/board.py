@@ -238,7 +238,7 @@ class Board(Memories, Running, Closing):
         windows = self._windows[place.name] = [Window(stretch.start) for stretch in stretches]
         for window, stretch in zip(windows, stretches, strict=True):
             over = Placement(place.base + stretch.start, beside=False, priority=1)
-            mapping = Mapping(window, len(stretch), place.name, self.trace, True, self._policies, over)
+            mapping = Mapping(window, len(stretch), place.name, self.trace, True, True, self._policies, over)
             self._others.append(mapping)
 
     def _put(self, name: str, device: Any, irq: Wiring) -> Any:
@@ -278,7 +278,7 @@ class Board(Memories, Running, Closing):
             self._reserved += fixed_pages().reserve_free(start, BLOCK)
             ground = Ground(start, self._reach, self._nowhere if policy == "error" else None)
             under = Placement(start, beside=False, reserve=False, priority=UNDER_DEVICES - 1, alone=False)
-            self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, self._policies, under))
+            self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, True, self._policies, under))
 
     def _nowhere(self, address: int) -> str:
         regions: list[Region] = [mapping.region for mapping in self._mappings.values()]

@@ -27,12 +27,12 @@ BEHIND: Final = 14
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT = range(9)
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD = range(10)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
-error code of its page fault, how often the handler has been called, and the address of the block of a direct call, 0
-while there is none."""
-WORDS: Final = 9
+error code of its page fault, how often the handler has been called, the address of the block of a direct call, 0
+while there is none, and whether signals are blocked during one."""
+WORDS: Final = 10
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
@@ -76,7 +76,7 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     """
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
-    return [*NOWHERE, function, site, site + instruction.length, first, error, 0, 0]
+    return [*NOWHERE, function, site, site + instruction.length, first, error, 0, 0, 1]
 
 
 def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:

@@ -5,6 +5,7 @@ import enum
 import gc
 import random
 import re
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -36,12 +37,14 @@ from tests.native import compile_c
 pytestmark = pytest.mark.cpu("XSAVEC")
 
 DRIVER = r"""
+#include <signal.h>
 #include <stdint.h>
 #define ACCESSORS(bits) \
     uint##bits##_t read##bits(volatile uint##bits##_t *p) { return *p; } \
     void write##bits(volatile uint##bits##_t *p, uint##bits##_t v) { *p = v; }
 ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
 uint32_t sum(volatile uint32_t *p, int times) { uint32_t sum = 0; while (times--) sum += *p; return sum; }
+uint32_t signalled(volatile uint32_t *p, int number) { if (number) raise(number); return *p; }
 void fill(volatile uint32_t *p, int times) { while (times--) *p = times; }
 """
 WIDTHS = (8, 16, 32, 64)
@@ -114,7 +117,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
         getattr(library, f"read{bits}").restype = kind
         getattr(library, f"read{bits}").argtypes = [ctypes.c_void_p]
         getattr(library, f"write{bits}").argtypes = [ctypes.c_void_p, kind]
-    library.sum.argtypes = library.fill.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.sum.argtypes = library.fill.argtypes = library.signalled.argtypes = [ctypes.c_void_p, ctypes.c_int]
     return library
 
 
@@ -176,6 +179,48 @@ def test_upper_bits_of_the_register_are_no_part_of_a_value(driver: ctypes.CDLL, 
             store(mapping.address, (1 << 64) - 1)
             assert getattr(driver, f"read{bits}")(mapping.address) == (1 << bits) - 1
         assert {access.value for access in mapping.trace} == {(1 << bits) - 1}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_what_a_signal_handler_raises_comes_out(driver: ctypes.CDLL, number: signal.Signals) -> None:
+    """Of a signal that comes just before the access: the device is not called, and nothing is recorded."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    device, before = Scripted(), signal.signal(number, interrupt)
+    try:
+        with ioremap(device) as mapping:
+            for _ in range(5):
+                driver.signalled(mapping, 0)
+            for told in range(20):
+                with pytest.raises(KeyboardInterrupt):
+                    driver.signalled(mapping, number)
+                assert (device.direct, len(mapping.trace)) == (3 + told, 5 + told)
+                driver.signalled(mapping, 0)
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_signals_are_held_back_where_that_is_wanted(driver: ctypes.CDLL, hold: bool) -> None:
+    """While the device is called, and never afterwards."""
+
+    class Asking(Bytes):
+        def read(self, offset: int, width: int) -> int:
+            masks.append(signal.SIGUSR2 in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            return super().read(offset, width)
+
+    masks: list[bool] = []
+    with ioremap(Asking(64), hold_signals=hold) as mapping:
+        driver.sum(mapping, 6)
+    assert masks == [True, True, *[hold] * 4]
+    assert signal.SIGUSR2 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_the_argument_is_true_or_false() -> None:
+    with pytest.raises(TypeError, match="hold_signals is True or False, not 1"):
+        ioremap(Bytes(64), hold_signals=1)  # type: ignore[arg-type]
 
 
 def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:

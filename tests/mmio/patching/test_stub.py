@@ -131,7 +131,7 @@ def test_the_words_are_those_of_the_instruction() -> None:
     """A page fault of a write has bit 1 of the error code set; the first bytes are eight, however long it is."""
     store = decode(bytes.fromhex("894710"), 64)
     words = stub.words(0x1234, SITE, store, writes=True)
-    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0, 0]
+    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0, 0, 1]
     assert stub.words(0, SITE, decode(bytes.fromhex("c7879000000044332211"), 64), writes=False)[5:7] == [
         0x33440000009087C7,
         4,

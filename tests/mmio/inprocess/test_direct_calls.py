@@ -261,6 +261,33 @@ def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:
             assert driver.read32(address) == 0
 
 
+def test_a_trace_that_is_turned_on_later(driver: ctypes.CDLL) -> None:
+    """What is recorded then has the names and numbers of its own site."""
+    with ioremap(Scripted()) as mapping:
+        driver.fill(mapping, 5)  # the first site of the trace
+        mapping.trace.enabled = False
+        driver.sum(mapping, 5)
+        mapping.trace.enabled = True
+        driver.sum(mapping, 5)
+        assert [str(access.direction) for access in mapping.trace] == [*["2"] * 5, *["1"] * 5]
+        mapping.trace.enabled = False
+        driver.sum(mapping, 5)
+        assert len(mapping.trace) == 10
+
+
+def test_a_watchpoint_sees_every_access(driver: ctypes.CDLL) -> None:
+    """Also of an instruction that has called the device directly before, and does again afterwards."""
+    device = Scripted()
+    with ioremap(device) as mapping:
+        driver.sum(mapping, 5)
+        with mapping.watch(0, 4, "access") as watch:
+            driver.sum(mapping, 50)
+            assert watch.total == 50
+        before = device.direct
+        driver.sum(mapping, 100)
+        assert device.direct > before
+
+
 STEPS = st.one_of(
     st.tuples(st.just("read"), st.sampled_from(WIDTHS), st.integers(0, 3)),
     st.tuples(st.just("write"), st.sampled_from(WIDTHS), st.integers(0, 3), st.integers(0, (1 << 64) - 1)),
@@ -310,6 +337,10 @@ class Played:
     def __enter__(self) -> "Played":
         self.mapping: Mapping = ioremap(self.devices[0], length=4096, unmapped="ones", name="card")
         self.trace: Trace = self.mapping.trace
+        for bits in WIDTHS:  # by now each is called directly, where it can be
+            for value in range(4):
+                self.play("read", bits, 0)
+                self.play("write", bits, 0, value)
         return self
 
     def __exit__(self, *error: object) -> None:

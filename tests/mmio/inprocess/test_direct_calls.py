@@ -45,6 +45,7 @@ DRIVER = r"""
 ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
 uint32_t sum(volatile uint32_t *p, int times) { uint32_t sum = 0; while (times--) sum += *p; return sum; }
 uint32_t signalled(volatile uint32_t *p, int number) { if (number) raise(number); return *p; }
+uint32_t constant(int times) { uint32_t sum = 0; while (times--) sum += *(volatile uint32_t *)0x40010010; return sum; }
 void fill(volatile uint32_t *p, int times) { while (times--) *p = times; }
 """
 WIDTHS = (8, 16, 32, 64)
@@ -242,6 +243,16 @@ def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
         counts = {number: sum(access.thread == number for access in mapping.trace) for number in numbers}
         assert set(counts.values()) == {200}
         assert device.direct > 100
+
+
+def test_registers_at_constant_addresses(driver: ctypes.CDLL) -> None:
+    """Firmware names them so: the address is in the instruction."""
+    device = Scripted(0x400)
+    device.data[0x10] = 3
+    with ioremap(device, address=0x4001_0000) as mapping:
+        assert driver.constant(50) == 150
+        assert device.direct == 48
+        assert len(mapping.trace) == 50
 
 
 def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:

@@ -33,8 +33,8 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "models", "cortex_m", "descriptions", "patching", "live", "program", "inprocess", "boards", "board"),
-    *("ptrace", "hosted", "watching", "testing"),
+    *("device", "models", "cortex_m", "descriptions", "patching", "live", "faults", "program", "inprocess", "boards", "board"),
+    *("ptrace", "hosted", "watching", "testing", "strategies"),
     *("commands", "__main__"),
 )
 

@@ -261,8 +261,9 @@ def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[Dev
     if chip is not None:
         from mmio.boards.making import WIDTHS
 
+        names = {name: chip[name] for name in chip.peripherals}
         for each in chip:
-            device = put(each.name, each.device, chip[each.name] if each.name in chip else each.device, chip.clock)
+            device = put(each.name, each.device, names.get(each.name, each.device), chip.clock)
             tracer.map(each.start, each.length, device, each.name, widths=WIDTHS)
 
 

@@ -11,7 +11,7 @@ from mmio.faults.places import Spot
 
 _GOLDEN: Final = 0x9E37_79B9_7F4A_7C15
 _MASK: Final = (1 << 64) - 1
-_STATE: Final = ("accesses", "reads", "writes", "interrupts", "drawn", "applied", "since", "written", "began", "latched")
+_STATE: Final = ("reads", "writes", "interrupts", "drawn", "applied", "since", "written", "began", "latched")
 
 
 def draw(seed: int, number: int) -> float:
@@ -33,7 +33,7 @@ class Armed:
         now: the time in ns.
 
     Attributes:
-        accesses, reads, writes, interrupts: at its place, so far.
+        reads, writes, interrupts: at its place, so far.
         applied: how often it has happened.
     """
 
@@ -50,7 +50,7 @@ class Armed:
         self.spots = spots
         self.mask, self.value = bits
         self._holds, self._now = holds, now
-        self.accesses = self.reads = self.writes = self.interrupts = 0
+        self.reads = self.writes = self.interrupts = 0
         self.drawn = self.applied = 0
         self.since = 0  # reads since the last write to the device, for what is late
         self.written = 0  # the time of that write
@@ -58,7 +58,7 @@ class Armed:
         self.latched = 0
         self.pending = 0  # an overrun that no read has shown yet
         self._at, self._after, self._limit = fault.at, fault.after, fault.limit
-        self._simple = not (fault.when or fault.start is not None or fault.probability or fault.limit)
+        self.is_simple = not (fault.when or fault.start is not None or fault.probability or fault.limit)
         self._happens: tuple[Unit, ...] = _directions(fault)
 
     def count(self, unit: Unit) -> bool:
@@ -69,10 +69,8 @@ class Armed:
         """
         if unit == "read":
             self.reads += 1
-            self.accesses += 1
         elif unit == "write":
             self.writes += 1
-            self.accesses += 1
         else:
             self.interrupts += 1
         if self.latched:
@@ -88,7 +86,7 @@ class Armed:
                 return False
         if self._at is not None and self._seen(self._at.unit) != self._at.count:
             return False
-        if not self._simple and not self._also():
+        if not self.is_simple and not self._also():
             return False
         if self.effect == "late":
             return True  # whether it shows depends on the value
@@ -154,7 +152,7 @@ class Armed:
             return self.reads
         if unit == "write":
             return self.writes
-        return self.interrupts if unit == "interrupt" else self.accesses
+        return self.interrupts if unit == "interrupt" else self.reads + self.writes
 
     @staticmethod
     def _counts(counted: Unit, unit: Unit) -> bool:

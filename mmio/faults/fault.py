@@ -4,7 +4,7 @@ A schedule is such values and nothing else. What is counted and drawn while it i
 (`armed.py`), so that the same schedule does the same again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -12,9 +12,7 @@ from attrs import field, frozen
 from mmio.arguments import integer
 from mmio.faults.errors import FaultError
 
-Effect: TypeAlias = Literal[
-    "stuck", "late", "removed", "lost", "overrun", "bus-error", "sigbus", "garbage", "spurious"
-]
+Effect: TypeAlias = Literal["stuck", "late", "removed", "lost", "overrun", "bus-error", "sigbus", "garbage", "spurious"]
 Unit: TypeAlias = Literal["read", "write", "access", "interrupt", "ns"]
 
 TIMES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -97,7 +95,9 @@ class Kind:
 
 
 KINDS: Final[dict[Effect, Kind]] = {
-    "stuck": Kind("reads show these bits so, whatever the device has", "SR stuck TXE=0 after 3 reads", ("read",), "some"),
+    "stuck": Kind(
+        "reads show these bits so, whatever the device has", "SR stuck TXE=0 after 3 reads", ("read",), "some"
+    ),
     "late": Kind(
         "these bits are late: in so many reads (or so long) after each write to the device, and at the start, a read "
         "that would show them so shows them inverted",
@@ -117,8 +117,8 @@ KINDS: Final[dict[Effect, Kind]] = {
         counts=("read", "write", "access", "interrupt"),
     ),
     "overrun": Kind(
-        "of a FIFO's register: what is next in it is lost, and the read gets what comes after that. A condition is shown "
-        "by the next read of its register",
+        "of a FIFO's register: what is next in it is lost, and the read gets what comes after that. A condition is "
+        "shown by the next read of its register",
         "RBR overrun LSR.OE=1 at read 2",
         ("read",),
         "one",
@@ -248,6 +248,10 @@ def _not_counted(effect: str, word: str, span: Span, units: tuple[Unit, ...]) ->
     return f"`{word}` counts {', '.join(units)} here, not {span}"
 
 
+def _tuple(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(faults)
+
+
 @frozen(repr=False)
 class Schedule:
     """Faults, in order. Its `str` is a line for each, and `parse` of that is equal to it.
@@ -256,7 +260,7 @@ class Schedule:
         faults: all of them.
     """
 
-    faults: tuple[Fault, ...] = field(default=(), converter=tuple)
+    faults: tuple[Fault, ...] = field(default=(), converter=_tuple)
 
     def __iter__(self) -> Iterator[Fault]:
         """Iterate over the faults."""

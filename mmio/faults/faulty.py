@@ -6,32 +6,25 @@ their offset and width: which faults have to be asked, and which bits of the acc
 
 import warnings
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any, Self, TypeVar
 
 from decode import READ, WRITE, Direction
 from mmio.closing import Closing
-from mmio.device.clock import Clock
+from mmio.device.clock import Clock, Timer
 from mmio.errors import NoRegister
 from mmio.faults.armed import Armed
-from mmio.faults.errors import BusError, BusFault, FaultError, FaultWarning
-from mmio.faults.fault import Fault, Schedule
+from mmio.faults.arming import Armoury
+from mmio.faults.errors import BusError, BusFault, FaultWarning
+from mmio.faults.fault import Schedule
 from mmio.faults.lines import Gate
 from mmio.faults.places import Places
-from mmio.faults.resets import Garbage
+from mmio.faults.step import Read, Step, stuck
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
 
-class _Step(NamedTuple):
-    """What one fault has to do with an access of one offset and width."""
-
-    armed: Armed
-    mask: int  # the bits of its settings, where the access has them
-    value: int
-    lanes: int  # the bits of its register, where the access has them
-    name: str  # of a register that shares its bytes with others; empty for others
-    is_flag: bool  # whether it is the flag of an overrun, and not the overrun itself
+_F = TypeVar("_F", bound="Faulty")
 
 
 class Faulty(Closing):
@@ -42,44 +35,49 @@ class Faulty(Closing):
         schedule: the faults.
     """
 
+    def __new__(cls, device: Any, *arguments: Any, **named: Any) -> Self:
+        """Make it of a class that is named as the device's, which records, errors and messages show."""
+        made: Self = super().__new__(_named(cls, type(device).__name__))
+        return made
+
     def __init__(self, device: Any, schedule: Schedule, name: str | None, registers: Any, clock: Clock | None) -> None:
         self.device = device
         self.schedule = schedule
         self._clock = clock
         self._registers = device if registers is None else registers
         self._places = Places(self._registers, name)
-        self._gates: dict[str, Gate] = {}
-        self._plans: dict[tuple[int, int], tuple[_Step, ...]] = {}
-        self._quiet: dict[int, int] = {}  # by offset, a width of accesses that no fault is about
-        self._garbage: list[Garbage] = []
-        self._timers: list[Any] = []
-        self._closed = False
-        self._armed: list[Armed] = []
-        self._of_line: list[tuple[str, Armed]] = []
-        self._flags: dict[int, tuple[Any, int, int]] = {}  # by the number of an overrun: spot, mask, value
+        self._armoury = Armoury(self._places, self._find_clock)
         for fault in schedule:  # all is checked before anything is changed
-            self._arm(fault)
+            self._armoury.arm(fault)
+        self._armed, self._of_line = self._armoury.armed, self._armoury.of_line
+        self._gates: dict[str, Gate] = {}
+        self._plans: dict[tuple[int, int], tuple[Step, ...]] = {}
+        # By offset, a width of accesses that need no plan; and how such a read is made.
+        self._read_ways: dict[int, tuple[int, Read]] = {}
+        self._write_ways: dict[int, int] = {}
+        self._timers: list[Timer] = []
+        self._closed = False
         self._active = list(self._armed)
         self._late = [armed for armed in self._armed if armed.effect == "late"]
         self._spurious = [(line, armed) for line, armed in self._of_line if armed.effect == "spurious"]
-        self._everywhere = bool(self._spurious) or any(armed.spots is None for armed in self._in_accesses)
+        self._everywhere = bool(self._spurious) or any(armed.spots is None for armed in self._armed)
         self._begin()
 
-        quiet, inner_read, inner_write = self._quiet.get, device.read, device.write
+        read_way, write_way, inner_write = self._read_ways.get, self._write_ways.get, device.write
         read_faulty, write_faulty = self._read, self._write
 
         def read(offset: int, width: int) -> int:
-            if quiet(offset) != width:
+            way = read_way(offset)
+            if way is None or way[0] != width:
                 return read_faulty(offset, width)
             try:
-                value: int = inner_read(offset, width)
+                return way[1](offset, width)
             except NoRegister as hole:
                 self._take_over(hole)
                 raise
-            return value
 
         def write(offset: int, width: int, value: int) -> None:
-            if quiet(offset) != width:
+            if write_way(offset) != width:
                 return write_faulty(offset, width, value)
             try:
                 inner_write(offset, width, value)
@@ -92,60 +90,6 @@ class Faulty(Closing):
 
     # Making it
 
-    @property
-    def _in_accesses(self) -> list[Armed]:
-        return [armed for armed in self._armed if armed.effect not in ("garbage", "spurious")]
-
-    def _arm(self, fault: Fault) -> None:
-        places, now = self._places, self._now
-        needs_time = fault.start is not None or any(
-            span is not None and span.unit == "ns" for span in (fault.by, fault.at, fault.limit)
-        )
-        if needs_time and self._find_clock() is None:
-            raise FaultError(
-                f"fault {str(fault)!r}: a {type(places.core).__name__} has no clock; say wrap(device, …, clock=Clock())"
-            )
-        holds = None
-        if fault.when is not None:
-            register, mask, value = places.condition(fault, fault.when)
-            holds = partial(_holds, register, mask, value)
-        rest = places.within(fault.place)
-        line = rest if rest in places.lines else None
-        if fault.effect == "spurious" or line is not None:
-            if line is None or fault.effect not in ("spurious", "lost"):
-                of = "a line" if line is None else "no line"
-                raise FaultError(f"fault {str(fault)!r}: {self._not_a_line(fault, of)}")
-            if fault.effect == "lost" and _units(fault) - {"interrupt", "ns"}:
-                raise FaultError(f"fault {str(fault)!r}: what is lost of a line is counted in interrupts")
-            armed = Armed(fault, [], (0, 0), holds, now)
-            self._armed.append(armed)
-            self._of_line.append((line, armed))
-            return
-        if fault.effect == "garbage":
-            armed = Armed(fault, [], (0, 0), None, now)
-            self._armed.append(armed)
-            spots = places.spots if not rest else places.register(fault, fault.place)
-            self._garbage.append(Garbage(places.core, [spot.name for spot in spots], armed))
-            return
-        if fault.effect == "lost" and "interrupt" in _units(fault):
-            raise FaultError(f"fault {str(fault)!r}: only of a line interrupts are lost{self._lines()}")
-        spots = None if not rest and fault.effect != "overrun" else places.register(fault, fault.place)
-        if spots is None and fault.settings:
-            raise FaultError(f"fault {str(fault)!r}: {fault.effect} is about a register, not all of {places.name}")
-        bits = (0, 0) if not fault.settings or spots is None else places.bits(fault, spots[0], fault.settings)
-        armed = Armed(fault, spots, bits, holds, now)
-        if fault.flag is not None:
-            spot = places.register(fault, fault.flag.register)[0]
-            self._flags[len(self._armed)] = (spot, *places.bits(fault, spot, [fault.flag.setting]))
-        self._armed.append(armed)
-
-    def _not_a_line(self, fault: Fault, of: str) -> str:
-        return f"{fault.effect} is about {of}, and {fault.place!r} is {'none' if of == 'a line' else 'one'}{self._lines()}"
-
-    def _lines(self) -> str:
-        lines = self._places.lines
-        return f"; its lines are {', '.join(lines)}" if lines else f"; {self._places.name} has no lines"
-
     def _begin(self) -> None:
         removed = [armed for armed in self._armed if armed.effect == "removed" and armed.spots is None]
         named = {line for line, _ in self._of_line}
@@ -154,7 +98,7 @@ class Faulty(Closing):
             self._gates[name] = Gate(self._places.lines[name], partial(_loses, losing, removed))
         for armed in self._late:
             armed.begin_again()
-        for garbage in self._garbage:
+        for garbage in self._armoury.garbage:
             garbage.begin()
         for name, armed in self._spurious:
             at = armed.fault.at
@@ -166,32 +110,33 @@ class Faulty(Closing):
 
     # Accesses
 
-    def _steps(self, offset: int, width: int) -> tuple[_Step, ...]:
+    def _steps(self, offset: int, width: int) -> tuple[Step, ...]:
         """Return the plan of an access."""
-        steps: list[_Step] = []
+        steps: list[Step] = []
         full = (1 << 8 * width) - 1
         for number, armed in enumerate(self._active):
-            if armed.effect in ("garbage", "spurious") or armed.spots == []:
-                continue
             if armed.spots is None:
-                steps.append(_Step(armed, 0, 0, full, "", False))
+                steps.append(Step(armed, 0, 0, full, "", False))
                 continue
             places = [(spot, armed.mask, armed.value, False) for spot in armed.spots]
-            if number in self._flags:
-                places.append((*self._flags[number], True))
+            if number in self._armoury.flags:
+                places.append((*self._armoury.flags[number], True))
             for spot, mask, value, is_flag in places:
                 if spot.start >= offset + width or spot.end <= offset:
                     continue
                 lanes = _moved((1 << 8 * spot.width) - 1, spot.start - offset) & full
                 mask, value = (_moved(bits, spot.start - offset) & lanes for bits in (mask, value))
-                steps.append(_Step(armed, mask, value, lanes, spot.name if spot.shared else "", is_flag))
+                steps.append(Step(armed, mask, value, lanes, spot.name if spot.shared else "", is_flag))
         plan = tuple(steps)
         self._plans[offset, width] = plan
         if not (plan or self._late or self._everywhere):
-            self._quiet[offset] = width
+            self._read_ways[offset] = width, self.device.read
+            self._write_ways[offset] = width
+        elif len(plan) == 1 and not self._spurious and (way := stuck(plan[0], self.device.read)) is not None:
+            self._read_ways[offset] = width, way
         return plan
 
-    def _plan(self, offset: int, width: int, direction: Direction) -> tuple[_Step, ...]:
+    def _plan(self, offset: int, width: int, direction: Direction) -> tuple[Step, ...]:
         plan = self._plans.get((offset, width))
         if plan is None:
             plan = self._steps(offset, width)
@@ -206,7 +151,7 @@ class Faulty(Closing):
         plan = self._plan(offset, width, READ)
         full = (1 << 8 * width) - 1
         gone = 0
-        changes: list[_Step] = []
+        changes: list[Step] = []
         for step in plan:
             armed = step.armed
             effect = armed.effect
@@ -329,10 +274,6 @@ class Faulty(Closing):
         clock = getattr(self._places.core, "clock", None)
         return clock if isinstance(clock, Clock) else None
 
-    def _now(self) -> int:
-        clock = self._find_clock()
-        return 0 if clock is None else clock.now
-
     def snapshot(self) -> dict[str, Any]:
         """Return the state of the device, and what has been counted of the faults, as plain dicts, lists and ints."""
         gates = {name: gate.asserted for name, gate in self._gates.items()}
@@ -354,8 +295,10 @@ class Faulty(Closing):
         try:
             counted, asserted, device = state["faults"], state["asserted"], state["device"]
             fits = len(counted) == len(self._armed) and asserted.keys() == self._gates.keys()
-            fits = fits and all(each.keys() == armed.state().keys() for each, armed in zip(counted, self._armed))
-        except (KeyError, TypeError, AttributeError):
+            fits = fits and all(
+                each.keys() == armed.state().keys() for each, armed in zip(counted, self._armed, strict=True)
+            )
+        except (KeyError, TypeError, AttributeError, ValueError):
             fits = False
         if not fits:
             raise ValueError(f"no snapshot of a {self._places.name} with these faults: {self.schedule!r}")
@@ -400,12 +343,14 @@ class Faulty(Closing):
             timer.cancel()
         for gate in self._gates.values():
             gate.close()
-        for garbage in self._garbage:
+        for garbage in self._armoury.garbage:
             garbage.close()
         if warn:
             self.warn_of_unfired(3)
         self._active.clear()
         self._plans.clear()
+        self._read_ways.clear()
+        self._write_ways.clear()
         self._late, self._spurious, self._everywhere = [], [], False
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
@@ -415,17 +360,14 @@ class Faulty(Closing):
         return f"<{self._places.name} with {len(self.schedule)} fault{'s' * (len(self.schedule) != 1)}>"
 
 
-def _holds(register: Any, mask: int, value: int) -> bool:
-    return bool(register.value & mask == value)
+@cache
+def _named(base: type[_F], name: str) -> type[_F]:
+    return type(name, (base,), {"__doc__": base.__doc__, "__module__": base.__module__})
 
 
 def _loses(losing: list[Armed], removed: list[Armed]) -> bool:
     lost = [armed.count("interrupt") for armed in losing]
     return any(lost) or any(armed.latched for armed in removed)
-
-
-def _units(fault: Fault) -> set[str]:
-    return {span.unit for span in (fault.at, fault.after, fault.limit) if span is not None}
 
 
 def _moved(bits: int, count: int) -> int:

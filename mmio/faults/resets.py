@@ -13,7 +13,7 @@ class Garbage:
     """Random values in registers, from the start and after each reset of their device.
 
     A register without fields is random as a whole; of the others each field that software may write, and of an
-    enumeration one of its values. What software cannot write is not undefined after a reset, but what the device makes it.
+    enumeration one of its values. What software cannot write is left: after a reset it is what the device makes it.
 
     Args:
         device: the device.

@@ -88,7 +88,9 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None) -> Iterat
     schedule = schedule_of(faults)
     space, region = getattr(target, "space", None), getattr(target, "region", None)
     if space is None or not (region is not None or hasattr(target, "peripherals")):
-        raise TypeError(f"faults are injected into a mapping or a board, not {shortened(target)}; wrap() takes a device")
+        raise TypeError(
+            f"faults are injected into a mapping or a board, not {shortened(target)}; wrap() takes a device"
+        )
     with ExitStack() as ending:
         made: list[Faulty] = []
         if region is not None:

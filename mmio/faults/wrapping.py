@@ -65,7 +65,7 @@ def wrap(
 
 
 @contextmanager
-def inject(target: Any, faults: Faults, *, clock: Clock | None = None) -> Iterator[list[Faulty]]:
+def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: bool = True) -> Iterator[list[Faulty]]:
     """Give a device that is mapped already its faults for a while; the statement's end takes them away.
 
         with mmio.faults.inject(mapping, "LSR stuck THRE=0"):
@@ -77,6 +77,7 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None) -> Iterat
         target: a mapping, or a board, whose peripherals are named at the beginning of each line.
         faults: lines, or a schedule.
         clock: the time, of a device without a clock.
+        warn: whether to tell of faults that have never happened, at the end.
 
     Yields:
         The devices with faults, in the order they are first named.
@@ -94,14 +95,14 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None) -> Iterat
     with ExitStack() as ending:
         made: list[Faulty] = []
         if region is not None:
-            made.append(_exchange(ending, space, region, None, region.names, schedule, clock))
+            made.append(_exchange(ending, space, region, None, region.names, schedule, clock, warn))
         else:
             for name, own in by_device(schedule, target.peripherals).items():
                 device = target[name]  # made now, if it has not been
                 mapping = target._mappings.get(name)
                 if mapping is None or target._windows.get(name):
                     raise FaultError(f"{name} lies among the registers of another peripheral, and cannot have faults")
-                made.append(_exchange(ending, space, mapping.region, name, device, own, clock or target.clock))
+                made.append(_exchange(ending, space, mapping.region, name, device, own, clock or target.clock, warn))
         yield made
 
 
@@ -132,11 +133,18 @@ def by_device(schedule: Schedule, names: Iterable[str]) -> Mapping[str, Schedule
 
 
 def _exchange(
-    ending: ExitStack, space: Any, region: Any, name: str | None, names: Any, schedule: Schedule, clock: Clock | None
+    ending: ExitStack,
+    space: Any,
+    region: Any,
+    name: str | None,
+    names: Any,
+    schedule: Schedule,
+    clock: Clock | None,
+    warn: bool,
 ) -> Faulty:
     device = region.device
     faulty = Faulty(device, schedule, name or region.name, names, clock)
-    ending.push(faulty)
+    ending.push(lambda kind, error, traceback: faulty.close(warn=warn and kind is None))
     space.exchange(region, faulty, names)
 
     def put_back() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from card import Card
 from driver import Driver, build, load
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
@@ -50,5 +50,12 @@ class NicMachine(DriverMachine):
                 assert self.driver.poll() == b""
 
 
-NicMachine.TestCase.settings = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+NicMachine.TestCase.settings = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    stateful_step_count=10,
+    phases=(Phase.generate, Phase.target, Phase.shrink),
+)
 TestNic = NicMachine.TestCase

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from serial_driver import Driver, build, load
@@ -56,5 +56,12 @@ class UartMachine(DriverMachine):
         assert self.driver.read() == data
 
 
-UartMachine.TestCase.settings = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+UartMachine.TestCase.settings = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    stateful_step_count=10,
+    phases=(Phase.generate, Phase.target, Phase.shrink),
+)
 TestUart = UartMachine.TestCase

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
+from attrs import evolve
+
 from mmio.strategies import needed  # noqa: F401  (before what it checks for)
 
 from hypothesis import strategies as st  # isort: skip
@@ -25,6 +27,7 @@ def fault_schedules(
     *,
     effects: Collection[str] = DEFAULT,
     registers: Collection[str] | None = None,
+    fields: Collection[str] | None = None,
     name: str | None = None,
     max_faults: int = 2,
     late: int = 2000,
@@ -36,6 +39,7 @@ def fault_schedules(
         device: a `Device`, or its class.
         effects: which to have.
         registers: the names of the registers to have faults; all when left out.
+        fields: the names of the fields that may be stuck or late; all when left out.
         name: put before each place, as a board needs it.
         max_faults: how many at most in one schedule; none is a schedule, too.
         late: how many reads something may be late by. The default is more than most drivers poll for.
@@ -57,8 +61,17 @@ def fault_schedules(
         if unknown:
             raise FaultError(f"{whole} has no register {min(unknown)!r}; it has {', '.join(p.name for p in places)}")
         places = [place for place in places if place.name in registers]
+    of_bits = places
+    if fields is not None:
+        unknown = set(fields) - {field.name for place in places for field in place.fields}
+        if unknown:
+            raise FaultError(f"{whole} has no field {min(unknown)!r}")
+        of_bits = [evolve(place, fields=[field for field in place.fields if field.name in fields]) for place in places]
     before = "" if name is None else f"{name}."
-    makers = [_MAKERS[effect](effect, whole, before, places, lines, late, until) for effect in effects]
+    makers = [
+        _MAKERS[effect](effect, whole, before, of_bits if _MAKERS[effect] is _of_bits else places, lines, late, until)
+        for effect in effects
+    ]
     one = [maker for maker in makers if maker is not None]
     if not one:
         raise FaultError(f"{whole} has nothing that could be {' or '.join(effects)}")

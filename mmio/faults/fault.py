@@ -201,7 +201,9 @@ class Fault:
             return "late takes `by`, as in late TXE=1 by 3 reads, and nothing else does"
         for span in (self.by, self.after, self.at, self.limit):
             if span is not None:
-                integer("a count", span.count, 0 if span is self.after else 1)
+                least = 0 if span is self.after else 1
+                if integer("a count", span.count) < least:
+                    return f"a count is from {least} up, not {span.count}"
         if self.by is not None and self.by.unit not in ("read", "ns"):
             return f"by is so many reads or a time, not {self.by}"
         if self.after is not None and self.after.unit not in kind.counts:

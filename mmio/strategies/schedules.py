@@ -10,8 +10,9 @@ from mmio.strategies import needed  # noqa: F401  (before what it checks for)
 from hypothesis import strategies as st  # isort: skip
 
 from mmio.arguments import integer, shortened
+from mmio.device.block import Block
 from mmio.device.layout import RegisterPlace
-from mmio.device.line import Line, LineDeclaration
+from mmio.device.line import LineDeclaration
 from mmio.device.spaced import Spaced
 from mmio.faults.errors import FaultError
 from mmio.faults.fault import KINDS, Effect, Fault, Schedule, Setting, Span, Unit
@@ -96,7 +97,7 @@ def register_values(device: Any, register: str) -> st.SearchStrategy[int]:
     if not place.fields:
         return st.integers(0, (1 << 8 * place.width) - 1)
     known = sum(field.mask for field in fields)
-    reset = _reset_value(device, place)
+    reset = _reset_value(_core(device), register)
     values = [
         (st.sampled_from(sorted(field.enum)) if field.enum else st.integers(0, (1 << field.width) - 1))
         for field in fields
@@ -235,13 +236,14 @@ def _registers(device: Any) -> list[RegisterPlace]:
 
 def _lines(device: Any) -> list[str]:
     members = getattr(_core(device), "_device_members", {})
-    own = [] if isinstance(device, type) else [name for name, value in vars(device).items() if isinstance(value, Line)]
-    return [name for name, member in members.items() if isinstance(member, LineDeclaration)] + own
+    return [name for name, member in members.items() if isinstance(member, LineDeclaration)]
 
 
-def _reset_value(device: Any, place: RegisterPlace) -> int:
-    """Return what a register holds after reset, by the declaration that its name has in the class."""
-    for member in getattr(_core(device), "_device_members", {}).values():
-        if any(name == place.name for name, _ in getattr(member, "elements", ())):
+def _reset_value(core: Any, register: str) -> int:
+    """Return what a register holds after reset, by its declaration in a class or in one of its blocks."""
+    for member in getattr(core, "_device_members", {}).values():
+        if isinstance(member, Block) and register.startswith(f"{member.name}."):
+            return _reset_value(member.device, register.removeprefix(f"{member.name}."))
+        if any(name == register for name, _ in getattr(member, "elements", ())):
             return int(member.reset_value)
     return 0

@@ -382,4 +382,5 @@ def _reaches(reached: str, name: str) -> bool:
 def _seen(armed: Armed) -> str:
     seen = (("read", armed.reads), ("write", armed.writes), ("interrupt", armed.interrupts))
     told = [f"{count} {unit}{'s' * (count != 1)}" for unit, count in seen if count]
-    return f"there were {' and '.join(told)}" if told else "nothing has touched its place"
+    verb = "was" if told and told[0].startswith("1 ") else "were"
+    return f"there {verb} {' and '.join(told)}" if told else "nothing has touched its place"

@@ -329,9 +329,7 @@ def test_faults_that_have_never_happened_are_told() -> None:
     faulty.read(4, 4)
     faulty.read(0, 4)
     assert faulty.fired == parse("CTRL stuck EN=1")
-    what = (
-        r"2 faults .*'STAT stuck RDY=0 at read 9' \(there were 1 read\).*'irq lost' \(nothing has touched its place\)"
-    )
+    what = r"2 faults .*'STAT stuck RDY=0 at read 9' \(there was 1 read\).*'irq lost' \(nothing has touched its place\)"
     with pytest.warns(FaultWarning, match=what) as told:
         faulty.__exit__(None, None, None)
     assert len(told) == 1

@@ -1,5 +1,7 @@
 """What no driver may do, access by access."""
 
+from collections.abc import Callable
+
 import pytest
 
 from mmio import AddressSpace, Device, Spaced, bit, field, register
@@ -56,7 +58,12 @@ def test_a_poll_has_an_end() -> None:
     """A write, another value, or another call begins a new one."""
     card = Card()
     guard = Visitor(card, card, 3)
-    for begin in (lambda: guard.write(0, 4, 0x100), guard.begin_call, lambda: card.stat.write(2)):
+    beginnings: list[Callable[[], None]] = [
+        lambda: guard.write(0, 4, 0x100),
+        guard.begin_call,
+        lambda: card.stat.write(2),
+    ]
+    for begin in beginnings:
         for _ in range(3):
             guard.read(4, 4)
         begin()

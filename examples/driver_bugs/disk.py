@@ -36,7 +36,7 @@ class Disk(Device):
         self.finish()
 
     def finish(self) -> None:
-        """Tell that something has been read, or that it could not be."""
+        """Raise the interrupt for something that has been read, or that could not be."""
         self.intr.DONE = 1
         self.intr.ERROR = self.damaged
         self._drive()

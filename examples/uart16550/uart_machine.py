@@ -40,7 +40,7 @@ class UartMachine(DriverMachine):
 
     @rule(duration=st.integers(1, 50))
     def wait(self, duration: int) -> None:
-        """Let some microseconds pass, in which nothing comes."""
+        """Pass some microseconds, in which nothing comes."""
         self.device.clock.run_for(us(duration))
         assert self.driver.read() == b""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Faults:
-    """What is asked for, by device.
+    """The faults asked for, by device.
 
     Args:
         schedules: of the command line.

@@ -116,6 +116,14 @@ class Armed:
         if self.fault.by is not None and self.fault.by.unit == "ns":
             self.written = self._now()
 
+    @property
+    def seen(self) -> str:
+        """The accesses at its place so far, in words."""
+        counts = (("read", self.reads), ("write", self.writes), ("interrupt", self.interrupts))
+        told = [f"{count} {unit}{'s' * (count != 1)}" for unit, count in counts if count]
+        verb = "was" if told and told[0].startswith("1 ") else "were"
+        return f"there {verb} {' and '.join(told)}" if told else "nothing has touched its place"
+
     def state(self) -> dict[str, int]:
         """Return what has been counted."""
         return {name: getattr(self, name) for name in (*_STATE, "pending")}

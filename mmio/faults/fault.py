@@ -61,7 +61,7 @@ class Setting:
 
 @frozen
 class Condition:
-    """What a register holds: `CTRL.UP=1`, `CTRL=0x1`, `CTRL=0x1/0xff`.
+    """A value that a register must hold: `CTRL.UP=1`, `CTRL=0x1`, `CTRL=0x1/0xff`.
 
     Attributes:
         register: its name.
@@ -77,7 +77,7 @@ class Condition:
 
 @frozen
 class Kind:
-    """What an effect takes.
+    """The rules for one effect.
 
     Attributes:
         does: in words.
@@ -278,4 +278,4 @@ class Schedule:
         return "\n".join(map(str, self.faults))
 
     def __repr__(self) -> str:
-        return f"faults.parse({', '.join(repr(str(fault)) for fault in self.faults)})"
+        return f"mmio.faults.parse({', '.join(repr(str(fault)) for fault in self.faults)})"

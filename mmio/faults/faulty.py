@@ -1,7 +1,7 @@
 """A device in front of a device, which has its faults.
 
 An access that no fault is about costs one look-up more than it would without. The others are performed by the plan of
-their offset and width: which faults have to be asked, and which bits of the access are theirs.
+their offset and width: which faults have to be asked, and which bits of the access each of them changes.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from mmio.faults.errors import BusError, BusFault, FaultWarning
 from mmio.faults.fault import Schedule
 from mmio.faults.lines import Gate
 from mmio.faults.places import Places
-from mmio.faults.step import Read, Step, stuck
+from mmio.faults.step import Read, Step, moved, reaches, stuck
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -28,19 +28,43 @@ _F = TypeVar("_F", bound="Faulty")
 
 
 class Faulty(Closing):
-    """A device with faults. It has the attributes of the device, and answers as that does where nothing is wrong.
+    """A device with faults; made by `wrap`. It has the attributes of the device, and answers as that does.
+
+    Args:
+        device: any device.
+        schedule: the faults.
+        name: of the device, which places may begin with; its class when left out.
+        registers: what has the registers and lines that places name, if that is not the device itself.
+        clock: the time; the device's own when left out.
+
+    Raises:
+        FaultError: a fault names what the device has not.
 
     Attributes:
         device: the device without them.
         schedule: the faults.
     """
 
-    def __new__(cls, device: Any, *arguments: Any, **named: Any) -> Self:
+    def __new__(
+        cls,
+        device: Any,
+        schedule: Schedule,
+        name: str | None = None,
+        registers: Any = None,
+        clock: Clock | None = None,
+    ) -> Self:
         """Make it of a class that is named as the device's, which records, errors and messages show."""
         made: Self = super().__new__(_named(cls, type(device).__name__))
         return made
 
-    def __init__(self, device: Any, schedule: Schedule, name: str | None, registers: Any, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        device: Any,
+        schedule: Schedule,
+        name: str | None = None,
+        registers: Any = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.device = device
         self.schedule = schedule
         self._clock = clock
@@ -124,8 +148,8 @@ class Faulty(Closing):
             for spot, mask, value, is_flag in places:
                 if spot.start >= offset + width or spot.end <= offset:
                     continue
-                lanes = _moved((1 << 8 * spot.width) - 1, spot.start - offset) & full
-                mask, value = (_moved(bits, spot.start - offset) & lanes for bits in (mask, value))
+                lanes = moved((1 << 8 * spot.width) - 1, spot.start - offset) & full
+                mask, value = (moved(bits, spot.start - offset) & lanes for bits in (mask, value))
                 steps.append(Step(armed, mask, value, lanes, spot.name if spot.shared else "", is_flag))
         plan = tuple(steps)
         self._plans[offset, width] = plan
@@ -144,7 +168,7 @@ class Faulty(Closing):
             naming = getattr(self._registers, "naming", None)
             names = self._registers if naming is None else naming(offset, width, direction)
             reached = names.name_at(offset, width) or ""
-            plan = tuple(step for step in plan if not step.name or _reaches(reached, step.name))
+            plan = tuple(step for step in plan if not step.name or reaches(reached, step.name))
         return plan
 
     def _read(self, offset: int, width: int) -> int:
@@ -326,7 +350,7 @@ class Faulty(Closing):
         """
         idle = [armed for armed in self._armed if not armed.applied]
         if idle:
-            told = "; ".join(f"{str(armed.fault)!r} ({_seen(armed)})" for armed in idle)
+            told = "; ".join(f"{str(armed.fault)!r} ({armed.seen})" for armed in idle)
             never = "a fault has never happened" if len(idle) == 1 else f"{len(idle)} faults have never happened"
             warnings.warn(f"{never}: {told}", FaultWarning, stacklevel=stacklevel + 1)
 
@@ -368,19 +392,3 @@ def _named(base: type[_F], name: str) -> type[_F]:
 def _loses(losing: list[Armed], removed: list[Armed]) -> bool:
     lost = [armed.count("interrupt") for armed in losing]
     return any(lost) or any(armed.latched for armed in removed)
-
-
-def _moved(bits: int, count: int) -> int:
-    return bits << 8 * count if count >= 0 else bits >> -8 * count
-
-
-def _reaches(reached: str, name: str) -> bool:
-    """Return whether what a device calls an access names a register: "CTRL", "CTRL+2", "CTRL..STAT"."""
-    return any(part.partition("+")[0] == name for part in reached.split(".."))
-
-
-def _seen(armed: Armed) -> str:
-    seen = (("read", armed.reads), ("write", armed.writes), ("interrupt", armed.interrupts))
-    told = [f"{count} {unit}{'s' * (count != 1)}" for unit, count in seen if count]
-    verb = "was" if told and told[0].startswith("1 ") else "were"
-    return f"there {verb} {' and '.join(told)}" if told else "nothing has touched its place"

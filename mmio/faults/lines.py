@@ -10,7 +10,7 @@ from mmio.device.line import Line
 
 
 class Gate:
-    """What lies between a device and its line.
+    """The gate between a device and its line.
 
     Args:
         line: the line.

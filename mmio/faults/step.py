@@ -1,4 +1,4 @@
-"""What one fault has to do with the accesses of one offset and width."""
+"""The part of one fault in the accesses of one offset and width."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -53,3 +53,13 @@ def stuck(step: Step, inner_read: Read) -> Read | None:
         return inner_read(offset, width) & keep | value
 
     return read
+
+
+def moved(bits: int, count: int) -> int:
+    """Return bits moved up by a number of bytes, or down by a negative one."""
+    return bits << 8 * count if count >= 0 else bits >> -8 * count
+
+
+def reaches(reached: str, name: str) -> bool:
+    """Return whether what a device calls an access names a register: "CTRL", "CTRL+2", "CTRL..STAT"."""
+    return any(part.partition("+")[0] == name for part in reached.split(".."))

@@ -74,7 +74,7 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: boo
             …
 
     Args:
-        target: a mapping, or a board, whose peripherals are named at the beginning of each line.
+        target: a mapping, ports, or a board, whose peripherals are named at the beginning of each line.
         faults: lines, or a schedule.
         clock: the time, of a device without a clock.
         warn: whether to tell of faults that have never happened, at the end.
@@ -87,7 +87,9 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: boo
         TypeError: the target is neither.
     """
     schedule = schedule_of(faults)
-    space, region = getattr(target, "space", None), getattr(target, "region", None)
+    space = getattr(target, "space", None)
+    regions = [getattr(target, "region", None), *getattr(target, "_regions", ())]  # of ports there is no public one
+    region = next((region for region in regions if region is not None), None)
     if space is None or not (region is not None or hasattr(target, "peripherals")):
         raise TypeError(
             f"faults are injected into a mapping or a board, not {shortened(target)}; wrap() takes a device"

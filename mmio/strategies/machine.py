@@ -184,5 +184,5 @@ class DriverMachine(RuleBasedStateMachine):
         steps = [step for step in self._written if step.startswith("state.")]
         lines = [f"state = {name}()", *steps, "state.teardown()"]
         body = "\n".join(f"    {line}" for whole in lines for line in whole.splitlines())
-        head = "The shortest run that fails, as a test (it takes `from mmio import faults`):"
+        head = "The shortest run that fails, as a test (it takes `import mmio`):"
         return f"\n{head}\n\ndef test_found():\n{body}\n"

@@ -276,7 +276,7 @@ def test_a_state_of_something_else_is_refused(state: object) -> None:
     """And nothing has changed."""
     faulty = wrap(Card(), SCHEDULE)
     before = faulty.snapshot()
-    with pytest.raises(ValueError, match=r"no snapshot of a Card with these faults: faults\.parse"):
+    with pytest.raises(ValueError, match=r"no snapshot of a Card with these faults: mmio\.faults\.parse"):
         faulty.restore(state)  # type: ignore[arg-type]
     assert faulty.snapshot() == before
     faulty.close(warn=False)

@@ -31,6 +31,14 @@ def test_a_mapping_has_faults_for_a_while() -> None:
         assert [str(access.place) for access in mapping.trace] == ["card0.STAT"] * 2
 
 
+def test_ports_have_faults_for_a_while() -> None:
+    """As memory has."""
+    with mmio.map_ports(0x300, 0x50, Card()) as ports:
+        with inject(ports, "STAT stuck RDY=0"):
+            assert ports.space.port_read(0x304, 4) == 0
+        assert ports.space.port_read(0x304, 4) == 1
+
+
 @pytest.fixture
 def svd(tmp_path: Path) -> Path:
     path = tmp_path / "chip.svd"

@@ -95,7 +95,7 @@ def test_a_poll_without_an_end_is_found(made: Any) -> None:
     assert printed.split("\n") == [
         "def test_found():",
         "    state = CardMachine()",
-        "    state.begin(schedule=faults.parse('STAT stuck RDY=0'))",
+        "    state.begin(schedule=mmio.faults.parse('STAT stuck RDY=0'))",
         "    state.start_card()",
         "    state.teardown()",
         "",

@@ -20,7 +20,8 @@ from hypothesis.stateful import rule
 from mmio.models import Eeprom24C, Stm32Usart
 from mmio.strategies import DriverMachine, fault_schedules
 
-DIRECTORY = Path(tempfile.mkdtemp())
+TEMPORARY = tempfile.TemporaryDirectory()  # removed with this module
+DIRECTORY = Path(TEMPORARY.name)
 BUILT = build(DIRECTORY, *os.environ.get("FIRMWARE_FLAGS", "").split())
 NUMBERS = itertools.count()
 

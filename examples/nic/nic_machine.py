@@ -17,7 +17,8 @@ from hypothesis.stateful import rule
 
 from mmio.strategies import DriverMachine, fault_schedules
 
-LIBRARY = load(build(Path(tempfile.mkdtemp()), *os.environ.get("NIC_FLAGS", "").split()))
+TEMPORARY = tempfile.TemporaryDirectory()  # removed with this module
+LIBRARY = load(build(Path(TEMPORARY.name), *os.environ.get("NIC_FLAGS", "").split()))
 LONG = bytes(300)  # a frame that takes a descriptor
 LATE = 3  # reads of a register after which the card shows what has happened
 

@@ -18,7 +18,8 @@ from uart import Uart
 from mmio import Interrupt, us
 from mmio.strategies import DriverMachine, fault_schedules
 
-LIBRARY = load(build(Path(tempfile.mkdtemp()), *os.environ.get("UART_FLAGS", "").split()))
+TEMPORARY = tempfile.TemporaryDirectory()  # removed with this module
+LIBRARY = load(build(Path(TEMPORARY.name), *os.environ.get("UART_FLAGS", "").split()))
 
 
 class UartMachine(DriverMachine):

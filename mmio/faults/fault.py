@@ -5,7 +5,7 @@ A schedule is such values and nothing else. What is counted and drawn while it i
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -279,3 +279,7 @@ class Schedule:
 
     def __repr__(self) -> str:
         return f"mmio.faults.parse({', '.join(repr(str(fault)) for fault in self.faults)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Print as the repr; hypothesis would print how it has come to generate the schedule."""
+        printer.text(repr(self))

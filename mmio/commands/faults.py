@@ -44,10 +44,13 @@ class Faults:
         Raises:
             UsageError: a fault names what the device has not.
         """
+        from mmio.boards.peripheral import Window
         from mmio.faults.faulty import Faulty
 
         if name not in self._by_name:
             return device
+        if isinstance(device, Window):
+            raise UsageError(f"{name} lies among the registers of another peripheral, and cannot have faults")
         if id(device) not in self._made:
             try:
                 self._made[id(device)] = device, Faulty(device, self._by_name[name], name, registers, clock)

@@ -7,6 +7,7 @@ reaches the device: a write that a fault has swallowed breaks nothing.
 from typing import Any
 
 from decode import WRITE
+from mmio.device.device import Device
 from mmio.errors import MmioError, NoRegister
 from mmio.faults.places import Places, Spot
 
@@ -158,7 +159,7 @@ class Reserved(_Before):
 
 def _reserved(device: Any, spot: Spot) -> tuple[int, int] | None:
     """Return the reserved bits of a register, and its value after reset; None when there are none."""
-    if not spot.fields:
+    if not spot.fields or not isinstance(device, Device):
         return None
     cell = device[spot.name]._cell
     known = sum(field.mask for field in spot.fields if field.access != "na")

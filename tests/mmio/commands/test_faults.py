@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mmio.boards.peripheral import Window
+from mmio.commands.faults import Faults
+from mmio.commands.parser import UsageError
+from mmio.faults import parse
 from tests.mmio.commands.process import pagetrap
 from tests.mmio.ptrace.programs import compiled
 
@@ -105,6 +109,13 @@ def test_a_device_of_that_name_is_needed(folder: Path) -> None:
     done = pagetrap(folder, "run", "-q", *both, "--fault", "UATR.SR stuck RDY=0", "--", "./program")
     assert done.returncode == 2
     assert "no device is named 'UATR'; did you mean 'UART'?" in done.stderr
+
+
+def test_a_peripheral_among_another_ones_registers_has_none() -> None:
+    """Its registers are not where its own offsets say."""
+    faults = Faults([parse("UART.SR stuck 1")], ["UART", "USART"])
+    with pytest.raises(UsageError, match="UART lies among the registers of another peripheral"):
+        faults.put("UART", Window(0x10))
 
 
 def test_a_device_that_answers_twice_counts_once(folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, TextIO
 
 from mmio.commands import choosing
 from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
+from mmio.commands.faults import putting
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
 from mmio.commands.models import ModelError, blamed, call_with_board, load_device
@@ -229,7 +230,7 @@ def _stop(problem: str, status: int) -> None:
     raise SystemExit(status)
 
 
-def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     """Name the targets of the command line."""
     for place in options.map:
         tracer.map_file(place.path, offset=place.start, length=place.length)
@@ -239,6 +240,7 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
         tracer.map_ports(place.start, place.length)
     tracer.unmapped = getattr(options, "unmapped", "error")
     chip = _chip(tracer, options)
+    put = putting(options, chip, devices, tracer.ending)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
         device = load_device(file, name)
@@ -247,6 +249,7 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
             continue
         if chip is not None and place.kind == "file" and not re.search("[/*?]", place.path):
             raise UsageError(f"{chip.absence(place.path)}; a file of this name is ./{place.path}")
+        device = put(name, device)
         if place.kind == "file":
             tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name, **policies)
             continue
@@ -258,8 +261,10 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
     if chip is not None:
         from mmio.boards.making import WIDTHS
 
+        names = {name: chip[name] for name in chip.peripherals}
         for each in chip:
-            tracer.map(each.start, each.length, each.device, each.name, widths=WIDTHS)
+            device = put(each.name, each.device, names.get(each.name, each.device), chip.clock)
+            tracer.map(each.start, each.length, device, each.name, widths=WIDTHS)
 
 
 def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:

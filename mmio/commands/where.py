@@ -7,10 +7,13 @@ import argparse
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
 from mmio.program.targets import PROGRAM_END
+
+if TYPE_CHECKING:
+    from mmio.faults import Schedule
 
 FORMS: Final = (
     ("ports:FIRST+COUNT", "IO ports, as ports:0x378+3"),
@@ -107,6 +110,24 @@ def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parse
 def function(text: str) -> tuple[str, str]:
     """Parse FILE.py:FUNCTION; return the file and the name. Raises as `device` does."""
     return _pointing(text, lambda text: _named(text, "function"), "expected FILE.py:FUNCTION such as board.py:connect")
+
+
+def fault(text: str) -> "Schedule":
+    """Parse the line of a fault.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none; the message names the word, and its column.
+    """
+    from mmio.faults.errors import FaultError  # here, for few commands need it
+    from mmio.faults.grammar import parse
+
+    try:
+        faults = parse(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not len(faults):
+        raise argparse.ArgumentTypeError("expected a fault such as 'USART2.SR stuck TXE=0 after 3 reads', got nothing")
+    return faults
 
 
 def _named(text: str, kind: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
 from tests.mutants.faults.live import LIVE
+from tests.mutants.faults.misbehaving import MISBEHAVING
 from tests.mutants.faults.operands import OPERANDS
 from tests.mutants.faults.patching import PATCHING
 from tests.mutants.faults.program import PROGRAM
@@ -24,6 +25,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *SPACE,
     *BOARDS,
     *DEVICES,
+    *MISBEHAVING,
     *RECORDS,
     *FILES,
     *LIVE,

@@ -9,7 +9,21 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
     from mmio.boards import Board, board
     from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
-    from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
+    from mmio.device import (
+        Device,
+        Interrupt,
+        Line,
+        Spaced,
+        array,
+        bit,
+        block,
+        blocks,
+        field,
+        fifo_register,
+        indexed,
+        line,
+        register,
+    )
     from mmio.device.clock import Clock, ms, seconds, us
     from mmio.errors import (
         AccessError,
@@ -87,10 +101,13 @@ __all__ = [
     "assert_accesses",
     "bit",
     "block",
+    "blocks",
     "board",
     "field",
+    "fifo_register",
     "from_rdl",
     "from_svd",
+    "indexed",
     "ioremap",
     "line",
     "map_ports",

@@ -1,0 +1,209 @@
+"""What has been seen of one register and of its fields: counts, masks and the points made of them.
+
+A *point* is one thing that a suite can have done or not: a register read, a register written, a field read, a field
+written, a named value of a field moved, a bit of a field risen, a bit of it fallen. A percentage is covered points of
+all points, nothing else. All of it is plain data, so that one process can add up what others have seen.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from attrs import Factory, define
+
+KINDS: Final = ("registers", "fields", "values", "transitions")
+"""Of points, in the order in which reports have them."""
+
+
+class Point(NamedTuple):
+    """One thing that can be covered: its kind, the register, what it is, and whether it is."""
+
+    kind: str
+    register: str
+    what: str
+    covered: bool
+
+    @property
+    def name(self) -> str:
+        """The point in words: "CTRL read", "CTRL.EN 0->1", "CTRL.MODE=FAST"."""
+        return f"{self.register}{self.what}"
+
+
+@define
+class FieldCoverage:
+    """Coverage of one field.
+
+    Attributes:
+        name: of the field.
+        msb: its highest bit.
+        lsb: its lowest bit.
+        readable: it can be read.
+        writable: it can be written.
+        enum: names of its values.
+        read: reads that moved all its bits.
+        written: writes that did.
+        values: how often each named value was moved.
+        rose: a mask of its bits, shifted down to bit 0, that went from 0 to 1.
+        fell: of those that went from 1 to 0.
+    """
+
+    name: str
+    msb: int
+    lsb: int
+    readable: bool
+    writable: bool
+    enum: dict[int, str]
+    read: int = 0
+    written: int = 0
+    values: Counter[int] = Factory(Counter)
+    rose: int = 0
+    fell: int = 0
+
+    @property
+    def place(self) -> str:
+        """The bits as a datasheet has them."""
+        return str(self.lsb) if self.msb == self.lsb else f"{self.msb}:{self.lsb}"
+
+    def points(self, register: str) -> Iterator[Point]:
+        """Iterate over the field's points."""
+        if not (self.readable or self.writable):
+            return
+        if self.readable:
+            yield Point("fields", register, f".{self.name} read", self.read > 0)
+        if self.writable:
+            yield Point("fields", register, f".{self.name} written", self.written > 0)
+        for value, name in self.enum.items():
+            yield Point("values", register, f".{self.name}={name}", self.values[value] > 0)
+        yield Point("transitions", register, f".{self.name} 0->1", self.rose != 0)
+        yield Point("transitions", register, f".{self.name} 1->0", self.fell != 0)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What must be equal for two to be of the same field."""
+        return self.name, self.msb, self.lsb, self.readable, self.writable, tuple(sorted(self.enum.items()))
+
+    def add(self, other: "FieldCoverage") -> None:
+        """Add what was seen elsewhere."""
+        self.read += other.read
+        self.written += other.written
+        self.values += other.values
+        self.rose |= other.rose
+        self.fell |= other.fell
+
+
+@define
+class RegisterCoverage:
+    """Coverage of one register.
+
+    Attributes:
+        name: as records have it.
+        offset: in the device.
+        width: in bytes.
+        readable: some bit can be read.
+        writable: some bit can be written.
+        file: where it is declared, "" when that is not known.
+        line: there.
+        fields: its fields.
+        reads: accesses that read some of it.
+        writes: accesses that wrote some of it.
+        widths: how many accesses there were of each width in bytes.
+    """
+
+    name: str
+    offset: int
+    width: int
+    readable: bool
+    writable: bool
+    file: str
+    line: int
+    fields: list[FieldCoverage]
+    reads: int = 0
+    writes: int = 0
+    widths: Counter[int] = Factory(Counter)
+
+    @property
+    def points(self) -> list[Point]:
+        """Its points, and those of its fields."""
+        found = []
+        if self.readable:
+            found.append(Point("registers", self.name, " read", self.reads > 0))
+        if self.writable:
+            found.append(Point("registers", self.name, " written", self.writes > 0))
+        for field in self.fields:
+            found += field.points(self.name)
+        return found
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What must be equal for two to be of the same register."""
+        fields = tuple(field.shape for field in self.fields)
+        return self.name, self.offset, self.width, self.readable, self.writable, fields
+
+    def add(self, other: "RegisterCoverage") -> None:
+        """Add what was seen elsewhere."""
+        self.reads += other.reads
+        self.writes += other.writes
+        self.widths += other.widths
+        for field, its in zip(self.fields, other.fields, strict=True):
+            field.add(its)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        fields = [
+            {
+                "name": field.name,
+                "bits": [field.msb, field.lsb],
+                "readable": field.readable,
+                "writable": field.writable,
+                "read": field.read,
+                "written": field.written,
+                "values": [
+                    {"value": value, "name": name, "times": field.values[value]} for value, name in field.enum.items()
+                ],
+                "rose": field.rose,
+                "fell": field.fell,
+            }
+            for field in self.fields
+        ]
+        points = self.points
+        return {
+            "name": self.name,
+            "offset": self.offset,
+            "width": self.width,
+            "readable": self.readable,
+            "writable": self.writable,
+            "file": self.file,
+            "line": self.line,
+            "reads": self.reads,
+            "writes": self.writes,
+            "widths": {str(width): times for width, times in sorted(self.widths.items())},
+            "points": len(points),
+            "covered": sum(point.covered for point in points),
+            "fields": fields,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "RegisterCoverage":
+        """Return what `to_dict` was made of. Raises KeyError, TypeError or ValueError when it was something else."""
+        fields = [
+            FieldCoverage(
+                str(each["name"]),
+                int(each["bits"][0]),
+                int(each["bits"][1]),
+                bool(each["readable"]),
+                bool(each["writable"]),
+                {int(value["value"]): str(value["name"]) for value in each["values"]},
+                int(each["read"]),
+                int(each["written"]),
+                Counter({int(value["value"]): int(value["times"]) for value in each["values"] if value["times"]}),
+                int(each["rose"]),
+                int(each["fell"]),
+            )
+            for each in data["fields"]
+        ]
+        widths = Counter({int(width): int(times) for width, times in data["widths"].items()})
+        numbers = (int(data[name]) for name in ("offset", "width"))
+        flags = (bool(data[name]) for name in ("readable", "writable"))
+        where = str(data["file"]), int(data["line"])
+        counts = int(data["reads"]), int(data["writes"])
+        return cls(str(data["name"]), *numbers, *flags, *where, fields, *counts, widths)

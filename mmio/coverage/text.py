@@ -1,0 +1,90 @@
+"""Coverage of a device as a table for the terminal."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from mmio.coverage.counted import KINDS, RegisterCoverage
+from mmio.coverage.device import DeviceCoverage
+from mmio.coverage.stream import PATHS
+from mmio.pictures.columns import Column, aligned
+
+COLUMNS: Final = (
+    Column("offset", right=True),
+    Column("register"),
+    Column("reads", right=True),
+    Column("writes", right=True),
+    Column("widths"),
+    Column("points", right=True),
+    Column("missing"),
+)
+_SHOWN: Final = 6  # points that are missing, in a row
+
+
+def report(coverage: DeviceCoverage) -> str:
+    """Return the report: a row for each register, equal neighbours of an array in one, and what was not touched."""
+    return "\n".join(_lines(coverage))
+
+
+def _lines(coverage: DeviceCoverage) -> Iterator[str]:
+    yield f"{coverage.name}: {coverage.total} points covered"
+    yield ", ".join(f"{kind} {share}" for kind, share in coverage.shares.items() if share.total)
+    yield ""
+    rows = [_row(group) for _, group in groupby(coverage.registers, key=_alike) for group in [list(group)]]
+    yield aligned(COLUMNS, rows)
+    lists = (
+        ("never read", coverage.never_read),
+        ("never written", coverage.never_written),
+        ("written, never read back", coverage.never_read_back),
+    )
+    told = [f"{title}: {', '.join(names)}" for title, names in lists if names] + list(_paths(coverage))
+    if told:
+        yield ""
+        yield from told
+
+
+def _paths(coverage: DeviceCoverage) -> Iterator[str]:
+    for path in PATHS:
+        taken = [(key, times) for key, times in sorted(coverage.paths.items()) if key[0] == path]
+        if taken:
+            texts = [f"{letter}{width} {place}{f' *{times}' * (times > 1)}" for (_, letter, place, width), times in taken]
+            yield f"{path}: {', '.join(texts)}"
+
+
+def _row(group: Sequence[RegisterCoverage]) -> tuple[str, ...]:
+    first, last = group[0], group[-1]
+    name = first.name if first is last else f"{first.name[:-1]}..{last.name.rpartition('[')[2]}"
+    points = [point for register in group for point in register.points]
+    covered = sum(point.covered for point in points)
+    missing = missing_of(first)
+    more = len(missing) - _SHOWN
+    shown = ", ".join(missing[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"{first.offset:#x}",
+        name,
+        f"{first.reads:,}" if first.readable or first.reads else "-",
+        f"{first.writes:,}" if first.writable or first.writes else "-",
+        ", ".join(f"{width}" for width in sorted(first.widths)),
+        f"{covered}/{len(points)}",
+        shown,
+    )
+
+
+def missing_of(register: RegisterCoverage) -> list[str]:
+    """Return the points of a register that are not covered, without its name.
+
+    Of a register that was never read, its fields need not be named as such; nor where it was never written.
+    """
+    points = [point for point in register.points if not point.covered]
+    whole = tuple(point.what for point in points if point.kind == "registers")
+    left = [point for point in points if not (point.kind == "fields" and point.what.endswith(whole))]
+    return [point.what.strip().lstrip(".") for kind in KINDS for point in left if point.kind == kind]
+
+
+def _alike(register: RegisterCoverage) -> object:
+    """Return a key that is equal for elements of an array of which the same was seen."""
+    if not register.name.endswith("]"):
+        return register.name
+    family = register.name.rpartition("[")[0]
+    widths = tuple(sorted(register.widths.items()))
+    return family, register.reads, register.writes, widths, [point.covered for point in register.points]

@@ -1,4 +1,4 @@
-"""pytest plugin: the fixtures `mmio_trap` and `board`, the last accesses in failure reports, `--mmio-trace`, `--mmio-cov`.
+"""pytest plugin: fixtures `mmio_trap` and `board`, the last accesses in failure reports, `--mmio-trace`, `--mmio-cov`.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and

@@ -8,6 +8,7 @@ from mmio.demand import on_demand
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
     from mmio.boards import Board, board
+    from mmio.coverage import CoverageComparison, DeviceCoverage
     from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import (
         Device,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         register,
     )
     from mmio.device.clock import Clock, ms, seconds, us
+    from mmio.documents import document
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -61,10 +63,12 @@ __all__ = [
     "AddressSpace",
     "Board",
     "Clock",
+    "CoverageComparison",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
     "Device",
+    "DeviceCoverage",
     "DeviceError",
     "DeviceLike",
     "Hit",
@@ -103,6 +107,7 @@ __all__ = [
     "block",
     "blocks",
     "board",
+    "document",
     "field",
     "fifo_register",
     "from_rdl",

@@ -3,14 +3,15 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mmio.commands.arguments import TRACE_FILE, add_skip, path
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, UsageError, declare
 
 if TYPE_CHECKING:
-    from mmio.coverage.device import DeviceCoverage, TraceReader
+    from mmio.coverage.device import DeviceCoverage
+    from mmio.records.events import Record
 
 _EXAMPLES: Final = (
     Example("which registers of a device a trace touches", "pagetrap coverage run.jsonl --device card.py:Card"),
@@ -107,7 +108,7 @@ def _coverage(options: argparse.Namespace) -> int:
         raise UsageError("the coverage of a device is that of a TRACE: give the path of one")
     from mmio.coverage_table import page, table  # here, for it loads the emulator
 
-    by = options.by or "feature"
+    by: Any = options.by or "feature"
     if options.markdown and (options.missing or by != "feature"):
         raise UsageError("--markdown is the whole table: leave --missing and --by out")
     print(page() if options.markdown else "\n".join(table(by, options.missing)))
@@ -136,7 +137,9 @@ def _of_devices(options: argparse.Namespace) -> int:
 def _counted(options: argparse.Namespace) -> "Iterator[DeviceCoverage]":
     """Iterate over the devices, each with what the traces cover of it."""
     from mmio.commands.models import load_class
-    from mmio.coverage.device import DeviceCoverage, TraceReader
+    from mmio.coverage.device import DeviceCoverage
+    from mmio.coverage.reading import TraceReader
+    from mmio.records.access import Access
 
     given = [(DeviceCoverage(load_class(file, name)), region) for file, name, region in options.device]
     chip = None
@@ -151,13 +154,16 @@ def _counted(options: argparse.Namespace) -> "Iterator[DeviceCoverage]":
         for record in _records(file, options.skip):
             for reader in readers:
                 reader.take(record)
-            name = getattr(record, "region", None)
-            if chip is not None and name in chip and name not in of_chip:
+            name = record.region if isinstance(record, Access) else getattr(record, "name", None)
+            if chip is None or name is None or name not in chip:
+                continue
+            if name not in of_chip:
+                if not isinstance(record, Access):
+                    continue
                 if name not in peripherals:
                     peripherals[name] = DeviceCoverage(chip[name], name)
                 of_chip[name] = TraceReader(peripherals[name], name)
-            if name in of_chip:
-                of_chip[name].take(record)
+            of_chip[name].take(record)
         try:
             for reader in [*readers, *of_chip.values()]:
                 reader.finish()
@@ -169,7 +175,7 @@ def _counted(options: argparse.Namespace) -> "Iterator[DeviceCoverage]":
     yield from peripherals.values()
 
 
-def _records(file: str, skip: bool) -> Iterator[object]:
+def _records(file: str, skip: bool) -> "Iterator[Record]":
     from mmio.commands import progress
     from mmio.commands.chosen import opened
     from mmio.records.events import Cut

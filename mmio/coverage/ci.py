@@ -12,8 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from attrs import Factory, define
 
-from mmio.coverage.counted import Point
-from mmio.coverage.device import DeviceCoverage
+from mmio.coverage.counted import Covered, Point
 from mmio.records.printable import printable
 
 DOCTYPE: Final = "http://cobertura.sourceforge.net/xml/coverage-04.dtd"
@@ -52,7 +51,7 @@ class _File:
         return sum(len(line.points) for line in self.lines.values())
 
 
-def _files(coverages: Sequence[DeviceCoverage]) -> list[_File]:
+def _files(coverages: Sequence[Covered]) -> list[_File]:
     found: list[_File] = []
     for coverage in coverages:
         files: dict[str, _File] = {}
@@ -72,12 +71,12 @@ def _path(file: str) -> str:
     return file if short.startswith("..") else short
 
 
-def lcov(coverages: Sequence[DeviceCoverage]) -> str:
+def lcov(coverages: Sequence[Covered]) -> str:
     """Return an LCOV tracefile: what `genhtml` and most servers read."""
     return "".join(f"{line}\n" for line in _lcov(coverages))
 
 
-def _lcov(coverages: Sequence[DeviceCoverage]) -> Iterator[str]:
+def _lcov(coverages: Sequence[Covered]) -> Iterator[str]:
     for file in _files(coverages):
         yield f"TN:{''.join(c if c.isalnum() else '_' for c in file.device)}"
         yield f"SF:{printable(file.path)}"
@@ -93,12 +92,12 @@ def _lcov(coverages: Sequence[DeviceCoverage]) -> Iterator[str]:
         yield "end_of_record"
 
 
-def cobertura(coverages: Sequence[DeviceCoverage]) -> str:
+def cobertura(coverages: Sequence[Covered]) -> str:
     """Return Cobertura's XML, of version 4 of its DTD."""
     return "".join(f"{line}\n" for line in _cobertura(coverages))
 
 
-def _cobertura(coverages: Sequence[DeviceCoverage]) -> Iterator[str]:
+def _cobertura(coverages: Sequence[Covered]) -> Iterator[str]:
     files = _files(coverages)
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield f'<!DOCTYPE coverage SYSTEM "{DOCTYPE}">'
@@ -112,7 +111,8 @@ def _cobertura(coverages: Sequence[DeviceCoverage]) -> Iterator[str]:
     yield f'<packages><package name="devices" {_rates(hit, lines, covered, points)} complexity="0"><classes>'
     for file in files:
         rates = _rates(file.hit, len(file.lines), file.covered, file.points)
-        yield f'<class name={_quoted(file.device)} filename={_quoted(file.path)} {rates} complexity="0"><methods/><lines>'
+        yield f'<class name={_quoted(file.device)} filename={_quoted(file.path)} {rates} complexity="0">'
+        yield "<methods/><lines>"
         for at, line in sorted(file.lines.items()):
             total = len(line.points)
             branches = 'branch="false"'

@@ -6,10 +6,20 @@ all points, nothing else. All of it is plain data, so that one process can add u
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
+
+PATHS: Final = (
+    "no register",
+    "read of a write-only register",
+    "write to a read-only register",
+    "refused by the device",
+)
+"""What an access can be that is none a driver should make."""
+
+NO_REGISTER, NOT_READABLE, NOT_WRITABLE, REFUSED = PATHS
 
 KINDS: Final = ("registers", "fields", "values", "transitions")
 """Of points, in the order in which reports have them."""
@@ -202,8 +212,80 @@ class RegisterCoverage:
             for each in data["fields"]
         ]
         widths = Counter({int(width): int(times) for width, times in data["widths"].items()})
-        numbers = (int(data[name]) for name in ("offset", "width"))
-        flags = (bool(data[name]) for name in ("readable", "writable"))
-        where = str(data["file"]), int(data["line"])
-        counts = int(data["reads"]), int(data["writes"])
-        return cls(str(data["name"]), *numbers, *flags, *where, fields, *counts, widths)
+        return cls(
+            str(data["name"]),
+            int(data["offset"]),
+            int(data["width"]),
+            bool(data["readable"]),
+            bool(data["writable"]),
+            str(data["file"]),
+            int(data["line"]),
+            fields,
+            int(data["reads"]),
+            int(data["writes"]),
+            widths,
+        )
+
+
+@frozen
+class Share:
+    """So many points of so many.
+
+    Attributes:
+        covered: the points that are covered.
+        total: all of them.
+    """
+
+    covered: int
+    total: int
+
+    @classmethod
+    def of(cls, points: Iterable[Point]) -> "Share":
+        """Return how many of some points are covered."""
+        covered = [point.covered for point in points]
+        return cls(sum(covered), len(covered))
+
+    @property
+    def percent(self) -> float:
+        """In percent; 100 where there is nothing to cover."""
+        return 100 * self.covered / self.total if self.total else 100.0
+
+    def __str__(self) -> str:
+        # 99.97 is not 100: what is not whole is never rounded up to it.
+        shown = 100.0 if self.covered == self.total else min(self.percent, 99.9)
+        return f"{shown:.1f} % ({self.covered} of {self.total})"
+
+
+Path: TypeAlias = tuple[str, str, str, int]
+"""An error path that was taken: what it is, "R" or "W", the place, and the width in bytes."""
+
+
+class Covered(Protocol):
+    """What reports are made of: `DeviceCoverage`."""
+
+    name: str
+    registers: list[RegisterCoverage]
+    paths: Counter[Path]
+
+    @property
+    def total(self) -> Share:
+        """All points."""
+
+    @property
+    def shares(self) -> dict[str, Share]:
+        """The points of each kind."""
+
+    @property
+    def never_read(self) -> list[str]:
+        """Registers that can be read and were not."""
+
+    @property
+    def never_written(self) -> list[str]:
+        """Registers that can be written and were not."""
+
+    @property
+    def never_read_back(self) -> list[str]:
+        """Registers that were written and never read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""

@@ -1,4 +1,4 @@
-"""Coverage of a device: which of its registers, fields, values and transitions a driver, or a test suite, has touched."""
+"""Coverage of a device: which registers, fields, values and transitions a driver or a test suite has touched."""
 
 import json
 from collections import Counter
@@ -10,34 +10,16 @@ from attrs import frozen
 
 from decode import READ, Direction
 from mmio.arguments import shortened
-from mmio.coverage.counted import KINDS, Point, RegisterCoverage
-from mmio.coverage.stream import NO_REGISTER, Plan, Stream, directions
-from mmio.records.access import Access
-from mmio.records.events import Mapped, Record
-from mmio.records.flags import UNMAPPED
+from mmio.coverage.counted import KINDS, Path, Point, RegisterCoverage, Share
+from mmio.coverage.html import section
+from mmio.coverage.reading import TraceReader
+from mmio.coverage.reports import save
+from mmio.coverage.stream import Plan, Stream
+from mmio.coverage.text import report
+from mmio.records.events import Record
 
 FORMAT: Final = "pagetrap device coverage"
 VERSION: Final = 1
-
-Path = tuple[str, str, str, int]
-"""An error path that was taken: what it is, "R" or "W", the place, and the width in bytes."""
-
-
-@frozen
-class Share:
-    """So many points of so many."""
-
-    covered: int
-    total: int
-
-    @property
-    def percent(self) -> float:
-        """In percent; 100 where there is nothing to cover."""
-        return 100 * self.covered / self.total if self.total else 100.0
-
-    def __str__(self) -> str:
-        # 99.97 is not 100: what is not whole is never rounded up to it.
-        return f"{min(self.percent, 99.9) if self.covered < self.total else 100:.1f} % ({self.covered} of {self.total})"
 
 
 @frozen
@@ -89,7 +71,7 @@ class DeviceCoverage:
 
     def __init__(self, device: type[Any] | None, name: str | None = None) -> None:
         self._plan = None if device is None else Plan(device)
-        self.name = name or getattr(device, "__name__", "")
+        self.name: str = name or getattr(device, "__name__", None) or ""
         self.registers: list[RegisterCoverage] = [] if self._plan is None else self._plan.registers()
         self.paths: Counter[Path] = Counter()
 
@@ -123,7 +105,8 @@ class DeviceCoverage:
             ValueError: the trace has no such region, or several and none is called as the class is.
         """
         reader = TraceReader(self, region)
-        for record in accesses.records() if hasattr(accesses, "records") else accesses:
+        records: Any = getattr(accesses, "records", None)
+        for record in accesses if records is None else records():
             reader.take(record)
         reader.finish()
 
@@ -160,7 +143,7 @@ class DeviceCoverage:
     @property
     def total(self) -> Share:
         """Return how many points are covered of all."""
-        return _share(self.points)
+        return Share.of(self.points)
 
     @property
     def percent(self) -> float:
@@ -171,7 +154,7 @@ class DeviceCoverage:
     def shares(self) -> dict[str, Share]:
         """Return how many points of each kind are covered: registers, fields, values, transitions."""
         points = self.points
-        return {kind: _share(point for point in points if point.kind == kind) for kind in KINDS}
+        return {kind: Share.of(point for point in points if point.kind == kind) for kind in KINDS}
 
     @property
     def never_read(self) -> list[str]:
@@ -236,7 +219,9 @@ class DeviceCoverage:
             "version": VERSION,
             "device": self.name,
             "percent": round(self.percent, 2),
-            "points": {kind: [share.covered, share.total] for kind, share in {"all": self.total, **self.shares}.items()},
+            "points": {
+                kind: [share.covered, share.total] for kind, share in {"all": self.total, **self.shares}.items()
+            },
             "missing": self.missing,
             "never_read": self.never_read,
             "never_written": self.never_written,
@@ -256,7 +241,9 @@ class DeviceCoverage:
             ValueError: it is something else.
         """
         if not isinstance(data, Mapping) or data.get("format") != FORMAT or data.get("version") != VERSION:
-            raise ValueError(f"expected coverage as DeviceCoverage.to_dict() gives, version {VERSION}: {shortened(data)}")
+            raise ValueError(
+                f"expected coverage as DeviceCoverage.to_dict() gives, version {VERSION}: {shortened(data)}"
+            )
         try:
             coverage = cls(None, str(data["device"]))
             coverage.registers = [RegisterCoverage.from_dict(each) for each in data["registers"]]
@@ -278,96 +265,16 @@ class DeviceCoverage:
             ValueError: there is no such format.
             OSError: the file cannot be written.
         """
-        from mmio.coverage.reports import save  # which needs this module
-
         save([self], path, format)
 
     def __str__(self) -> str:
-        from mmio.coverage.text import report
-
         return report(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name}: {self.total}>"
 
     def _repr_html_(self) -> str:
-        from mmio.coverage.html import section
-
         return section(self)
-
-
-class _Region:
-    """The accesses to one region: to one device after the other, at one place or several."""
-
-    def __init__(self, coverage: DeviceCoverage) -> None:
-        self.coverage = coverage
-        self._streams: dict[tuple[str, int], Stream] = {}
-
-    def restart(self, space: str, start: int) -> None:
-        stream = self._streams.get((space, start))
-        if stream is not None:
-            stream.restart()
-
-    def count(self, access: Access, offset: int) -> None:
-        key = access.space, access.address - offset
-        stream = self._streams.get(key)
-        if stream is None:
-            stream = self._streams[key] = self.coverage.stream()
-        for direction, value in directions(access.direction, access.value, access.old):
-            if access.flags & UNMAPPED and access.register is not None:  # some bytes of it have no register
-                self.coverage.missed(NO_REGISTER, direction, f"+{offset:#x}", access.width)
-            stream.named(access.register, offset, access.width, direction, value)
-
-
-class TraceReader:
-    """Counts the accesses of a trace, record by record, in memory that does not grow with it.
-
-    Args:
-        coverage: gets what was counted at the end.
-        region: the name of the region; None for that of the device's name, or the only one.
-    """
-
-    def __init__(self, coverage: DeviceCoverage, region: str | None = None) -> None:
-        self._coverage = coverage
-        self._region = region
-        self._seen: set[str] = set()
-        self._regions: dict[str, _Region] = {}
-
-    def take(self, record: Record) -> None:
-        """Count a record. Raises TypeError when it is none."""
-        if isinstance(record, Access):
-            name = record.region
-            if name is None or record.offset is None:
-                return
-            self._seen.add(name)
-            if self._region is not None and name != self._region:
-                return
-            region = self._regions.get(name)
-            if region is None:
-                region = self._regions[name] = _Region(self._coverage.nothing())
-            region.count(record, record.offset)
-        elif isinstance(record, Mapped):
-            if record.name in self._regions:
-                self._regions[record.name].restart(record.space, record.start)
-        elif not hasattr(record, "sequence"):
-            raise TypeError(f"coverage is of accesses, as open_trace(path).load() gives, not of {shortened(record)}")
-
-    def finish(self) -> None:
-        """Hand over what was counted.
-
-        Raises:
-            ValueError: the trace has no such region, or several and none is called as the device is.
-        """
-        names = sorted(self._seen)
-        chosen = self._region or (self._coverage.name if self._coverage.name in names else None)
-        if chosen is None and len(names) == 1:
-            chosen = names[0]
-        there = f"accesses to {', '.join(names)}" if names else "no access to any region"
-        if chosen is None:
-            raise ValueError(f"which region is the {self._coverage.name}? The trace has {there}; name one of them")
-        if chosen not in self._regions:
-            raise ValueError(f"the trace has no access to a region {chosen!r}; it has {there}")
-        self._coverage.include(self._regions[chosen].coverage)
 
 
 def combined(coverages: Sequence[DeviceCoverage]) -> list[DeviceCoverage]:
@@ -396,8 +303,3 @@ def loaded(text: str) -> list[DeviceCoverage]:
     if not isinstance(devices, Sequence) or isinstance(devices, str):
         raise ValueError("expected a coverage report, with a list of devices")
     return [DeviceCoverage.from_dict(each) for each in devices]
-
-
-def _share(points: Iterable[Point]) -> Share:
-    covered = [point.covered for point in points]
-    return Share(sum(covered), len(covered))

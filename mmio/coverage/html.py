@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from mmio.coverage.counted import FieldCoverage, RegisterCoverage
-from mmio.coverage.device import DeviceCoverage, Share
+from mmio.coverage.counted import Covered, FieldCoverage, RegisterCoverage, Share
+from mmio.coverage.text import folded
 from mmio.records.printable import printable
 
 _STYLE: Final = """
@@ -23,7 +23,7 @@ tr.f td:nth-child(2){padding-left:2em}
 """
 
 
-def page(coverages: Sequence[DeviceCoverage]) -> str:
+def page(coverages: Sequence[Covered]) -> str:
     """Return the page."""
     names = ", ".join(coverage.name for coverage in coverages)
     body = "".join(map(section, coverages))
@@ -34,12 +34,12 @@ def page(coverages: Sequence[DeviceCoverage]) -> str:
     )
 
 
-def section(coverage: DeviceCoverage) -> str:
+def section(coverage: Covered) -> str:
     """Return what the page says of one device."""
     return "".join(_section(coverage))
 
 
-def _section(coverage: DeviceCoverage) -> Iterator[str]:
+def _section(coverage: Covered) -> Iterator[str]:
     yield f"<h2>{_text(coverage.name)}</h2><table><tr><th>points</th><th>covered</th><th></th></tr>"
     for kind, share in {"all": coverage.total, **coverage.shares}.items():
         if share.total:
@@ -51,7 +51,7 @@ def _section(coverage: DeviceCoverage) -> Iterator[str]:
         ("Written, never read back", coverage.never_read_back),
     ):
         if names:
-            yield f"<p>{title}: {', '.join(f'<code>{_text(name)}</code>' for name in names)}</p>"
+            yield f"<p>{title}: {', '.join(f'<code>{_text(name)}</code>' for name in folded(names))}</p>"
     yield (
         '<table><tr><th class="n">offset</th><th>register, field</th><th class="n">reads</th><th class="n">writes</th>'
         "<th>widths</th><th>values</th><th>rose</th><th>fell</th><th>declared</th></tr>"

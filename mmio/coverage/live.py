@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from decode import READ, WRITE, Direction
+from mmio.coverage.counted import NO_REGISTER, REFUSED
 from mmio.coverage.device import DeviceCoverage
-from mmio.coverage.stream import NO_REGISTER, REFUSED, Stream
+from mmio.coverage.stream import Stream
 from mmio.device.device import Device
 from mmio.device.layout import Layout
 from mmio.errors import AccessError, NoRegister

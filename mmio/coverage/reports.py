@@ -8,19 +8,20 @@ from typing import Final
 
 from mmio.arguments import path as path_of
 from mmio.coverage.ci import cobertura, lcov
-from mmio.coverage.device import DeviceCoverage
+from mmio.coverage.counted import Covered
 from mmio.coverage.html import page
+from mmio.coverage.text import report
 
 
-def _term(coverages: Sequence[DeviceCoverage]) -> str:
-    return "\n\n".join(map(str, coverages)) + "\n"
+def _term(coverages: Sequence[Covered]) -> str:
+    return "\n\n".join(map(report, coverages)) + "\n"
 
 
-def _json(coverages: Sequence[DeviceCoverage]) -> str:
+def _json(coverages: Sequence[Covered]) -> str:
     return json.dumps({"devices": [coverage.to_dict() for coverage in coverages]}, indent=1) + "\n"
 
 
-REPORTS: Final[dict[str, Callable[[Sequence[DeviceCoverage]], str]]] = {
+REPORTS: Final[dict[str, Callable[[Sequence[Covered]], str]]] = {
     "term": _term,
     "html": page,
     "json": _json,
@@ -45,7 +46,7 @@ def parse(text: str) -> tuple[str, str | None]:
     return form, path or None
 
 
-def save(coverages: Sequence[DeviceCoverage], path: str | PathLike[str], format: str | None = None) -> None:
+def save(coverages: Sequence[Covered], path: str | PathLike[str], format: str | None = None) -> None:
     """Write a report of coverages to a file.
 
     Args:

@@ -11,19 +11,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from decode import READ, WRITE, Direction
-from mmio.coverage.counted import FieldCoverage, RegisterCoverage
+from mmio.coverage.counted import NO_REGISTER, NOT_READABLE, NOT_WRITABLE, FieldCoverage, RegisterCoverage
 from mmio.device.device import Device
 from mmio.device.effects import Effects
 from mmio.device.field import Field
 from mmio.device.layout import Layout, Part
 from mmio.device.places import DeclaredPlace, declared_places
-
-NO_REGISTER: Final = "no register"
-NOT_READABLE: Final = "read of a write-only register"
-NOT_WRITABLE: Final = "write to a read-only register"
-REFUSED: Final = "refused by the device"
-PATHS: Final = (NO_REGISTER, NOT_READABLE, NOT_WRITABLE, REFUSED)
-"""What an access can be that is none a driver should make."""
 
 Missed = Callable[[str, Direction, str, int], None]
 """`missed(path, direction, place, width)`: told of an access that took an error path."""

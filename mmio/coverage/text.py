@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from mmio.coverage.counted import KINDS, RegisterCoverage
-from mmio.coverage.device import DeviceCoverage
-from mmio.coverage.stream import PATHS
+from mmio.coverage.counted import KINDS, PATHS, Covered, RegisterCoverage
 from mmio.pictures.columns import Column, aligned
 
 COLUMNS: Final = (
@@ -21,33 +19,49 @@ COLUMNS: Final = (
 _SHOWN: Final = 6  # points that are missing, in a row
 
 
-def report(coverage: DeviceCoverage) -> str:
+def report(coverage: Covered) -> str:
     """Return the report: a row for each register, equal neighbours of an array in one, and what was not touched."""
     return "\n".join(_lines(coverage))
 
 
-def _lines(coverage: DeviceCoverage) -> Iterator[str]:
+def _lines(coverage: Covered) -> Iterator[str]:
     yield f"{coverage.name}: {coverage.total} points covered"
     yield ", ".join(f"{kind} {share}" for kind, share in coverage.shares.items() if share.total)
     yield ""
-    rows = [_row(group) for _, group in groupby(coverage.registers, key=_alike) for group in [list(group)]]
+    rows = [_row(list(group)) for _, group in groupby(coverage.registers, key=_alike)]
     yield aligned(COLUMNS, rows)
     lists = (
         ("never read", coverage.never_read),
         ("never written", coverage.never_written),
         ("written, never read back", coverage.never_read_back),
     )
-    told = [f"{title}: {', '.join(names)}" for title, names in lists if names] + list(_paths(coverage))
+    told = [f"{title}: {', '.join(folded(names))}" for title, names in lists if names] + list(_paths(coverage))
     if told:
         yield ""
         yield from told
 
 
-def _paths(coverage: DeviceCoverage) -> Iterator[str]:
+def folded(names: Sequence[str]) -> Iterator[str]:
+    """Iterate over names, neighbours of one array as one: CURVE[1..7]."""
+    for _, group in groupby(enumerate(names), key=_run):
+        run = [name for _, name in group]
+        yield run[0] if len(run) == 1 else f"{run[0][:-1]}..{run[-1].rpartition('[')[2]}"
+
+
+def _run(numbered: tuple[int, str]) -> object:
+    """Return what is equal for neighbours of one array: the family, and how far the index is ahead of the place."""
+    number, name = numbered
+    family, bracket, index = name.rpartition("[")
+    return (family, int(index[:-1]) - number) if bracket and index[:-1].isdecimal() else name
+
+
+def _paths(coverage: Covered) -> Iterator[str]:
     for path in PATHS:
         taken = [(key, times) for key, times in sorted(coverage.paths.items()) if key[0] == path]
         if taken:
-            texts = [f"{letter}{width} {place}{f' *{times}' * (times > 1)}" for (_, letter, place, width), times in taken]
+            texts = [
+                f"{letter}{width} {place}{f' *{times}' * (times > 1)}" for (_, letter, place, width), times in taken
+            ]
             yield f"{path}: {', '.join(texts)}"
 
 

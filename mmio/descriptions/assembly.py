@@ -234,7 +234,11 @@ class _Members:
         if not attribute or attribute[0].isdigit():
             attribute = f"_{attribute}"
         base = attribute
-        while iskeyword(attribute) or attribute in self.members or (hasattr(Described, attribute) and attribute not in OPEN):
+        while (
+            iskeyword(attribute)
+            or attribute in self.members
+            or (hasattr(Described, attribute) and attribute not in OPEN)
+        ):
             tries = self._tries[base] = self._tries.get(base, 0) + 1
             attribute = f"{base}_" if tries == 1 else f"{base}_{tries}"
         self.members[attribute] = member

@@ -31,7 +31,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Surrounding:
-    """What is around a device, as an attribute that a model may have for something else: a plain assignment hides it."""
+    """What is around a device, as an attribute that a model may use for something else: an assignment hides it."""
 
     def __init__(self, attribute: str) -> None:
         self._attribute = attribute
@@ -294,8 +294,8 @@ def indexed(
         index = register(0x0, width=1, fields=[field("REGISTER", 6, 0), bit("NMI_OFF", 7)])
         cmos = indexed(0x1, Cmos, by=index, field="REGISTER")
 
-    An access of the data register is then one of a register of `Cmos`, and records call it so: "cmos.SECONDS". Where the
-    index chooses none, the data register is not there, and the mapping's `unmapped` policy answers.
+    An access of the data register is then one of a register of `Cmos`, and records call it so: "cmos.SECONDS". Where
+    the index chooses none, the data register is not there, and the mapping's `unmapped` policy answers.
 
     Args:
         offset: of the data register.

@@ -118,7 +118,7 @@ class Device:
 
     def __inside(self, attribute: str, member: Nested[Any, Any], index: int) -> "Device":
         """Make a device inside this one, and hang the handlers on it that this class has for its registers."""
-        cls = member.device
+        cls: type[Device] = member.device
         device: Device = cls.__new__(cls)
         device._device_outer = self
         several = isinstance(member, BlockArray)

@@ -31,7 +31,7 @@ class DeclaredPlace(NamedTuple):
         if self.member.source_line:
             return Source(str(getattr(self.owner, "source", "")), self.member.source_line)
         for base in self.owner.__mro__:
-            if vars(base).get(self.member.attribute) is self.member:
+            if any(member is self.member for member in vars(base).values()):
                 return _in_class(base, self.member.attribute)
         return Source()
 

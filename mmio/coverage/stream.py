@@ -145,6 +145,8 @@ class Stream:
         """
         if parts is None:
             parts, holes = view.cut(offset, width)
+            if direction == WRITE and self._plan.layout.shared and len(parts) > 1:
+                parts, holes = self._plan.layout.cut_write(offset, width, value, self._values, self._after_write)
             if holes:
                 self._missed(NO_REGISTER, direction, f"+{offset:#x}", width)
         for index, first, length, at in parts:
@@ -162,6 +164,9 @@ class Stream:
                 if not counted.readable:
                     self._missed(NOT_READABLE, direction, counted.name, width)
                 self._read(index, moved, lanes)
+
+    def _after_write(self, index: int, data: int, lanes: int) -> int:
+        return self._plan.effects[index].after_write(self._values[index], data, lanes)
 
     def _read(self, index: int, moved: int, lanes: int) -> None:
         effects = self._plan.effects[index]

@@ -6,6 +6,7 @@ from typing import Final
 
 from mmio.coverage.counted import KINDS, PATHS, Covered, RegisterCoverage
 from mmio.pictures.columns import Column, aligned
+from mmio.records.printable import printable
 
 COLUMNS: Final = (
     Column("offset", right=True),
@@ -21,7 +22,7 @@ _SHOWN: Final = 6  # points that are missing, in a row
 
 def report(coverage: Covered) -> str:
     """Return the report: a row for each register, equal neighbours of an array in one, and what was not touched."""
-    return "\n".join(_lines(coverage))
+    return printable("\n".join(_lines(coverage)), lines=True)
 
 
 def _lines(coverage: Covered) -> Iterator[str]:

@@ -226,11 +226,17 @@ class Device:
 
     def __write_parts(self, offset: int, width: int, value: int) -> None:
         parts, holes = self.__view(WRITE).cut(offset, width)
+        if self.layout.shared and len(parts) + bool(holes) > 1:
+            values = [cell.value for cell in self.__cells]
+            parts, holes = self.layout.cut_write(offset, width, value, values, self.__after_write)
         if holes:
             raise NoRegister(self, offset, width)
         for index, first, length, at in parts:
             lanes = (1 << 8 * length) - 1 << 8 * first
             self.__cells[index].store(value >> 8 * at << 8 * first & lanes, lanes)
+
+    def __after_write(self, number: int, data: int, lanes: int) -> int:
+        return self.__cells[number].effects.after_write(self.__cells[number].value, data, lanes)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the registers, in order of offset."""

@@ -18,7 +18,7 @@ code,td.c{font-family:ui-monospace,monospace}
 .bar{display:inline-block;width:10em;height:.8em;background:#f5b5ae;vertical-align:middle}
 .bar i{display:block;height:100%;background:#2e8b57}
 .no{color:#b3261e}.yes{color:#1d6b41}.na{color:#999}
-tr.f td{background:#fafafa;color:#444}
+tr.f{background:#fafafa;color:#444}
 tr.f td:nth-child(2){padding-left:2em}
 """
 
@@ -54,7 +54,7 @@ def _section(coverage: Covered) -> Iterator[str]:
             yield f"<p>{title}: {', '.join(f'<code>{_text(name)}</code>' for name in folded(names))}</p>"
     yield (
         '<table><tr><th class="n">offset</th><th>register, field</th><th class="n">reads</th><th class="n">writes</th>'
-        "<th>widths</th><th>values</th><th>rose</th><th>fell</th><th>declared</th></tr>"
+        "<th>bytes: times</th><th>values</th><th>rose</th><th>fell</th><th>declared</th></tr>"
     )
     for register in coverage.registers:
         yield from _register(register)

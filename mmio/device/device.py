@@ -309,7 +309,7 @@ class Device:
                 state["blocks"][attribute] = [device.snapshot() for device in bound]
             else:
                 if isinstance(bound, BoundFifo):
-                    state.setdefault("fifos", {})[attribute] = bound._cell.state()
+                    state.setdefault("fifo_registers", {})[attribute] = bound._cell.state()
                 state["registers"][attribute] = (
                     [r.value for r in bound] if isinstance(bound, BoundArray) else bound.value
                 )
@@ -349,7 +349,7 @@ class Device:
                     device.restore(its)
                 continue
             if isinstance(bound, BoundFifo):
-                bound._cell.take(state["fifos"][attribute])
+                bound._cell.take(state["fifo_registers"][attribute])
             values = value if isinstance(value, list) else [value]
             cells = _cells(bound)
             if len(values) != len(cells):

@@ -1,5 +1,6 @@
 """Register tables in Markdown and HTML."""
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
@@ -14,6 +15,7 @@ table{border-collapse:collapse;margin:.6em 0 1.4em}
 th,td{text-align:left;padding:.25em .7em;border:1px solid #ddd;vertical-align:top}
 th{background:#f3f4f6}code{font-family:ui-monospace,monospace}
 """
+_MARKUP: Final = re.compile(r"[\\`*|<>#\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _OVERVIEW: Final = ("offset", "register", "bytes", "access", "reset", "")
 _FIELDS: Final = ("bits", "field", "access", "reset", "")
 
@@ -35,12 +37,12 @@ def _markdown(device: type[Device]) -> Iterator[str]:
     for row in found:
         if row.fields:
             yield ""
-            yield f"## {_md(row.name)}"
+            yield f"## {_code(row.name)}"
             yield ""
             yield from _md_table(_FIELDS, [_described(field) for field in row.fields])
     if wires := lines(device):
         yield ""
-        yield f"Lines: {', '.join(map(_md, wires))}"
+        yield f"Lines: {', '.join(map(_code, wires))}"
 
 
 def _prose(text: str) -> list[str]:
@@ -51,16 +53,19 @@ def _prose(text: str) -> list[str]:
 def _md_table(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(titles)} |"
     yield f"|{'---|' * len(titles)}"
-    for row in cells:
-        yield f"| {' | '.join(map(_md, row))} |"
+    for first, second, *words in cells:  # the first two are numbers and names
+        yield f"| {' | '.join((_code(first), _code(second), *map(_md, words)))} |"
+
+
+def _code(text: str) -> str:
+    """Return a number or a name as code, or escaped where Markdown has no code of it."""
+    shown = printable(text)
+    return _md(text) if not shown.strip() or "`" in shown or "|" in shown else f"`{shown}`"
 
 
 def _md(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    shown = printable(text)
-    for character in "\\`*_|<>#[]":
-        shown = shown.replace(character, f"\\{character}")
-    return shown
+    """Return text that Markdown shows as it is. An underscore within a word is shown anyway."""
+    return _MARKUP.sub(r"\\\g<0>", printable(text))
 
 
 def html(device: type[Device]) -> str:

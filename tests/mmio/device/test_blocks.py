@@ -134,7 +134,7 @@ def test_registers_may_be_called_parent_and_index() -> None:
 
     own = Own()
     own.write(0, 4, 5)
-    assert (own.index, own.parent, Plain().index) == (5, 0, "mine")
+    assert (own.index.value, own.parent.value, Plain().index) == (5, 0, "mine")
 
 
 @given(st.dictionaries(st.integers(0, 63), st.integers(0, 0xFFFFFFFF), max_size=5))

@@ -124,7 +124,7 @@ def test_a_wrong_state_changes_nothing(change: Any, message: str) -> None:
     port = Port()
     port.rx.extend(b"ab")
     state = port.snapshot()
-    state["fifos"]["rx"] = change
+    state["fifo_registers"]["rx"] = change
     with pytest.raises(ValueError, match=message):
         port.restore(state)
     assert bytes(port.rx.items) == b"ab"
@@ -192,4 +192,4 @@ def test_snapshots_of_devices_without_one_are_as_before() -> None:
     class Plain(Device):
         ctrl = register(0)
 
-    assert "fifos" not in Plain().snapshot()
+    assert "fifo_registers" not in Plain().snapshot()

@@ -74,19 +74,19 @@ def test_markdown_has_a_row_for_each_register() -> None:
     text = document(Card)
     assert text.startswith("# Card\n\nA card that has one of each.\n")
     for row in (
-        "| 0x00 | CTRL | 4 | read, write | 0x00000005 | on a write: Start the engine. The rest is silence |",
-        "| 0x04 | STAT | 4 | read, write | 0x00000000 | writing 1 clears a bit |",
-        "| 0x10 | RX | 1 | read | 0x00 | in front of a queue of 16 |",
-        r"| 0x15 | bank.LOW | 1 | read, write | 0x00 | when INDEX = 0x0 |",
-        r"| 0x15 | bank.RAM\[0..3\] | 1 | read, write | 0x00 | when INDEX = 0x10 + 0x1\*i |",
-        r"| 0x20 + 0x2\*i | FIFO\[0..3\] | 2 | read, write | 0x0000 |  |",
-        r"| 0x104 + 0x40\*i | queue\[0..2\].TAIL | 4 | read, write | 0x00000000 | Where the driver is |",
-        r"| 0x110 + 0x40\*i + 0x8\*j | queue\[0..2\].SLOTS\[0..1\] | 4 | read, write | 0x00000000 |  |",
-        "| 3:2 | MODE | read, write | 0x1 | 0x0 OFF, 0x1 ON |",
-        "| 1 | GO | read, write | 0x0 | any write sets all bits; a written 1 is gone at once |",
+        "| `0x00` | `CTRL` | 4 | read, write | 0x00000005 | on a write: Start the engine. The rest is silence |",
+        "| `0x04` | `STAT` | 4 | read, write | 0x00000000 | writing 1 clears a bit |",
+        "| `0x10` | `RX` | 1 | read | 0x00 | in front of a queue of 16 |",
+        "| `0x15` | `bank.LOW` | 1 | read, write | 0x00 | when INDEX = 0x0 |",
+        r"| `0x15` | `bank.RAM[0..3]` | 1 | read, write | 0x00 | when INDEX = 0x10 + 0x1\*i |",
+        "| `0x20 + 0x2*i` | `FIFO[0..3]` | 2 | read, write | 0x0000 |  |",
+        "| `0x104 + 0x40*i` | `queue[0..2].TAIL` | 4 | read, write | 0x00000000 | Where the driver is |",
+        "| `0x110 + 0x40*i + 0x8*j` | `queue[0..2].SLOTS[0..1]` | 4 | read, write | 0x00000000 |  |",
+        "| `3:2` | `MODE` | read, write | 0x1 | 0x0 OFF, 0x1 ON |",
+        "| `1` | `GO` | read, write | 0x0 | any write sets all bits; a written 1 is gone at once |",
     ):
         assert row in text.splitlines(), row
-    assert r"Lines: queue\[0..2\].irq, admin.irq, irq" in text
+    assert "Lines: `queue[0..2].irq`, `admin.irq`, `irq`" in text
     assert "an example" not in text
 
 
@@ -213,7 +213,7 @@ def test_a_device_stands_for_its_class() -> None:
 def test_the_condition_of_a_register_is_said(form: str) -> None:
     """In tables."""
     if form == "markdown":
-        assert "| 0x00 | DLL | 1 | read, write | 0x00 | when LCR = 0x80 |" in document(Sharing, form)
+        assert "| `0x00` | `DLL` | 1 | read, write | 0x00 | when LCR = 0x80 |" in document(Sharing, form)
 
 
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

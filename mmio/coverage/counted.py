@@ -1,4 +1,4 @@
-"""What has been seen of one register and of its fields: counts, masks and the points made of them.
+"""Coverage of single registers and their fields: counts, masks, and the points made of them.
 
 A *point* is one thing that a suite can have done or not: a register read, a register written, a field read, a field
 written, a named value of a field moved, a bit of a field risen, a bit of it fallen. A percentage is covered points of
@@ -17,7 +17,7 @@ PATHS: Final = (
     "write to a read-only register",
     "refused by the device",
 )
-"""What an access can be that is none a driver should make."""
+"""Kinds of accesses that no driver should make."""
 
 NO_REGISTER, NOT_READABLE, NOT_WRITABLE, REFUSED = PATHS
 
@@ -89,7 +89,7 @@ class FieldCoverage:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What must be equal for two to be of the same field."""
+        """A value that is equal for coverages of the same field."""
         return self.name, self.msb, self.lsb, self.readable, self.writable, tuple(sorted(self.enum.items()))
 
     def add(self, other: "FieldCoverage") -> None:
@@ -145,7 +145,7 @@ class RegisterCoverage:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What must be equal for two to be of the same register."""
+        """A value that is equal for coverages of the same register."""
         fields = tuple(field.shape for field in self.fields)
         return self.name, self.offset, self.width, self.readable, self.writable, fields
 
@@ -261,7 +261,7 @@ Path: TypeAlias = tuple[str, str, str, int]
 
 
 class Covered(Protocol):
-    """What reports are made of: `DeviceCoverage`."""
+    """Subject of reports: `DeviceCoverage`."""
 
     name: str
     registers: list[RegisterCoverage]

@@ -12,7 +12,7 @@ from mmio.records.flags import UNMAPPED
 
 
 class Counting(Protocol):
-    """What a trace is counted in: `DeviceCoverage`."""
+    """Coverage that a trace is counted in: `DeviceCoverage`."""
 
     name: str
 

@@ -37,7 +37,7 @@ class _Watched:
 
 
 class Plan:
-    """What of a device class is counted; made once a class.
+    """Plan of what is counted of a device class; made once a class.
 
     Raises:
         TypeError: it is no class of devices.

@@ -31,7 +31,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Surrounding:
-    """What is around a device, as an attribute that a model may use for something else: an assignment hides it."""
+    """Attribute for what is around a device. A model may use the name for something else: an assignment hides it."""
 
     def __init__(self, attribute: str) -> None:
         self._attribute = attribute

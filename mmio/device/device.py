@@ -47,12 +47,8 @@ class Device:
                 self.irq.set(bool(self.ctrl.EN))
 
     `Timer.layout` says which register is where. A subclass inherits registers and handlers, and may replace both. It
-    need not call `super().__init__()`: registers are there before `__init__` runs.
-
-    Attributes:
-        layout: the registers and where they are.
-        parent: of a block, the device around it, from `__init__` on; else None.
-        index: of one of several `blocks`, its number; else None.
+    need not call `super().__init__()`: registers are there before `__init__` runs. In a block, `self.parent` is the
+    device around it, and among several `blocks` `self.index` its number; both are None elsewhere.
     """
 
     layout: ClassVar[Layout] = Layout("Device", ())

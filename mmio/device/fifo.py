@@ -108,12 +108,12 @@ class BoundFifo(BoundRegister):
 
     @property
     def level(self) -> int:
-        """How many values are in it."""
+        """Number of values in it."""
         return len(self._cell.items)
 
     @property
     def depth(self) -> int:
-        """How many there is room for."""
+        """Number of values there is room for."""
         return self._cell.depth
 
     @property
@@ -211,7 +211,7 @@ class Fifo(Declared[BoundFifo]):
         return handler
 
     def overran(self, handler: Taking) -> Taking:
-        """Call `handler(self, value)` when a value is lost, because there is no room, whoever pushed it."""
+        """Call `handler(self, value)` when a value is lost, because there is no room, pushed by the bus or by the model."""
         self.noted.append(("overrun", handler))
         return handler
 

@@ -73,25 +73,7 @@ def test_it_reads_back_as_the_same_layout(device: type[Device], tmp_path: Path) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         again = from_svd(path, "Card", strict=True)
-    assert _behaviour(again) == _behaviour(device)
-
-
-def _behaviour(device: type[Device]) -> list[Any]:
-    made = device()
-    rows = []
-    for place in device.layout.places:
-        cell: Any = made[place.name]._cell
-        effects = cell.effects
-        rows.append(
-            (
-                (place.offset, place.width, place.name, cell.reset_value),
-                [(each.name, each.msb, each.lsb, each.enum) for each in place.fields],
-                (effects.readable, effects.writable, effects.once, effects.pulse),
-                {effect: mask for mask, effect in effects.reads},
-                {effect: mask for mask, effect in effects.writes},
-            )
-        )
-    return rows
+    assert behaviour(again) == behaviour(device)
 
 
 def test_what_is_lost_is_in_a_comment() -> None:

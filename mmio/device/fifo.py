@@ -211,7 +211,7 @@ class Fifo(Declared[BoundFifo]):
         return handler
 
     def overran(self, handler: Taking) -> Taking:
-        """Call `handler(self, value)` when a value is lost, because there is no room, pushed by the bus or by the model."""
+        """Call `handler(self, value)` when a value is lost, for there is no room: a write's or the model's."""
         self.noted.append(("overrun", handler))
         return handler
 

@@ -58,6 +58,18 @@ def test_a_part_covers_the_fields_in_it() -> None:
     assert coverage.registers[1].widths == Counter({1: 1})
 
 
+def test_half_a_field_is_not_covered() -> None:
+    """A byte of the two that a field lies in moves no value of it."""
+
+    class Wide(Device):
+        ctrl = register(0, fields=[field("F", 11, 4)])
+
+    for letter in "RW":
+        coverage = DeviceCoverage(Wide)
+        coverage.add([evolve(access(letter, 0, 1, 0xF0), register="CTRL")], "card")
+        assert covered(coverage) == {f"CTRL {'read' if letter == 'R' else 'written'}", "CTRL.F 0->1"}
+
+
 def test_transitions_are_of_values_that_follow_each_other() -> None:
     """From the reset value on, in one direction and then in the other."""
     assert "CTRL.EN 1->0" not in covered(of(access("W", 4, 4, 1)))

@@ -48,6 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="term (the default), html:PATH, json:PATH, cobertura:PATH or lcov:PATH; may be given several times.",
     )
     group.addoption(
+        "--mmio-cov-omit",
+        metavar="REGISTER",
+        action="append",
+        default=[],
+        help="leave registers out of the percentages: BUFFER, 'dma.*'; may be given several times.",
+    )
+    group.addoption(
         "--mmio-cov-fail-under", metavar="PERCENT", type=float, help="fail when less of a device is covered."
     )
     parser.addini("mmio_svd", "the CMSIS-SVD file of the fixture `board`, relative to the folder of this ini-file")
@@ -79,15 +86,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
     names, reports = config.getoption("mmio_cov"), config.getoption("mmio_cov_report")
-    least = config.getoption("mmio_cov_fail_under")
+    least, omit = config.getoption("mmio_cov_fail_under"), config.getoption("mmio_cov_omit")
     if not names:
-        if reports or least is not None:
-            raise pytest.UsageError("--mmio-cov-report and --mmio-cov-fail-under need --mmio-cov=CLASS")
+        if reports or omit or least is not None:
+            raise pytest.UsageError(
+                "--mmio-cov-report, --mmio-cov-omit and --mmio-cov-fail-under need --mmio-cov=CLASS"
+            )
         return
     from mmio.coverage.session import SessionCoverage
 
     try:
-        coverage = SessionCoverage(names, reports, least)
+        coverage = SessionCoverage(names, reports, least, omit)
     except ValueError as error:
         raise pytest.UsageError(f"--mmio-cov: {error}") from None
     config.stash[_COVERAGE] = coverage

@@ -58,6 +58,13 @@ def add(commands: Commands) -> None:
         type=_report,
         help="term (the default), html:PATH, json:PATH, cobertura:PATH or lcov:PATH; several may be given",
     )
+    device.add_argument(
+        "--omit",
+        metavar="REGISTER",
+        action="append",
+        default=[],
+        help="leave registers out of the percentages: BUFFER, 'dma.*'",
+    )
     device.add_argument("--fail-under", metavar="PERCENT", type=_percent, help="fail when less is covered")
     add_skip(command)
     forms = command.add_argument_group("of instruction forms", "Without a TRACE.")
@@ -104,7 +111,7 @@ def _coverage(options: argparse.Namespace) -> int:
         if not of_device:
             raise UsageError("coverage of which device? Say --device FILE.py:CLASS or --svd FILE")
         return _of_devices(options)
-    if of_device or options.report or options.fail_under is not None or options.skip:
+    if of_device or options.report or options.omit or options.fail_under is not None or options.skip:
         raise UsageError("the coverage of a device is that of a TRACE: give the path of one")
     from mmio.coverage_table import page, table  # here, for it loads the emulator
 
@@ -120,6 +127,12 @@ def _of_devices(options: argparse.Namespace) -> int:
     from mmio.coverage.reports import save
 
     found = combined(list(_counted(options)))
+    for pattern in options.omit:
+        with_it = [each for each in found if any(register.is_called(pattern) for register in each.registers)]
+        if not with_it:
+            raise ValueError(f"no device has a register {pattern!r} to omit")
+        for coverage in with_it:
+            coverage.omit(pattern)
     for form, file in options.report or [("term", None)]:
         if file is None:
             print("\n\n".join(map(str, found)))

@@ -5,8 +5,10 @@ written, a named value of a field moved, a bit of a field risen, a bit of it fal
 all points, nothing else. All of it is plain data, so that one process can add up what others have seen.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import translate
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from attrs import Factory, define, frozen
@@ -117,6 +119,7 @@ class RegisterCoverage:
         reads: accesses that read some of it.
         writes: accesses that wrote some of it.
         widths: how many accesses there were of each width in bytes.
+        omitted: it has no points, and is in no list of what was not touched.
     """
 
     name: str
@@ -130,10 +133,18 @@ class RegisterCoverage:
     reads: int = 0
     writes: int = 0
     widths: Counter[int] = Factory(Counter)
+    omitted: bool = False
+
+    def is_called(self, pattern: str) -> bool:
+        """Return whether a pattern fits its name, or that of its array: "BUFFER", "BUFFER[3]", "dma.*"."""
+        fits = translate(pattern.replace("[", "[[]"))
+        return any(re.fullmatch(fits, name) for name in (self.name, self.name.rpartition("[")[0]) if name)
 
     @property
     def points(self) -> list[Point]:
         """Its points, and those of its fields."""
+        if self.omitted:
+            return []
         found = []
         if self.readable:
             found.append(Point("registers", self.name, " read", self.reads > 0))
@@ -184,6 +195,7 @@ class RegisterCoverage:
             "writable": self.writable,
             "file": self.file,
             "line": self.line,
+            "omitted": self.omitted,
             "reads": self.reads,
             "writes": self.writes,
             "widths": {str(width): times for width, times in sorted(self.widths.items())},
@@ -224,6 +236,7 @@ class RegisterCoverage:
             int(data["reads"]),
             int(data["writes"]),
             widths,
+            bool(data["omitted"]),
         )
 
 

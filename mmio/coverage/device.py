@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from os import PathLike
 from typing import Any, Final, Self
 
@@ -115,7 +116,26 @@ class DeviceCoverage:
         fresh = DeviceCoverage(None, self.name)
         fresh._plan = self._counting()
         fresh.registers = fresh._plan.registers()
+        for register, mine in zip(fresh.registers, self.registers, strict=True):
+            register.omitted = mine.omitted
         return fresh
+
+    def omit(self, pattern: str) -> None:
+        """Leave registers out of the points, such as a packet buffer that is an array of registers.
+
+        Args:
+            pattern: of their names, as records have them, with * and ?; the name of an array stands for all of it.
+
+        Raises:
+            ValueError: there is no such register.
+        """
+        found = [register for register in self.registers if register.is_called(pattern)]
+        if not found:
+            close = get_close_matches(pattern, [register.name for register in self.registers], n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{self.name} has no register {pattern!r} to omit{hint}")
+        for register in found:
+            register.omitted = True
 
     def stream(self) -> Stream:
         """Return what counts the accesses to one device, from its reset on."""
@@ -159,17 +179,21 @@ class DeviceCoverage:
     @property
     def never_read(self) -> list[str]:
         """The registers that can be read and were not."""
-        return [register.name for register in self.registers if register.readable and not register.reads]
+        return [each.name for each in self._counted if each.readable and not each.reads]
 
     @property
     def never_written(self) -> list[str]:
         """The registers that can be written and were not."""
-        return [register.name for register in self.registers if register.writable and not register.writes]
+        return [each.name for each in self._counted if each.writable and not each.writes]
 
     @property
     def never_read_back(self) -> list[str]:
         """The registers that were written, can be read, and never were."""
-        return [each.name for each in self.registers if each.writes and each.readable and not each.reads]
+        return [each.name for each in self._counted if each.writes and each.readable and not each.reads]
+
+    @property
+    def _counted(self) -> list[RegisterCoverage]:
+        return [register for register in self.registers if not register.omitted]
 
     def compare(self, other: "DeviceCoverage") -> CoverageComparison:
         """Return which points another coverage of the same device has more, and which it has less.

@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from mmio.coverage.counted import Covered, FieldCoverage, RegisterCoverage, Share
-from mmio.coverage.text import folded
+from mmio.coverage.text import alike, folded, together
 from mmio.records.printable import printable
 
 _STYLE: Final = """
@@ -56,8 +56,8 @@ def _section(coverage: Covered) -> Iterator[str]:
         '<table><tr><th class="n">offset</th><th>register, field</th><th class="n">reads</th><th class="n">writes</th>'
         "<th>bytes: times</th><th>values</th><th>rose</th><th>fell</th><th>declared</th></tr>"
     )
-    for register in coverage.registers:
-        yield from _register(register)
+    for group in alike(coverage.registers):
+        yield from _register(group[0], together(group))
     yield "</table>"
     if coverage.paths:
         yield '<table><tr><th>error path</th><th>access</th><th class="n">times</th></tr>'
@@ -67,11 +67,12 @@ def _section(coverage: Covered) -> Iterator[str]:
         yield "</table>"
 
 
-def _register(register: RegisterCoverage) -> Iterator[str]:
+def _register(register: RegisterCoverage, name: str) -> Iterator[str]:
     widths = ", ".join(f"{width}: {times:,}" for width, times in sorted(register.widths.items()))
+    label = f"{name} (omitted)" if register.omitted else name
     where = f"{register.file.rpartition('/')[2]}:{register.line}" if register.line else ""
     yield (
-        f'<tr><td class="n c">{register.offset:#x}</td><td class="c">{_text(register.name)}</td>'
+        f'<tr><td class="n c">{register.offset:#x}</td><td class="c">{_text(label)}</td>'
         f"{_count(register.reads, register.readable)}{_count(register.writes, register.writable)}"
         f'<td>{widths}</td><td></td><td></td><td></td><td class="c">{_text(where)}</td></tr>'
     )

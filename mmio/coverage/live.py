@@ -7,6 +7,7 @@ of it exists when no coverage is asked for, and no other device gets slower.
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
@@ -32,12 +33,13 @@ class Collector:
     Args:
         names: of the classes: "Timer", "package.module:Timer" or "path/timer.py:Timer". A device of a subclass counts
             for the class as well.
+        omit: patterns of registers that have no points; see `DeviceCoverage.omit`.
 
     Raises:
         ValueError: a name is empty.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], omit: Iterable[str] = ()) -> None:
         self._names = list(dict.fromkeys(names))
         for name in self._names:
             if not name.rpartition(":")[2]:
@@ -45,6 +47,8 @@ class Collector:
         self._wanted: dict[type, DeviceCoverage | None] = {}
         self._by_name: dict[str, DeviceCoverage] = {}
         self._problems: dict[str, str] = {}
+        self._omit = list(omit)
+        self.omitted: set[str] = set()  # those patterns that a device had registers for
         self._kept: Any = None
 
     def __enter__(self) -> Self:
@@ -109,6 +113,10 @@ class Collector:
         except (TypeError, ValueError) as error:
             self._problems[name] = str(error)
             return None
+        for pattern in self._omit:
+            with suppress(ValueError):
+                coverage.omit(pattern)
+                self.omitted.add(pattern)
         before = self._by_name.setdefault(name, coverage)
         if before is coverage:
             return coverage

@@ -15,6 +15,7 @@ class SessionCoverage:
         names: of the classes, as `Collector` takes them.
         reports: wishes such as "html:PATH"; "term" when there are none.
         least: percent that each device must reach, None for any.
+        omit: patterns of registers that have no points.
 
     Attributes:
         lines: what is to be printed, once it is finished.
@@ -24,8 +25,12 @@ class SessionCoverage:
         ValueError: a name, a report or the percentage makes no sense.
     """
 
-    def __init__(self, names: Iterable[str], reports: Iterable[str], least: float | None) -> None:
-        self._collector = Collector(names)
+    def __init__(
+        self, names: Iterable[str], reports: Iterable[str], least: float | None, omit: Iterable[str] = ()
+    ) -> None:
+        self._omit = list(dict.fromkeys(omit))
+        self._omitted: set[str] = set()
+        self._collector = Collector(names, self._omit)
         self._names = list(dict.fromkeys(names))
         self._reports = [parse(report) for report in reports] or [("term", None)]
         if least is not None and not 0 <= least <= 100:
@@ -51,6 +56,7 @@ class SessionCoverage:
             "devices": {name: coverage.to_dict() for name, coverage in self._collector.by_name().items()},
             "problems": self._collector.wrong(),
             "known": self._collector.known(),
+            "omitted": sorted(self._collector.omitted),
         }
 
     def take(self, data: Mapping[str, Any] | None, worker: str) -> None:
@@ -68,11 +74,15 @@ class SessionCoverage:
         self.problems += [problem for problem in data["problems"].values() if problem not in self.problems]
         self._named.update(data["problems"])
         self._known.update(data["known"])
+        self._omitted.update(data["omitted"])
 
     def finish(self) -> bool:
         """Report, and return whether all is well."""
         self.take(self.to_dict(), "")
         self.problems += [no_such(name, self._known) for name in self._names if name not in self._named]
+        if self._found:
+            missing = [pattern for pattern in self._omit if pattern not in self._omitted]
+            self.problems += [f"no device has a register {pattern!r} to omit" for pattern in missing]
         try:
             self._found = combined(self._found)
         except ValueError as error:

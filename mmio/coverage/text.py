@@ -1,6 +1,6 @@
 """Coverage of a device as a table for the terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -29,7 +29,7 @@ def _lines(coverage: Covered) -> Iterator[str]:
     yield f"{coverage.name}: {coverage.total} points covered"
     yield ", ".join(f"{kind} {share}" for kind, share in coverage.shares.items() if share.total)
     yield ""
-    rows = [_row(list(group)) for _, group in groupby(coverage.registers, key=_alike)]
+    rows = [_row(group) for group in alike(coverage.registers)]
     yield aligned(COLUMNS, rows)
     lists = (
         ("never read", coverage.never_read),
@@ -67,8 +67,7 @@ def _paths(coverage: Covered) -> Iterator[str]:
 
 
 def _row(group: Sequence[RegisterCoverage]) -> tuple[str, ...]:
-    first, last = group[0], group[-1]
-    name = first.name if first is last else f"{first.name[:-1]}..{last.name.rpartition('[')[2]}"
+    first = group[0]
     points = [point for register in group for point in register.points]
     covered = sum(point.covered for point in points)
     missing = missing_of(first)
@@ -76,11 +75,11 @@ def _row(group: Sequence[RegisterCoverage]) -> tuple[str, ...]:
     shown = ", ".join(missing[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return (
         f"{first.offset:#x}",
-        name,
+        together(group),
         f"{first.reads:,}" if first.readable or first.reads else "-",
         f"{first.writes:,}" if first.writable or first.writes else "-",
         ", ".join(f"{width}" for width in sorted(first.widths)),
-        f"{covered}/{len(points)}",
+        "omitted" if first.omitted else f"{covered}/{len(points)}",
         shown,
     )
 
@@ -96,10 +95,22 @@ def missing_of(register: RegisterCoverage) -> list[str]:
     return [point.what.strip().lstrip(".") for kind in KINDS for point in left if point.kind == kind]
 
 
+def alike(registers: Iterable[RegisterCoverage]) -> list[list[RegisterCoverage]]:
+    """Return registers in groups: neighbours in an array of which the same was seen, and the others alone."""
+    return [list(group) for _, group in groupby(registers, key=_alike)]
+
+
+def together(group: Sequence[RegisterCoverage]) -> str:
+    """Return one name for a group."""
+    first, last = group[0].name, group[-1].name
+    return first if len(group) == 1 else f"{first[:-1]}..{last.rpartition('[')[2]}"
+
+
 def _alike(register: RegisterCoverage) -> object:
     """Return a key that is equal for elements of an array of which the same was seen."""
     if not register.name.endswith("]"):
         return register.name
     family = register.name.rpartition("[")[0]
     widths = tuple(sorted(register.widths.items()))
-    return family, register.reads, register.writes, widths, [point.covered for point in register.points]
+    fields = [(field.read, field.written, field.values, field.rose, field.fell) for field in register.fields]
+    return family, register.reads, register.writes, widths, fields, register.omitted

@@ -59,6 +59,16 @@ def test_an_svd_file_covers_its_peripherals(tmp_path: Path, capsys: pytest.Captu
     assert "the trace has no access to a peripheral of" in capsys.readouterr().err
 
 
+def test_registers_can_be_omitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that no device has is an error."""
+    trace = recorded(tmp_path / "a.jsonl", "Card", 0)
+    assert main(["coverage", trace, "--device", f"{FILE}:Card", "--omit", "FIFO", "--omit", "dma.*"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("omitted") == 2
+    assert main(["coverage", trace, "--device", f"{FILE}:Card", "--omit", "FOFI"]) == 1
+    assert "no device has a register 'FOFI' to omit" in capsys.readouterr().err
+
+
 def test_too_little_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With status 1."""
     trace = recorded(tmp_path / "a.jsonl", "Card", 0)

@@ -228,6 +228,35 @@ def test_a_comparison_says_what_was_gained_and_lost() -> None:
     assert str(one.compare(one)) == "the same points are covered"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("FIFO", ["FIFO[0]", "FIFO[1]", "FIFO[2]", "FIFO[3]"]),
+        ("FIFO[2]", ["FIFO[2]"]),
+        ("dma.*", ["dma.CTRL"]),
+        ("?ICK", ["KICK"]),
+    ],
+)
+def test_omitted_registers_have_no_points(pattern: str, names: list[str]) -> None:
+    """They are still counted, in a union, too; the others are as they were."""
+    coverage = of()
+    coverage.omit(pattern)
+    assert {point.register for point in of().points} - {point.register for point in coverage.points} == set(names)
+    assert not set(names) & {*coverage.never_read, *coverage.never_written}
+    coverage.add(
+        [access("W", 0x24, 1, 1), access("W", 0xC, 2, 1), access("R", 0x28, 1, 1), access("R", 0x40, 4, 1)], "card"
+    )
+    both = coverage | of(access("R", 4, 4, 0))
+    assert not {point.register for point in both.points} & set(names)
+    assert any(register.reads + register.writes for register in both.registers if register.name in names)
+
+
+def test_what_is_not_there_cannot_be_omitted() -> None:
+    """Something like it is suggested."""
+    with pytest.raises(ValueError, match="Card has no register 'FIFO\\[9\\]' to omit; did you mean FIFO"):
+        of().omit("FIFO[9]")
+
+
 class Empty(Device):
     """Nothing."""
 

@@ -99,13 +99,28 @@ def test_a_class_that_is_not_there_fails_the_run(suite: pytest.Pytester, workers
     )
 
 
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n1"]])
+def test_registers_can_be_omitted(suite: pytest.Pytester, workers: list[str]) -> None:
+    """They are in the table without points; one that no device has fails the run."""
+    result = run(suite, "--mmio-cov=Fan", "--mmio-cov-omit=STATUS", *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["Fan: * of 12) points covered", "* STATUS * omitted"])
+    assert "never written" not in result.stdout.str()
+    result = run(suite, "--mmio-cov=Fan", "--mmio-cov-omit=STATSU", *workers)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["--mmio-cov: no device has a register 'STATSU' to omit"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--mmio-cov=Fan", "--mmio-cov-report=pdf:x"], "expected a report, one of term, html:PATH"),
         (["--mmio-cov=Fan", "--mmio-cov-fail-under=101"], "expected a percentage to fail under, 0..100, got 101"),
         (["--mmio-cov=fan.py:"], "expected the name of a device class, as in Timer or timer.py:Timer"),
-        (["--mmio-cov-report=term"], "--mmio-cov-report and --mmio-cov-fail-under need --mmio-cov=CLASS"),
+        (
+            ["--mmio-cov-report=term"],
+            "--mmio-cov-report, --mmio-cov-omit and --mmio-cov-fail-under need --mmio-cov=CLASS",
+        ),
     ],
 )
 def test_wrong_options_are_refused_at_once(suite: pytest.Pytester, options: list[str], message: str) -> None:

@@ -55,6 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave registers out of the percentages: BUFFER, 'dma.*'; may be given several times.",
     )
     group.addoption(
+        "--mmio-cov-merge-arrays",
+        action="store_true",
+        help="count each array of registers, and equal blocks, as one: what one of 64 queues has seen, all have.",
+    )
+    group.addoption(
         "--mmio-cov-fail-under", metavar="PERCENT", type=float, help="fail when less of a device is covered."
     )
     parser.addini("mmio_svd", "the CMSIS-SVD file of the fixture `board`, relative to the folder of this ini-file")
@@ -96,7 +101,7 @@ def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
     from mmio.coverage.session import SessionCoverage
 
     try:
-        coverage = SessionCoverage(names, reports, least, omit)
+        coverage = SessionCoverage(names, reports, least, omit, config.getoption("mmio_cov_merge_arrays"))
     except ValueError as error:
         raise pytest.UsageError(f"--mmio-cov: {error}") from None
     config.stash[_COVERAGE] = coverage

@@ -65,6 +65,9 @@ def add(commands: Commands) -> None:
         default=[],
         help="leave registers out of the percentages: BUFFER, 'dma.*'",
     )
+    device.add_argument(
+        "--merge-arrays", action="store_true", help="count each array of registers, and equal blocks, as one"
+    )
     device.add_argument("--fail-under", metavar="PERCENT", type=_percent, help="fail when less is covered")
     add_skip(command)
     forms = command.add_argument_group("of instruction forms", "Without a TRACE.")
@@ -111,7 +114,8 @@ def _coverage(options: argparse.Namespace) -> int:
         if not of_device:
             raise UsageError("coverage of which device? Say --device FILE.py:CLASS or --svd FILE")
         return _of_devices(options)
-    if of_device or options.report or options.omit or options.fail_under is not None or options.skip:
+    given = options.report or options.omit or options.merge_arrays or options.fail_under is not None
+    if of_device or given or options.skip:
         raise UsageError("the coverage of a device is that of a TRACE: give the path of one")
     from mmio.coverage_table import page, table  # here, for it loads the emulator
 
@@ -133,6 +137,8 @@ def _of_devices(options: argparse.Namespace) -> int:
             raise ValueError(f"no device has a register {pattern!r} to omit")
         for coverage in with_it:
             coverage.omit(pattern)
+    if options.merge_arrays:
+        found = [coverage.merged() for coverage in found]
     for form, file in options.report or [("term", None)]:
         if file is None:
             print("\n\n".join(map(str, found)))

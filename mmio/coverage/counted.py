@@ -204,6 +204,23 @@ class RegisterCoverage:
             "fields": fields,
         }
 
+    @property
+    def merged_name(self) -> str:
+        """The name without indices: "QUEUE[*].TAIL"."""
+        return re.sub(r"\[\d+\]", "[*]", self.name)
+
+    @classmethod
+    def merged(cls, registers: Iterable["RegisterCoverage"]) -> "list[RegisterCoverage]":
+        """Return new coverages, one for all registers that differ in an index only; each point of any is one of it."""
+        found: dict[tuple[Any, ...], RegisterCoverage] = {}
+        for register in registers:
+            key = register.merged_name, register.omitted, register.shape[2:]
+            if key in found:
+                found[key].add(register)
+            else:
+                found[key] = cls.from_dict(register.to_dict() | {"name": register.merged_name})
+        return list(found.values())
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "RegisterCoverage":
         """Return what `to_dict` was made of. Raises KeyError, TypeError or ValueError when it was something else."""

@@ -16,6 +16,7 @@ class SessionCoverage:
         reports: wishes such as "html:PATH"; "term" when there are none.
         least: percent that each device must reach, None for any.
         omit: patterns of registers that have no points.
+        merge: each array, and equal blocks, count as one.
 
     Attributes:
         lines: what is to be printed, once it is finished.
@@ -26,8 +27,14 @@ class SessionCoverage:
     """
 
     def __init__(
-        self, names: Iterable[str], reports: Iterable[str], least: float | None, omit: Iterable[str] = ()
+        self,
+        names: Iterable[str],
+        reports: Iterable[str],
+        least: float | None,
+        omit: Iterable[str] = (),
+        merge: bool = False,
     ) -> None:
+        self._merge = merge
         self._omit = list(dict.fromkeys(omit))
         self._omitted: set[str] = set()
         self._collector = Collector(names, self._omit)
@@ -84,7 +91,7 @@ class SessionCoverage:
             missing = [pattern for pattern in self._omit if pattern not in self._omitted]
             self.problems += [f"no device has a register {pattern!r} to omit" for pattern in missing]
         try:
-            self._found = combined(self._found)
+            self._found = [each.merged() if self._merge else each for each in combined(self._found)]
         except ValueError as error:
             self.problems.append(str(error))
             return False

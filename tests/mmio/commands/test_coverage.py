@@ -69,6 +69,15 @@ def test_registers_can_be_omitted(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "no device has a register 'FOFI' to omit" in capsys.readouterr().err
 
 
+def test_arrays_can_be_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for all elements."""
+    trace = recorded(tmp_path / "a.jsonl", "Card", 0)
+    assert main(["coverage", trace, "--device", f"{FILE}:Card", "--merge-arrays"]) == 0
+    shown = capsys.readouterr().out
+    assert "  FIFO[*]  " in shown
+    assert "never read: CTRL, STAT, ERRORS, FIFO[*], dma.CTRL" in shown
+
+
 def test_too_little_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With status 1."""
     trace = recorded(tmp_path / "a.jsonl", "Card", 0)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -249,6 +250,19 @@ def test_omitted_registers_have_no_points(pattern: str, names: list[str]) -> Non
     both = coverage | of(access("R", 4, 4, 0))
     assert not {point.register for point in both.points} & set(names)
     assert any(register.reads + register.writes for register in both.registers if register.name in names)
+
+
+@given(traces, traces)
+def test_merging_arrays_keeps_unions(one: list[Access], two: list[Access]) -> None:
+    """Merged and then put together is the same as put together and then merged; any element covers for all."""
+    a, b = of(*one), of(*two)
+    assert (a | b).merged() == a.merged() | b.merged()
+    merged = covered((a | b).merged())
+    assert {name for name in merged if "FIFO" in name} == {
+        re.sub(r"\d+\]", "*]", name) for name in covered(a | b) if "FIFO" in name
+    }
+    assert {name for name in merged if "FIFO" not in name} == {name for name in covered(a | b) if "FIFO" not in name}
+    assert sum(each.reads for each in (a | b).merged().registers) == sum(each.reads for each in (a | b).registers)
 
 
 def test_what_is_not_there_cannot_be_omitted() -> None:

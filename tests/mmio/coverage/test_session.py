@@ -99,6 +99,16 @@ def test_a_class_that_is_not_there_fails_the_run(suite: pytest.Pytester, workers
     )
 
 
+def test_arrays_can_be_merged(suite: pytest.Pytester) -> None:
+    """The option is one of a run."""
+    model = MODEL.replace("import Device", "import array, Device").replace(
+        "    status =", "    curve = array(0x20, count=2)\n    status ="
+    )
+    suite.makepyfile(fan=model)
+    result = run(suite, "--mmio-cov=Fan", "--mmio-cov-merge-arrays")
+    result.stdout.fnmatch_lines(["* CURVE[[][*][]] * 0 * 0 *"])
+
+
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n1"]])
 def test_registers_can_be_omitted(suite: pytest.Pytester, workers: list[str]) -> None:
     """They are in the table without points; one that no device has fails the run."""

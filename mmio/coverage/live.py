@@ -65,7 +65,7 @@ class Collector:
                     break
             return device
 
-        Device.__new__ = make  # type: ignore[method-assign, assignment]
+        Device.__new__ = staticmethod(make)  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(

@@ -97,6 +97,23 @@ def test_a_device_that_answers_by_itself_is_counted_once() -> None:
     assert collector.coverages()[0].registers[0].reads == 1
 
 
+def test_a_class_that_makes_its_devices_itself_is_counted() -> None:
+    """One with a `__new__` of its own, and arguments."""
+
+    class Made(Device):
+        ctrl = register(0)
+
+        def __new__(cls, value: int) -> "Made":
+            return super().__new__(cls, value)
+
+        def __init__(self, value: int) -> None:
+            self.ctrl.value = value
+
+    with Collector(["Made"]) as collector:
+        assert Made(5).read(0, 4) == 5
+    assert collector.coverages()[0].registers[0].reads == 1
+
+
 def test_a_class_that_is_a_block_can_still_be_one() -> None:
     """Its accesses are those of the device around it."""
     with Collector(["Serial"]) as collector:

@@ -1,4 +1,4 @@
-"""pytest plugin: the fixtures `mmio_trap` and `board`, the last accesses in failure reports, and `--mmio-trace`.
+"""pytest plugin: fixtures `mmio_trap` and `board`, the last accesses in failure reports, `--mmio-trace`, `--mmio-cov`.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -14,30 +14,68 @@ import pytest
 
 if TYPE_CHECKING:
     from mmio.boards import Board
+    from mmio.coverage.session import SessionCoverage
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
 _TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
 _GATHERED: "pytest.StashKey[Gathered]" = pytest.StashKey()
+_COVERAGE: "pytest.StashKey[SessionCoverage]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--mmio-trace`."""
-    parser.getgroup("pagetrap").addoption(
+    """Add `--mmio-trace`, and those of `--mmio-cov`."""
+    group = parser.getgroup("pagetrap")
+    group.addoption(
         "--mmio-trace",
         metavar="PATH",
         help="write the device accesses of every test to one trace file; its suffix says in which format. "
         "Each worker of pytest-xdist writes a file of its own: run.jsonl becomes run.gw0.jsonl.",
     )
+    group.addoption(
+        "--mmio-cov",
+        metavar="CLASS",
+        action="append",
+        default=[],
+        help="measure which registers, fields, values and transitions of a device class the tests touch: Timer, "
+        "package.module:Timer or timer.py:Timer; may be given several times.",
+    )
+    group.addoption(
+        "--mmio-cov-report",
+        metavar="REPORT",
+        action="append",
+        default=[],
+        help="term (the default), html:PATH, json:PATH, cobertura:PATH or lcov:PATH; may be given several times.",
+    )
+    group.addoption(
+        "--mmio-cov-omit",
+        metavar="REGISTER",
+        action="append",
+        default=[],
+        help="leave registers out of the percentages: BUFFER, 'dma.*'; may be given several times.",
+    )
+    group.addoption(
+        "--mmio-cov-merge-arrays",
+        action="store_true",
+        help="count each array of registers, and equal blocks, as one: what one of 64 queues has seen, all have.",
+    )
+    group.addoption(
+        "--mmio-cov-fail-under", metavar="PERCENT", type=float, help="fail when less of a device is covered."
+    )
     parser.addini("mmio_svd", "the CMSIS-SVD file of the fixture `board`, relative to the folder of this ini-file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register a marker; open the trace file, so that a path that cannot be written is known at once."""
+    """Register a marker; start to measure coverage; open the trace file.
+
+    What is wrong with an option, such as a path that cannot be written, is known at once.
+    """
     config.addinivalue_line("markers", "svd(path, **options): the CMSIS-SVD file of `board`, and options of mmio.board")
-    given = config.getoption("mmio_trace")
     worker = getattr(config, "workerinput", {}).get("workerid")
-    if given is None or (worker is None and config.getoption("dist", "no") != "no"):
+    runs_tests = worker is not None or config.getoption("dist", "no") == "no"
+    _start_coverage(config, runs_tests)
+    given = config.getoption("mmio_trace")
+    if given is None or not runs_tests:
         return  # the process that hands out tests to workers runs none
     from mmio import writer
     from mmio.traces.gathered import Gathered
@@ -49,6 +87,58 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--mmio-trace: {error}") from None
     config.add_cleanup(file.close)
     config.stash[_GATHERED] = Gathered(file)
+
+
+def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
+    names, reports = config.getoption("mmio_cov"), config.getoption("mmio_cov_report")
+    least, omit = config.getoption("mmio_cov_fail_under"), config.getoption("mmio_cov_omit")
+    if not names:
+        if reports or omit or least is not None:
+            raise pytest.UsageError(
+                "--mmio-cov-report, --mmio-cov-omit and --mmio-cov-fail-under need --mmio-cov=CLASS"
+            )
+        return
+    from mmio.coverage.session import SessionCoverage
+
+    try:
+        coverage = SessionCoverage(names, reports, least, omit, config.getoption("mmio_cov_merge_arrays"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--mmio-cov: {error}") from None
+    config.stash[_COVERAGE] = coverage
+    if runs_tests:
+        coverage.start()
+        config.add_cleanup(coverage.stop)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker of pytest-xdist has covered."""
+    coverage = node.config.stash.get(_COVERAGE, None)
+    if coverage is not None:
+        coverage.take(getattr(node, "workeroutput", {}).get("mmio_cov"), str(node.gateway.id))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports of coverage, or send what was covered to the process that does."""
+    coverage = session.config.stash.get(_COVERAGE, None)
+    if coverage is None:
+        return
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["mmio_cov"] = coverage.to_dict()
+    elif not coverage.finish() and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show coverage."""
+    coverage = config.stash.get(_COVERAGE, None)
+    if coverage is not None:
+        terminalreporter.section("device coverage")
+        for line in coverage.lines:
+            terminalreporter.write_line(line)
+        for problem in coverage.problems:
+            terminalreporter.write_line(f"--mmio-cov: {problem}", red=True)
 
 
 @pytest.fixture

@@ -8,9 +8,25 @@ from mmio.demand import on_demand
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from decode import PagetrapError
     from mmio.boards import Board, board
+    from mmio.coverage import CoverageComparison, DeviceCoverage
     from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
-    from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
+    from mmio.device import (
+        Device,
+        Interrupt,
+        Line,
+        Spaced,
+        array,
+        bit,
+        block,
+        blocks,
+        field,
+        fifo_register,
+        indexed,
+        line,
+        register,
+    )
     from mmio.device.clock import Clock, ms, seconds, us
+    from mmio.documents import document
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -47,10 +63,12 @@ __all__ = [
     "AddressSpace",
     "Board",
     "Clock",
+    "CoverageComparison",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
     "Device",
+    "DeviceCoverage",
     "DeviceError",
     "DeviceLike",
     "Hit",
@@ -87,10 +105,14 @@ __all__ = [
     "assert_accesses",
     "bit",
     "block",
+    "blocks",
     "board",
+    "document",
     "field",
+    "fifo_register",
     "from_rdl",
     "from_svd",
+    "indexed",
     "ioremap",
     "line",
     "map_ports",

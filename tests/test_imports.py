@@ -33,7 +33,7 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "models", "cortex_m", "descriptions", "patching", "live", "faults"),
+    *("device", "coverage", "models", "cortex_m", "descriptions", "documents", "patching", "live", "faults"),
     *("program", "inprocess", "boards", "board"),
     *("ptrace", "hosted", "watching", "testing", "strategies"),
     *("commands", "__main__"),

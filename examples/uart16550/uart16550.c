@@ -44,7 +44,11 @@
 #define MCR_LOOP 0x10
 #define LSR_DR 0x01
 #define LSR_OE 0x02
+#ifdef BUG_FRAMING /* a planted mistake: bad framing is no error */
+#define LSR_ERRORS 0x14
+#else
 #define LSR_ERRORS 0x1c
+#endif
 #define LSR_THRE 0x20
 #define MSR_LEVELS 0xf0
 #define MSR_CTS 0x10

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from decode import PagetrapError
-from mmio.commands import coverage, decoding, programs, shells, traces
+from mmio.commands import coverage, decoding, describing, programs, shells, traces
 from mmio.commands.exits import TROUBLE, die
 from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
@@ -118,7 +118,7 @@ def parser() -> Parser:
     parser.set_defaults(parser=parser, root=parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for subject in (programs, decoding, traces, coverage, shells):
+    for subject in (programs, decoding, traces, coverage, describing, shells):
         subject.add(commands)
     return parser
 

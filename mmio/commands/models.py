@@ -13,7 +13,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import Any
 
+from mmio.device.device import Device
 from mmio.errors import MmioError
 from mmio.space.region import DeviceLike
 
@@ -52,6 +54,22 @@ def load_device(file: str, name: str) -> DeviceLike:
     for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
         _check_signature(method, given, f"{file}: {name}")
     return device
+
+
+def load_class(file: str, name: str) -> type[Device]:
+    """Return a Device class from a Python file: the class itself, or that of a device that `load_device` returns.
+
+    Raises:
+        ModelError: there is no such file or class, or it is of no Device; the message says which.
+    """
+    made = getattr(_load(file, Path(file).absolute()), name, None)
+    if isinstance(made, type) and issubclass(made, Device):
+        return made
+    device: Any = load_device(file, name)
+    device = getattr(device, "device", device)  # Spaced, and what else stands in front of one
+    if not isinstance(device, Device):
+        raise ModelError(f"{file}: {name} declares no registers: it is no mmio.Device")
+    return type(device)
 
 
 def call_with_board(file: str, name: str, board: object) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
+from tests.mutants.faults.coverage import COVERAGE
 from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.files import FILES
 from tests.mutants.faults.hosting import HOSTING
@@ -26,6 +27,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *BOARDS,
     *DEVICES,
     *MISBEHAVING,
+    *COVERAGE,
     *RECORDS,
     *FILES,
     *LIVE,

@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.boards import Board, board
     from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
-    from mmio.device.clock import Clock, ms, seconds, us
+    from mmio.device.checkpoint import Checkpoint, checkpoint
+    from mmio.device.clock import Clock, ClockError, ClockState, ms, seconds, us
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -46,7 +47,10 @@ __all__ = [
     "AccessError",
     "AddressSpace",
     "Board",
+    "Checkpoint",
     "Clock",
+    "ClockError",
+    "ClockState",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
@@ -88,6 +92,7 @@ __all__ = [
     "bit",
     "block",
     "board",
+    "checkpoint",
     "field",
     "from_rdl",
     "from_svd",

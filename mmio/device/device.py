@@ -28,6 +28,8 @@ from mmio.device.layout import Layout
 from mmio.device.line import Line
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
+from mmio.device.time_policy import Still
+from mmio.device.timed import timed
 from mmio.errors import NoRegister
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -141,6 +143,13 @@ class Device:
             clock._take_over(self._device_clock)
         self._device_clock = clock
         self._device_clock_made = False
+
+    def _device_on_bus(self) -> Any:
+        """Return the device as a bus is to see it: what moves its clock at each access, where the clock wants that."""
+        clock = self._device_clock
+        if clock is None and self._device_outer is not None:
+            clock = self.clock
+        return self if clock is None or isinstance(clock.policy, Still) else timed(self, clock)
 
     @property
     def memory(self) -> ProgramMemory:

@@ -20,7 +20,7 @@ from mmio.program.targets import (
 )
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
-from mmio.space.region import DeviceLike, Watcher, answering
+from mmio.space.region import DeviceLike, Watcher, answering, on_bus
 from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
@@ -84,7 +84,7 @@ class Targeting:
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
         part = {} if length is None else {"length": length}
-        self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
+        self._targets.files.append(FileTarget(file, on_bus(device), offset, name=name, policies=policies, **part))
 
     def map(
         self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -104,7 +104,7 @@ class Targeting:
         end = MEMORY_END if device is None else PROGRAM_END
         if not 0 <= start < start + length <= end:
             raise ValueError(f"expected addresses within 0x0..{end:#x}, got {length:#x} bytes from {start:#x} on")
-        self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
+        self._targets.ranges.append(RangeTarget(start, length, on_bus(device), name, policies))
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -131,7 +131,7 @@ class Targeting:
                 raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
             with reaching(port, count):
                 pass
-        self._targets.ports.append(PortTarget(port, count, device, name, policies))
+        self._targets.ports.append(PortTarget(port, count, on_bus(device), name, policies))
 
     def redirect(self, pattern: str, file: str) -> None:
         """Redirect paths that match a pattern to another file; they need not exist.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
     from mmio.inprocess import Mapping, Passthrough, TrapStats, ioremap, map_ports
+    from mmio.interrupts import EventFd, InterruptSource, SignalSender, Uio, UioFile, VfioInterrupts, uio_fd
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
     from mmio.records.symbols import Symbols, SymbolsWarning
@@ -57,9 +58,11 @@ __all__ = [
     "Device",
     "DeviceError",
     "DeviceLike",
+    "EventFd",
     "Hit",
     "Initiator",
     "Interrupt",
+    "InterruptSource",
     "Line",
     "Mapping",
     "MappingError",
@@ -72,6 +75,7 @@ __all__ = [
     "RdlFile",
     "Region",
     "Replay",
+    "SignalSender",
     "Spaced",
     "Summary",
     "SvdFile",
@@ -84,7 +88,10 @@ __all__ = [
     "TraceView",
     "Tracer",
     "TrapStats",
+    "Uio",
+    "UioFile",
     "UnmappedAccess",
+    "VfioInterrupts",
     "Watch",
     "WatchpointStop",
     "array",
@@ -106,6 +113,7 @@ __all__ = [
     "save",
     "seconds",
     "to_rdl",
+    "uio_fd",
     "us",
     "watch",
     "writer",

@@ -33,7 +33,7 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "models", "cortex_m", "descriptions", "patching", "live", "program", "inprocess", "boards", "board"),
+    *("device", "interrupts", "models", "cortex_m", "descriptions", "patching", "live", "program", "inprocess", "boards", "board"),
     *("ptrace", "hosted", "watching", "testing"),
     *("commands", "__main__"),
 )

@@ -25,7 +25,7 @@ from mmio.device.clock import Clock
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
 from mmio.device.field import describe
 from mmio.device.layout import Layout
-from mmio.device.line import Line
+from mmio.device.line import Line, LineDeclaration
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
 from mmio.device.time_policy import Still
@@ -96,7 +96,8 @@ class Device:
                 bound._device_outer = self
                 cells += [(member.offset + offset, cell) for offset, cell in bound.__placed()]
             else:
-                bound = Line(member.name)
+                assert isinstance(member, LineDeclaration)
+                bound = Line(member.name, member.trigger)
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places

@@ -130,6 +130,11 @@ class Clock:
         return self._per_access
 
     @property
+    def is_advancing(self) -> bool:
+        """Whether a call is being made."""
+        return self._advancing
+
+    @property
     def next_due(self) -> int | None:
         """The time of the next call in ns, or None when there is none."""
         heap = self._heap
@@ -258,19 +263,29 @@ class Clock:
         return due is not None
 
     def access(self) -> None:
-        """Add the time that an access to a device takes; for the bus, once an access.
-
-        An access that a call makes takes none: it is the work of a model at one time, not of the program.
-        """
+        """Add the time that an access to a device takes; for the bus, once an access. See `spend`."""
         if self._per_access:
-            self._pass(self._per_access)
+            self.spend(self._per_access)
         elif self._factor:
             self.catch_up()
 
+    def spend(self, duration: int) -> None:
+        """Go on by some time, or not at all while a call is being made: what takes time is then a model's own work.
+
+        Args:
+            duration: in ns, from 0.
+        """
+        if not self._advancing:
+            to = self._now + duration
+            if self._heap and self._heap[0][0] <= to:
+                self.advance(to)
+            else:
+                self._now = to
+
     def poll(self) -> None:
-        """Add the time that a poll takes; for the bus, once a poll. A poll that a call makes takes none."""
+        """Add the time that a poll takes; for the bus, once a poll. See `spend`."""
         if self._per_poll:
-            self._pass(self._per_poll)
+            self.spend(self._per_poll)
 
     def catch_up(self) -> None:
         """Go on to the host's time, where the clock follows that; nothing otherwise, or during an advance."""
@@ -315,15 +330,6 @@ class Clock:
         self._now = state.now
         if self._factor:
             self._began = monotonic_ns() - int(self._now / self._factor)
-
-    def _pass(self, duration: int) -> None:
-        """Go on by some time, unless a call is being made."""
-        if not self._advancing:
-            to = self._now + duration
-            if self._heap and self._heap[0][0] <= to:
-                self.advance(to)
-            else:
-                self._now = to
 
     def _timer(self, delay: int, period: int, call: Call) -> Timer:
         if not callable(call):

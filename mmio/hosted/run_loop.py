@@ -36,6 +36,7 @@ from mmio.hosted.syscalls import ANSWERS, HostCalls, place
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, PROGRAM_FS, Crossing
+from mmio.hosted.virtual_waits import LoopWaits
 from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
@@ -83,6 +84,9 @@ class RunLoop:
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
+        time = self._calls.follow_time()
+        if time is not None:
+            time.time.waiter = LoopWaits(time, self._signals, self._frames, self._threads)
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
@@ -150,7 +154,9 @@ class RunLoop:
         linker = None
         if command.image.interpreter is not None:
             linker = elf_image.load(elf_image.read(command.image.interpreter), self._area)
-        pointer = initial_stack.build(self._area, command, environment, program, linker)
+        pointer = initial_stack.build(
+            self._area, command, environment, program, linker, vdso=not self._targets.time_calls
+        )
         self._host_calls.path = command.image.path
         name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
         system_call(_PRCTL, PR_SET_NAME, ctypes.addressof(name))
@@ -224,6 +230,8 @@ class RunLoop:
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
+        if self._targets.clock is not None:
+            raise HostError(f"{self._host_calls.path} makes a process, which cannot have virtual time here: {ADVICE}")
         with self._fork_lock:
             ours, theirs = channel_pair() if is_vfork else (None, None)
             try:

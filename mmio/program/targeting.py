@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from mmio.arguments import integer, known, path, shortened, text
+from mmio.device.clock import Clock
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
 from mmio.program.targets import (
@@ -18,6 +19,7 @@ from mmio.program.targets import (
     Redirection,
     Targets,
 )
+from mmio.program.time_calls import CONDITIONS
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
 from mmio.space.region import DeviceLike, Watcher, answering, on_bus
@@ -140,6 +142,37 @@ class Targeting:
             TypeError: one of them is no path.
         """
         self._targets.redirections.append(Redirection(path("pattern", pattern), path("file", file)))
+
+    def use_virtual_time(self, clock: Clock | None = None) -> Clock:
+        """Make the time of the programs that are started afterwards follow a clock: that of the device models.
+
+        What they ask the time, and how long they sleep and wait, is the clock's. When all their threads sleep, the
+        clock goes on to the next timer. Which calls follow is a table in docs/time-and-interrupts.md.
+
+        Args:
+            clock: a new one when left out. Assign it to the devices' `clock` before they are mapped.
+
+        Returns:
+            The clock.
+
+        Raises:
+            TypeError: it is no clock.
+            ValueError: the time follows another one already.
+        """
+        clock = self._follow(clock)
+        self._targets.time_calls = CONDITIONS
+        return clock
+
+    def _follow(self, clock: Clock | None) -> Clock:
+        """Let a clock go on where the programs sleep."""
+        if clock is None:
+            clock = self._targets.clock or Clock()
+        if not isinstance(clock, Clock):
+            raise TypeError(f"clock is a Clock, not {shortened(clock)}")
+        if self._targets.clock not in (None, clock):
+            raise ValueError("the time of the programs follows another clock already: there is one for all of them")
+        self._targets.clock = clock
+        return clock
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch addresses of the programs, in every process; see `AddressSpace.watch`.

@@ -1,0 +1,156 @@
+"""Waits of a hosted program's threads on a virtual clock: in the handler of the call, by asking again and again.
+
+All signals are blocked in a handler. So the call cannot be left in the kernel until something interrupts it, as under
+ptrace; the kernel is asked whether the wait is over, by the same call without a timeout, and between two questions time
+goes on: at once when all other threads sleep as well, and have asked since the last of them did anything. A signal that
+is to be delivered ends the wait, and is delivered when the handler returns.
+"""
+
+import errno
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from mmio.hosted.exits import Ending
+from mmio.hosted.faults import Frames
+from mmio.hosted.raw_syscall import system_call
+from mmio.hosted.signals import Signals
+from mmio.hosted.threads import Threads
+from mmio.linux import proc_maps
+from mmio.live.memory import Unreachable
+from mmio.program.bounce_buffers import bounce
+from mmio.program.kernel_access import KernelAccess
+from mmio.program.thread import Call, StoppedThread
+from mmio.program.time_calls import TimeCalls
+from mmio.program.virtual_time import Wait
+
+_SHORTEST, _LONGEST = 0.00005, 0.005  # seconds between two questions
+_ZERO: Final = bytes(16)  # a struct timespec, or timeval
+
+
+class LoopWaits:
+    """What a host does with a call that waits.
+
+    Args:
+        calls: those that follow the time.
+        signals: what the program has arranged for them.
+        frames: knows the program's threads.
+        threads: say when the program ends.
+    """
+
+    def __init__(self, calls: TimeCalls, signals: Signals, frames: Frames, threads: Threads) -> None:
+        self._calls, self._signals, self._frames, self._threads = calls, signals, frames, threads
+        self._lock = threading.Lock()
+        self._epoch = 0  # goes on when a thread has done something, or time has gone on
+        self._asked: dict[int, int] = {}  # by TID of a thread that waits here: the epoch in which there was nothing
+        self._sleeps: dict[int, int] = {}  # by TID of one that sleeps elsewhere: how often it has
+
+    def wait(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess, wait: Wait) -> None:
+        """Wait until a call's virtual deadline, or until it has something else to return, and answer it."""
+        if bounce(thread, name, call, access):
+            return  # what it waits for is in a device's memory: it has the host's time
+        clock = self._calls.time.clock
+        arguments = self._arguments(thread, call, wait)
+
+        def ask() -> int | None:
+            if arguments is not None:
+                result = system_call(call.number, *arguments)
+                if result != wait.not_ready:
+                    return result
+            return wait.timed_out if wait.deadline is not None and clock.now >= wait.deadline else None
+
+        self._calls.time.waits[thread.pid] = wait
+        try:
+            found = self._until(thread, ask, wait.mask)
+        finally:
+            self._calls.time.waits.pop(thread.pid, None)
+        if found is None and wait.mask:
+            return  # the kernel has to deliver it under that mask, which it does at once
+        result = -errno.EINTR if found is None else found
+        wait.finish(result)
+        thread.answer_call(result)
+
+    def wait_for_input(self, thread: StoppedThread, descriptor: int) -> int:
+        """Wait until a descriptor can be read; return 0, or minus an errno."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return -errno.EINTR if self._until(thread, lambda: 0 if poll.poll(0) else None, 0) is None else 0
+
+    def _arguments(self, thread: StoppedThread, call: Call, wait: Wait) -> tuple[int, ...] | None:
+        """Return the arguments with which the call does not wait; None when only the time can end it."""
+        if wait.probe is None:
+            return None
+        changed: dict[int, int] = {}
+        for index, value in wait.probe.items():
+            if value is None:
+                place = thread.buffer(len(_ZERO))
+                thread.process.memory.write_block(place, _ZERO)
+                value = place
+            changed[index] = value
+        return tuple(changed.get(index, value) for index, value in enumerate(call.arguments))
+
+    def _until(self, thread: StoppedThread, ask: Callable[[], int | None], mask: int) -> int | None:
+        """Return what a question is answered by in the end; None when a signal is to be delivered."""
+        nap = _SHORTEST
+        tid = thread.pid
+        try:
+            while True:
+                epoch = self._epoch
+                answer = ask()
+                if answer is not None:
+                    return answer
+                if self._threads.ending is not None:
+                    raise Ending
+                if self._has_signal(thread, mask):
+                    return None
+                with self._lock:
+                    self._asked[tid] = epoch
+                    if self._all_sleep(tid) and self._calls.time.next_due is not None:
+                        self._calls.time.step()
+                        for wait in self._calls.time.waits.values():
+                            wait.expired = False
+                        self._epoch += 1
+                        nap = _SHORTEST
+                        continue
+                time.sleep(nap)
+                nap = min(2 * nap, _LONGEST)
+        finally:
+            with self._lock:
+                self._asked.pop(tid, None)
+                self._epoch += 1
+
+    def _all_sleep(self, own: int) -> bool:
+        """Return whether no thread can do anything, as far as all of them have asked since the last one did."""
+        sleeps: dict[int, int] = {}
+        for thread in list(self._frames.threads.values()):
+            if thread.pid in self._asked:
+                continue
+            state, count = proc_maps.sleeps(thread.pid)
+            if state not in "SZX":
+                return False
+            sleeps[thread.pid] = count
+        if sleeps != self._sleeps:
+            self._sleeps = sleeps
+            self._epoch += 1
+        return all(epoch == self._epoch for epoch in self._asked.values())
+
+    def _has_signal(self, thread: StoppedThread, mask: int) -> bool:
+        """Return whether a signal waits that the program would be told of, or ended by."""
+        pending = signal.sigpending()
+        if not pending:
+            return False
+        frame = self._frame_mask(thread)
+        try:
+            blocked = thread.process.memory.read(mask, 8) if mask else frame
+        except Unreachable:
+            return True  # the kernel says so
+        return any(not blocked >> number - 1 & 1 and self._signals.matters(number) for number in pending)
+
+    def _frame_mask(self, thread: StoppedThread) -> int:
+        for each in self._frames.threads.values():
+            if each is thread:
+                return int(each.frame.signal_mask.value) | each.blocked
+        return 0

@@ -34,6 +34,10 @@ _RUN: Final = (
     ),
     Example("firmware, on the chip that it is for", "pagetrap run --live --svd STM32F407.svd -- ./firmware"),
     Example("its tests, with models", "pagetrap run -q --svd STM32F407.svd --board board.py:connect -- ./tests"),
+    Example(
+        "a driver's timeouts, without the waiting",
+        "pagetrap run --virtual-time --device card.py:Card@/dev/uio0 -- ./driver",
+    ),
     Example("IO ports", "pagetrap run --device cmos.py:Clock@ports:0x70+2 -- hwclock --directisa -r"),
     Example(
         "two devices, and every access as it happens",
@@ -155,6 +159,19 @@ def add(commands: Commands) -> None:
         "`add`, `core` and `clock` as that of mmio.board has, and each peripheral by its name",
     )
     _add_targets(run)
+    run.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="the program's clocks, sleeps and timeouts follow the clock of the models, which goes on at once when "
+        "the program sleeps: ten seconds of timeout take none. docs/time-and-interrupts.md lists the system calls",
+    )
+    run.add_argument(
+        "--clock",
+        metavar="POLICY",
+        type=where.policy,
+        help="what advances the models' clock besides: still, access:100ns, poll:1us, host, host:10 (default: "
+        "access:100ns with --svd, access:1us with --virtual-time, else still)",
+    )
     run.add_argument(
         "--unmapped",
         choices=ANSWERS,

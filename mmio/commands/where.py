@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
+from mmio.device.time_policy import TimePolicy, time_policy
 from mmio.program.targets import PROGRAM_END
 
 FORMS: Final = (
@@ -107,6 +108,14 @@ def _pointing(text: str, parse: Callable[[str], Parsed], expected: str) -> Parse
 def function(text: str) -> tuple[str, str]:
     """Parse FILE.py:FUNCTION; return the file and the name. Raises as `device` does."""
     return _pointing(text, lambda text: _named(text, "function"), "expected FILE.py:FUNCTION such as board.py:connect")
+
+
+def policy(text: str) -> TimePolicy:
+    """Parse what advances a clock. Raises argparse.ArgumentTypeError."""
+    try:
+        return time_policy(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _named(text: str, kind: str) -> tuple[str, str]:

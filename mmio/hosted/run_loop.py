@@ -44,6 +44,7 @@ from mmio.live.signal_frame import RSP
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
 from mmio.program.targets import Targets
+from mmio.program.time_calls import POLLING
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
@@ -87,10 +88,13 @@ class RunLoop:
         time = self._calls.follow_time()
         if time is not None:
             time.time.waiter = LoopWaits(time, self._signals, self._frames, self._threads)
+            time.looks_on = True
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
         host_calls = dict.fromkeys(ANSWERS, ()) | descriptor_calls.conditions()
+        if time is not None:
+            host_calls |= {NUMBERS[64][name]: () for name in POLLING}
         seccomp_filter.begin(targets, host_calls, self._area.places)
 
     @property
@@ -230,7 +234,7 @@ class RunLoop:
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
-        if self._targets.clock is not None:
+        if self._targets.time_calls:
             raise HostError(f"{self._host_calls.path} makes a process, which cannot have virtual time here: {ADVICE}")
         with self._fork_lock:
             ours, theirs = channel_pair() if is_vfork else (None, None)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from mmio.device.clock import Clock
 from mmio.hosted.exits import Ending
 from mmio.hosted.faults import Frames
 from mmio.hosted.raw_syscall import system_call
@@ -24,7 +25,7 @@ from mmio.live.memory import Unreachable
 from mmio.program.bounce_buffers import bounce
 from mmio.program.kernel_access import KernelAccess
 from mmio.program.thread import Call, StoppedThread
-from mmio.program.time_calls import TimeCalls
+from mmio.program.time_stop import TimeCalls
 from mmio.program.virtual_time import Wait
 
 _SHORTEST, _LONGEST = 0.00005, 0.005  # seconds between two questions
@@ -52,25 +53,32 @@ class LoopWaits:
         """Wait until a call's virtual deadline, or until it has something else to return, and answer it."""
         if bounce(thread, name, call, access):
             return  # what it waits for is in a device's memory: it has the host's time
-        clock = self._calls.time.clock
+        virtual, clock = self._calls.time, self._calls.time.clock
         arguments = self._arguments(thread, call, wait)
+        end = wait.deadline
+        now = _now_of(clock)
+        if not virtual.follows and end is not None:
+            end += time.monotonic_ns() - clock.now
+            now = time.monotonic_ns
 
         def ask() -> int | None:
             if arguments is not None:
                 result = system_call(call.number, *arguments)
                 if result != wait.not_ready:
                     return result
-            return wait.timed_out if wait.deadline is not None and clock.now >= wait.deadline else None
+            return wait.timed_out if end is not None and now() >= end else None
 
-        self._calls.time.waits[thread.pid] = wait
+        if virtual.follows:
+            virtual.waits[thread.pid] = wait
         try:
             found = self._until(thread, ask, wait.mask)
         finally:
-            self._calls.time.waits.pop(thread.pid, None)
+            virtual.waits.pop(thread.pid, None)
         if found is None and wait.mask:
             return  # the kernel has to deliver it under that mask, which it does at once
         result = -errno.EINTR if found is None else found
-        wait.finish(result)
+        if virtual.follows:
+            wait.finish(result)
         thread.answer_call(result)
 
     def wait_for_input(self, thread: StoppedThread, descriptor: int) -> int:
@@ -154,3 +162,7 @@ class LoopWaits:
             if each is thread:
                 return int(each.frame.signal_mask.value) | each.blocked
         return 0
+
+
+def _now_of(clock: Clock) -> Callable[[], int]:
+    return lambda: clock.now

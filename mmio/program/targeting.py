@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from mmio.arguments import integer, known, path, shortened, text
 from mmio.device.clock import Clock
+from mmio.device.device import Device
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
 from mmio.program.targets import (
@@ -20,6 +21,7 @@ from mmio.program.targets import (
     Targets,
 )
 from mmio.program.time_calls import CONDITIONS
+from mmio.program.uio_opens import is_uio, line_of
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
 from mmio.space.region import DeviceLike, Watcher, answering, on_bus
@@ -85,6 +87,8 @@ class Targeting:
         name, policies = _answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
+        if is_uio(file) and isinstance(device, Device) and line_of(device) is not None and self._targets.clock is None:
+            self._follow(device.clock)  # a read of it waits for an interrupt, which a timer of the model may raise
         part = {} if length is None else {"length": length}
         self._targets.files.append(FileTarget(file, on_bus(device), offset, name=name, policies=policies, **part))
 
@@ -169,7 +173,7 @@ class Targeting:
             clock = self._targets.clock or Clock()
         if not isinstance(clock, Clock):
             raise TypeError(f"clock is a Clock, not {shortened(clock)}")
-        if self._targets.clock not in (None, clock):
+        if self._targets.time_calls and self._targets.clock is not clock:
             raise ValueError("the time of the programs follows another clock already: there is one for all of them")
         self._targets.clock = clock
         return clock

@@ -10,16 +10,14 @@ from typing import Final, NamedTuple
 
 from mmio.linux.seccomp import Equal, When
 from mmio.linux.syscall_table import NUMBERS
-from mmio.program.kernel_access import KernelAccess, scatter
-from mmio.program.program_timers import ProgramTimers
-from mmio.program.thread import Call, StoppedThread
-from mmio.program.time_formats import SECOND, InvalidTime, read_times, write_times
-from mmio.program.virtual_time import BEGIN, EPOCH, READING, VirtualTime, Wait
+from mmio.program.kernel_access import scatter
+from mmio.program.time_formats import SECOND
+from mmio.program.time_stop import Rule, Stop
+from mmio.program.virtual_time import BEGIN, EPOCH, READING, Wait
 
 _INT: Final = 0xFFFFFFFF
 _REALTIME: Final = 0
 _ABSOLUTE: Final = 1  # TIMER_ABSTIME
-_FOREVER: Final = 1 << 31  # an int that is negative
 
 # linux/futex.h
 _OPERATION: Final = 0x7F
@@ -29,88 +27,12 @@ _FUTEX_LOCK_PI: Final = 6
 _FUTEX_ABSOLUTE: Final = (9, 11, 13)  # WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2
 
 
-class Stop(NamedTuple):
-    """A call to be dealt with: everything that is known of it."""
-
-    calls: "TimeCalls"
-    thread: StoppedThread
-    name: str
-    call: Call
-    access: KernelAccess
-
-    def number(self, index: int) -> int:
-        """Return an argument that is an int."""
-        return self.call.arguments[index] & _INT
-
-    def signed(self, index: int) -> int:
-        """Return an argument that is a signed int."""
-        number = self.number(index)
-        return number - (1 << 32) if number & _FOREVER else number
-
-    def times(self, index: int, kind: str = "timespec", count: int = 1) -> list[int]:
-        """Return the times that an argument points to, in ns. Raises InvalidTime, Unreachable."""
-        return read_times(self.access, self.name, self.call, self.call.arguments[index], kind, count)
-
-    def store(self, index: int, *times: int, kind: str = "timespec") -> None:
-        """Store times where an argument points to, if anywhere. Raises Unreachable."""
-        if self.call.arguments[index]:
-            write_times(self.thread, self.name, self.call, self.call.arguments[index], kind, *times)
-
-
-Rule = Callable[[Stop], bool]
-"""Deals with a call; returns whether it has, else the call goes its way."""
-
-
 class Follows(NamedTuple):
     """A group of calls that follow virtual time: their names, what is said of them, and what is done."""
 
     names: tuple[str, ...]
     how: str
     rule: Rule
-
-
-class TimeCalls:
-    """The calls of one run that follow virtual time.
-
-    Args:
-        time: the time.
-    """
-
-    def __init__(self, time: VirtualTime) -> None:
-        self.time = time
-        self.timers = ProgramTimers(time.clock)
-        self._again: dict[int, tuple[Call, int | None]] = {}
-
-    def entered(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess) -> bool:
-        """Deal with a call before it is made; return whether it has been. Raises Unreachable."""
-        again = self._again.pop(thread.pid, None)
-        rule = RULES.get(name)
-        if rule is None or not self.time.follows:
-            return False
-        self._restarted = again[1] if again is not None and again[0] == call else None
-        try:
-            return rule(Stop(self, thread, name, call, access))
-        except InvalidTime:
-            thread.answer_call(-errno.EINVAL)
-            return True
-
-    def restarts(self, thread: StoppedThread, call: Call, deadline: int | None) -> None:
-        """Note that a call will be made again by the kernel, unless a handler runs: its deadline stays."""
-        self._again[thread.pid] = call, deadline
-
-    def deadline(self, duration: int) -> int:
-        """Return the time some ns from now; of a call made again, that which it had."""
-        return self.time.clock.now + duration if self._restarted is None else self._restarted
-
-    def left(self, deadline: int) -> int:
-        """Return the ns that are left until a time."""
-        return max(deadline - self.time.clock.now, 0)
-
-    def wait(self, stop: Stop, wait: Wait) -> bool:
-        """Have the engine make a call wait."""
-        assert self.time.waiter is not None
-        self.time.waiter.wait(stop.thread, stop.name, stop.call, stop.access, wait)
-        return True
 
 
 def _answer(stop: Stop, result: int = 0) -> bool:
@@ -388,6 +310,9 @@ FOLLOWING: Final = (
 
 RULES: Final[dict[str, Rule]] = {name: follows.rule for follows in FOLLOWING for name in follows.names}
 
+
+POLLING: Final = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+"""Calls that wait for files."""
 
 _WITH_TIMEOUT: Final = ("futex", "futex_time64", "futex_waitv")
 CONDITIONS: Final[dict[str, tuple[When | Equal, ...]]] = {

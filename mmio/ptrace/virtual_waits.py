@@ -15,7 +15,7 @@ from mmio.linux import proc_maps
 from mmio.program.bounce_buffers import bounce
 from mmio.program.kernel_access import KernelAccess
 from mmio.program.thread import Call, StoppedThread
-from mmio.program.time_calls import TimeCalls
+from mmio.program.time_stop import TimeCalls
 from mmio.program.virtual_time import Wait
 from mmio.ptrace import ptrace_requests
 from mmio.ptrace.thread import Thread

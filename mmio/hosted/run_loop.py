@@ -85,9 +85,14 @@ class RunLoop:
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
+        self._waits: LoopWaits | None = None
         time = self._calls.follow_time()
         if time is not None:
-            time.time.waiter = LoopWaits(time, self._signals, self._frames, self._threads)
+            handlers = Faults.on_access, Faults.on_signal, RunLoop._on_call
+            self._waits = LoopWaits(
+                time, self._signals, self._frames, self._threads, [handler.__code__ for handler in handlers]
+            )
+            time.time.waiter = self._waits
             time.looks_on = True
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
@@ -107,6 +112,8 @@ class RunLoop:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
         self._signals.begin()
         self._watchdog.start()
+        if self._waits is not None:
+            self._waits.start()
         try:
             thread = Thread(self._process)
             with robust_list_kept():
@@ -119,6 +126,8 @@ class RunLoop:
             self._threads.wait()
         finally:
             self._watchdog.stop()
+            if self._waits is not None:
+                self._waits.stop()
             self._signals.end()
             self._process.release_reserved()
             self._descriptors.restore()

@@ -134,4 +134,15 @@ def test_every_value_is_known() -> None:
         for argument in (*command.options, *command.positionals)
         if argument.kind == "none"
     }
-    assert unknown == {"BYTES", "CODE", "FIRST-LAST", "HEX", "NUMBER", "PLACE", "START+LENGTH", "TIME", "VALUE"}
+    assert unknown == {
+        "BYTES",
+        "CODE",
+        "FIRST-LAST",
+        "HEX",
+        "NUMBER",
+        "PLACE",
+        "POLICY",
+        "START+LENGTH",
+        "TIME",
+        "VALUE",
+    }

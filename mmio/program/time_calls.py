@@ -322,6 +322,6 @@ CONDITIONS: Final[dict[str, tuple[When | Equal, ...]]] = {
 
 
 def table() -> str:
-    """Return the table of docs/time-and-interrupts.md."""
+    """Return the table of calls in docs/time-and-interrupts.md."""
     rows = [f"| {', '.join(f'`{name}`' for name in group.names)} | {group.how} |" for group in FOLLOWING]
     return "\n".join(["| calls | what follows |", "|---|---|", *rows])

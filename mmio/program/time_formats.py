@@ -20,11 +20,14 @@ def _layout(name: str, bits: int) -> struct.Struct:
     return _NARROW if bits == 32 and not name.endswith("64") and name != "epoll_pwait2" else _WIDE
 
 
-def read_times(access: KernelAccess, name: str, call: Call, address: int, kind: str, count: int = 1) -> list[int]:
+def read_times(
+    thread: StoppedThread, access: KernelAccess, name: str, call: Call, address: int, kind: str, count: int = 1
+) -> list[int]:
     """Return times in memory, in ns.
 
     Args:
-        access: reads the memory.
+        thread: the thread.
+        access: reads what is in a device's memory.
         name: of the call.
         call: the call.
         address: of the first one.
@@ -36,8 +39,11 @@ def read_times(access: KernelAccess, name: str, call: Call, address: int, kind: 
         Unreachable: they are not all there.
     """
     layout, unit = _layout(name, call.bits), _UNITS[kind]
+    size = count * layout.size
+    trapped = access.is_trapped(address, size)
+    data = access.read(address, size) if trapped else thread.process.memory.read_block(address, size)
     found = []
-    for seconds, rest in layout.iter_unpack(access.read(address, count * layout.size)):
+    for seconds, rest in layout.iter_unpack(data):
         if seconds < 0 or not 0 <= rest < SECOND // unit:
             raise InvalidTime
         found.append(seconds * SECOND + rest * unit)

@@ -34,7 +34,7 @@ class Stop(NamedTuple):
 
     def times(self, index: int, kind: str = "timespec", count: int = 1) -> list[int]:
         """Return the times that an argument points to, in ns. Raises InvalidTime, Unreachable."""
-        return read_times(self.access, self.name, self.call, self.call.arguments[index], kind, count)
+        return read_times(self.thread, self.access, self.name, self.call, self.call.arguments[index], kind, count)
 
     def store(self, index: int, *times: int, kind: str = "timespec") -> None:
         """Store times where an argument points to, if anywhere. Raises Unreachable."""

@@ -70,11 +70,11 @@ class KernelWaits:
     def _slept(self, thread: StoppedThread, deadline: int) -> bool:
         """Go on to the end of a sleep at once, if no other thread can do anything meanwhile; return whether it is."""
         virtual = self._calls.time
-        while len(self._threads) == 1 and not proc_maps.has_signal(thread.pid):
-            if virtual.clock.now >= deadline:
-                return True
+        while virtual.clock.now < deadline:
+            if len(self._threads) > 1 or proc_maps.has_signal(thread.pid):
+                return False
             virtual.step(deadline)
-        return False
+        return True
 
 
 class IdleWaiting(Waiting):

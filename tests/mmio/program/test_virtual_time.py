@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from mmio import Clock, Tracer, seconds
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.time_calls import CONDITIONS, FOLLOWING, RULES
 from mmio.program.virtual_time import BEGIN, EPOCH
-from tests.mmio.ptrace.programs import program, program_32
+from tests.mmio.ptrace.programs import need_program, program, program_32
 from tests.native import run_python
 
 SCRIPT = r"""
@@ -365,3 +366,51 @@ def test_sleeping_only_the_hosts_time_stays(engine: str) -> None:
     body = "#include <sys/auxv.h>\nint main(void) { return time(0) < 1500000000 || !getauxval(AT_SYSINFO_EHDR); }"
     prepare = "clock = card.clock\ntracer.map_file('/dev/uio0', card, length=0x1000)\n"
     assert virtually(engine, program(body), prepare=prepare).status == 0
+
+
+@each_engine
+def test_a_static_program_has_no_other_clock(engine: str) -> None:
+    """A C library that is linked in finds no vdso either."""
+    assert virtually(engine, program(SCRIPT, "-static"), "v", "n3600000", "m3600000")[:2] == (
+        0,
+        "n3600000 0 0 0 -1 1\nm3600000 -1 110 0 -1 1\n",
+    )
+
+
+GO = """
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	begin := time.Now()
+	done := make(chan int)
+	for worker := 1; worker <= 3; worker++ {
+		go func(seconds int) {
+			time.Sleep(time.Duration(seconds) * time.Hour)
+			done <- seconds
+		}(worker)
+	}
+	for worker := 1; worker <= 3; worker++ {
+		fmt.Print(<-done, " ")
+	}
+	select {
+	case <-done:
+	case <-time.After(10 * time.Hour):
+	}
+	fmt.Println(begin.Year(), time.Since(begin).Round(time.Minute))
+}
+"""
+
+
+@each_engine
+def test_a_go_program_follows(engine: str, tmp_path: Path) -> None:
+    """Its run time makes system calls of its own, in several threads, and has no C library."""
+    need_program("go", "golang-go")
+    (tmp_path / "main.go").write_text(GO)
+    environment = os.environ | {"GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off", "CGO_ENABLED": "0"}
+    subprocess.run(["go", "build", "-o", "timer", "main.go"], cwd=tmp_path, check=True, env=environment)
+    assert virtually(engine, str(tmp_path / "timer"))[:2] == (0, "1 2 3 2000 13h0m0s\n")

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from card import Card, Silent, Stuck
+from cards import Card, Silent, Stuck
 
 from mmio import Tracer, seconds
 

@@ -165,7 +165,7 @@ class LoopWaits:
                     self._asked[tid] = epoch
                     if self._all_sleep() and self._calls.time.next_due is not None:
                         self._calls.time.step()
-                        for wait in self._calls.time.waits.values():
+                        for wait in list(self._calls.time.waits.values()):
                             wait.expired = False
                         self._epoch += 1
                         nap = _SHORTEST

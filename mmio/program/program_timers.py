@@ -1,20 +1,28 @@
-"""Timers of a program on a virtual clock: alarm(2), setitimer(2), and descriptors as timerfd_create(2) makes them.
+"""Timers of a program on a virtual clock: alarm(2), setitimer(2), timer_create(2), timerfd_create(2).
 
 A timer descriptor is an event descriptor, which is read and polled alike: it has the count of expirations.
 """
 
+import ctypes
 import os
 import re
 import select
 import signal
+import struct
 from contextlib import suppress
-from typing import Final
+from ctypes import addressof, c_long, create_string_buffer
+from typing import Any, Final
 
 from mmio.device.clock import Clock, Timer
 from mmio.linux.descriptors import descriptor_path, duplicate_descriptor
 from mmio.linux.proc_files import list_names, read_text
+from mmio.linux.syscall_table import NUMBERS
 
 EVENT_FILE: Final = "anon_inode:[eventfd]"
+_syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
+_INFO: Final = struct.Struct("<3i4xiiQ")  # siginfo_t of a timer: signo, errno, code, timer, overrun, value
+_INFO_SIZE: Final = 128
+_SI_TIMER: Final = -2
 _ID: Final = re.compile(r"^eventfd-id:\s*(\w+)", re.MULTILINE)
 
 
@@ -82,6 +90,28 @@ class _Alarm(Countdown):
         return True
 
 
+class SignalTimer(Countdown):
+    """A timer of timer_create(2), which sends a signal with a value, to the process or to one thread.
+
+    Attributes:
+        begin: what its clock said when the virtual one said 0, in ns.
+    """
+
+    def __init__(self, clock: Clock, pid: int, begin: int, number: int, value: int, tid: int | None) -> None:
+        super().__init__(clock)
+        self.begin = begin
+        self._pid, self._number, self._value, self._tid = pid, number, value, tid
+
+    def expire(self) -> bool:
+        """Send the signal, as SI_TIMER of sigaction(2); none where the program wants none."""
+        if not self._number:
+            return True
+        info = create_string_buffer(_INFO.pack(self._number, 0, _SI_TIMER, 0, 0, self._value), _INFO_SIZE)
+        name, thread = ("rt_sigqueueinfo", ()) if self._tid is None else ("rt_tgsigqueueinfo", (self._tid,))
+        call = NUMBERS[64][name], self._pid, *thread, self._number, addressof(info)
+        return int(_syscall(*(c_long(word) for word in call))) == 0
+
+
 class TimerDescriptor(Countdown):
     """A timer that is read by a descriptor.
 
@@ -134,6 +164,34 @@ class ProgramTimers:
         self._clock = clock
         self._alarms: dict[int, _Alarm] = {}
         self._descriptors: dict[int, TimerDescriptor] = {}
+        self._signals: dict[tuple[int, int], SignalTimer] = {}
+        self._made = 0
+
+    def create(self, pid: int, begin: int, number: int, value: int | None, tid: int | None) -> int:
+        """Make a timer that sends a signal; return its number in the process.
+
+        Args:
+            pid: of the process.
+            begin: what its clock said when the virtual one said 0, in ns.
+            number: the signal; 0 for none.
+            value: is sent along; the number of the timer when there is None.
+            tid: the thread it is sent to; None for the process.
+        """
+        made, self._made = self._made, self._made + 1
+        value = made if value is None else value
+        self._signals[pid, made] = SignalTimer(self._clock, pid, begin, number, value, tid)
+        return made
+
+    def signal_timer(self, pid: int, made: int) -> SignalTimer | None:
+        """Return a timer of a process by its number, None when there is none."""
+        return self._signals.get((pid, made))
+
+    def delete(self, pid: int, made: int) -> bool:
+        """Delete a timer; return whether there was one."""
+        timer = self._signals.pop((pid, made), None)
+        if timer is not None:
+            timer.set(0, 0)
+        return timer is not None
 
     def alarm_left(self, pid: int) -> tuple[int, int]:
         """Return the ns until a process's alarm, 0 for none, and its interval."""

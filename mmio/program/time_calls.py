@@ -5,18 +5,24 @@ the table in docs/time-and-interrupts.md are made from it.
 """
 
 import errno
+import signal
+import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from mmio.linux.seccomp import Equal, When
 from mmio.linux.syscall_table import NUMBERS
 from mmio.program.kernel_access import scatter
+from mmio.program.program_timers import SignalTimer, TimerDescriptor
 from mmio.program.time_formats import SECOND
 from mmio.program.time_stop import Rule, Stop
 from mmio.program.virtual_time import BEGIN, EPOCH, READING, Wait
 
 _INT: Final = 0xFFFFFFFF
 _REALTIME: Final = 0
+_EVENTS: Final = {64: struct.Struct("<Qiii"), 32: struct.Struct("<Iiii")}
+"""struct sigevent, as far as the kernel looks: value, signal, how to notify, thread."""
+_SIGNAL, _NONE, _THREAD = 0, 1, 4  # SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD_ID
 _ABSOLUTE: Final = 1  # TIMER_ABSTIME
 
 # linux/futex.h
@@ -222,6 +228,57 @@ def _getitimer(stop: Stop) -> bool:
     return _answer(stop)
 
 
+def _timer_create(stop: Stop) -> bool:
+    begin = stop.calls.time.begin(stop.number(0))
+    if begin is None:
+        return False
+    number, value, tid = int(signal.SIGALRM), None, None
+    if stop.call.arguments[1]:
+        event = _EVENTS[stop.call.bits]
+        value, number, notify, thread = event.unpack(stop.access.read(stop.call.arguments[1], event.size))
+        if notify not in (_SIGNAL, _NONE, _THREAD) or not (notify == _NONE or 0 < number < signal.NSIG):
+            return _answer(stop, -errno.EINVAL)
+        tid = thread if notify == _THREAD else None
+        number = 0 if notify == _NONE else number
+    made = stop.calls.timers.create(stop.thread.group, begin, number, value, tid)
+    scatter(stop.thread, stop.call.arguments[2], made.to_bytes(4, "little"), stop.call.bits)
+    return _answer(stop)
+
+
+def _timer_settime(stop: Stop) -> bool:
+    timer = stop.calls.timers.signal_timer(stop.thread.group, stop.number(0))
+    return False if timer is None else _set_timer(stop, timer)
+
+
+def _timer_gettime(stop: Stop) -> bool:
+    timer = stop.calls.timers.signal_timer(stop.thread.group, stop.number(0))
+    if timer is None:
+        return False
+    left, again = timer.left
+    stop.store(1, again, left)
+    return _answer(stop)
+
+
+def _timer_getoverrun(stop: Stop) -> bool:
+    return stop.calls.timers.signal_timer(stop.thread.group, stop.number(0)) is not None and _answer(stop)
+
+
+def _timer_delete(stop: Stop) -> bool:
+    return stop.calls.timers.delete(stop.thread.group, stop.number(0)) and _answer(stop)
+
+
+def _set_timer(stop: Stop, timer: SignalTimer | TimerDescriptor) -> bool:
+    """Set a timer as its struct itimerspec says, relative or absolute; store what was left."""
+    interval, value = stop.times(2, count=2)
+    left, again = timer.left
+    now = stop.calls.time.clock.now
+    if stop.number(1) & _ABSOLUTE and value:
+        value = max(value - timer.begin - now, 1)
+    stop.store(3, again, left)
+    timer.set(value, interval)
+    return _answer(stop)
+
+
 def _timerfd_create(stop: Stop) -> bool:
     clock = stop.number(0)
     begin = stop.calls.time.begin(clock)
@@ -243,15 +300,7 @@ def _timerfd_create(stop: Stop) -> bool:
 
 def _timerfd_settime(stop: Stop) -> bool:
     timer = stop.calls.timers.descriptor(stop.thread.group, stop.number(0))
-    if timer is None:
-        return False
-    interval, value = stop.times(2, count=2)
-    left, again = timer.left
-    if stop.number(1) & _ABSOLUTE and value:
-        value = max(value - timer.begin, stop.calls.time.clock.now + 1) - stop.calls.time.clock.now
-    stop.store(3, again, left)
-    timer.set(value, interval)
-    return _answer(stop)
+    return False if timer is None else _set_timer(stop, timer)
 
 
 def _timerfd_gettime(stop: Stop) -> bool:
@@ -302,6 +351,15 @@ FOLLOWING: Final = (
     Follows(("alarm",), "SIGALRM", _alarm),
     Follows(("setitimer",), "ITIMER_REAL", _setitimer),
     Follows(("getitimer",), "ITIMER_REAL", _getitimer),
+    Follows(
+        ("timer_create",),
+        "every clock but those of CPU time; SIGEV_SIGNAL, _NONE, _THREAD_ID and a C library's _THREAD",
+        _timer_create,
+    ),
+    Follows(("timer_settime", "timer_settime64"), "relative and absolute, with interval", _timer_settime),
+    Follows(("timer_gettime", "timer_gettime64"), "as set", _timer_gettime),
+    Follows(("timer_getoverrun",), "0", _timer_getoverrun),
+    Follows(("timer_delete",), "as set", _timer_delete),
     Follows(("timerfd_create",), "every clock but those of CPU time; the descriptor is an eventfd", _timerfd_create),
     Follows(("timerfd_settime", "timerfd_settime64"), "relative and absolute, with interval", _timerfd_settime),
     Follows(("timerfd_gettime", "timerfd_gettime64"), "as set", _timerfd_gettime),

@@ -101,7 +101,7 @@ class VirtualTime:
     @property
     def next_due(self) -> int | None:
         """The next time at which something happens, in ns of the clock; None when nothing will by itself."""
-        times = [wait.deadline for wait in self.waits.values() if wait.deadline is not None]
+        times = [wait.deadline for wait in list(self.waits.values()) if wait.deadline is not None]
         due = self.clock.next_due
         return min([*times, *([] if due is None else [due])], default=None)
 

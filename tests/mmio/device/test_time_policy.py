@@ -138,7 +138,8 @@ def test_a_device_whose_clock_stands_still_is_mapped_as_it_is() -> None:
     card.clock = Clock(5)
     region = AddressSpace().map(0, 0x100, card)
     assert region.device is not card
-    assert (region.name, region.device.name_at(4, 4)) == ("Card", "STAT")
+    device: Any = region.device
+    assert (region.name, device.name_at(4, 4)) == ("Card", "STAT")
 
 
 def test_holes_are_those_of_the_device() -> None:

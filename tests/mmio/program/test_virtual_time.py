@@ -414,3 +414,37 @@ def test_a_go_program_follows(engine: str, tmp_path: Path) -> None:
     environment = os.environ | {"GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off", "CGO_ENABLED": "0"}
     subprocess.run(["go", "build", "-o", "timer", "main.go"], cwd=tmp_path, check=True, env=environment)
     assert virtually(engine, str(tmp_path / "timer"))[:2] == (0, "1 2 3 2000 13h0m0s\n")
+
+
+@each_engine
+def test_timers_that_send_signals_follow(engine: str) -> None:
+    """timer_create: a signal with a value, again and again, and a function in a thread of the C library's."""
+    body = r"""
+    #include <semaphore.h>
+    static volatile sig_atomic_t count, value; static sem_t posted;
+    static void on_signal(int n, siginfo_t *info, void *context) {
+        count += info->si_code == SI_TIMER; value = info->si_value.sival_int;
+    }
+    static void in_a_thread(union sigval v) { value = v.sival_int; sem_post(&posted); }
+    int main(void) {
+        struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 42};
+        struct itimerspec every = {{100, 0}, {50, 0}}, left, none = {{0, 0}, {0, 0}};
+        struct timespec t; timer_t timer;
+        sigaction(SIGUSR1, &action, 0);
+        if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &every, 0)) return 1;
+        if (timer_gettime(timer, &left) || left.it_value.tv_sec != 50 || left.it_interval.tv_sec != 100) return 2;
+        while (count < 3) pause();
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        if (t.tv_sec != 1250 || value != 42 || timer_getoverrun(timer)) return 3;
+        if (timer_settime(timer, 0, &none, &left) || left.it_interval.tv_sec != 100 || timer_delete(timer)) return 4;
+        if (timer_delete(timer) != -1) return 5;
+        event.sigev_notify = SIGEV_THREAD, event.sigev_notify_function = in_a_thread, event.sigev_value.sival_int = 7;
+        clock_gettime(CLOCK_REALTIME, &every.it_value);
+        every.it_value.tv_sec += 1000, every.it_interval = none.it_value;
+        if (timer_create(CLOCK_REALTIME, &event, &timer) || timer_settime(timer, TIMER_ABSTIME, &every, 0)) return 6;
+        while (sem_wait(&posted)) {}
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return value == 7 && t.tv_sec == 2250 ? 0 : 7;
+    }"""
+    assert virtually(engine, program(body)).status == 0

@@ -1,4 +1,4 @@
-"""Does a driver give up on a card that is broken? A minute of its time, in seconds of ours.
+"""Does a driver give up on a card that is broken? A minute of its time, in a few real seconds.
 
 python examples/timeout/timeout_demo.py
 """

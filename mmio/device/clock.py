@@ -121,7 +121,7 @@ class Clock:
 
     @property
     def policy(self) -> TimePolicy:
-        """What advances the clock beside `advance` and its like."""
+        """Return the policy: it says by what the clock goes on, beside `advance` and its like."""
         return self._policy
 
     @property
@@ -131,7 +131,7 @@ class Clock:
 
     @property
     def is_advancing(self) -> bool:
-        """Whether a call is being made."""
+        """Return whether a call is being made."""
         return self._advancing
 
     @property

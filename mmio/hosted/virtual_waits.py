@@ -38,7 +38,7 @@ _ZERO: Final = bytes(16)  # a struct timespec, or timeval
 
 
 class LoopWaits:
-    """What a host does with a call that waits.
+    """The host's way to make a call wait: ask again and again.
 
     Args:
         calls: those that follow the time.

@@ -60,7 +60,7 @@ class EventFd:
         self.source.mask()
 
     def unmask(self) -> None:
-        """Let interrupts through; see `InterruptSource.unmask`."""
+        """Allow interrupts; see `InterruptSource.unmask`."""
         self.source.unmask()
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ class SignalSender:
         self.source = InterruptSource(line, self._send, trigger=trigger, automask=automask)
 
     def unmask(self) -> None:
-        """Let interrupts through; see `InterruptSource.unmask`."""
+        """Allow interrupts; see `InterruptSource.unmask`."""
         self.source.unmask()
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ class InterruptSource:
 
     @property
     def masked(self) -> bool:
-        """Whether interrupts are held back."""
+        """Return whether interrupts are held back."""
         return self._masked
 
     def mask(self) -> None:
@@ -77,7 +77,7 @@ class InterruptSource:
             self._masked = True
 
     def unmask(self) -> None:
-        """Let interrupts through. One comes at once when the line is asserted, or an edge has come in the meantime."""
+        """Allow interrupts. One comes at once when the line is asserted, or an edge has come in the meantime."""
         with self._lock:
             if not self._masked or self._closed:
                 return

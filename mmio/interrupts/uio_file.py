@@ -20,6 +20,13 @@ class UioFile:
     It passes to a ctypes function as the descriptor. Where it differs from /dev/uioN: a read of more or fewer than four
     bytes is not refused, and a write is taken a moment after it has returned.
 
+    Args:
+        line: of a device.
+        trigger: "level" or "edge"; the line's own when left out.
+
+    Raises:
+        TypeError, ValueError: an argument is not what it should be.
+
     Attributes:
         uio: the interrupt: `count`, and `source` with `masked`.
     """

@@ -80,7 +80,7 @@ class _Vector:
 
     @property
     def masked(self) -> bool:
-        """Whether interrupts are held back."""
+        """Return whether interrupts are held back."""
         return self._source is not None and self._source.masked
 
     def close(self) -> None:

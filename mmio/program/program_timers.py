@@ -210,7 +210,7 @@ class ProgramTimers:
             self._descriptors[number] = TimerDescriptor(self._clock, pid, number, begin)
 
     def descriptor(self, pid: int, descriptor: int) -> TimerDescriptor | None:
-        """Return the timer of a descriptor, None when it is none of ours."""
+        """Return the timer of a descriptor, None when it is no timer."""
         number = event_id(pid, descriptor)
         timer = None if number is None else self._descriptors.get(number)
         if timer is not None:

@@ -168,7 +168,7 @@ class Targeting:
         return clock
 
     def _follow(self, clock: Clock | None) -> Clock:
-        """Let a clock go on where the programs sleep."""
+        """Make a clock go on where the programs sleep."""
         if clock is None:
             clock = self._targets.clock or Clock()
         if not isinstance(clock, Clock):

@@ -92,7 +92,7 @@ class TimeCalls:
         return max(deadline - self.time.clock.now, 0)
 
     def wait(self, stop: Stop, wait: Wait) -> bool:
-        """Have the engine make a call wait."""
+        """Make a call wait, by the engine's way."""
         assert self.time.waiter is not None
         self.time.waiter.wait(stop.thread, stop.name, stop.call, stop.access, wait)
         return True

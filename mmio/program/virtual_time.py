@@ -58,7 +58,7 @@ class Wait:
 
 
 class Waiter(Protocol):
-    """What an engine does with a call that waits."""
+    """An engine's way to make a call wait."""
 
     def wait(self, thread: StoppedThread, name: str, call: Call, access: KernelAccess, wait: Wait) -> None:
         """Make a call wait until its virtual deadline. The thread is stopped before it."""

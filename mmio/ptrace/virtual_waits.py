@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST = 0.00005, 0.005  # seconds between two looks at threads tha
 
 
 class KernelWaits:
-    """What a tracer does with a call that waits.
+    """The tracer's way to make a call wait: for ever in the kernel.
 
     Args:
         calls: those that follow the time.

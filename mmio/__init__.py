@@ -25,8 +25,9 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         line,
         register,
     )
-    from mmio.device.clock import Clock, ms, seconds, us
     from mmio.documents import document
+    from mmio.device.checkpoint import Checkpoint, checkpoint
+    from mmio.device.clock import Clock, ClockError, ClockState, ms, seconds, us
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
     from mmio.inprocess import Mapping, Passthrough, TrapStats, ioremap, map_ports
+    from mmio.interrupts import EventFd, InterruptSource, SignalSender, Uio, UioFile, VfioInterrupts, uio_fd
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
     from mmio.records.symbols import Symbols, SymbolsWarning
@@ -62,8 +64,11 @@ __all__ = [
     "AccessError",
     "AddressSpace",
     "Board",
+    "Checkpoint",
     "Clock",
     "CoverageComparison",
+    "ClockError",
+    "ClockState",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
@@ -71,9 +76,11 @@ __all__ = [
     "DeviceCoverage",
     "DeviceError",
     "DeviceLike",
+    "EventFd",
     "Hit",
     "Initiator",
     "Interrupt",
+    "InterruptSource",
     "Line",
     "Mapping",
     "MappingError",
@@ -86,6 +93,7 @@ __all__ = [
     "RdlFile",
     "Region",
     "Replay",
+    "SignalSender",
     "Spaced",
     "Summary",
     "SvdFile",
@@ -98,7 +106,10 @@ __all__ = [
     "TraceView",
     "Tracer",
     "TrapStats",
+    "Uio",
+    "UioFile",
     "UnmappedAccess",
+    "VfioInterrupts",
     "Watch",
     "WatchpointStop",
     "array",
@@ -108,6 +119,7 @@ __all__ = [
     "blocks",
     "board",
     "document",
+    "checkpoint",
     "field",
     "fifo_register",
     "from_rdl",
@@ -123,6 +135,7 @@ __all__ = [
     "save",
     "seconds",
     "to_rdl",
+    "uio_fd",
     "us",
     "watch",
     "writer",

@@ -33,7 +33,7 @@ ROOMS = (
         "watchpoints",
         "space",
     ),
-    *("device", "coverage", "models", "cortex_m", "descriptions", "documents", "patching", "live", "faults"),
+    *("device", "coverage", "interrupts", "models", "cortex_m", "descriptions", "documents", "patching", "live", "faults"),
     *("program", "inprocess", "boards", "board"),
     *("ptrace", "hosted", "watching", "testing", "strategies"),
     *("commands", "__main__"),

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from mmio.arguments import integer, text
 from mmio.boards.ground import ADDRESSES, BLOCK, Ground
 from mmio.boards.memories import Memories
-from mmio.boards.peripheral import Timed, Unmade, Window, runs
+from mmio.boards.peripheral import Unmade, Window, runs
 from mmio.boards.running import Running
 from mmio.boards.wiring import Wiring, length_of, wire
 from mmio.closing import Closing
@@ -16,6 +16,7 @@ from mmio.descriptions.chip import Chip, Place, clusters, outside
 from mmio.descriptions.report import did_you_mean
 from mmio.device.clock import Clock
 from mmio.device.device import Device
+from mmio.device.timed import timed
 from mmio.errors import MappingError
 from mmio.inprocess.fixed_pages import Placement, nearest
 from mmio.inprocess.mapping import Mapping, Policies, fixed_pages
@@ -256,7 +257,7 @@ class Board(Memories, Running, Closing):
         return device
 
     def _timed(self, device: Any) -> Any:
-        return Timed(device, self.clock) if self.clock.per_access else device
+        return timed(device, self.clock)
 
     def _lengthen(self, name: str, extent: int) -> None:
         """Make room for registers beyond the address block that the file has, up to the next peripheral."""

@@ -6,7 +6,7 @@ It has the part of `Board` that models are put together with, so one function se
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mmio.boards.peripheral import Timed, Window, runs
+from mmio.boards.peripheral import Window, runs
 from mmio.boards.program_interrupts import ProgramInterrupts
 from mmio.boards.wiring import Wiring, length_of, wire
 from mmio.cortex_m.core import Core, CoreBlock
@@ -15,6 +15,7 @@ from mmio.descriptions.chip import Chip, Place, clusters, outside
 from mmio.descriptions.report import did_you_mean
 from mmio.device.clock import Clock
 from mmio.device.device import Device
+from mmio.device.timed import timed
 
 
 class DeviceAt(NamedTuple):
@@ -147,7 +148,7 @@ class ProgramBoard:
     def __iter__(self) -> Iterator[DeviceAt]:
         """Iterate over all devices and their ranges; an access takes time."""
         for name, start, length, device in self._ranges():
-            yield DeviceAt(name, start, length, Timed(device, self.clock) if self.clock.per_access else device)
+            yield DeviceAt(name, start, length, timed(device, self.clock))
 
     def _ranges(self) -> Iterator[DeviceAt]:
         yield from self._added

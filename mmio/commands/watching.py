@@ -28,6 +28,9 @@ from mmio.commands.polls import Polls
 from mmio.commands.standard import lossy
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
+from mmio.device.clock import Clock
+from mmio.device.device import Device
+from mmio.device.time_policy import PerAccess
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
 from mmio.ptrace import Tracer
@@ -39,6 +42,9 @@ from mmio.traces.trace import Trace
 
 KEPT: Final = 64
 """Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
+
+_ACCESS: Final = 1_000
+"""The ns that an access takes with --virtual-time: what a read across PCI Express does, so that a loop of them ends."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -239,11 +245,16 @@ def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[Dev
     for place in getattr(options, "ports", []):
         tracer.map_ports(place.start, place.length)
     tracer.unmapped = getattr(options, "unmapped", "error")
-    chip = _chip(tracer, options)
+    clock = _clock(options)
+    if getattr(options, "virtual_time", False):
+        tracer.use_virtual_time(clock)
+    chip = _chip(tracer, options, clock)
     put = putting(options, chip, devices, tracer.ending)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
         device = load_device(file, name)
+        if isinstance(device, Device):
+            device.clock = clock
         if chip is not None and place == DevicePlace("file", place.path, 0, None) and place.path in chip:
             chip.replace(place.path, device)
             continue
@@ -267,16 +278,27 @@ def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[Dev
             tracer.map(each.start, each.length, device, each.name, widths=WIDTHS)
 
 
-def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:
+def _clock(options: argparse.Namespace) -> Clock:
+    """Return the clock that all models share."""
+    policy = getattr(options, "clock", None)
+    if policy is None and getattr(options, "svd", None) is not None:
+        from mmio.boards.making import PER_ACCESS  # here, for few commands need it
+
+        policy = PerAccess(PER_ACCESS)
+    elif policy is None and getattr(options, "virtual_time", False):
+        policy = PerAccess(_ACCESS)
+    return Clock(policy=policy)
+
+
+def _chip(tracer: Tracer | Host, options: argparse.Namespace, clock: Clock) -> Any:
     """Return the chip of --svd, None without one."""
     path = getattr(options, "svd", None)
     if path is None:
         return None
-    from mmio.boards.making import PER_ACCESS, chip_of, core_of  # here, for few commands need it
+    from mmio.boards.making import chip_of, core_of  # here, for few commands need it
     from mmio.boards.program_board import ProgramBoard
-    from mmio.device.clock import Clock
 
-    chip, clock = chip_of(path), Clock(per_access=PER_ACCESS)
+    chip = chip_of(path)
     board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark)
     if options.board is not None:
         file, function = options.board

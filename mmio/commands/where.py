@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
+from mmio.device.time_policy import TimePolicy, time_policy
 from mmio.program.targets import PROGRAM_END
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ def fault(text: str) -> "Schedule":
     if not len(faults):
         raise argparse.ArgumentTypeError("expected a fault such as 'USART2.SR stuck TXE=0 after 3 reads', got nothing")
     return faults
+
+
+def policy(text: str) -> TimePolicy:
+    """Parse what advances a clock. Raises argparse.ArgumentTypeError."""
+    try:
+        return time_policy(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _named(text: str, kind: str) -> tuple[str, str]:

@@ -26,9 +26,11 @@ from mmio.device.declaration import Handlers, Members, read_handlers, read_layou
 from mmio.device.field import describe
 from mmio.device.fifo import BoundFifo, Fifo, FifoCell
 from mmio.device.layout import Layout
-from mmio.device.line import Line
+from mmio.device.line import Line, LineDeclaration
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
+from mmio.device.time_policy import Still
+from mmio.device.timed import timed
 from mmio.errors import NoRegister
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -105,7 +107,8 @@ class Device:
                     cells += [(member.place(start, offset), cell) for offset, cell in inner[i].__placed()]
                 bound = BoundBlocks(inner) if isinstance(member, BlockArray) else inner[0]
             else:
-                bound = Line(member.name)
+                assert isinstance(member, LineDeclaration)
+                bound = Line(member.name, member.trigger)
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places
@@ -172,6 +175,13 @@ class Device:
             clock._take_over(self._device_clock)
         self._device_clock = clock
         self._device_clock_made = False
+
+    def _device_on_bus(self) -> Any:
+        """Return the device as a bus is to see it: what moves its clock at each access, where the clock wants that."""
+        clock = self._device_clock
+        if clock is None and self._device_outer is not None:
+            clock = self.clock
+        return self if clock is None or isinstance(clock.policy, Still) else timed(self, clock)
 
     @property
     def memory(self) -> ProgramMemory:

@@ -36,6 +36,7 @@ from mmio.hosted.syscalls import ANSWERS, HostCalls, place
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, PROGRAM_FS, Crossing
+from mmio.hosted.virtual_waits import LoopWaits
 from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
@@ -43,6 +44,7 @@ from mmio.live.signal_frame import RSP
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
 from mmio.program.targets import Targets
+from mmio.program.time_calls import POLLING
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
@@ -83,10 +85,21 @@ class RunLoop:
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
+        self._waits: LoopWaits | None = None
+        time = self._calls.follow_time()
+        if time is not None:
+            handlers = Faults.on_access, Faults.on_signal, RunLoop._on_call
+            self._waits = LoopWaits(
+                time, self._signals, self._frames, self._threads, [handler.__code__ for handler in handlers]
+            )
+            time.time.waiter = self._waits
+            time.looks_on = True
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
         host_calls = dict.fromkeys(ANSWERS, ()) | descriptor_calls.conditions()
+        if time is not None:
+            host_calls |= {NUMBERS[64][name]: () for name in POLLING}
         seccomp_filter.begin(targets, host_calls, self._area.places)
 
     @property
@@ -99,6 +112,8 @@ class RunLoop:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
         self._signals.begin()
         self._watchdog.start()
+        if self._waits is not None:
+            self._waits.start()
         try:
             thread = Thread(self._process)
             with robust_list_kept():
@@ -111,6 +126,8 @@ class RunLoop:
             self._threads.wait()
         finally:
             self._watchdog.stop()
+            if self._waits is not None:
+                self._waits.stop()
             self._signals.end()
             self._process.release_reserved()
             self._descriptors.restore()
@@ -150,7 +167,9 @@ class RunLoop:
         linker = None
         if command.image.interpreter is not None:
             linker = elf_image.load(elf_image.read(command.image.interpreter), self._area)
-        pointer = initial_stack.build(self._area, command, environment, program, linker)
+        pointer = initial_stack.build(
+            self._area, command, environment, program, linker, vdso=not self._targets.time_calls
+        )
         self._host_calls.path = command.image.path
         name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
         system_call(_PRCTL, PR_SET_NAME, ctypes.addressof(name))
@@ -224,6 +243,8 @@ class RunLoop:
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
+        if self._targets.time_calls:
+            raise HostError(f"{self._host_calls.path} makes a process, which cannot have virtual time here: {ADVICE}")
         with self._fork_lock:
             ours, theirs = channel_pair() if is_vfork else (None, None)
             try:

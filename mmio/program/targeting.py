@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from mmio.arguments import integer, known, path, shortened, text
+from mmio.device.clock import Clock
+from mmio.device.device import Device
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
 from mmio.program.targets import (
@@ -18,9 +20,11 @@ from mmio.program.targets import (
     Redirection,
     Targets,
 )
+from mmio.program.time_calls import CONDITIONS
+from mmio.program.uio_opens import is_uio, line_of
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
-from mmio.space.region import DeviceLike, Watcher, answering
+from mmio.space.region import DeviceLike, Watcher, answering, on_bus
 from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
@@ -83,8 +87,10 @@ class Targeting:
         name, policies = _answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
+        if is_uio(file) and isinstance(device, Device) and line_of(device) is not None and self._targets.clock is None:
+            self._follow(device.clock)  # a read of it waits for an interrupt, which a timer of the model may raise
         part = {} if length is None else {"length": length}
-        self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
+        self._targets.files.append(FileTarget(file, on_bus(device), offset, name=name, policies=policies, **part))
 
     def map(
         self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -104,7 +110,7 @@ class Targeting:
         end = MEMORY_END if device is None else PROGRAM_END
         if not 0 <= start < start + length <= end:
             raise ValueError(f"expected addresses within 0x0..{end:#x}, got {length:#x} bytes from {start:#x} on")
-        self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
+        self._targets.ranges.append(RangeTarget(start, length, on_bus(device), name, policies))
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -131,7 +137,7 @@ class Targeting:
                 raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
             with reaching(port, count):
                 pass
-        self._targets.ports.append(PortTarget(port, count, device, name, policies))
+        self._targets.ports.append(PortTarget(port, count, on_bus(device), name, policies))
 
     def redirect(self, pattern: str, file: str) -> None:
         """Redirect paths that match a pattern to another file; they need not exist.
@@ -140,6 +146,37 @@ class Targeting:
             TypeError: one of them is no path.
         """
         self._targets.redirections.append(Redirection(path("pattern", pattern), path("file", file)))
+
+    def use_virtual_time(self, clock: Clock | None = None) -> Clock:
+        """Make the time of the programs that are started afterwards follow a clock: that of the device models.
+
+        What they ask the time, and how long they sleep and wait, is the clock's. When all their threads sleep, the
+        clock goes on to the next timer. Which calls follow is a table in docs/time-and-interrupts.md.
+
+        Args:
+            clock: a new one when left out. Assign it to the devices' `clock` before they are mapped.
+
+        Returns:
+            The clock.
+
+        Raises:
+            TypeError: it is no clock.
+            ValueError: the time follows another one already.
+        """
+        clock = self._follow(clock)
+        self._targets.time_calls = CONDITIONS
+        return clock
+
+    def _follow(self, clock: Clock | None) -> Clock:
+        """Make a clock go on where the programs sleep."""
+        if clock is None:
+            clock = self._targets.clock or Clock()
+        if not isinstance(clock, Clock):
+            raise TypeError(f"clock is a Clock, not {shortened(clock)}")
+        if self._targets.time_calls and self._targets.clock is not clock:
+            raise ValueError("the time of the programs follows another clock already: there is one for all of them")
+        self._targets.clock = clock
+        return clock
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch addresses of the programs, in every process; see `AddressSpace.watch`.

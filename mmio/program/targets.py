@@ -7,13 +7,15 @@ business of `process.py`.
 
 import fnmatch
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from glob import glob, has_magic
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from mmio.device.clock import Clock
 from mmio.linux.libc import PAGE, pages
+from mmio.linux.seccomp import Equal, When
 from mmio.space.policy import WIDTHS, Unmapped
 from mmio.space.region import DeviceLike, Watcher
 
@@ -153,6 +155,8 @@ class Targets:
         matched: the targets that the program has matched so far.
         watches: watchpoints, which every process has.
         no_device: what answers where no device does.
+        clock: what a program's time follows, or goes on by where it sleeps; None for the host's time.
+        time_calls: the calls that follow it, each with the conditions under which it stops; none where sleep counts.
         too_short: those whose device has no length of its own, and of which the program wanted more than a page.
     """
 
@@ -166,6 +170,8 @@ class Targets:
         self.too_short: set[FileTarget] = set()
         self.no_device: NoDevice = "error"
         self._ports_matched = False
+        self.clock: Clock | None = None
+        self.time_calls: Mapping[str, tuple[When | Equal, ...]] = {}
 
     def __iter__(self) -> Iterator[Target]:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
@@ -204,7 +210,7 @@ class Targets:
             self._ports_matched = True
             self.matched.update(self.ports)
 
-    def concerns(self) -> dict[str, bool]:
+    def concerns(self) -> dict[str, Any]:
         """Return which kinds of system calls matter, as `table.rules` takes it."""
         devices = any(target.device is not None for target in self.files)
         return {
@@ -212,6 +218,7 @@ class Targets:
             "redirects": devices or bool(self.redirections) or bool(self.answered_ports),
             "devices": devices or bool(self.answered_ports),
             "ports": bool(self.ports),
+            "more": self.time_calls,
         }
 
     def watched(self) -> list[range]:

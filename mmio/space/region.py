@@ -72,6 +72,12 @@ def answering(device: Any) -> Any:
     return device
 
 
+def on_bus(device: Any) -> Any:
+    """Return a device as a bus is to see it: itself, or what it has wrapped around itself (time that accesses take)."""
+    wrap = getattr(type(device), "_device_on_bus", None)
+    return device if wrap is None else wrap(device)
+
+
 class Void:
     """The device where no device is."""
 

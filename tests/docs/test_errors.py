@@ -23,6 +23,7 @@ INTERNAL = frozenset(
         "Executed",
         "Exited",
         "Interrupted",
+        "InvalidTime",
         "Killed",
         "NotMovable",
         "NotPatched",

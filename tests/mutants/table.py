@@ -17,6 +17,7 @@ from tests.mutants.faults.patching import PATCHING
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
 from tests.mutants.faults.space import SPACE
+from tests.mutants.faults.timing import TIMING
 from tests.mutants.faults.tracing import TRACING
 from tests.mutants.mutant import MmioMutant, Mutant
 
@@ -34,6 +35,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *INPROCESS,
     *PATCHING,
     *PROGRAM,
+    *TIMING,
     *TRACING,
     *HOSTING,
     *COMMANDS,

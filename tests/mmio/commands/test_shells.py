@@ -135,4 +135,4 @@ def test_every_value_is_known() -> None:
         if argument.kind == "none"
     }
     numbers = {"BYTES", "FIRST-LAST", "NUMBER", "PERCENT", "START+LENGTH", "TIME", "VALUE"}
-    assert unknown == {*numbers, "CODE", "HEX", "PLACE", "REGISTER", "REPORT"}
+    assert unknown == {*numbers, "CODE", "HEX", "PLACE", "POLICY", "REGISTER", "REPORT"}

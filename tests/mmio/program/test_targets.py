@@ -59,11 +59,11 @@ def test_real_ports_are_no_file() -> None:
     """Where devices answer at ports, /dev/port reaches them, too; real ports leave every file to the program."""
     targets = Targets()
     targets.ports.append(PortTarget(0x70, 2, None))
-    assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True}
+    assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True, "more": {}}
     answered = PortTarget(0x80, 1, Recording())
     targets.ports.append(answered)
     assert targets.answered_ports == [answered]
-    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": True, "ports": True}
+    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": True, "ports": True, "more": {}}
 
 
 def test_a_pattern_does_not_mean_code() -> None:

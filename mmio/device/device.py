@@ -151,7 +151,7 @@ class Device:
         if self._device_memory is None:
             if self._device_outer is not None:
                 return self._device_outer.memory
-            self._device_memory = ThisProcess()
+            self._device_memory = ThisProcess(type(self).__name__)
         return self._device_memory
 
     @memory.setter

@@ -38,7 +38,7 @@ class ProgramMemoryError(MmioError, ValueError):
         done: int,
         whose: str,
         problem: str | None = None,
-        device: str = "a device",
+        device: str = "",
     ) -> None:
         bytes_ = f"{length} byte{'s'[: length != 1]}"
         if problem is None:
@@ -47,7 +47,7 @@ class ProgramMemoryError(MmioError, ValueError):
                 f"{whose} has no {what} at {address + done:#x}; expected an address that the driver gave the device, "
                 "and the length of the buffer there"
             )
-        super().__init__(f"{verb} of {bytes_} at address {address:#x} by {device}: {problem}")
+        super().__init__(f"{verb} of {bytes_} at address {address:#x} by {device or 'a device'}: {problem}")
         self.address = address
         self.length = length
         self.done = done
@@ -76,10 +76,10 @@ class KernelMemory(ABC):
     """Memory of a process, by way of the kernel: a wrong address is an error, and no fault.
 
     Args:
-        device: whose accesses they are, in messages.
+        device: whose accesses they are, in messages; the class of the device that is given it when left out.
     """
 
-    def __init__(self, device: str = "a device") -> None:
+    def __init__(self, device: str = "") -> None:
         self.device = device
 
     def read(self, address: int, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Where a function is: domain, bus, device and function, as lspci writes them."""
+"""Addresses of functions: domain, bus, device and function, as lspci writes them."""
 
 import re
 from typing import Any, Final, NamedTuple

@@ -170,7 +170,7 @@ class ConfigPorts(Device):
 
     @property
     def naming(self) -> Any:
-        """What names an access: CONFIG_DATA is the register of the function that is selected."""
+        """A function that names an access: CONFIG_DATA is the register of the function that is selected."""
         return self._names
 
 

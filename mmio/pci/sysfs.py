@@ -1,4 +1,4 @@
-"""What the Linux kernel tells programs of PCI functions: the texts of sysfs and /proc/bus/pci.
+"""Texts that the Linux kernel has on PCI functions, in sysfs and /proc/bus/pci.
 
 After drivers/pci/pci-sysfs.c and proc.c of Linux 6.1, and include/linux/ioport.h for the flags.
 """

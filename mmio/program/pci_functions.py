@@ -102,7 +102,7 @@ class PciFunctions:
             (directory / name).write_text(text)
 
         def answered(path: str, device: Any, length: int, name: str, **options: Any) -> None:
-            """Have a device answer for a file, which programs find in its directory with its length."""
+            """Name a device that answers for a file, which programs find in its directory with its length."""
             file = self.directory / path.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()

@@ -153,7 +153,7 @@ class VirtioMmio(Device):
             self._raise(_CONFIG_CHANGED)
 
     def config_changed(self) -> None:
-        """Tell the driver that registers of the device's own have changed."""
+        """Notify the driver that registers of the device's own have changed."""
         self.config_generation.value = (self.config_generation.value + 1) & 0xFFFFFFFF
         if self.status.DRIVER_OK:
             self._raise(_CONFIG_CHANGED)

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.measure import Timing, compare, report
 from mmio import Clock, Device, bit, faults, ioremap, register
-from mmio.boards.peripheral import Timed
+from mmio.device.timed import Timed
 from tests.native import compile_c
 
 _SOURCE = """

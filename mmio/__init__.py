@@ -25,9 +25,10 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         line,
         register,
     )
-    from mmio.documents import document
     from mmio.device.checkpoint import Checkpoint, checkpoint
     from mmio.device.clock import Clock, ClockError, ClockState, ms, seconds, us
+    from mmio.device.dma import Dma, DmaError
+    from mmio.documents import document
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -66,9 +67,9 @@ __all__ = [
     "Board",
     "Checkpoint",
     "Clock",
-    "CoverageComparison",
     "ClockError",
     "ClockState",
+    "CoverageComparison",
     "DefinitionError",
     "DescriptionError",
     "DescriptionWarning",
@@ -76,6 +77,8 @@ __all__ = [
     "DeviceCoverage",
     "DeviceError",
     "DeviceLike",
+    "Dma",
+    "DmaError",
     "EventFd",
     "Hit",
     "Initiator",
@@ -118,8 +121,8 @@ __all__ = [
     "block",
     "blocks",
     "board",
-    "document",
     "checkpoint",
+    "document",
     "field",
     "fifo_register",
     "from_rdl",

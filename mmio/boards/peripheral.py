@@ -54,6 +54,11 @@ class Window:
         self._shift = shift
         self._device: Any = None
 
+    @property
+    def device(self) -> Any:
+        """The device that it shows."""
+        return self._device
+
     def aim(self, device: Any) -> None:
         """Show a device from now on."""
         self._device = device

@@ -20,7 +20,7 @@ from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
 from mmio.commands.faults import putting
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
-from mmio.commands.models import ModelError, blamed, call_with_board, load_device
+from mmio.commands.models import ModelError, blamed, call_with_board, load_device, load_function
 from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
@@ -252,6 +252,9 @@ def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[Dev
     put = putting(options, chip, devices, tracer.ending)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
+        if place.kind == "pci":
+            _put_function(tracer, file, name, place.path, policies)
+            continue
         device = load_device(file, name)
         if isinstance(device, Device):
             device.clock = clock
@@ -290,6 +293,13 @@ def _clock(options: argparse.Namespace) -> Clock:
     return Clock(policy=policy)
 
 
+def _put_function(tracer: Tracer | Host, file: str, name: str, address: str, policies: dict[str, str]) -> None:
+    try:
+        tracer.map_pci(load_function(file, name), address, **policies)
+    except ValueError as error:
+        raise UsageError(f"{file}:{name}@pci:{address}: {error}") from None
+
+
 def _chip(tracer: Tracer | Host, options: argparse.Namespace, clock: Clock) -> Any:
     """Return the chip of --svd, None without one."""
     path = getattr(options, "svd", None)
@@ -299,7 +309,7 @@ def _chip(tracer: Tracer | Host, options: argparse.Namespace, clock: Clock) -> A
     from mmio.boards.program_board import ProgramBoard
 
     chip = chip_of(path)
-    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark)
+    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark, tracer.trace)
     if options.board is not None:
         file, function = options.board
         call_with_board(file, function, board)

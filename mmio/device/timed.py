@@ -22,10 +22,13 @@ class Timed:
     Args:
         device: the one that answers.
         clock: advanced before each access, so that what is due by then has happened.
+
+    Attributes:
+        device: as given.
     """
 
     def __init__(self, device: Any, clock: Clock) -> None:
-        self._device = device
+        self._device = self.device = device
         access, inner_read, inner_write = clock.access, device.read, device.write
 
         def read(offset: int, width: int) -> int:

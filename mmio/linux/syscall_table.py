@@ -51,6 +51,8 @@ PATHS: Final = (
     "statx",
 )
 """Calls about a file by its path that do not open it."""
+TREE_PATHS: Final = ("chdir", "readlink", "readlinkat")
+"""Calls by a path that matter where a directory stands in for another."""
 VECTORS: Final = ("preadv", "preadv2", "pwritev", "pwritev2", "readv", "writev")
 IFCONF: Final = 0x8912  # SIOCGIFCONF, linux/sockios.h
 I2C_TRANSFER: Final = 0x0707  # I2C_RDWR, linux/i2c-dev.h
@@ -93,6 +95,7 @@ def rules(
     redirects: bool,
     devices: bool,
     ports: bool,
+    trees: bool = False,
     more: Mapping[str, tuple[When | Equal, ...]] | None = None,
 ) -> list[Rule]:
     """Return the calls that stop a program, besides those with an argument in the watched part of the address space.
@@ -103,6 +106,7 @@ def rules(
         redirects: files are opened as something else.
         devices: devices answer reads and writes of files.
         ports: IO ports are answered.
+        trees: directories stand in for others.
         more: other calls by name, with their conditions; calls with none stop always.
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
@@ -119,6 +123,8 @@ def rules(
         chosen = ("brk",)
     if redirects:
         chosen = (*chosen, *OPENING, *PATHS)
+    if trees:
+        chosen = (*chosen, *TREE_PATHS)
     if devices:
         chosen = (*chosen, *TRANSFERS)
     if ports:

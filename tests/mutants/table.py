@@ -14,6 +14,7 @@ from tests.mutants.faults.live import LIVE
 from tests.mutants.faults.misbehaving import MISBEHAVING
 from tests.mutants.faults.operands import OPERANDS
 from tests.mutants.faults.patching import PATCHING
+from tests.mutants.faults.pci import PCI
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
 from tests.mutants.faults.space import SPACE
@@ -36,6 +37,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *PATCHING,
     *PROGRAM,
     *TIMING,
+    *PCI,
     *TRACING,
     *HOSTING,
     *COMMANDS,

@@ -31,7 +31,9 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.space.region import DeviceLike, Region
     from mmio.space.space import AddressSpace
     from mmio.traces.diff import TraceDiff
-    from mmio.traces.expect import assert_accesses, notation
+    from mmio.traces.expect import assert_accesses
+    from mmio.traces.expected import notation
+    from mmio.traces.grammar import ExpectationError
     from mmio.traces.replay import Replay
     from mmio.traces.summary import Summary
     from mmio.traces.trace import Trace
@@ -53,6 +55,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "DeviceLike",
+    "ExpectationError",
     "Hit",
     "Initiator",
     "Interrupt",

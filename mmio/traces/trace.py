@@ -223,6 +223,11 @@ class Trace(TraceView):
         earlier = [event for event in self._events if event.sequence < dropped]
         return [*earlier, loss, *self._events[len(earlier) :]]
 
+    @property
+    def regions(self) -> Sequence[RecordedRegion]:
+        """The regions that have been accessed, and that their accesses are named by."""
+        return tuple(self._regions.values())
+
     def __len__(self) -> int:
         kept = len(self._rows) // ROW.size
         return kept if self.keep is None else min(kept, self.keep)

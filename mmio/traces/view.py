@@ -16,10 +16,12 @@ from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.events import Cut, Event, Record
+from mmio.records.region import RecordedRegion
 from mmio.traces.diff import TraceDiff
+from mmio.traces.known import Known
 from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
-from mmio.traces.selection import Selection
+from mmio.traces.selection import Selection, place_or_access
 from mmio.traces.summary import Group, Summary, Tallies
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
@@ -35,18 +37,29 @@ class TraceView(Sequence[Access]):
         access_at: returns the access with a sequence number.
         numbers: the sequence numbers of the accesses in view, in order.
         events: the events between them, in order.
+        regions: the regions of the accesses, which know the names of all registers; none for those of a file.
     """
 
     def __init__(
-        self, access_at: Callable[[int], Access], numbers: Sequence[int], events: Sequence[Event] = ()
+        self,
+        access_at: Callable[[int], Access],
+        numbers: Sequence[int],
+        events: Sequence[Event] = (),
+        regions: Sequence[RecordedRegion] = (),
     ) -> None:
         self._fixed = access_at, numbers
         self._events = list(events)
+        self._known_regions = tuple(regions)
 
     @property
     def events(self) -> Sequence[Event]:
         """The events between the accesses, in order."""
         return self._events
+
+    @property
+    def regions(self) -> Sequence[RecordedRegion]:
+        """The regions of the accesses recorded here; those of a file have only names, and are not among them."""
+        return self._known_regions
 
     @property
     def cut(self) -> Cut | None:
@@ -85,7 +98,7 @@ class TraceView(Sequence[Access]):
     def __getitem__(self, index: int | slice) -> "Access | TraceView":
         access_at, numbers = self._source()
         if isinstance(index, slice):
-            return TraceView(access_at, numbers[index], self.events)
+            return TraceView(access_at, numbers[index], self.events, self.regions)
         return access_at(numbers[index])
 
     def __iter__(self) -> Iterator[Access]:
@@ -111,12 +124,12 @@ class TraceView(Sequence[Access]):
 
     def filter(
         self,
-        *,
+        *wanted: str,
         region: Any = None,
         register: Any = None,
         offset: Any = None,
         width: Any = None,
-        direction: Direction | None = None,
+        direction: Direction | str | None = None,
         ip: Any = None,
         value: Any = None,
         address: Any = None,
@@ -129,11 +142,18 @@ class TraceView(Sequence[Access]):
         """Return the accesses for which everything given holds.
 
         An attribute is compared with the value given, or looked up in it if it is a range, set, tuple or list:
-        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
-        can also be read from words. Events are kept: without them the rest could not be read.
+        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. A direction is "R", "W" or "RW" (an atomic is
+        all three), or `decode.READ` and so on. What is `wanted` is in words, of which any may hold: an access as
+        `assert_accesses` takes it, such as "W CTRL.UP=1", or a place such as "uart.TX*". More of this is in
+        `Selection`. Events are kept: without them the rest could not be read.
+
+        Raises:
+            ValueError: a word is none, or no device of the trace has a region, register or field of such a name.
+            TypeError: a value is of a wrong kind.
         """
         return self.select(
             Selection(
+                only=tuple(place_or_access(words, lambda: Known.of(self)) for words in wanted),
                 region=region,
                 register=register,
                 offset=offset,
@@ -154,13 +174,17 @@ class TraceView(Sequence[Access]):
         """Return the accesses that a selection wants and for which a predicate holds, and all events.
 
         Raises:
-            ValueError: the selection is of code by name, and the trace does not say where its instructions are.
+            ValueError: the selection is of code by name, and the trace does not say where its instructions are; or of
+                a region, register or field that the devices of the trace have not got.
         """
         known = locations(self)
         wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
         passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
-        return TraceView(access_at, array("Q", passing), self.events)
+        chosen = TraceView(access_at, array("Q", passing), self.events, self.regions)
+        if not chosen:
+            selection.check_names(lambda: Known.of(self))
+        return chosen
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""

@@ -11,6 +11,7 @@ from attrs import asdict
 
 from benchmarks import (
     board,
+    data,
     descriptions,
     distinct,
     engines,
@@ -44,6 +45,7 @@ PARTS = (
     watch,
     record,
     stream,
+    data,
     imports,
     descriptions,
 )

@@ -29,6 +29,7 @@ from mmio.records.region import RecordedRegion
 from mmio.records.rows import ROW, Block
 from mmio.records.sink import Sink, Take
 from mmio.records.spot import Remembered, Spot
+from mmio.traces.columns import PackedRows
 from mmio.traces.selection import Locate
 from mmio.traces.summary import Group
 from mmio.traces.view import TraceView
@@ -245,16 +246,15 @@ class Trace(TraceView):
 
     def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
         if self.keep is None:
-            return self._access, range(len(self))
+            return self._store(self._rows, 0), range(len(self))
         # Rows of a bounded trace move when old ones go, so a view of it looks at a copy.
         with self._lock:
             rows, first = bytes(self._rows), self._first_row
         end = first + len(rows) // ROW.size
+        return self._store(rows, first), range(max(first, end - self.keep), end)
 
-        def access_at(sequence: int) -> Access:
-            return self._built(sequence, ROW.unpack_from(rows, (sequence - first) * ROW.size))
-
-        return access_at, range(max(first, end - self.keep), end)
+    def _store(self, rows: bytes | bytearray, first: int) -> PackedRows:
+        return PackedRows(rows, first, self._built, self._spots.__getitem__, self._extras, self.began)
 
     def _access(self, sequence: int) -> Access:
         return self._built(sequence, ROW.unpack_from(self._rows, sequence * ROW.size))

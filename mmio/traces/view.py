@@ -7,9 +7,10 @@ records costs eight bytes a record, and no `Access` exists until it is looked at
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from decode import Direction
+from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
 from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
@@ -17,12 +18,22 @@ from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.events import Cut, Event, Record
 from mmio.records.region import RecordedRegion
+from mmio.traces.columns import Columns
 from mmio.traces.diff import TraceDiff
 from mmio.traces.known import Known
 from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
+from mmio.traces.rows import Rows
 from mmio.traces.selection import Selection, place_or_access
 from mmio.traces.summary import Group, Summary, Tallies
+
+_to_arrow = called("mmio.formats.arrow:to_arrow")
+_events_to_arrow = called("mmio.formats.arrow:events_to_arrow")
+_to_pandas = called("mmio.formats.arrow:to_pandas")
+_to_polars = called("mmio.formats.arrow:to_polars")
+_save = called("mmio.formats.registry:save_whole")
+
+_OF_ARRAYS: Final = frozenset(("ndim", "shape", "dtype"))
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -86,7 +97,7 @@ class TraceView(Sequence[Access]):
                 events.append(record)
             else:
                 raise TypeError(f"expected accesses and events, as open_trace(path).records() gives, got {record!r}")
-        return TraceView(accesses.__getitem__, range(len(accesses)), events)
+        return TraceView(accesses, range(len(accesses)), events)
 
     def __len__(self) -> int:
         return len(self._source()[1])
@@ -185,6 +196,74 @@ class TraceView(Sequence[Access]):
         if not chosen:
             selection.check_names(lambda: Known.of(self))
         return chosen
+
+    @property
+    def rows(self) -> Sequence[dict[str, Any]]:
+        """The accesses as dicts of plain values, each made when it is looked at: for csv or `pandas.DataFrame`."""
+        return Rows(self)
+
+    def columns(self) -> Columns:
+        """Return the accesses as columns, without building an `Access` for each where there are packed rows."""
+        store, numbers = self._source()
+        columns: Callable[[Sequence[int]], Columns] | None = getattr(store, "columns", None)
+        return Columns.of(self) if columns is None else columns(numbers)
+
+    def to_arrow(self) -> Any:
+        """Return the accesses as a `pyarrow.Table`, with the columns of a Parquet file (docs/formats.md).
+
+        Raises:
+            ImportError: pyarrow is missing; the message says how to get it.
+        """
+        return _to_arrow(self)
+
+    def events_to_arrow(self) -> Any:
+        """Return the events as a `pyarrow.Table`: a column for each attribute that any has.
+
+        Raises:
+            ImportError: pyarrow is missing; the message says how to get it.
+        """
+        return _events_to_arrow(self.events)
+
+    def to_pandas(self) -> Any:
+        """Return the accesses as a `pandas.DataFrame`, with the columns of `to_arrow` and integers that can be missing.
+
+        Raises:
+            ImportError: pyarrow or pandas is missing; the message says how to get it.
+        """
+        return _to_pandas(self)
+
+    def to_polars(self) -> Any:
+        """Return the accesses as a `polars.DataFrame`, with the columns of `to_arrow`.
+
+        Raises:
+            ImportError: pyarrow or polars is missing; the message says how to get it.
+        """
+        return _to_polars(self)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Hand the accesses to DuckDB, polars or whatever else knows the Arrow PyCapsule interface."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    if not TYPE_CHECKING:  # a checker of types would believe in every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to call where a library takes the trace for an array, as pandas does."""
+            hint = "; for a data frame use to_pandas(), or pandas.DataFrame(trace.rows)" if name in _OF_ARRAYS else ""
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(what + hint, name=name, obj=self)
+
+    def save(self, path: str | PathLike[str], **options: Any) -> None:
+        """Write the trace to a file, whole or not at all; its suffix chooses the format.
+
+        Args:
+            path: of the file, which is replaced.
+            options: as for `mmio.writer`, such as `format="jsonlines"`.
+
+        Raises:
+            ValueError: the suffix is of no format.
+            TraceFileError: another writer is writing the file, or the disk is full.
+        """
+        _save(self, path, **options)
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""

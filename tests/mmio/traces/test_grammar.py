@@ -127,10 +127,10 @@ def test_any_text_is_read_or_refused(lines: list[str]) -> None:
         parse(lines)
     except ExpectationError as error:
         refused.append(error)
-    for error in refused:
-        assert 1 <= error.column <= len(error.text) + 1
-        assert 1 <= error.line <= "\n".join(lines).count("\n") + 1
-        assert str(error).endswith("^")
+    for found in refused:
+        assert 1 <= found.column <= len(found.text) + 1
+        assert 1 <= found.line <= "\n".join(lines).count("\n") + 1
+        assert str(found).endswith("^")
 
 
 ROWS = re.findall(r"^\| `(.+?)` \|", Path("docs/expectations.md").read_text(), re.MULTILINE)

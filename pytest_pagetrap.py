@@ -1,4 +1,4 @@
-"""pytest plugin: the fixtures `mmio_trap` and `board`, the last accesses in failure reports, and `--mmio-trace`.
+"""pytest plugin: the fixtures `mmio_trap`, `board` and `golden`, the last accesses in failure reports, `--mmio-trace`.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -14,16 +14,31 @@ import pytest
 
 if TYPE_CHECKING:
     from mmio.boards import Board
+    from mmio.golden_files import Golden, GoldenRun
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
 _TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
+_GOLDEN: "pytest.StashKey[GoldenRun]" = pytest.StashKey()
+_CHOSEN: "pytest.StashKey[bool]" = pytest.StashKey()  # whether some tests of a module were left out
 _GATHERED: "pytest.StashKey[Gathered]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--mmio-trace`."""
-    parser.getgroup("pagetrap").addoption(
+    """Add `--mmio-trace` and those of golden files."""
+    group = parser.getgroup("pagetrap")
+    group.addoption(
+        "--mmio-golden-update",
+        action="store_true",
+        help="write the golden files of the tests that run anew",
+    )
+    group.addoption(
+        "--mmio-golden-missing",
+        choices=("write", "fail"),
+        help="what becomes of a golden file that is missing (default: fail where the environment variable CI is set, "
+        "else write)",
+    )
+    group.addoption(
         "--mmio-trace",
         metavar="PATH",
         help="write the device accesses of every test to one trace file; its suffix says in which format. "
@@ -89,10 +104,74 @@ def board(request: pytest.FixtureRequest, mmio_trap: "Traps") -> "Board":
     return mmio_trap.board((request.config.inipath or request.config.rootpath / "x").parent / path)
 
 
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> "Golden":
+    """Compare traces with golden ones: `golden(mapping.trace, volatile=["TX_BASE"])`, see `mmio.assert_trace`.
+
+    The file is `golden/MODULE/TEST.trace` beside the test. The first run writes it; `--mmio-golden-update` writes it
+    anew.
+    """
+    from mmio.golden_files import Golden
+
+    return Golden(_golden_run(request.config), request.path, request.node.name)
+
+
+def _golden_run(config: pytest.Config) -> "GoldenRun":
+    """Return what the run knows of its golden files."""
+    from mmio.golden_files import GoldenRun
+
+    if _GOLDEN not in config.stash:
+        update, missing = config.getoption("mmio_golden_update"), config.getoption("mmio_golden_missing")
+        config.stash[_GOLDEN] = GoldenRun(update, missing)
+    return config.stash[_GOLDEN]
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note that not all tests run: then it is not known which golden files no test uses."""
+    for item in items[:1]:
+        item.config.stash[_CHOSEN] = True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker of pytest-xdist says of golden files."""
+    told = getattr(node, "workeroutput", {}).get("mmio_golden")
+    if told is not None:
+        _golden_run(node.config).take(told)
+        node.config.stash[_CHOSEN] = node.config.stash.get(_CHOSEN, False) or node.workeroutput["mmio_chosen"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist, say what it knows of golden files."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None and _GOLDEN in session.config.stash:
+        output["mmio_golden"] = session.config.stash[_GOLDEN].told()
+        output["mmio_chosen"] = session.config.stash.get(_CHOSEN, False)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Say which golden files were written, and which no test has used."""
+    run = config.stash.get(_GOLDEN, None)
+    if run is None:
+        return
+    stopped = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or config.getoption("maxfail")
+    chosen = config.stash.get(_CHOSEN, False) or any("::" in argument for argument in config.args)
+    all_ran = not stopped and not chosen
+    lines = list(run.report(config.rootpath, all_ran))
+    if lines:
+        terminalreporter.section("golden traces")
+    for line in lines:
+        terminalreporter.line(line)
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show in a failure what the driver did last."""
     report = yield
+    if "golden" in getattr(item, "fixturenames", ()) and (call.when == "call" or not report.passed):
+        _golden_run(item.config).ran(item.path, report.passed)
     traps = item.stash.get(_TRAPS, None)
     if report.failed and traps is not None and traps.used:
         report.sections.append(("mmio accesses", traps.report()))

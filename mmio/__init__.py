@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.traces.diff import TraceDiff
     from mmio.traces.expect import assert_accesses
     from mmio.traces.expected import notation
+    from mmio.traces.golden import GoldenError, assert_trace
     from mmio.traces.grammar import ExpectationError
     from mmio.traces.replay import Replay
     from mmio.traces.summary import Summary
@@ -56,6 +57,7 @@ __all__ = [
     "DeviceError",
     "DeviceLike",
     "ExpectationError",
+    "GoldenError",
     "Hit",
     "Initiator",
     "Interrupt",
@@ -88,6 +90,7 @@ __all__ = [
     "WatchpointStop",
     "array",
     "assert_accesses",
+    "assert_trace",
     "bit",
     "block",
     "board",

@@ -34,7 +34,7 @@ ROOMS = (
         "space",
     ),
     *("device", "models", "cortex_m", "descriptions", "patching", "live", "program", "inprocess", "boards", "board"),
-    *("ptrace", "hosted", "watching", "testing"),
+    *("ptrace", "hosted", "watching", "golden_files", "testing"),
     *("commands", "__main__"),
 )
 

@@ -17,14 +17,13 @@ from mmio.pictures.columns import Column, aligned
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.printable import encodable
-from mmio.traces.alignment import matches
 from mmio.traces.expected import Expected, notation
 from mmio.traces.grammar import AnyOrder, Count, Gap, Group, Item, Source, Step, parse
 from mmio.traces.known import Known
+from mmio.traces.listing import diff_lines
 from mmio.traces.matching import Automaton, Edge, Outcome, Taken, TooLarge, assigned
 from mmio.traces.naming import cut_of, names, warn_of_cut
 
-CONTEXT: Final = 3  # equal accesses shown before and after each difference
 SHOWN: Final = 8  # lines of a failed match before the difference, and accesses after it
 
 _COLUMNS: Final = (Column(""), Column("expected"), Column("access", right=True), Column("done"), Column(""))
@@ -112,7 +111,7 @@ def _story(outcome: Outcome, items: Sequence[Item], made: Sequence[Access], reso
         return notation(access, region=several)
 
     def by(access: Access) -> str:
-        return " ".join(filter(None, (access.decoded and f"({access.decoded})", _by(access, resolve).strip())))
+        return " ".join(filter(None, (access.decoded and f"({access.decoded})", made_by(access, resolve).strip())))
 
     rows = [row for taken in outcome.path for row in _matched(taken, made, done)]
     if len(rows) > SHOWN:
@@ -177,20 +176,14 @@ def _diff(made: list[Access], wanted: Sequence[Expected], lines: Sequence[str], 
         for i, access in enumerate(made)
     ]
     several = len({access.region for access in made}) > 1
-    x = y = 0
-    for start, begin, length in [*matches(keys, own), (len(keys), len(own), 0)]:
-        yield from (f"- {line}" for line in lines[x:start])
-        yield from (f"+ {notation(access, region=several)}{_by(access, resolve)}" for access in made[y:begin])
-        same = [f"  {notation(access, region=several)}" for access in made[begin : begin + length]]
-        head = CONTEXT if (x or y or start or begin) else 0
-        tail = CONTEXT if start + length < len(keys) or begin + length < len(own) else 0
-        if len(same) > head + tail + 1:
-            same[head : len(same) - tail] = [f"  … {len(same) - head - tail:,} as expected"]
-        yield from same
-        x, y = start + length, begin + length
+
+    def done(index: int) -> str:
+        return notation(made[index], region=several)
+
+    return diff_lines(keys, own, lines.__getitem__, lambda index: f"{done(index)}{made_by(made[index], resolve)}", done)
 
 
-def _by(access: Access, resolve: Resolver) -> str:
+def made_by(access: Access, resolve: Resolver) -> str:
     """Return the instruction that made an access, as far as is known."""
     return (f"    at {resolve(access.ip)}" if access.ip else "") + (f": {access.text}" if access.text else "")
 

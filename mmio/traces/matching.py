@@ -93,11 +93,13 @@ class Automaton:
     def run(self, accesses: Sequence[Access]) -> Outcome:
         """Follow all states over the accesses."""
         pending: dict[int, dict[int, Taken | None]] = {}
+        reach = [max((edge.number for edge in edges), default=-1) for edges in self._edges]
         active = self._closed({0: None})
-        last = 0, active
+        last = furthest = 0, active
+        reached = max(map(reach.__getitem__, active))
         for index, access in enumerate(accesses):
             if not active and not pending:
-                return self._failed(accesses, *last)
+                break
             following = pending.pop(index + 1, {})
             for state, path in active.items():
                 for edge in self._edges[state]:
@@ -111,21 +113,27 @@ class Automaton:
             active = self._closed(following)
             if active:
                 last = index + 1, active
+                further = max(map(reach.__getitem__, active))
+                if further >= reached:
+                    reached, furthest = further, last
         if self._final in active:
             return Outcome(True, tuple(_way(active[self._final])))
-        return self._failed(accesses, *last)
+        # A gap takes all that is left, and tells nothing: then what came furthest before does.
+        idle = last[0] == len(accesses) and all(path and isinstance(path.item, Gap) for path in last[1].values())
+        return self._failed(accesses, *(furthest if idle else last))
 
     def _failed(self, accesses: Sequence[Access], stopped: int, active: dict[int, Taken | None]) -> Outcome:
         reach = {state: max((edge.number for edge in self._edges[state]), default=-1) for state in active}
         furthest = max(active, key=lambda state: (reach[state], -1 if (path := active[state]) is None else path.number))
-        wanted = {edge.number: edge for state in active for edge in self._edges[state]}
+        way = active[furthest]  # other ways, such as that of a gap that goes on, would only be noise
+        wanted = {edge.number: edge for state, path in active.items() if path is way for edge in self._edges[state]}
         broken = None
         if stopped < len(accesses):
             access = accesses[stopped]
             nevers = (never for edge in wanted.values() for never in edge.forbidden)
             broken = next((never for never in nevers if never.expected.matches(access)), None)
         edges = tuple(edge for _, edge in sorted(wanted.items()) if not isinstance(edge.item, Gap))
-        return Outcome(False, tuple(_way(active[furthest])), stopped, edges, broken)
+        return Outcome(False, tuple(_way(way)), stopped, edges, broken)
 
     def _number(self, items: Iterable[Item]) -> None:
         for item in items:

@@ -170,6 +170,17 @@ def test_a_failure_says_where_and_what_was_wanted() -> None:
     assert [edge.item.source.text for edge in outcome.wanted] == ["R4 B +", "W4 C"]
 
 
+def test_a_gap_does_not_hide_what_failed() -> None:
+    """Behind a gap, which takes everything, the way that came furthest says what was missing."""
+    items = parse(["…", "W4 A", "W4 B", "…", "W4 C=1", "…"])
+    outcome = Automaton(items).run(made("R D", "W A", "W B", "R D", "W C=2", "R D"))
+    assert (outcome.matched, outcome.stopped) == (False, 6)
+    assert "W4 C=1" in [edge.item.source.text for edge in outcome.wanted]
+    outcome = Automaton(items).run(made("R D", "W A", "W C=1", "R D"))
+    assert (outcome.matched, outcome.stopped) == (False, 2)
+    assert [edge.item.source.text for edge in outcome.wanted] == ["W4 B"]
+
+
 def test_counts_that_multiply_are_bounded() -> None:
     """Counts inside of counts are refused when there is no memory for them."""
     with pytest.raises(TooLarge, match=f"more than {MAX_STATES} accesses"):

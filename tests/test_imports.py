@@ -39,7 +39,7 @@ ROOMS = (
 )
 
 RUNTIME = {"attr", "attrs", "iced_x86"}
-EXTRAS = {"bincopy", "lxml", "matplotlib", "pandas", "polars", "pyarrow", "rich", "systemrdl"}
+EXTRAS = {"bincopy", "elftools", "lxml", "matplotlib", "pandas", "polars", "pyarrow", "rich", "systemrdl"}
 UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
 CODE_BUILTINS = {"__import__", "compile", "eval", "exec"}
 

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from attrs import evolve, fields
+from attrs import NOTHING, evolve, fields
 
 from decode import Instruction, decode
 from mmio.formats.jsonlines import described_as, event_from, flags_from, instruction_text, layout_from, layout_text
@@ -233,7 +233,8 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
         value = row.get(attribute.name)
         if value is None and attribute.name == "length":
             value = _END
-        item[attribute.name] = value.hex() if isinstance(value, bytes) else value
+        if value is not None or attribute.default is NOTHING:
+            item[attribute.name] = value.hex() if isinstance(value, bytes) else value
     return item
 
 

@@ -12,7 +12,7 @@ from os import PathLike
 from reprlib import repr as shortened
 from typing import Any, Final
 
-from attrs import fields
+from attrs import NOTHING, fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
 from mmio.formats.linewriter import LineWriter
@@ -177,7 +177,8 @@ def _from_event(event: Event) -> dict[str, Any]:
     item: dict[str, Any] = {"event": type(event).__name__.lower()}
     for attribute in fields(type(event)):
         value = getattr(event, attribute.name)
-        item[attribute.name] = value.hex() if isinstance(value, bytes) else value
+        if value != attribute.default:  # a key that was added later is left out where it says nothing
+            item[attribute.name] = value.hex() if isinstance(value, bytes) else value
     return item
 
 
@@ -277,7 +278,8 @@ def event_from(item: dict[str, Any]) -> Event:
         elif attribute.type is bytes:
             arguments[name] = bytes.fromhex(str(item.get(name)))
         elif attribute.type is str:
-            arguments[name] = _text(item, name, needed=True)
+            if name in item or attribute.default is NOTHING:  # what was added later is not in older files
+                arguments[name] = _text(item, name, needed=True)
         elif attribute.type is Space:
             arguments[name] = _choice(item, name, _SPACES)
         else:

@@ -135,7 +135,7 @@ class Code:
             names = ", ".join(self.names)
             raise ValueError(f"cannot tell which code is {names}: this trace does not say where its modules lay")
         location = self.locate(ip)
-        found = () if location is None else (location.module, location.symbol)
+        found = () if location is None else (location.module, *location.functions)
         return any(_like(name, pattern) for name in found if name for pattern in self.names)
 
 

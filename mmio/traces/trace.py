@@ -18,7 +18,7 @@ from itertools import count
 from time import monotonic_ns, time_ns
 from typing import Final, TextIO
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from decode import Direction, Instruction
 from mmio.linux.fork_locks import fork_lock
@@ -338,7 +338,7 @@ class Trace(TraceView):
         found = locate(ip)
         if found is not None:
             time = monotonic_ns() - self.began
-            self._note(Located(self._end, time, ip, found.module, found.offset, found.symbol, found.into, found.line))
+            self._note(Located(self._end, time, ip, *astuple(found)))
 
     def _aside(self, address: int, width: int, value: int, old: int | None) -> int:
         """Put values that fit no row into the side table and return their number there."""

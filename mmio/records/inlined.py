@@ -25,7 +25,9 @@ _SECTIONS: Final = (
     *("info", "abbrev", "aranges", "frame", "str", "loc", "ranges", "line", "pubtypes", "pubnames"),
     *("addr", "str_offsets", "line_str", "loclists", "rnglists", "types"),
 )
-_NEEDED: Final = frozenset(("info", "abbrev", "str", "ranges", "line", "addr", "str_offsets", "line_str", "rnglists"))
+_NEEDED: Final = frozenset(
+    ("info", "abbrev", "str", "ranges", "line", "addr", "str_offsets", "line_str", "loclists", "rnglists")
+)
 _SCOPES: Final = ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine")
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
 from tests.mutants.faults.devices import DEVICES
+from tests.mutants.faults.expectations import EXPECTATIONS
 from tests.mutants.faults.files import FILES
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
@@ -25,6 +26,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *BOARDS,
     *DEVICES,
     *RECORDS,
+    *EXPECTATIONS,
     *FILES,
     *LIVE,
     *INPROCESS,

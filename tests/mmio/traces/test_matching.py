@@ -123,6 +123,8 @@ def test_the_automaton_takes_what_trying_every_way_takes(lines: list[str], words
         (["any order {W4 A; W4 B=1}"], ["W B", "W A"], False),
         (["any order {W4 A; W4 A=1}"], ["W A=1", "W A=2"], True),
         (["{W4 A; R4 B +} *2"], ["W A", "R B", "W A", "R B", "R B"], True),
+        (["{R4 A; W4 B} +", "R4 A=1; W4 B"], ["R A=0", "W B", "R A=1", "W B"], True),
+        (["{R4 A; W4 B} +", "R4 A=1; W4 B"], ["R A=0", "W B", "R A=1", "W B", "R A=1", "W B"], False),
         (["never W4 A=1", "…"], ["R A=1", "W A=2"], True),
         (["never W4 A=1", "…"], ["R A=1", "W A=1"], False),
         (["W4 A=1", "never W A=1", "…"], ["W A=1", "R B"], True),

@@ -6,11 +6,12 @@ know where a region lies. The table of the whole grammar is in docs/expectations
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
 
-from mmio.records.access import Access, FieldPlace
+from mmio.records.access import Access, FieldPlace, Space, place
 
 EXAMPLES: Final = "'W4 CTRL=0x1', 'R2 timer+0x10' or 'R1 port 0x71'"
 MAX_WIDTH: Final = 1 << 16  # bytes; more than any instruction moves
@@ -19,6 +20,7 @@ _HEAD: Final = re.compile(r"(?P<letter>RW|R|W)(?P<width>[1-9]\d{0,4})?(?P<space>
 _NUMBER: Final = r"\w{1,10000}"
 _VALUE: Final = re.compile(rf"(?P<value>{_NUMBER})(?:/(?P<mask>{_NUMBER}))?")
 _HEX: Final = r"0[xX][0-9a-fA-F]+"
+_NUMBER_ONLY: Final = re.compile(rf"port (?:{_HEX}|\d+)|\+?{_HEX}")
 _NO_NAME: Final = re.compile(rf"port (?:{_HEX}|\d+)|{_HEX}|.*\+{_HEX}")  # a port, an address, an offset
 
 
@@ -67,17 +69,22 @@ class Expected:
         width = int(head["width"] or 0)
         if width > MAX_WIDTH:
             raise _refused(line, f"no access is wider than {MAX_WIDTH} bytes", head.start("width"))
-        place, equals, value_text = head["rest"].partition("=")
+        named, equals, value_text = head["rest"].partition("=")
         start = head.start("rest")
-        if not place or place != place.strip() or "=" in value_text:
-            raise _refused(line, "", start + len(place) + len(equals))
-        value, mask = _value(line, value_text, start + len(place) + 1, width) if equals else (None, None)
-        return cls(head["letter"], width, place, value, mask, partly)
+        if not named or named != named.strip() or "=" in value_text:
+            raise _refused(line, "", start + len(named) + len(equals))
+        value, mask = _value(line, value_text, start + len(named) + 1, width) if equals else (None, None)
+        return cls(head["letter"], width, named, value, mask, partly)
 
     @property
     def is_named(self) -> bool:
         """Return whether the place is a name, not a number or a number of bytes into something."""
         return _NO_NAME.fullmatch(self.place) is None
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether the place is an address, a port, or an offset in any region."""
+        return _NUMBER_ONLY.fullmatch(self.place) is not None
 
     def matches(self, access: Access) -> bool:
         """Return whether an access is the expected one; of an atomic the value written is compared."""
@@ -100,19 +107,26 @@ class Expected:
         return self.value in (None, value)
 
 
-def places(access: Access) -> tuple[str, ...]:
+def places(access: Access) -> frozenset[str]:
     """Return every name of the place an access went to."""
-    address = f"port {access.address:#x}" if access.space == "port" else f"{access.address:#x}"
-    if access.offset is None:
-        return (address,)
-    offset = f"+{access.offset:#x}"
-    return address, offset, f"{access.region}{offset}", access.place, access.register or offset
+    return _places(access.space, access.address, access.region, access.offset, access.register)
+
+
+@lru_cache(maxsize=1 << 14)  # a driver goes to the same few places again and again
+def _places(space: Space, address: int, region: str | None, offset: int | None, register: str | None) -> frozenset[str]:
+    number = f"port {address:#x}" if space == "port" else f"{address:#x}"
+    if offset is None:
+        return frozenset((number,))
+    within = f"+{offset:#x}"
+    return frozenset(
+        (number, within, f"{region}{within}", place(space, address, region, offset, register), register or within)
+    )
 
 
 def notation(access: Access, *, region: bool = False) -> str:
     """Return the line of an access: "R4 STATUS=0x3", with its `region` "R4 timer.STATUS=0x3"."""
-    place = access.place if region else access.register or access.place
-    return f"{access.letter}{access.width} {place}={access.value:#x}"
+    named = access.place if region else access.register or access.place
+    return f"{access.letter}{access.width} {named}={access.value:#x}"
 
 
 def _value(line: str, text: str, start: int, width: int) -> tuple[int, int | None]:

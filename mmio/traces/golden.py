@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -194,7 +195,7 @@ def folded(lines: Iterable[Line], polled: Sequence[str] | None) -> list[Line | T
         at = 0
         while at < len(parts):
             end = at + length
-            if any(polls[at:end]):
+            if end < len(parts) and texts[at] == texts[end] and any(polls[at:end]):
                 while texts[end : end + length] == texts[at : at + length]:
                     end += length
             if end > at + length:
@@ -237,8 +238,13 @@ def _normalised(trace: Iterable[Access], volatile: Sequence[str]) -> list[Line]:
     return [Line(_text(access, volatile), access) for access in trace]
 
 
+@lru_cache(maxsize=1 << 14)  # a driver goes to the same few places again and again
+def _head(letter: str, width: int, place: str) -> str:
+    return f"{letter}{width} {printable(place)}"
+
+
 def _text(access: Access, volatile: Sequence[str]) -> str:
-    head = f"{access.letter}{access.width} {printable(access.place)}"
+    head = _head(access.letter, access.width, access.place)
     if not volatile:
         return f"{head}={access.value:#x}"
     known = places(access)

@@ -5,6 +5,7 @@ A text is cut at `;`, at line ends and at braces, and each piece is an item: an 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -176,8 +177,10 @@ class _Parser:
     """Reads a text from its start to its end."""
 
     def __init__(self, text: str, known: Callable[[], Known]) -> None:
+        # A text may have a million lines: that of a trace that is compared with itself.
         self._text = text
         self._lines = text.split("\n")
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._known = known
         self._at = 0
 
@@ -253,8 +256,8 @@ class _Parser:
             self._at += 1
 
     def _from(self, start: int, text: str | None = None) -> Source:
-        line = self._text.count("\n", 0, start)
-        column = start - (self._text.rfind("\n", 0, start) + 1)
+        line = bisect_right(self._starts, start) - 1
+        column = start - self._starts[line]
         words = self._text[start : self._at].strip() if text is None else text
         return Source(" ".join(words.split("\n")), line + 1, column + 1, self._lines[line])
 

@@ -6,6 +6,7 @@ is known by its records; the rest by the devices, as far as these say. So a name
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, Final
 
 from attrs import Factory, define
@@ -18,7 +19,7 @@ WIDTHS: Final = (1, 2, 4, 8)
 SHOWN: Final = 12  # names in an error
 
 
-@define
+@define(slots=False)
 class Known:
     """The names of a trace.
 
@@ -29,6 +30,10 @@ class Known:
 
     registers: dict[str, dict[str, tuple[FieldPlace, ...]]] = Factory(dict)
     whole: bool = False
+
+    @cached_property
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys(self._all())
 
     @classmethod
     def of(cls, accesses: Iterable[Access]) -> "Known":
@@ -47,11 +52,14 @@ class Known:
 
     def has(self, name: str) -> bool:
         """Return whether something is called so: a register, with or without its region, or a field of one."""
-        return name in self._all()
+        return name in self._names
 
     def missing(self, name: str) -> str:
         """Return why nothing can be called so, "" if something may be."""
         if not self.whole or self.has(name):
+            return ""
+        region, _, offset = name.rpartition("+")
+        if region in self.registers and offset[:1].isdigit():
             return ""
         first, dot, _ = name.partition(".")
         first = first.partition("+")[0]
@@ -73,7 +81,7 @@ class Known:
 
     def nearest(self, name: str) -> str:
         """Return a hint: the name that is spelt most alike, or what there is."""
-        names = list(self._all())
+        names = list(self._names)
         near = get_close_matches(name.replace(" ", "."), names, n=1) or get_close_matches(name, names, n=1)
         if near:
             return f"; did you mean {near[0]!r}?"

@@ -15,7 +15,7 @@ from mmio.records.access import Access
 from mmio.traces.expected import Expected
 from mmio.traces.grammar import AnyOrder, Count, Gap, Group, Item, Never, Step
 
-MAX_STATES: Final = 1 << 18
+MAX_STATES: Final = 1 << 16
 
 
 class TooLarge(ValueError):

@@ -191,6 +191,7 @@ def test_headline_of_a_failure(lines: list[str], headline: str) -> None:
         ("never W CTRL.RESET=1", "no register or field is called 'CTRL.RESET'"),
         ("never W CTRL.UP=2", "CTRL.UP has 1 bit, so it is never 0x2"),
         ("{R4 STATSU +} ?", r"no register or field is called 'STATSU'; did you mean 'STATUS'\?"),
+        ("W4 crad+0x10 ?", r"no region is called 'crad'; did you mean 'card'\?"),
         ("W4 CTRL UP=1", r"'CTRL UP' is no name of the trace, .* did you mean 'CTRL.UP'\?"),
     ],
 )
@@ -200,7 +201,25 @@ def test_a_name_no_device_has_is_refused(line: str, problem: str) -> None:
         assert_accesses(card_trace(), ["…", line, "…"])
 
 
+@pytest.mark.parametrize("place", ["+0x10", "0xfe000010", "port 0x70", "card+0x20", "other.CTRL", "other+0x4"])
+def test_a_place_that_may_be_somewhere_is_no_mistake(place: str) -> None:
+    """Numbers are of any place, and a region that is like none may be one that the driver has not touched."""
+    assert_accesses(card_trace(), [f"W4 {place} ?", "…"])
+
+
 def test_counts_too_large_are_refused() -> None:
     """Counts that multiply beyond all memory are an error of the expectation."""
     with pytest.raises(ExpectationError, match="these counts make more than"):
         assert_accesses(card_trace(), ["{{R4 A *1000} *1000} *1000"])
+
+
+def test_a_list_of_accesses_may_be_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain list needs no automaton, so its bound is none for it; each line is looked at once."""
+    monkeypatch.setattr("mmio.traces.matching.MAX_STATES", 10)
+    made = [evolve(READ_STATUS, sequence=n, value=n) for n in range(20_000)]
+    lines = [notation(one) for one in made]
+    assert_accesses(made, lines)
+    with pytest.raises(AssertionError, match="expected 20000 accesses"):
+        assert_accesses(made, [*lines[:-1], "R4 STATUS=7"])
+    with pytest.raises(ExpectationError, match="these counts make more than 10"):
+        assert_accesses(made, [*lines[:-1], "R4 STATUS ?"])

@@ -41,6 +41,7 @@ def test_a_device_tells_all_its_names(name: str) -> None:
         ("crd+0x10", "no region is called 'crd'; did you mean 'card'?"),
         ("xyz", "no register or field is called 'xyz'; there are CTRL, "),
         ("other.CTRL", ""),
+        ("card+0x10", ""),
     ],
 )
 def test_a_name_that_nothing_has(name: str, problem: str) -> None:

@@ -25,8 +25,11 @@ _END: Final = 1 << 64  # the length of a region that is the whole space, null in
 _DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()}
 
 
-def needed() -> Any:
+def needed(what: str = "a table of a trace") -> Any:
     """Return pyarrow.
+
+    Args:
+        what: what needs it, for the error.
 
     Raises:
         ImportError: it is missing.
@@ -36,7 +39,7 @@ def needed() -> Any:
         import pyarrow.compute
         import pyarrow.parquet
     except ImportError as error:
-        reason = "Arrow tables and Parquet need pyarrow: pip install 'pagetrap[parquet]'"
+        reason = f"{what} needs pyarrow: pip install 'pagetrap[parquet]'"
         raise ImportError(reason, name=error.name) from error
     return pyarrow
 

@@ -43,7 +43,7 @@ class ParquetWriter(Writer):
     """
 
     def __init__(self, path: str | PathLike[str], *, every: int = ROWS, seconds: float = 60.0) -> None:
-        self._arrow = needed()
+        self._arrow = needed("writing Parquet")
         self._arrow.array([])  # loads pandas, if there is one, which cannot be loaded any more when the script ends
         self._schema = schema(self._arrow)
         self._columns, self._numbers = Columns(), dict[Spot, int]()

@@ -47,7 +47,7 @@ class ParquetReader(Reader):
             raise TraceFormatError(
                 path, 1, "Parquet cannot be read from a pipe: it begins at its end; save it to a file"
             )
-        self._arrow = arrow.needed()
+        self._arrow = arrow.needed("reading Parquet")
 
     def records(self) -> Iterator[Record]:
         """Iterate over accesses and events; the last one of a folder that is not finished is `Cut`."""

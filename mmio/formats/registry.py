@@ -89,7 +89,8 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Rea
         shown = start + file.peek() if file.seekable() else start  # more of a pipe may never come
     if not start:
         raise TraceFormatError(path, 1, "the file is empty")
-    readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
+    *others, last = (form.name for form in FORMATS if form.reader is not None)
+    readable = f"{', '.join(others)} or {last}"
     written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
     hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
     raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {shown[:24]!r}{hint}")

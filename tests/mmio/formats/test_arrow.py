@@ -200,7 +200,7 @@ def test_what_is_missing_says_how_to_get_it(name: str, monkeypatch: pytest.Monke
     """An extra that is not installed is told when it is needed, and by name."""
     monkeypatch.setitem(sys.modules, name, None)
     call = {"pyarrow": "to_arrow", "pandas": "to_pandas", "polars": "to_polars"}[name]
-    with pytest.raises(ImportError, match=f"needs? {name}: pip install"):
+    with pytest.raises(ImportError, match=f"needs {name}: pip install"):
         getattr(recorded(), call)()
 
 

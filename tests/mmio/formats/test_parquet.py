@@ -192,6 +192,6 @@ def test_an_unfinished_part_is_ignored_and_removed(tmp_path: Path, monkeypatch: 
 def test_a_missing_pyarrow_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When pyarrow is missing the error says how to get it, and there is no file."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"need pyarrow: pip install 'pagetrap\[parquet\]'"):
+    with pytest.raises(ImportError, match=r"needs pyarrow: pip install 'pagetrap\[parquet\]'"):
         writer(tmp_path / "trace.parquet")
     assert not list(tmp_path.iterdir())

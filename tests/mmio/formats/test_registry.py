@@ -62,7 +62,7 @@ def test_an_unknown_content_shows_how_it_begins(content: bytes, tmp_path: Path) 
     path.write_bytes(content)
     with pytest.raises(TraceFormatError) as caught:
         open_trace(path)
-    assert str(caught.value) == f"{path}:1: not a jsonlines or mmiotrace or parquet trace: it begins with {content!r}"
+    assert str(caught.value) == f"{path}:1: not a jsonlines, mmiotrace or parquet trace: it begins with {content!r}"
 
 
 def test_format_that_is_only_written(tmp_path: Path) -> None:

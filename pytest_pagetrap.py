@@ -1,4 +1,4 @@
-"""pytest plugin: fixtures `mmio_trap` and `board`, the last accesses in failure reports, `--mmio-trace`, `--mmio-cov`.
+"""pytest plugin: fixtures `mmio_trap`, `board` and `golden`, the last accesses in failure reports, and options.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -15,17 +15,31 @@ import pytest
 if TYPE_CHECKING:
     from mmio.boards import Board
     from mmio.coverage.session import SessionCoverage
+    from mmio.golden_files import Golden, GoldenRun
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
 _TRAPS: "pytest.StashKey[Traps]" = pytest.StashKey()
+_GOLDEN: "pytest.StashKey[GoldenRun]" = pytest.StashKey()
+_CHOSEN: "pytest.StashKey[bool]" = pytest.StashKey()  # whether some tests of a module were left out
 _GATHERED: "pytest.StashKey[Gathered]" = pytest.StashKey()
 _COVERAGE: "pytest.StashKey[SessionCoverage]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--mmio-trace`, and those of `--mmio-cov`."""
+    """Add `--mmio-trace`, those of golden files, and those of coverage."""
     group = parser.getgroup("pagetrap")
+    group.addoption(
+        "--mmio-golden-update",
+        action="store_true",
+        help="write the golden files of the tests that run anew",
+    )
+    group.addoption(
+        "--mmio-golden-missing",
+        choices=("write", "fail"),
+        help="what becomes of a golden file that is missing (default: fail where the environment variable CI is set, "
+        "else write)",
+    )
     group.addoption(
         "--mmio-trace",
         metavar="PATH",
@@ -112,26 +126,36 @@ def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Take what a worker of pytest-xdist has covered."""
+    """Take what a worker of pytest-xdist has covered, and what it says of golden files."""
+    output = getattr(node, "workeroutput", {})
     coverage = node.config.stash.get(_COVERAGE, None)
     if coverage is not None:
-        coverage.take(getattr(node, "workeroutput", {}).get("mmio_cov"), str(node.gateway.id))
+        coverage.take(output.get("mmio_cov"), str(node.gateway.id))
+    told = output.get("mmio_golden")
+    if told is not None:
+        _golden_run(node.config).take(told)
+        node.config.stash[_CHOSEN] = node.config.stash.get(_CHOSEN, False) or output["mmio_chosen"]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports of coverage, or send what was covered to the process that does."""
+    """Write the reports of coverage; in a worker of pytest-xdist, send what is known to the process that does."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None and _GOLDEN in session.config.stash:
+        output["mmio_golden"] = session.config.stash[_GOLDEN].told()
+        output["mmio_chosen"] = session.config.stash.get(_CHOSEN, False)
     coverage = session.config.stash.get(_COVERAGE, None)
     if coverage is None:
         return
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["mmio_cov"] = coverage.to_dict()
+    if output is not None:
+        output["mmio_cov"] = coverage.to_dict()
     elif not coverage.finish() and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Show coverage."""
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Say which golden files were written, and which no test has used; show coverage."""
+    _summarise_golden(terminalreporter, exitstatus, config)
     coverage = config.stash.get(_COVERAGE, None)
     if coverage is not None:
         terminalreporter.section("device coverage")
@@ -139,6 +163,19 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(line)
         for problem in coverage.problems:
             terminalreporter.write_line(f"--mmio-cov: {problem}", red=True)
+
+
+def _summarise_golden(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    run = config.stash.get(_GOLDEN, None)
+    if run is None:
+        return
+    stopped = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or config.getoption("maxfail")
+    chosen = config.stash.get(_CHOSEN, False) or any("::" in argument for argument in config.args)
+    lines = list(run.report(config.rootpath, not stopped and not chosen))
+    if lines:
+        terminalreporter.section("golden traces")
+    for line in lines:
+        terminalreporter.line(line)
 
 
 @pytest.fixture
@@ -179,10 +216,42 @@ def board(request: pytest.FixtureRequest, mmio_trap: "Traps") -> "Board":
     return mmio_trap.board((request.config.inipath or request.config.rootpath / "x").parent / path)
 
 
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> "Golden":
+    """Compare traces with golden ones: `golden(mapping.trace, volatile=["TX_BASE"])`, see `mmio.assert_trace`.
+
+    The file is `golden/MODULE/TEST.trace` beside the test. The first run writes it; `--mmio-golden-update` writes it
+    anew.
+    """
+    from mmio.golden_files import Golden
+
+    return Golden(_golden_run(request.config), request.path, request.node.name)
+
+
+def _golden_run(config: pytest.Config) -> "GoldenRun":
+    """Return what the run knows of its golden files."""
+    from mmio.golden_files import GoldenRun
+
+    if _GOLDEN not in config.stash:
+        update, missing = config.getoption("mmio_golden_update"), config.getoption("mmio_golden_missing")
+        config.stash[_GOLDEN] = GoldenRun(update, missing)
+    return config.stash[_GOLDEN]
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note that not all tests run: then it is not known which golden files no test uses."""
+    for item in items[:1]:
+        item.config.stash[_CHOSEN] = True
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show in a failure what the driver did last."""
     report = yield
+    if "golden" in getattr(item, "fixturenames", ()) and (call.when == "call" or not report.passed):
+        _golden_run(item.config).ran(item.path, report.passed)
     traps = item.stash.get(_TRAPS, None)
     if report.failed and traps is not None and traps.used:
         report.sections.append(("mmio accesses", traps.report()))

@@ -11,6 +11,7 @@ from attrs import asdict
 
 from benchmarks import (
     board,
+    data,
     descriptions,
     distinct,
     engines,
@@ -46,6 +47,7 @@ PARTS = (
     watch,
     record,
     stream,
+    data,
     imports,
     descriptions,
 )

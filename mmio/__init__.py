@@ -50,7 +50,10 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.space.region import DeviceLike, Region
     from mmio.space.space import AddressSpace
     from mmio.traces.diff import TraceDiff
-    from mmio.traces.expect import assert_accesses, notation
+    from mmio.traces.expect import assert_accesses
+    from mmio.traces.expected import notation
+    from mmio.traces.golden import GoldenError, assert_trace
+    from mmio.traces.grammar import ExpectationError
     from mmio.traces.replay import Replay
     from mmio.traces.summary import Summary
     from mmio.traces.trace import Trace
@@ -80,6 +83,8 @@ __all__ = [
     "Dma",
     "DmaError",
     "EventFd",
+    "ExpectationError",
+    "GoldenError",
     "Hit",
     "Initiator",
     "Interrupt",
@@ -117,6 +122,7 @@ __all__ = [
     "WatchpointStop",
     "array",
     "assert_accesses",
+    "assert_trace",
     "bit",
     "block",
     "blocks",

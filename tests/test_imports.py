@@ -48,12 +48,12 @@ ROOMS = (
         "faults",
     ),
     *("program", "inprocess", "boards", "board"),
-    *("ptrace", "hosted", "watching", "testing", "strategies"),
+    *("ptrace", "hosted", "watching", "golden_files", "testing", "strategies"),
     *("commands", "__main__"),
 )
 
 RUNTIME = {"attr", "attrs", "iced_x86"}
-EXTRAS = {"bincopy", "hypothesis", "lxml", "matplotlib", "pyarrow", "rich", "systemrdl"}
+EXTRAS = {"bincopy", "elftools", "hypothesis", "lxml", "matplotlib", "pandas", "polars", "pyarrow", "rich", "systemrdl"}
 UNSAFE_MODULES = {"dill", "marshal", "pickle", "shelve"}
 CODE_BUILTINS = {"__import__", "compile", "eval", "exec"}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmio.commands import choosing, progress
 from mmio.commands.messages import complain
 from mmio.formats import open_trace
-from mmio.formats.reader import LineReader
+from mmio.formats.reader import Reader
 from mmio.records.access import Access
 from mmio.records.events import Cut, Located, Record
 from mmio.records.symbols import Location, named
@@ -68,7 +68,7 @@ class Chosen:
         return named(ip, self._known.get(ip))
 
 
-def opened(path: str, *, skip: bool) -> LineReader:
+def opened(path: str, *, skip: bool) -> Reader:
     """Return the reader of a trace file.
 
     Args:

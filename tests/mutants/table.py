@@ -6,6 +6,7 @@ from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
 from tests.mutants.faults.coverage import COVERAGE
 from tests.mutants.faults.devices import DEVICES
+from tests.mutants.faults.expectations import EXPECTATIONS
 from tests.mutants.faults.files import FILES
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
@@ -31,6 +32,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *MISBEHAVING,
     *COVERAGE,
     *RECORDS,
+    *EXPECTATIONS,
     *FILES,
     *LIVE,
     *INPROCESS,

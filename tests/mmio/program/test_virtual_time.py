@@ -296,7 +296,8 @@ def test_a_signal_without_a_handler_does_not_lengthen_a_wait() -> None:
             for (int i = 0; i < 5; i++) { sleep(1); kill(getpid(), SIGWINCH); }
             return 0; }
         int main(void) { pthread_t t; struct timespec a; pthread_create(&t, 0, child, 0);
-        poll(0, 0, 3500); clock_gettime(CLOCK_MONOTONIC, &a); printf("%ld %ld", a.tv_sec, a.tv_nsec / 100000000); return 0; }"""
+        poll(0, 0, 3500); clock_gettime(CLOCK_MONOTONIC, &a);
+        printf("%ld %ld", a.tv_sec, a.tv_nsec / 100000000); return 0; }"""
     for engine in ENGINES:
         assert virtually(engine, program(body))[:2] == (0, f"{BEGIN // seconds(1) + 3} 5")
 

@@ -23,8 +23,9 @@ from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
-from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void, answering
+from mmio.space.region import UNDER_DEVICES, DeviceLike, Region, answering
 from mmio.space.space import MEMORY_END, AddressSpace
+from mmio.space.void import Beyond, Void
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 

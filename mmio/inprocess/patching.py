@@ -223,7 +223,7 @@ class Patching:
             met.misses = 0
 
     def learn(self, met: _Met, stack: Stack, regs: Any, bus: Initiator) -> None:
-        """Have the instruction that has just been executed by a frame call its device directly, if it can.
+        """Prepare a direct call for the instruction that has just been executed by a frame, if it can have one.
 
         Args:
             met: the instruction.

@@ -16,8 +16,9 @@ from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
 from mmio.space.recorder import Recorder
-from mmio.space.region import DeviceLike, RangeMap, Region, Void, answering, on_bus
+from mmio.space.region import DeviceLike, RangeMap, Region, answering, on_bus
 from mmio.space.route import Operation
+from mmio.space.void import Void
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 MEMORY_END: Final = 1 << 64

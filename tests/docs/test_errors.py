@@ -25,11 +25,13 @@ INTERNAL = frozenset(
         "Interrupted",
         "InvalidTime",
         "Killed",
+        "NotAnAccess",
         "NotMovable",
         "NotPatched",
         "RemoteError",
         "ThreadExited",
         "ThreadGone",
+        "TooLarge",
     )
 )
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from mmio.closing import Closing
-from mmio.guest.messages import HEADER, LARGEST, MOST_DESCRIPTORS, Message, VfioUserError
+from mmio.guests.messages import HEADER, LARGEST, MOST_DESCRIPTORS, Message, VfioUserError
 
 _ROOM: Final = socket.CMSG_SPACE(MOST_DESCRIPTORS * array.array("i").itemsize)
 

@@ -8,8 +8,8 @@ from collections import deque
 from threading import get_ident
 from typing import Final
 
-from mmio.guest.channel import Channel
-from mmio.guest.messages import DMA, DMA_READ, DMA_WRITE, ERROR, MOST_DATA, NAMES, REPLY, TYPE, Message, VfioUserError
+from mmio.guests.channel import Channel
+from mmio.guests.messages import DMA, DMA_READ, DMA_WRITE, ERROR, MOST_DATA, NAMES, REPLY, TYPE, Message, VfioUserError
 
 PATIENCE: Final = 5.0
 """Seconds within which a VMM answers, as QEMU expects it of servers."""

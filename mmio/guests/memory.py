@@ -17,7 +17,7 @@ from typing import Final, NoReturn, Protocol
 from mmio.arguments import integer, shortened
 from mmio.closing import Closing
 from mmio.device.memory import Data, ProgramMemoryError
-from mmio.guest.messages import READABLE, WRITABLE, Refused
+from mmio.guests.messages import READABLE, WRITABLE, Refused
 from mmio.linux.libc import LIBC, PAGE, PROT_READ, PROT_WRITE
 from mmio.linux.process_memory import read_here, write_memory
 

@@ -13,7 +13,7 @@ from threading import RLock
 from typing import Final
 
 from mmio.closing import Closing
-from mmio.guest.messages import INTX, IRQS, Message, Refused
+from mmio.guests.messages import INTX, IRQS, Message, Refused
 
 _NONE: Final = 1
 _BOOL: Final = 2

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmio.device.memory import ProgramMemoryError
-from mmio.guest import messages as m
-from mmio.guest.server import Server
+from mmio.guests import messages as m
+from mmio.guests.server import Server
 from mmio.linux.libc import PAGE
-from tests.mmio.guest.client import Bytes, Client, Refusal, Serving, serving
+from tests.mmio.guests.client import Bytes, Client, Refusal, Serving, serving
 
 NONE, BOOL, EVENTFD, MASK, UNMASK, TRIGGER = (1 << bit for bit in range(6))
 

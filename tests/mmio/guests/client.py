@@ -14,9 +14,9 @@ from threading import Thread
 from typing import Any
 
 from mmio.device.memory import ProgramMemory
-from mmio.guest import messages as m
-from mmio.guest.interrupts import Interrupts
-from mmio.guest.server import Server
+from mmio.guests import messages as m
+from mmio.guests.interrupts import Interrupts
+from mmio.guests.server import Server
 
 
 class Bytes:

@@ -1,5 +1,5 @@
 """Device models as PCI cards of a virtual machine, for unmodified kernel drivers."""
 
-from mmio.guest.server import Server
+from mmio.guests.server import Server
 
 __all__ = ["Server"]

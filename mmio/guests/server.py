@@ -16,10 +16,10 @@ from typing import Any, Final, Protocol
 from mmio.arguments import path as checked_path
 from mmio.closing import Closing
 from mmio.device.memory import ProgramMemory
-from mmio.guest.channel import Channel
-from mmio.guest.interrupts import Interrupts
-from mmio.guest.memory import GuestMemory
-from mmio.guest.messages import (
+from mmio.guests.channel import Channel
+from mmio.guests.interrupts import Interrupts
+from mmio.guests.memory import GuestMemory
+from mmio.guests.messages import (
     ACCESS,
     DEVICE_GET_INFO,
     DEVICE_GET_IRQ_INFO,
@@ -51,7 +51,7 @@ from mmio.guest.messages import (
     Refused,
     VfioUserError,
 )
-from mmio.guest.requests import PeerGone, Requests
+from mmio.guests.requests import PeerGone, Requests
 from mmio.linux.libc import PAGE
 
 _RESETTABLE: Final = 1  # flags of the device

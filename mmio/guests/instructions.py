@@ -1,0 +1,22 @@
+"""The instruction that makes an access of the guest: what a source of accesses may know of it."""
+
+from typing import Final, Protocol
+
+from decode import Instruction
+
+
+class Instructions(Protocol):
+    """Knows which instruction of the guest is running while its access is being answered."""
+
+    def current(self) -> tuple[int, int, Instruction | None]:
+        """Return the virtual CPU's number, the instruction pointer and the instruction; 0 and None if unknown."""
+
+
+class _Unknown:
+    """What is known under KVM, and of a VMM that is not ours."""
+
+    def current(self) -> tuple[int, int, Instruction | None]:
+        return 0, 0, None
+
+
+UNKNOWN: Final = _Unknown()

@@ -29,13 +29,15 @@ class ProgramMemoryError(MmioError, ValueError):
         done: bytes from its start that could be reached.
     """
 
-    def __init__(self, verb: str, address: int, length: int, done: int, whose: str) -> None:
-        what = "memory to read" if verb == "read" else "memory to write to"
+    def __init__(self, verb: str, address: int, length: int, done: int, whose: str, problem: str | None = None) -> None:
         bytes_ = f"{length} byte{'s'[: length != 1]}"
-        super().__init__(
-            f"{verb} of {bytes_} at address {address:#x} by a device: {whose} has no {what} at {address + done:#x}; "
-            "expected an address that the driver gave the device, and the length of the buffer there"
-        )
+        if problem is None:
+            what = "memory to read" if verb == "read" else "memory to write to"
+            problem = (
+                f"{whose} has no {what} at {address + done:#x}; expected an address that the driver gave the device, "
+                "and the length of the buffer there"
+            )
+        super().__init__(f"{verb} of {bytes_} at address {address:#x} by a device: {problem}")
         self.address = address
         self.length = length
         self.done = done

@@ -46,7 +46,7 @@ ROOMS = (
         "boards",
         "board",
     ),
-    *("ptrace", "hosted", "watching", "testing"),
+    *("ptrace", "hosted", "guests", "watching", "testing"),
     *("commands", "__main__"),
 )
 

@@ -4,6 +4,7 @@ A region is in the address space where the guest has put it, from the moment tha
 regions by number, not by address; one that has no address yet is found at a placeholder.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
 
@@ -57,7 +58,11 @@ class Card:
         self._bus = space.initiator()
         self._detaching = ExitStack()
         interrupts = function.interrupts
-        self.irqs = {INTX: interrupts.vectors("intx"), MSI: interrupts.vectors("msi"), MSIX: interrupts.vectors("msix")}
+        self.irqs: Mapping[int, int] = {
+            INTX: interrupts.vectors("intx"),
+            MSI: interrupts.vectors("msi"),
+            MSIX: interrupts.vectors("msix"),
+        }
         self._regions: dict[int, Region] = {}
         self._places: dict[int, int | None] = {}
         for index in function.bars:

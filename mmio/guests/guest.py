@@ -1,0 +1,191 @@
+"""A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Condition, Thread
+from typing import Final
+
+from mmio.arguments import integer, shortened, text
+from mmio.closing import Closing
+from mmio.guests.card import Card
+from mmio.guests.console import Console
+from mmio.guests.control import Completed, Control
+from mmio.guests.drivers import Drivers
+from mmio.guests.errors import GuestError
+from mmio.guests.initramfs import find_busybox, initramfs
+from mmio.guests.kernels import find_kernel
+from mmio.guests.machine import Machine, Settings, Wiring, command_line
+from mmio.guests.qemu import find_qemu
+from mmio.guests.server import Server
+from mmio.pci.function import PciFunction
+from mmio.space.policy import Unmapped
+from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
+
+_ORDERLY: Final = 10.0  # seconds that the guest has to end by itself
+
+
+class Guest(Closing):
+    """A running guest. `mmio.guest` starts one.
+
+    Attributes:
+        trace: the accesses of its drivers to its cards.
+        space: where the cards' regions are, at the addresses that the guest has given them.
+        cards: the functions, in the order of their slots.
+    """
+
+    def __init__(
+        self,
+        devices: Iterable[PciFunction],
+        *,
+        kernel: str | os.PathLike[str] | None = None,
+        modules: Iterable[str] = (),
+        memory: int = 256,
+        cpus: int = 1,
+        kvm: bool = False,
+        gdb: int | None = None,
+        seconds: float = 120.0,
+        fetch: bool = False,
+        unmapped: Unmapped = "ones",
+        config: bool = False,
+        trace: Trace | None = None,
+        say: Callable[[str], object] = lambda text: None,
+        console: Callable[[str], object] = lambda line: None,
+        arguments: Sequence[str] = (),
+        kernel_arguments: Sequence[str] = (),
+    ) -> None:
+        self.cards = _functions(devices)
+        self.trace = Trace() if trace is None else trace
+        self.space = AddressSpace(self.trace, unmapped="ones")
+        self._seconds = seconds
+        self._changed = Condition()
+        self._failure: BaseException | None = None
+        self._over = ""
+        self._ending = False
+        settings = Settings(
+            memory=integer("memory", memory, 64),
+            cpus=integer("cpus", cpus, 1),
+            kvm=kvm,
+            gdb=gdb,
+            arguments=arguments,
+            kernel_arguments=kernel_arguments,
+        )
+        qemu = find_qemu(fetch=fetch, say=say)
+        found = find_kernel(kernel, fetch=fetch, say=say)
+        drivers = Drivers(found, modules)
+        archive = initramfs(found, drivers.packed, find_busybox(fetch=fetch, say=say), drivers.files)
+        with ExitStack() as opened:
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-")))
+            sockets = [folder / f"card{number}" for number in range(len(self.cards))]
+            wiring = Wiring(folder, sockets, folder / "initrd")
+            wiring.initrd.write_bytes(archive)
+            for number, (function, path) in enumerate(zip(self.cards, sockets, strict=True)):
+                card = Card(function, self.space, number=number, unmapped=unmapped, config=config)
+                self._serve(opened, Server(path, card), function.name)
+            self.console = opened.enter_context(Console(wiring.console, console))
+            self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
+            self._machine = opened.enter_context(
+                Machine(command_line(qemu, found, settings, wiring), qemu.environment, self._ended)
+            )
+            opened.callback(self._end)
+            self._call(lambda: self._control.wait_until_ready(seconds))
+            self._call(lambda: drivers.load(self.run))
+            self._opened = opened.pop_all()
+
+    def _serve(self, opened: ExitStack, server: Server, name: str) -> None:
+        def serve() -> None:
+            try:
+                server.serve()
+            except BaseException as error:
+                with self._changed:
+                    if not self._ending:
+                        self._failure = self._failure or error
+                    self._changed.notify_all()
+
+        opened.callback(server.close)
+        thread = Thread(target=serve, name=f"device {name}", daemon=True)
+        opened.callback(thread.join)
+        opened.callback(server.stop)
+        thread.start()
+
+    def run(
+        self, command: str, seconds: float | None = None, output: Callable[[bytes], object] | None = None
+    ) -> Completed:
+        """Run a command of the guest's shell (busybox), and wait for its end.
+
+        Args:
+            command: the command.
+            seconds: how long it may take; what `mmio.guest` was given when left out.
+            output: called with what it prints, as it comes.
+
+        Returns:
+            its exit status and what it has printed.
+
+        Raises:
+            GuestError: the guest has ended, or the command takes longer.
+            Exception: what a device model has raised meanwhile.
+        """
+        text("command", command)
+        return self._call(lambda: self._control.run(command, self._seconds if seconds is None else seconds, output))
+
+    def _call(self, what: Callable[[], "Completed | None"]) -> "Completed":
+        """Do what waits for the guest; raise what a device model has raised instead of what came of that."""
+        try:
+            return what()  # type: ignore[return-value]
+        except GuestError:
+            failure = self._failure
+            if failure is not None:
+                self._failure = None
+                raise failure from None
+            raise
+
+    def _problem(self) -> str:
+        """Return why the guest answers no more, "" while it may."""
+        if self._failure is not None:
+            return "a device model has failed"
+        return self._over
+
+    def _ended(self, status: int, printed: str) -> None:
+        with self._changed:
+            last = "\n".join([*printed.strip().splitlines()[-5:], *self.console.last(15)])
+            how = (
+                "has ended"
+                if status == 0
+                else f"was killed by signal {-status}"
+                if status < 0
+                else f"failed ({status})"
+            )
+            self._over = f"the guest's QEMU {how}{f'; its last lines:{chr(10)}{last}' if last else ''}"
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        """End the guest in order, if it still answers."""
+        with self._changed:
+            self._ending = True
+        if self._failure is None and not self._over:
+            self._control.turn_off()
+            if not self._machine.wait(_ORDERLY):
+                warnings.warn(f"the guest has not ended within {_ORDERLY:g} s, and was killed", stacklevel=4)
+
+    def close(self) -> None:
+        """End the guest: its drivers' shutdown functions are called, then QEMU ends.
+
+        Raises:
+            Exception: what a device model has raised, if nothing was told of it before.
+        """
+        self._opened.close()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+
+def _functions(devices: Iterable[PciFunction]) -> tuple[PciFunction, ...]:
+    found = tuple(devices)
+    for one in found:
+        if not isinstance(one, PciFunction):
+            raise TypeError(f"devices are PCI functions, such as mmio.Pci(card, 0x8086, 0x100E), not {shortened(one)}")
+    return found

@@ -15,11 +15,13 @@ from mmio.guests.card import Card
 from mmio.guests.console import Console
 from mmio.guests.control import Completed, Control
 from mmio.guests.drivers import Drivers
-from mmio.guests.errors import GuestError
+from mmio.guests.errors import GuestError, MissingError
 from mmio.guests.initramfs import find_busybox, initramfs
+from mmio.guests.instructions import UNKNOWN, Instructions
 from mmio.guests.kernels import find_kernel
 from mmio.guests.machine import Machine, Settings, Wiring, command_line
-from mmio.guests.qemu import find_qemu
+from mmio.guests.plugin import RunningInstructions, build_plugin
+from mmio.guests.qemu import Qemu, find_qemu
 from mmio.guests.server import Server
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
@@ -81,10 +83,18 @@ class Guest(Closing):
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-")))
             sockets = [folder / f"card{number}" for number in range(len(self.cards))]
-            wiring = Wiring(folder, sockets, folder / "initrd")
+            instructions, plugin = self._instructions(opened, folder, qemu, kvm, say)
+            wiring = Wiring(folder, sockets, folder / "initrd", plugin)
             wiring.initrd.write_bytes(archive)
             for number, (function, path) in enumerate(zip(self.cards, sockets, strict=True)):
-                card = Card(function, self.space, number=number, unmapped=unmapped, config=config)
+                card = Card(
+                    function,
+                    self.space,
+                    number=number,
+                    unmapped=unmapped,
+                    instructions=instructions,
+                    config=config,
+                )
                 self._serve(opened, Server(path, card), function.name)
             self.console = opened.enter_context(Console(wiring.console, console))
             self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
@@ -95,6 +105,21 @@ class Guest(Closing):
             self._call(lambda: self._control.wait_until_ready(seconds))
             self._call(lambda: drivers.load(self.run))
             self._opened = opened.pop_all()
+
+    def _instructions(
+        self, opened: ExitStack, folder: Path, qemu: Qemu, kvm: bool, say: Callable[[str], object]
+    ) -> tuple[Instructions, str]:
+        """Return what knows the guest's instructions, and QEMU's argument for it."""
+        if kvm:
+            say("under KVM the instruction of an access is not known")
+            return UNKNOWN, ""
+        try:
+            plugin = build_plugin(qemu)
+        except MissingError as error:
+            say(f"the instruction of an access is not known: {error}")
+            return UNKNOWN, ""
+        running = opened.enter_context(RunningInstructions(folder / "running"))
+        return running, running.argument(plugin)
 
     def _serve(self, opened: ExitStack, server: Server, name: str) -> None:
         def serve() -> None:

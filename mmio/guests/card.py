@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
 
+from decode import READ, WRITE, Direction
 from mmio.device.memory import ProgramMemory
 from mmio.errors import MappingError
-from mmio.guests.instructions import UNKNOWN, Instructions
+from mmio.guests.instructions import UNKNOWN, Instructions, makes
 from mmio.guests.interrupts import Interrupts
 from mmio.guests.memory import GuestMemory
 from mmio.guests.messages import CONFIG_REGION, INTX, MSI, MSIX, Refused
 from mmio.pci.bar import BARS
 from mmio.pci.function import PciFunction
+from mmio.records.flags import MISFIT
 from mmio.space.initiator import Initiator
 from mmio.space.policy import Unmapped
 from mmio.space.region import Region
@@ -90,7 +92,7 @@ class Card:
             Refused: no device takes so wide an access.
         """
         if region < BARS:
-            bus, address = self._route(region, offset, count)
+            bus, address = self._route(region, offset, count, READ)
             read = bus.port_read if self._is_io(region) else bus.read
             return read(address, count).to_bytes(count, "little")
         if region == _ROM_REGION:
@@ -101,7 +103,7 @@ class Card:
             if self._config is None:
                 value = self.function.config.read(at, width)
             else:
-                self._begin()
+                self._begin(READ, width)
                 value = self._bus.read(self._config.start + at, width)
             data += value.to_bytes(width, "little")
         return data
@@ -109,7 +111,7 @@ class Card:
     def write(self, region: int, offset: int, data: bytes) -> None:
         """Store bytes that lie within a region. Raises as `read`."""
         if region < BARS:
-            bus, address = self._route(region, offset, len(data))
+            bus, address = self._route(region, offset, len(data), WRITE)
             write = bus.port_write if self._is_io(region) else bus.write
             write(address, len(data), int.from_bytes(data, "little"))
         elif region == CONFIG_REGION:
@@ -118,7 +120,7 @@ class Card:
                 if self._config is None:
                     self.function.config.write(at, width, value)
                 else:
-                    self._begin()
+                    self._begin(WRITE, width)
                     self._bus.write(self._config.start + at, width, value)
             self._place()
 
@@ -144,19 +146,23 @@ class Card:
     def _is_io(self, index: int) -> bool:
         return self._regions[index] in self.space.ports
 
-    def _route(self, index: int, offset: int, width: int) -> tuple[Initiator, int]:
+    def _route(self, index: int, offset: int, width: int, direction: Direction) -> tuple[Initiator, int]:
         """Return the bus for an access to a region, and the address on it."""
         if width > _WIDEST:
             raise Refused(f"expected an access of at most {_WIDEST} bytes, got {width}")
-        self._begin()
+        self._begin(direction, width)
         return self._bus, self._regions[index].start + offset
 
-    def _begin(self) -> None:
+    def _begin(self, direction: Direction, width: int) -> None:
+        """Tell the bus what is running. What is noted and makes no such access is marked."""
         cpu, ip, instruction = self._instructions.current()
         bus = self._bus
         bus.ip, bus.instruction = ip, instruction
         if bus.thread != cpu:
             bus.thread = cpu
+        flags = 0 if instruction is None or makes(instruction, direction, width) else MISFIT
+        if bus.flags != flags:
+            bus.flags = flags
 
     def _place(self) -> None:
         """Put each region where the guest has it now."""

@@ -13,8 +13,10 @@ from mmio.arguments import shortened
 from mmio.guests.control import Completed
 from mmio.guests.errors import GuestError
 from mmio.guests.initramfs import readable
-from mmio.guests.kernels import Kernel
+from mmio.guests.kernels import Kernel, module_bytes
+from mmio.guests.symbols import GuestSymbols
 
+_SECTION: Final = re.compile(r"^(\.\S+) 0x([0-9a-f]+)$", re.MULTILINE)
 _PARAMETERS: Final = re.compile(r"[\w.,:=/+\- \"]*")
 
 Run = Callable[[str], Completed]
@@ -39,6 +41,7 @@ class Drivers:
     def __init__(self, kernel: Kernel, modules: Iterable[str]) -> None:
         if isinstance(modules, str):
             raise TypeError(f'modules is a list of names, such as ["e1000"], not {shortened(modules)}')
+        self._kernel = kernel
         self.names: list[str] = []
         self.packed: list[str] = []
         self.files: dict[str, bytes] = {}
@@ -68,12 +71,16 @@ class Drivers:
             if packed:
                 self.packed.append(name)
 
-    def load(self, run: Run, loaded: Callable[[], object] = lambda: None) -> None:
+    def _data(self, name: str) -> bytes:
+        own = self.files.get(f"lib/modules/{name}.ko")
+        return module_bytes(self._kernel.files[name]) if own is None else own
+
+    def load(self, run: Run, symbols: GuestSymbols) -> None:
         """Load the modules, and have the kernel match them with the devices.
 
         Args:
             run: runs a command in the guest.
-            loaded: called when they are loaded, before any is matched with a device.
+            symbols: get the names of their functions, before any is matched with a device.
 
         Raises:
             GuestError: one cannot be loaded.
@@ -83,7 +90,10 @@ class Drivers:
             done = run(command)
             if done.status:
                 raise GuestError(f"{command}: {done.text.strip()}")
-        loaded()
+        for name in self.names:
+            text = run(f"cd /sys/module/{name}/sections && for s in .*text*; do echo $s $(cat $s); done").text
+            sections = {section: int(address, 16) for section, address in _SECTION.findall(text)}
+            symbols.add_module(name, self._data(name), sections)
         run(
             "echo 1 >/sys/bus/pci/drivers_autoprobe; for d in /sys/bus/pci/devices/*; do "
             "[ -e $d/driver ] || echo ${d##*/} >/sys/bus/pci/drivers_probe; done 2>/dev/null"

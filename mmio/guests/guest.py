@@ -1,9 +1,10 @@
 """A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Condition, Thread
@@ -11,6 +12,7 @@ from typing import Final
 
 from mmio.arguments import integer, shortened, text
 from mmio.closing import Closing
+from mmio.guests.cache import cache_folder
 from mmio.guests.card import Card
 from mmio.guests.console import Console
 from mmio.guests.control import Completed, Control
@@ -18,11 +20,12 @@ from mmio.guests.drivers import Drivers
 from mmio.guests.errors import GuestError, MissingError
 from mmio.guests.initramfs import find_busybox, initramfs
 from mmio.guests.instructions import UNKNOWN, Instructions
-from mmio.guests.kernels import find_kernel
+from mmio.guests.kernels import Kernel, find_kernel
 from mmio.guests.machine import Machine, Settings, Wiring, command_line
 from mmio.guests.plugin import RunningInstructions, build_plugin
 from mmio.guests.qemu import Qemu, find_qemu
 from mmio.guests.server import Server
+from mmio.guests.symbols import GuestSymbols, kept
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
 from mmio.space.space import AddressSpace
@@ -38,6 +41,8 @@ class Guest(Closing):
         trace: the accesses of its drivers to its cards.
         space: where the cards' regions are, at the addresses that the guest has given them.
         cards: the functions, in the order of their slots.
+        symbols: names of the guest's functions.
+        console: what its kernel has said.
     """
 
     def __init__(
@@ -55,13 +60,15 @@ class Guest(Closing):
         unmapped: Unmapped = "ones",
         config: bool = False,
         trace: Trace | None = None,
+        symbols: GuestSymbols | None = None,
         say: Callable[[str], object] = lambda text: None,
         console: Callable[[str], object] = lambda line: None,
         arguments: Sequence[str] = (),
         kernel_arguments: Sequence[str] = (),
     ) -> None:
         self.cards = _functions(devices)
-        self.trace = Trace() if trace is None else trace
+        self.symbols = GuestSymbols() if symbols is None else symbols
+        self.trace = Trace(locate=self.symbols.locate) if trace is None else trace
         self.space = AddressSpace(self.trace, unmapped="ones")
         self._seconds = seconds
         self._changed = Condition()
@@ -103,7 +110,7 @@ class Guest(Closing):
             )
             opened.callback(self._end)
             self._call(lambda: self._control.wait_until_ready(seconds))
-            self._call(lambda: drivers.load(self.run))
+            self._call(lambda: self._load(drivers, found))
             self._opened = opened.pop_all()
 
     def _instructions(
@@ -136,6 +143,19 @@ class Guest(Closing):
         opened.callback(thread.join)
         opened.callback(server.stop)
         thread.start()
+
+    def _load(self, drivers: Drivers, kernel: Kernel) -> None:
+        digest = hashlib.sha256(kernel.image.read_bytes()).hexdigest()[:16]
+        file = cache_folder() / "symbols" / f"{digest}.gz"
+        names = kept(file)
+        if not names:
+            packed = self.run("grep ' [tTwW] ' /proc/kallsyms | gzip -1 | cat").output
+            with suppress(OSError):  # a cache that cannot be written costs the next guest some seconds
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(packed)
+            names = kept(file)
+        self.symbols.add_kernel(names)
+        drivers.load(self.run, self.symbols)
 
     def run(
         self, command: str, seconds: float | None = None, output: Callable[[bytes], object] | None = None

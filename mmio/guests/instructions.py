@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from decode import Instruction
+from decode import Direction, Instruction
 
 
 class Instructions(Protocol):
@@ -20,3 +20,11 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
+
+
+def makes(instruction: Instruction, direction: Direction, width: int) -> bool:
+    """Return whether an instruction makes accesses of a direction and a width in bytes."""
+    for access in instruction.accesses:
+        if access.direction & direction and width in (access.width, getattr(access, "element", access.width)):
+            return True
+    return False

@@ -30,10 +30,29 @@ def load_device(file: str, name: str) -> DeviceLike:
     Raises:
         ModelError: there is no such file or class, or making the device fails; the message says which.
     """
+    device = made_of(file, name, DeviceLike)
+    if not isinstance(device, DeviceLike):
+        raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+    for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
+        _check_signature(method, given, f"{file}: {name}")
+    return device
+
+
+def made_of(file: str, name: str, *kinds: type) -> object:
+    """Return an object from a Python file, as `load_device` does, of whatever kind.
+
+    Args:
+        file: the file.
+        name: of the class, the function or the object in it.
+        kinds: of which an object that is there already needs no call.
+
+    Raises:
+        ModelError: there is no such file or class, or making the object fails; the message says which.
+    """
     path = Path(file).absolute()
     module = _load(file, path)
     made = getattr(module, name, None)
-    if not isinstance(made, type) and isinstance(made, DeviceLike):
+    if made is not None and not isinstance(made, type) and isinstance(made, kinds):
         return made
     if not callable(made):
         classes = [key for key, value in vars(module).items() if _is_own_class(value, module)]
@@ -41,17 +60,12 @@ def load_device(file: str, name: str) -> DeviceLike:
         meant = f"; did you mean {hint[0]}?" if hint else f"; it has {', '.join(classes) or 'none'}"
         raise ModelError(f"{file} has no class {name!r}{meant}")
     try:
-        device = made()
+        return made()
     except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)})
         if shown is None:  # raised by the call itself: nothing of the model has run
             raise ModelError(f"{file}: {name} cannot be made without arguments: {error}") from error
         raise ModelError(f"{file}: {name}() failed\n{shown}") from error
-    if not isinstance(device, DeviceLike):
-        raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
-    for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
-        _check_signature(method, given, f"{file}: {name}")
-    return device
 
 
 def call_with_board(file: str, name: str, board: object) -> None:

@@ -85,7 +85,7 @@ class Drivers:
         Raises:
             GuestError: one cannot be loaded.
         """
-        run("echo 0 >/sys/bus/pci/drivers_autoprobe")
+        run("echo 0 >/sys/bus/pci/drivers_autoprobe; echo pagetrap: loading drivers >/dev/kmsg")
         for command in self._loading:
             done = run(command)
             if done.status:

@@ -188,6 +188,14 @@ class Guest(Closing):
                 raise failure from None
             raise
 
+    def unbound(self) -> list[PciFunction]:
+        """Return the cards that no driver has taken."""
+        text = self.run(
+            "cd /sys/bus/pci/devices; for d in *; do [ -e $d/driver ] || echo $(cat $d/vendor $d/device); done"
+        ).text
+        free = [tuple(int(number, 16) for number in line.split()) for line in text.splitlines() if line.strip()]
+        return [one for one in self.cards if (one.config.vendor_id.value, one.config.device_id.value) in free]
+
     def _problem(self) -> str:
         """Return why the guest answers no more, "" while it may."""
         if self._failure is not None:

@@ -1,4 +1,4 @@
-"""pytest plugin: the fixtures `mmio_trap` and `board`, the last accesses in failure reports, and `--mmio-trace`.
+"""pytest plugin: fixtures (`mmio_trap`, `board`, `mmio_guest`), the last accesses in failure reports, `--mmio-trace`.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -6,7 +6,7 @@ coverage sees their import.
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mmio.boards import Board
+    from mmio.guests import Guest
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
@@ -87,6 +88,17 @@ def board(request: pytest.FixtureRequest, mmio_trap: "Traps") -> "Board":
         message = f'{given}: write @pytest.mark.svd("chip.svd") at the test, or mmio_svd = chip.svd in the ini-file'
         raise pytest.UsageError(message)
     return mmio_trap.board((request.config.inipath or request.config.rootpath / "x").parent / path)
+
+
+@pytest.fixture
+def mmio_guest(mmio_trap: "Traps") -> "Callable[..., Guest]":
+    """Boot a kernel in a test, with device models as its PCI cards.
+
+    `guest = mmio_guest([mmio.Pci(Card(), 0x8086, 0x100E)], modules=["e1000"])` takes the arguments of `mmio.guest`.
+
+    The guest is ended when the test is over. When that fails, its report shows the last accesses.
+    """
+    return mmio_trap.guest
 
 
 @pytest.hookimpl(wrapper=True)

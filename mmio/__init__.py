@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         UnmappedAccess,
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
+    from mmio.guests import Pci, guest
     from mmio.inprocess import Mapping, Passthrough, TrapStats, ioremap, map_ports
     from mmio.ptrace import Tracer
     from mmio.records.access import Access
@@ -63,6 +64,7 @@ __all__ = [
     "NoRegister",
     "PagetrapError",
     "Passthrough",
+    "Pci",
     "Policy",
     "PolicyError",
     "RdlFile",
@@ -91,6 +93,7 @@ __all__ = [
     "field",
     "from_rdl",
     "from_svd",
+    "guest",
     "ioremap",
     "line",
     "map_ports",

@@ -218,6 +218,24 @@ class E1000(Device):
         self._interrupt(RXT0)
 
 
+class IoWindow(Device):
+    """The registers again, through two IO ports: IOADDR says which, IODATA is it (13.3). A reset comes by these."""
+
+    ioaddr = register(0x00)
+    iodata = register(0x04)
+
+    def __init__(self, card: E1000) -> None:
+        self.card = card
+
+    @iodata.reads
+    def _read(self) -> int:
+        return self.card.read(self.ioaddr.value, 4)
+
+    @iodata.written
+    def _write(self, old: int, new: int) -> None:
+        self.card.write(self.ioaddr.value, 4, new)
+
+
 class NameServer:
     """A host with the address 10.0.0.1 that answers ARP, ping, and every question for a name with 192.0.2.1."""
 
@@ -256,7 +274,7 @@ class NameServer:
 
 
 class Nic(PciFunction):
-    """The card: one region of registers, one of IO ports that the driver does not use, one interrupt."""
+    """The card: a region of registers in memory, a window to them at IO ports, one interrupt."""
 
     def __init__(self, card: E1000 | None = None) -> None:
         self.card = E1000() if card is None else card
@@ -266,6 +284,6 @@ class Nic(PciFunction):
             0x020000,
             revision=2,
             subsystem=(0x8086, 0x001E),
-            bars=[Bar(0, self.card, size=0x20000), Bar(1, kind="io", size=0x40)],
+            bars=[Bar(0, self.card, size=0x20000), Bar(1, IoWindow(self.card), kind="io", size=0x40)],
         )
         self.interrupts.follow(self.card.irq)

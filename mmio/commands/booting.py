@@ -17,8 +17,11 @@ from mmio.commands.watching import KEPT, models_blamed, show, warnings_as_lines
 from mmio.commands.where import CardArgument
 from mmio.guests.card import Card
 from mmio.guests.guest import Guest
+from mmio.guests.initramfs import find_busybox
+from mmio.guests.kernels import find_kernel
 from mmio.guests.messages import VfioUserError
 from mmio.guests.pci import Pci
+from mmio.guests.qemu import find_qemu
 from mmio.guests.server import Server
 from mmio.guests.symbols import GuestSymbols
 from mmio.pci.function import PciFunction
@@ -75,6 +78,10 @@ def boot(options: argparse.Namespace) -> int:
     _check(options)
     if options.memory < _LEAST_MEMORY or options.smp < 1 or options.timeout <= 0:
         raise UsageError(f"expected --memory from {_LEAST_MEMORY}, --smp from 1 and --timeout above 0")
+    if not options.device:
+        if not options.fetch:
+            raise UsageError("there is no card: name a model with --device FILE.py:CLASS")
+        return _fetch(options)
     recording, known = _Recording(), _Known()
     files = {str(Path(argument.file).absolute()) for argument in options.device}
     status, output = 0, None
@@ -110,6 +117,14 @@ def boot(options: argparse.Namespace) -> int:
             if command:
                 status = guest.run(command, output=_print).status
     return TROUBLE if output is not None and output.failed else status
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """Fetch what is missing, and say what there is."""
+    qemu = find_qemu(fetch=True, say=complain)
+    kernel, busybox = find_kernel(options.kernel, fetch=True, say=complain), find_busybox(fetch=True, say=complain)
+    print(f"QEMU {qemu.version}, kernel {kernel.release}, busybox {busybox}")
+    return 0
 
 
 def _command(words: list[str]) -> str:

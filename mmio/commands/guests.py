@@ -70,7 +70,7 @@ def add(commands: Commands) -> None:
         metavar="FILE.py:CLASS",
         type=where.card,
         action="append",
-        required=True,
+        default=[],
         help="a card; FILE.py:CLASS@VENDOR:DEVICE for one whose class does not say its numbers. Several may be given",
     )
     boot.add_argument(
@@ -87,7 +87,11 @@ def add(commands: Commands) -> None:
         help="a bzImage, a Debian package with one, or host for this machine's; Debian's installed or fetched one when "
         "left out",
     )
-    boot.add_argument("--fetch", action="store_true", help="fetch what is missing into the cache folder")
+    boot.add_argument(
+        "--fetch",
+        action="store_true",
+        help="fetch what is missing into the cache folder; without --device nothing else is done",
+    )
     boot.add_argument("--memory", metavar="MIB", type=int, default=256, help="of the guest (default: 256)")
     boot.add_argument("--smp", metavar="CPUS", type=int, default=1, help="virtual CPUs, one at a time (default: 1)")
     boot.add_argument(

@@ -154,7 +154,7 @@ class Card:
         return self._bus, self._regions[index].start + offset
 
     def _begin(self, direction: Direction, width: int) -> None:
-        """Tell the bus what is running. What is noted and makes no such access is marked."""
+        """Note on the bus what is running; an instruction that makes no such access is marked."""
         cpu, ip, instruction = self._instructions.current()
         bus = self._bus
         bus.ip, bus.instruction = ip, instruction

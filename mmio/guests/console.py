@@ -37,7 +37,7 @@ class Console(Closing):
 
     @property
     def text(self) -> str:
-        """What the kernel has said so far, at most the last 4 MiB."""
+        """The output of the kernel so far, at most its last 4 MiB."""
         return _text(self._kept)
 
     def last(self, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The instruction that makes an access of the guest: what a source of accesses may know of it."""
+"""The instruction that makes an access of the guest, as far as it is known."""
 
 from typing import Final, Protocol
 
@@ -13,7 +13,7 @@ class Instructions(Protocol):
 
 
 class _Unknown:
-    """What is known under KVM, and of a VMM that is not ours."""
+    """Knows nothing, as under KVM, or of a machine that pagetrap has not started."""
 
     def current(self) -> tuple[int, int, Instruction | None]:
         return 0, 0, None

@@ -164,7 +164,7 @@ class Interrupts(Closing):
             os.close(descriptor)
 
     def close(self) -> None:
-        """Let go of the client's descriptors."""
+        """Close the client's descriptors."""
         with self._lock:
             for key in list(self._descriptors):
                 self._close(key)

@@ -20,7 +20,7 @@ from mmio.guests.kernels import Kernel
 from mmio.guests.qemu import Qemu
 from mmio.linux.prctl import PR_SET_PDEATHSIG
 
-_PATIENCE: Final = 600_000  # ms that QEMU waits for the answer of a device: somebody may debug the model
+_PATIENCE: Final = 600_000  # ms that QEMU waits for the answer of a device: a debugger may have stopped the model
 _BOUND: Final = (
     f"import ctypes,os,sys; ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG},9,0,0,0); "
     "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"

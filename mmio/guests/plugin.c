@@ -91,7 +91,7 @@ static int may_access(const uint8_t *code, size_t length)
 		return 1;
 	}
 	if (opcode < 0x40)
-		return (opcode & 7) < 4 ? names_memory(code, at, length) : 0;
+		return (opcode & 7) < 4 ? names_memory(code, at, length) : (opcode & 7) > 5;
 	if ((opcode & 0xe0) == 0x40 || (opcode & 0xf0) == 0x70 || (opcode & 0xf0) == 0xb0 || (opcode & 0xf8) == 0x90 ||
 	    opcode == 0x8d || opcode == 0x98 || opcode == 0x99 || opcode == 0xa8 || opcode == 0xa9 || opcode == 0xc2 ||
 	    opcode == 0xc3 || opcode == 0xc9 || opcode == 0xcc || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb ||

@@ -56,7 +56,7 @@ def build_plugin(qemu: Qemu) -> Path:
                 break
             api = int(other[1])
         if "API version" in problem or "not supported" in problem or "invalid option" in problem:
-            raise MissingError(f"QEMU {qemu.version} takes no plugin of ours: {problem.strip()}")
+            raise MissingError(f"QEMU {qemu.version} takes no plugin of pagetrap's: {problem.strip()}")
         made.rename(built)
     return built
 
@@ -115,5 +115,5 @@ class RunningInstructions(Closing):
             return cpu, ip, None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Unmap the file."""
         self._now.close()

@@ -41,7 +41,7 @@ class Qemu:
 
     @property
     def has_vfio_user(self) -> bool:
-        """Whether it can be a client of vfio-user."""
+        """Return whether it can be a client of vfio-user."""
         return _numbers(self.version) >= _LEAST
 
 

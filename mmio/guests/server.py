@@ -85,7 +85,7 @@ class Served(Protocol):
         """Take the memory and the interrupts of a client that has come."""
 
     def detach(self) -> None:
-        """Let go of them: the client has gone."""
+        """Forget them: the client has gone."""
 
     def reset(self) -> None:
         """Do what a reset of the function does."""

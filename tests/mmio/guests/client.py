@@ -6,7 +6,7 @@ import array
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ class Bytes:
     """A function of one region of bytes, which notes what is done to it."""
 
     def __init__(self, size: int = 0x100) -> None:
-        self.irqs = {m.INTX: 1, m.MSI: 4, m.MSIX: 8}
+        self.irqs: Mapping[int, int] = {m.INTX: 1, m.MSI: 4, m.MSIX: 8}
         self.data = bytearray(size)
         self.done: list[str] = []
         self.memory: ProgramMemory | None = None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.descriptions import DescriptionError, DescriptionWarning, RdlFile, SvdFile, from_rdl, from_svd, to_rdl
     from mmio.device import Device, Interrupt, Line, Spaced, array, bit, block, field, line, register
     from mmio.device.clock import Clock, ms, seconds, us
+    from mmio.device.dma import Dma, DmaError
     from mmio.errors import (
         AccessError,
         DefinitionError,
@@ -54,6 +55,8 @@ __all__ = [
     "Device",
     "DeviceError",
     "DeviceLike",
+    "Dma",
+    "DmaError",
     "Hit",
     "Initiator",
     "Interrupt",

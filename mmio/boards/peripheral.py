@@ -48,10 +48,13 @@ class Timed:
     Args:
         device: the one that answers.
         clock: advanced before each access, so that what is due by then has happened.
+
+    Attributes:
+        device: as given.
     """
 
     def __init__(self, device: Any, clock: Clock) -> None:
-        self._device = device
+        self._device = self.device = device
         access, inner_read, inner_write = clock.access, device.read, device.write
 
         def read(offset: int, width: int) -> int:
@@ -97,6 +100,11 @@ class Window:
     def __init__(self, shift: int) -> None:
         self._shift = shift
         self._device: Any = None
+
+    @property
+    def device(self) -> Any:
+        """The device that it shows."""
+        return self._device
 
     def aim(self, device: Any) -> None:
         """Show a device from now on."""

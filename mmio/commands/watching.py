@@ -294,7 +294,7 @@ def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:
     from mmio.device.clock import Clock
 
     chip, clock = chip_of(path), Clock(per_access=PER_ACCESS)
-    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark)
+    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark, tracer.trace)
     if options.board is not None:
         file, function = options.board
         call_with_board(file, function, board)

@@ -151,7 +151,7 @@ class Device:
         if self._device_memory is None:
             if self._device_outer is not None:
                 return self._device_outer.memory
-            self._device_memory = ThisProcess()
+            self._device_memory = ThisProcess(type(self).__name__)
         return self._device_memory
 
     @memory.setter
@@ -160,6 +160,8 @@ class Device:
             problem = "is something with read(address, length) and write(address, data)"
             raise TypeError(f"the memory of a {type(self).__name__} {problem}, not {shortened(memory)}")
         self._device_memory = memory
+        if getattr(memory, "device", None) == "":  # it has no name for its messages yet
+            memory.device = type(self).__name__  # type: ignore[attr-defined]
 
     def read(self, offset: int, width: int) -> int:
         """Answer a read from the bus. Raises NoRegister when a byte of it has no register."""

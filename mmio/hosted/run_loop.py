@@ -40,6 +40,7 @@ from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.signal_frame import RSP
+from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
 from mmio.program.targets import Targets
@@ -94,6 +95,13 @@ class RunLoop:
         """Return the PIDs of the program and its children, first that of the process whose access is being made."""
         own, children = [os.getpid()], self._children.pids
         return children + own if self._children.is_serving else own + children
+
+    @property
+    def accessing(self) -> Accessing:
+        """Return the process whose access is being made."""
+        if self._children.is_serving:
+            return Accessing(self._children.pids[0], None)
+        return Accessing(os.getpid(), self._process)
 
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""

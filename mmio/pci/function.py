@@ -40,7 +40,7 @@ class _BusMaster:
 
     def __init__(self, function: "PciFunction") -> None:
         self.function = function
-        self.inner: ProgramMemory = ThisProcess()
+        self.inner: ProgramMemory = ThisProcess(function.name)
 
     def read(self, address: int, length: int) -> bytes:
         self._check("read", address, length)
@@ -272,6 +272,8 @@ class PciFunction:
             problem = "is something with read(address, length) and write(address, data)"
             raise TypeError(f"the memory of {self.name} {problem}, not {shortened(memory)}")
         self._memory.inner = memory
+        if getattr(memory, "device", None) == "":
+            memory.device = self.name  # type: ignore[attr-defined]
 
     @property
     def intx(self) -> Line:

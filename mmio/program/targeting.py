@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from mmio.arguments import integer, known, path, shortened, text
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
+from mmio.program.accessing import Accessing, give_memory
 from mmio.program.targets import (
     ANSWERS,
     PROGRAM_END,
@@ -39,6 +40,21 @@ class Targeting:
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = Trace() if trace is None else recording(trace)
         self._targets = Targets()
+
+    @property
+    def _accessing(self) -> Accessing | None:
+        """Return the process whose access is being made, or was the last; None when it has ended, or none has begun."""
+        return None
+
+    def _answer(
+        self, device: Any, name: Any, policies: dict[str, Any], function: str, *others: str
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Check the arguments that all targets have; return the name and the policies. The device gets its memory."""
+        if device is not None:
+            answering(device)
+        checked = None if name is None else text("name", name), checked_policies(function, policies, *others)
+        give_memory(device, lambda: self._accessing)
+        return checked
 
     @property
     def unmapped(self) -> NoDevice:
@@ -80,7 +96,7 @@ class Targeting:
             file = integer("file, if it is no pattern of paths but the number of a descriptor,", file, least=0)
         else:
             file = path("file, if it is not the number of a descriptor,", file)
-        name, policies = _answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
+        name, policies = self._answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
         part = {} if length is None else {"length": length}
@@ -99,7 +115,7 @@ class Targeting:
             ValueError: no address space has such a range, or with a device no program, or a policy no such value.
             TypeError: an argument is of a wrong kind.
         """
-        name, policies = _answer(device, name, policies, "map", "start", "length", "device", "name")
+        name, policies = self._answer(device, name, policies, "map", "start", "length", "device", "name")
         start, length = integer("start", start), integer("length", length)
         end = MEMORY_END if device is None else PROGRAM_END
         if not 0 <= start < start + length <= end:
@@ -120,7 +136,7 @@ class Targeting:
             TypeError: an argument is of a wrong kind.
             OSError: real ports cannot be reached; the message says why.
         """
-        name, policies = _answer(device, name, policies, "map_ports", "port", "count", "device", "name")
+        name, policies = self._answer(device, name, policies, "map_ports", "port", "count", "device", "name")
         port, count = integer("port", port), integer("count", count)
         if any((target.device is None) != (device is None) for target in self._targets.ports):
             raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
@@ -187,15 +203,6 @@ class Targeting:
     def _spaces(self) -> Iterable[AddressSpace]:
         """Return the address spaces of the programs that run already."""
         return ()
-
-
-def _answer(
-    device: Any, name: Any, policies: dict[str, Any], function: str, *others: str
-) -> tuple[str | None, dict[str, Any]]:
-    """Check the arguments that all targets have; return the name and the policies."""
-    if device is not None:
-        answering(device)
-    return None if name is None else text("name", name), checked_policies(function, policies, *others)
 
 
 def program_arguments(given: Any) -> Sequence[str]:

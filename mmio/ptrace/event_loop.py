@@ -221,6 +221,8 @@ class EventLoop:
         """Trace a thread no more."""
         del self.threads[thread.pid]
         thread.leave()
+        if thread.pid == self.served:  # its process goes on in its other threads, if it has some
+            self.served = min(thread.process.threads, default=thread.pid)
 
 
 def _shares_memory(maker: Thread) -> bool:

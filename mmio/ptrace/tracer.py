@@ -16,6 +16,7 @@ from typing import Any
 from mmio.arguments import integer, path, shortened
 from mmio.closing import Closing
 from mmio.linux import proc_maps
+from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting, program_arguments, program_environment
 from mmio.ptrace import sigmask, spawn_attach
@@ -192,6 +193,11 @@ class Tracer(Closing, Targeting):
             self.detach()
         finally:
             self.kill()
+
+    @property
+    def _accessing(self) -> Accessing | None:
+        thread = self._threads.get(self._event_loop.served)
+        return None if thread is None else Accessing(thread.pid, thread.process)
 
     def _spaces(self) -> Iterable[AddressSpace]:
         return {thread.process.space: None for thread in self._threads.values()}

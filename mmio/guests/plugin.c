@@ -66,12 +66,13 @@ static int names_memory(const uint8_t *code, size_t at, size_t length)
 static int may_access(const uint8_t *code, size_t length)
 {
 	size_t at = 0;
+	int of_the_cpu = 0;
 
 	for (; at < length; at++) {
 		uint8_t prefix = code[at];
 		if (prefix == 0x65)
-			return 0;
-		if (prefix != 0x66 && prefix != 0xf2 && prefix != 0xf3 && prefix != 0x2e && prefix != 0x3e && prefix != 0xf0)
+			of_the_cpu = 1;
+		else if (prefix != 0x66 && prefix != 0xf2 && prefix != 0xf3 && prefix != 0x2e && prefix != 0x3e && prefix != 0xf0)
 			break;
 	}
 	if (at < length && (code[at] & 0xf0) == 0x40)
@@ -87,12 +88,12 @@ static int may_access(const uint8_t *code, size_t length)
 			return 0;
 		if ((opcode & 0xf0) == 0x40 || (opcode & 0xf0) == 0x90 || opcode == 0xaf || (opcode & 0xf6) == 0xb6 ||
 		    opcode == 0xa3 || opcode == 0xab || opcode == 0xb3 || opcode == 0xbb || opcode == 0xba)
-			return names_memory(code, at, length);
+			return names_memory(code, at, length) && !of_the_cpu;
 		return 1;
 	}
 	if (opcode < 0x40)
-		return (opcode & 7) < 4 ? names_memory(code, at, length) : (opcode & 7) > 5;
-	if ((opcode & 0xe0) == 0x40 || (opcode & 0xf0) == 0x70 || (opcode & 0xf0) == 0xb0 || (opcode & 0xf8) == 0x90 ||
+		return (opcode & 7) < 4 ? names_memory(code, at, length) && !of_the_cpu : (opcode & 7) > 5;
+	if ((opcode & 0xf0) == 0x50 || (opcode & 0xf0) == 0x70 || (opcode & 0xf0) == 0xb0 || (opcode & 0xf8) == 0x90 ||
 	    opcode == 0x8d || opcode == 0x98 || opcode == 0x99 || opcode == 0xa8 || opcode == 0xa9 || opcode == 0xc2 ||
 	    opcode == 0xc3 || opcode == 0xc9 || opcode == 0xcc || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb ||
 	    opcode == 0x68 || opcode == 0x6a || opcode == 0xf4 || opcode == 0xfa || opcode == 0xfb)
@@ -100,7 +101,7 @@ static int may_access(const uint8_t *code, size_t length)
 	if ((opcode >= 0x80 && opcode <= 0x8b) || opcode == 0x63 || opcode == 0x69 || opcode == 0x6b || opcode == 0xc0 ||
 	    opcode == 0xc1 || opcode == 0xc6 || opcode == 0xc7 || (opcode >= 0xd0 && opcode <= 0xd3) || opcode == 0xf6 ||
 	    opcode == 0xf7 || opcode == 0xfe || opcode == 0xff)
-		return names_memory(code, at, length);
+		return names_memory(code, at, length) && !of_the_cpu;
 	return 1;
 }
 

@@ -15,8 +15,8 @@ from mmio.commands.parser import UsageError
 from mmio.commands.standard import lossy
 from mmio.commands.watching import KEPT, models_blamed, show, warnings_as_lines
 from mmio.commands.where import CardArgument
+from mmio.guests.booted import Guest
 from mmio.guests.card import Card
-from mmio.guests.guest import Guest
 from mmio.guests.initramfs import find_busybox
 from mmio.guests.kernels import find_kernel
 from mmio.guests.messages import VfioUserError

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
+    from mmio.guests.booted import Guest
     from mmio.guests.card import Card
     from mmio.guests.control import Completed
     from mmio.guests.errors import GuestError, MissingError
-    from mmio.guests.guest import Guest
     from mmio.guests.memory import GuestMemory
     from mmio.guests.messages import VfioUserError
     from mmio.guests.pci import Pci

@@ -85,7 +85,10 @@ class Drivers:
         Raises:
             GuestError: one cannot be loaded.
         """
-        run("echo 0 >/sys/bus/pci/drivers_autoprobe; echo pagetrap: loading drivers >/dev/kmsg")
+        run(
+            "echo 8 >/proc/sys/kernel/printk; echo pagetrap: loading drivers >/dev/kmsg; "
+            "echo 0 >/sys/bus/pci/drivers_autoprobe"
+        )
         for command in self._loading:
             done = run(command)
             if done.status:

@@ -27,7 +27,7 @@ _BOUND: Final = (
 )
 """Program that executes another, which ends with the process of the number given."""
 
-_COMMAND_LINE: Final = "console=ttyS0,115200 nokaslr printk.devkmsg=on panic=-1 reboot=t quiet loglevel=6"
+_COMMAND_LINE: Final = "console=ttyS0,115200 nokaslr printk.devkmsg=on panic=-1 reboot=t quiet"
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mmio.guests.guest import Guest
+from mmio.guests.booted import Guest
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
 from mmio.traces.trace import Trace

@@ -185,6 +185,8 @@ class Guest(Closing):
             failure = self._failure
             if failure is not None:
                 self._failure = None
+                self._over = self._over or "a device model has failed, and the guest was ended"
+                self._machine.close()
                 raise failure from None
             raise
 
@@ -212,7 +214,7 @@ class Guest(Closing):
                 if status < 0
                 else f"failed ({status})"
             )
-            self._over = f"the guest's QEMU {how}{f'; its last lines:{chr(10)}{last}' if last else ''}"
+            self._over = self._over or f"the guest's QEMU {how}{f'; its last lines:{chr(10)}{last}' if last else ''}"
             self._changed.notify_all()
 
     def _end(self) -> None:

@@ -2,11 +2,12 @@
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TextIO
 
 from mmio.commands.exits import TROUBLE
 from mmio.commands.messages import complain
@@ -19,7 +20,9 @@ from mmio.guests.booted import Guest
 from mmio.guests.card import Card
 from mmio.guests.initramfs import find_busybox
 from mmio.guests.kernels import find_kernel
+from mmio.guests.machine import LEAST_MEMORY, Settings
 from mmio.guests.messages import VfioUserError
+from mmio.guests.parts import gather
 from mmio.guests.pci import Pci
 from mmio.guests.qemu import find_qemu
 from mmio.guests.server import Server
@@ -33,8 +36,6 @@ from mmio.records.spot import Spot
 from mmio.space.region import DeviceLike
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
-
-_LEAST_MEMORY: Final = 64  # MiB
 
 
 class _Recording:
@@ -76,16 +77,25 @@ class _Known:
 def boot(options: argparse.Namespace) -> int:
     """Boot a guest, run its command, and return the command's exit status."""
     _check(options)
-    if options.memory < _LEAST_MEMORY or options.smp < 1 or options.timeout <= 0:
-        raise UsageError(f"expected --memory from {_LEAST_MEMORY}, --smp from 1 and --timeout above 0")
+    if options.memory < LEAST_MEMORY or options.smp < 1 or options.timeout <= 0:
+        raise UsageError(f"expected --memory from {LEAST_MEMORY}, --smp from 1 and --timeout above 0")
     if not options.device:
         if not options.fetch:
             raise UsageError("there is no card: name a model with --device FILE.py:CLASS")
         return _fetch(options)
     recording, known = _Recording(), _Known()
+    settings = Settings(
+        memory=options.memory,
+        cpus=options.smp,
+        kvm=options.kvm,
+        gdb=options.gdb,
+        arguments=options.qemu_option,
+        kernel_arguments=options.append,
+    )
     files = {str(Path(argument.file).absolute()) for argument in options.device}
     status, output = 0, None
-    with warnings_as_lines(), models_blamed(files), recording.ending:
+    with _signals(), warnings_as_lines(), models_blamed(files), recording.ending:
+        parts = gather(options.kernel, options.module, fetch=options.fetch, say=complain)
         devices = [_function(argument, argument.numbers) for argument in options.device]
         console = recording.ending.enter_context(_console(options.console))
         output = show(recording, options)
@@ -94,22 +104,15 @@ def boot(options: argparse.Namespace) -> int:
             recording.ending.callback(lambda: complain(known))
         with Guest(
             devices,
-            kernel=options.kernel,
-            modules=options.module,
-            memory=options.memory,
-            cpus=options.smp,
-            kvm=options.kvm,
-            gdb=options.gdb,
+            parts,
+            settings,
             seconds=options.timeout,
-            fetch=options.fetch,
             unmapped=options.unmapped,
             config=options.config,
             trace=recording.trace,
             symbols=recording.names,
             say=complain,
             console=console,
-            arguments=options.qemu_option,
-            kernel_arguments=options.append,
         ) as guest:
             for function in guest.unbound():
                 complain(f"no driver has taken {function}; --module NAME loads one")
@@ -173,7 +176,7 @@ def serve(options: argparse.Namespace) -> int:
     recording, argument = _Recording(), options.model
     output = None
     files = {str(Path(argument.file).absolute())}
-    with warnings_as_lines(), models_blamed(files), recording.ending:
+    with _signals(), warnings_as_lines(), models_blamed(files), recording.ending:
         function = _function(argument, argument.numbers or options.pci)
         space = AddressSpace(recording.trace, unmapped="ones")
         card = Card(function, space, unmapped=options.unmapped, config=options.config)
@@ -194,6 +197,23 @@ def _serve(server: Server, *, keep: bool) -> None:
             complain(f"{error}; the client was left")
         if not keep:
             return
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Do at SIGTERM and SIGHUP what is done at SIGINT: end in order."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    asked = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in asked:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in asked:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _check(options: argparse.Namespace) -> None:

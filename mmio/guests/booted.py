@@ -1,29 +1,27 @@
 """A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
 
 import hashlib
-import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Condition, Thread
+from types import TracebackType
 from typing import Final
 
-from mmio.arguments import integer, shortened, text
+from mmio.arguments import shortened, text
 from mmio.closing import Closing
 from mmio.guests.cache import cache_folder
 from mmio.guests.card import Card
 from mmio.guests.console import Console
 from mmio.guests.control import Completed, Control
-from mmio.guests.drivers import Drivers
 from mmio.guests.errors import GuestError, MissingError
-from mmio.guests.initramfs import find_busybox, initramfs
 from mmio.guests.instructions import UNKNOWN, Instructions
-from mmio.guests.kernels import Kernel, find_kernel
 from mmio.guests.machine import Machine, Settings, Wiring, command_line
+from mmio.guests.parts import Parts
 from mmio.guests.plugin import RunningInstructions, build_plugin
-from mmio.guests.qemu import Qemu, find_qemu
+from mmio.guests.qemu import Qemu
 from mmio.guests.server import Server
 from mmio.guests.symbols import GuestSymbols, kept
 from mmio.pci.function import PciFunction
@@ -48,51 +46,33 @@ class Guest(Closing):
     def __init__(
         self,
         devices: Iterable[PciFunction],
+        parts: Parts,
+        settings: Settings,
         *,
-        kernel: str | os.PathLike[str] | None = None,
-        modules: Iterable[str] = (),
-        memory: int = 256,
-        cpus: int = 1,
-        kvm: bool = False,
-        gdb: int | None = None,
         seconds: float = 120.0,
-        fetch: bool = False,
         unmapped: Unmapped = "ones",
         config: bool = False,
         trace: Trace | None = None,
         symbols: GuestSymbols | None = None,
-        say: Callable[[str], object] = lambda text: None,
-        console: Callable[[str], object] = lambda line: None,
-        arguments: Sequence[str] = (),
-        kernel_arguments: Sequence[str] = (),
+        say: Callable[[str], object] | None = None,
+        console: Callable[[str], object] | None = None,
     ) -> None:
         self.cards = _functions(devices)
         self.symbols = GuestSymbols() if symbols is None else symbols
         self.trace = Trace(locate=self.symbols.locate) if trace is None else trace
         self.space = AddressSpace(self.trace, unmapped="ones")
         self._seconds = seconds
+        self._say = say or _ignore
         self._changed = Condition()
         self._failure: BaseException | None = None
         self._over = ""
-        self._ending = False
-        settings = Settings(
-            memory=integer("memory", memory, 64),
-            cpus=integer("cpus", cpus, 1),
-            kvm=kvm,
-            gdb=gdb,
-            arguments=arguments,
-            kernel_arguments=kernel_arguments,
-        )
-        qemu = find_qemu(fetch=fetch, say=say)
-        found = find_kernel(kernel, fetch=fetch, say=say)
-        drivers = Drivers(found, modules)
-        archive = initramfs(found, drivers.packed, find_busybox(fetch=fetch, say=say), drivers.files)
+        self._ending = self._orderly = False
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-")))
             sockets = [folder / f"card{number}" for number in range(len(self.cards))]
-            instructions, plugin = self._instructions(opened, folder, qemu, kvm, say)
+            instructions, plugin = self._instructions(opened, folder, parts.qemu, settings.kvm)
             wiring = Wiring(folder, sockets, folder / "initrd", plugin)
-            wiring.initrd.write_bytes(archive)
+            wiring.initrd.write_bytes(parts.archive)
             for number, (function, path) in enumerate(zip(self.cards, sockets, strict=True)):
                 card = Card(
                     function,
@@ -103,27 +83,25 @@ class Guest(Closing):
                     config=config,
                 )
                 self._serve(opened, Server(path, card), function.name)
-            self.console = opened.enter_context(Console(wiring.console, console))
+            self.console = opened.enter_context(Console(wiring.console, console or _ignore))
             self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
-            self._machine = opened.enter_context(
-                Machine(command_line(qemu, found, settings, wiring), qemu.environment, self._ended)
-            )
+            command = command_line(parts.qemu, parts.kernel, settings, wiring)
+            self._machine = opened.enter_context(Machine(command, parts.qemu.environment, self._ended))
             opened.callback(self._end)
             self._call(lambda: self._control.wait_until_ready(seconds))
-            self._call(lambda: self._load(drivers, found))
+            self._call(lambda: self._load(parts))
+            self._orderly = True
             self._opened = opened.pop_all()
 
-    def _instructions(
-        self, opened: ExitStack, folder: Path, qemu: Qemu, kvm: bool, say: Callable[[str], object]
-    ) -> tuple[Instructions, str]:
+    def _instructions(self, opened: ExitStack, folder: Path, qemu: Qemu, kvm: bool) -> tuple[Instructions, str]:
         """Return what knows the guest's instructions, and QEMU's argument for it."""
         if kvm:
-            say("under KVM the instruction of an access is not known")
+            self._say("under KVM the instruction of an access is not known")
             return UNKNOWN, ""
         try:
             plugin = build_plugin(qemu)
         except MissingError as error:
-            say(f"the instruction of an access is not known: {error}")
+            self._say(f"the instruction of an access is not known: {error}")
             return UNKNOWN, ""
         running = opened.enter_context(RunningInstructions(folder / "running"))
         return running, running.argument(plugin)
@@ -144,8 +122,9 @@ class Guest(Closing):
         opened.callback(server.stop)
         thread.start()
 
-    def _load(self, drivers: Drivers, kernel: Kernel) -> None:
-        digest = hashlib.sha256(kernel.image.read_bytes()).hexdigest()[:16]
+    def _load(self, parts: Parts) -> None:
+        """Learn the names of the kernel's functions, and load the drivers."""
+        digest = hashlib.sha256(parts.kernel.image.read_bytes()).hexdigest()[:16]
         file = cache_folder() / "symbols" / f"{digest}.gz"
         names = kept(file)
         if not names:
@@ -155,7 +134,7 @@ class Guest(Closing):
                 file.write_bytes(packed)
             names = kept(file)
         self.symbols.add_kernel(names)
-        drivers.load(self.run, self.symbols)
+        parts.drivers.load(self.run, self.symbols)
 
     def run(
         self, command: str, seconds: float | None = None, output: Callable[[bytes], object] | None = None
@@ -205,6 +184,8 @@ class Guest(Closing):
         return self._over
 
     def _ended(self, status: int, printed: str) -> None:
+        self._control.wait_for_end()  # all that the guest has said comes first
+        self.console.wait_for_end()
         with self._changed:
             last = "\n".join([*printed.strip().splitlines()[-5:], *self.console.last(15)])
             how = (
@@ -221,10 +202,17 @@ class Guest(Closing):
         """End the guest in order, if it still answers."""
         with self._changed:
             self._ending = True
-        if self._failure is None and not self._over:
+        if self._orderly and self._failure is None and not self._over:
             self._control.turn_off()
             if not self._machine.wait(_ORDERLY):
                 warnings.warn(f"the guest has not ended within {_ORDERLY:g} s, and was killed", stacklevel=4)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._orderly = False  # after Ctrl-C nothing is waited for
+        super().__exit__(kind, error, traceback)
 
     def close(self) -> None:
         """End the guest: its drivers' shutdown functions are called, then QEMU ends.
@@ -236,6 +224,10 @@ class Guest(Closing):
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+
+def _ignore(text: str) -> None:
+    """Do nothing."""
 
 
 def _functions(devices: Iterable[PciFunction]) -> tuple[PciFunction, ...]:

@@ -48,6 +48,10 @@ class Console(Closing):
         """
         return [line for line in self.text.splitlines() if line.strip()][-count:]
 
+    def wait_for_end(self) -> None:
+        """Wait until all that the kernel has said has come; it has ended."""
+        self._port.wait_for_end()
+
     def send(self, text: str) -> None:
         """Type something on the console.
 

@@ -91,6 +91,10 @@ class Control(Closing):
         before, match = self._wait(end.pattern, monotonic() + seconds, what, output)
         return Completed(command, int(match[1]), before)
 
+    def wait_for_end(self) -> None:
+        """Wait until all that the guest has said has come; it has ended."""
+        self._port.wait_for_end()
+
     def turn_off(self) -> None:
         """Ask the guest to end."""
         self._port.send(b"off\n")

@@ -63,18 +63,23 @@ class Kernel:
             MissingError: there is no such module.
         """
         order: list[str] = []
+        open_ones: list[str] = []  # whose dependencies are being added
 
         def add(name: str, of: str) -> None:
             name = name.replace("-", "_")
             if name in order:
                 return
+            if name in open_ones:
+                raise MissingError(f"modules {' and '.join(open_ones)} depend on each other")
             if name not in self.files:
                 if name in self._built_in():
                     return
                 raise MissingError(_no_module(name, of, self))
+            open_ones.append(name)
             depends = re.search(rb"\0depends=([^\0]*)\0", module_bytes(self.files[name]))
             for other in depends[1].decode().split(",") if depends and depends[1] else ():
                 add(other, f", which {name} depends on,")
+            open_ones.remove(name)
             order.append(name)
 
         for name in modules:

@@ -30,6 +30,10 @@ _BOUND: Final = (
 _COMMAND_LINE: Final = "console=ttyS0,115200 nokaslr printk.devkmsg=on panic=-1 reboot=t quiet"
 
 
+LEAST_MEMORY: Final = 64
+"""MiB that Debian's kernel and its initramfs need."""
+
+
 @frozen(kw_only=True)
 class Settings:
     """A guest's machine.

@@ -40,6 +40,10 @@ class Port(Closing):
             with suppress(OSError):
                 self._connection.sendall(data)
 
+    def wait_for_end(self) -> None:
+        """Wait until all has come that QEMU, which has ended, has sent; at most a second, if it never connected."""
+        self._thread.join(None if self._connection is not None else 1)
+
     def close(self) -> None:
         """End the thread, and close the sockets."""
         for end in (self._listener, self._connection):

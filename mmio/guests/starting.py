@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
+from mmio.arguments import integer
 from mmio.guests.booted import Guest
+from mmio.guests.machine import LEAST_MEMORY, Settings
+from mmio.guests.parts import gather
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
 from mmio.traces.trace import Trace
@@ -61,21 +63,28 @@ def guest(
         TypeError: an argument is of a wrong kind.
         ValueError: a number is too small, or a module's name is none.
     """
-    optional: dict[str, Any] = {"console": console, "say": say}
-    return Guest(
-        devices,
-        modules=modules,
-        kernel=kernel,
-        memory=memory,
-        cpus=cpus,
+    cards = tuple(devices)
+    settings = Settings(
+        memory=integer("memory", memory, LEAST_MEMORY),
+        cpus=integer("cpus", cpus, 1),
         kvm=kvm,
-        gdb=gdb,
+        gdb=None if gdb is None else integer("gdb", gdb, 1, 0xFFFF),
+        arguments=arguments,
+        kernel_arguments=kernel_arguments,
+    )
+    parts = gather(kernel, modules, fetch=fetch, say=say or _ignore)
+    return Guest(
+        cards,
+        parts,
+        settings,
         seconds=seconds,
-        fetch=fetch,
         unmapped=unmapped,
         config=config,
         trace=trace,
-        arguments=arguments,
-        kernel_arguments=kernel_arguments,
-        **{name: value for name, value in optional.items() if value is not None},
+        say=say,
+        console=console,
     )
+
+
+def _ignore(text: str) -> None:
+    """Do nothing."""

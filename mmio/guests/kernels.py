@@ -121,7 +121,11 @@ def module_bytes(path: Path) -> bytes:
 
 
 def find_kernel(
-    given: str | os.PathLike[str] | None = None, *, fetch: bool = False, say: Say = lambda _: None
+    given: str | os.PathLike[str] | None = None,
+    *,
+    fetch: bool = False,
+    having: Iterable[str] = (),
+    say: Say = lambda _: None,
 ) -> Kernel:
     """Return a kernel.
 
@@ -129,6 +133,7 @@ def find_kernel(
         given: a bzImage, a Debian package with one, "host" for the one that this machine runs, or None for a Debian
             kernel that is installed or in the cache folder.
         fetch: download one into the cache folder when there is none.
+        having: modules that Debian's kernel must have.
         say: told what is being fetched.
 
     Raises:
@@ -137,7 +142,7 @@ def find_kernel(
     if given is None:
         kernels = cache_folder() / "kernels"
         for root in (Path("/"), *sorted(kernels.glob("*"), reverse=True)):
-            if found := kernel_in(root):
+            if found := kernel_in(root, having):
                 return found
         if fetch:
             return _downloaded(kernels, say)

@@ -128,7 +128,7 @@ def test_newest(kernel: Kernel, tmp_path: Path) -> None:
 
 def test_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a kernel the error says how to get one."""
-    monkeypatch.setattr(kernels, "kernel_in", lambda root: None)
+    monkeypatch.setattr(kernels, "kernel_in", lambda root, having: None)
     with pytest.raises(MissingError, match=r"needs a kernel: apt-get install linux-image-amd64, or let `pagetrap boot"):
         find_kernel()
     monkeypatch.setattr(kernels, "depends", lambda package, pattern: None)

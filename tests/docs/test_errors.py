@@ -26,6 +26,7 @@ INTERNAL = frozenset(
         "Killed",
         "NotMovable",
         "NotPatched",
+        "Refused",
         "RemoteError",
         "ThreadExited",
         "ThreadGone",

@@ -6,6 +6,7 @@ from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
 from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.files import FILES
+from tests.mutants.faults.guests import GUESTS
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
@@ -32,6 +33,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *PROGRAM,
     *TRACING,
     *HOSTING,
+    *GUESTS,
     *COMMANDS,
 )
 """Every fault, by what it is about."""

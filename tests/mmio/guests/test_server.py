@@ -318,9 +318,12 @@ def test_dma_directions(client: Client, served: Bytes, ram: Memory) -> None:
     """A window that may only be read is not written, nor the other way round."""
     client.map(0, PAGE, ram.descriptor, flags=m.READABLE)
     client.map(PAGE, PAGE, ram.descriptor, flags=m.WRITABLE)
+    client.map(2 * PAGE, PAGE, flags=m.READABLE)  # no message is sent for what is not allowed
     assert served.memory is not None
     with pytest.raises(ProgramMemoryError):
         served.memory.write(0, b"x")
+    with pytest.raises(ProgramMemoryError):
+        served.memory.write(2 * PAGE, b"x")
     with pytest.raises(ProgramMemoryError):
         served.memory.read(PAGE, 1)
     served.memory.write(PAGE, b"x")

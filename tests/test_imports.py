@@ -37,6 +37,7 @@ ROOMS = (
         "device",
         "models",
         "pci",
+        "virtio",
         "cortex_m",
         "descriptions",
         "patching",

@@ -13,9 +13,13 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
 from mmio.errors import MmioError
 from mmio.space.region import DeviceLike
+
+if TYPE_CHECKING:
+    from mmio.pci.function import PciFunction
 
 
 class ModelError(MmioError):
@@ -31,28 +35,40 @@ def load_device(file: str, name: str) -> DeviceLike:
         ModelError: there is no such file or class, or making the device fails; the message says which.
     """
     device = made_of(file, name, DeviceLike)
-    if not isinstance(device, DeviceLike):
-        raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
-    for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
-        _check_signature(method, given, f"{file}: {name}")
-    return device
+    if isinstance(device, DeviceLike):
+        for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
+            _check_signature(method, given, f"{file}: {name}")
+        return device
+    if hasattr(device, "config") and hasattr(device, "bars"):
+        raise ModelError(f"{file}: {name} is a PCI function, whose place is an address: {file}:{name}@pci:00:03.0")
+    raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+
+
+def load_function(file: str, name: str) -> "PciFunction":
+    """Return a PCI function from a Python file, as `load_device` does.
+
+    Raises:
+        ModelError: there is no such file or class, or making the function fails; the message says which.
+    """
+    from mmio.pci.function import PciFunction  # here, for few commands need it
+
+    function = made_of(file, name, PciFunction)
+    if not isinstance(function, PciFunction):
+        expected = "pci:ADDRESS takes a mmio.pci.PciFunction, with the device in a Bar"
+        raise ModelError(f"{file}: {name} is no PCI function: {expected}")
+    return function
 
 
 def made_of(file: str, name: str, *kinds: type) -> object:
-    """Return an object from a Python file, as `load_device` does, of whatever kind.
-
-    Args:
-        file: the file.
-        name: of the class, the function or the object in it.
-        kinds: of which an object that is there already needs no call.
+    """Return what a name of a Python file stands for: of one of the kinds already, or else what calling it returns.
 
     Raises:
-        ModelError: there is no such file or class, or making the object fails; the message says which.
+        ModelError: there is no such file or name, or calling it fails; the message says which.
     """
     path = Path(file).absolute()
     module = _load(file, path)
     made = getattr(module, name, None)
-    if made is not None and not isinstance(made, type) and isinstance(made, kinds):
+    if not isinstance(made, type) and isinstance(made, kinds):
         return made
     if not callable(made):
         classes = [key for key, value in vars(module).items() if _is_own_class(value, module)]
@@ -60,12 +76,13 @@ def made_of(file: str, name: str, *kinds: type) -> object:
         meant = f"; did you mean {hint[0]}?" if hint else f"; it has {', '.join(classes) or 'none'}"
         raise ModelError(f"{file} has no class {name!r}{meant}")
     try:
-        return made()
+        result: object = made()
     except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)})
         if shown is None:  # raised by the call itself: nothing of the model has run
             raise ModelError(f"{file}: {name} cannot be made without arguments: {error}") from error
         raise ModelError(f"{file}: {name}() failed\n{shown}") from error
+    return result
 
 
 def call_with_board(file: str, name: str, board: object) -> None:

@@ -19,7 +19,7 @@ from mmio.commands import choosing
 from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
-from mmio.commands.models import ModelError, blamed, call_with_board, load_device
+from mmio.commands.models import ModelError, blamed, call_with_board, load_device, load_function
 from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
@@ -263,6 +263,9 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
     chip = _chip(tracer, options)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
+        if place.kind == "pci":
+            _put_function(tracer, file, name, place.path, policies)
+            continue
         device = load_device(file, name)
         if chip is not None and place == DevicePlace("file", place.path, 0, None) and place.path in chip:
             chip.replace(place.path, device)
@@ -282,6 +285,13 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
 
         for each in chip:
             tracer.map(each.start, each.length, each.device, each.name, widths=WIDTHS)
+
+
+def _put_function(tracer: Tracer | Host, file: str, name: str, address: str, policies: dict[str, str]) -> None:
+    try:
+        tracer.map_pci(load_function(file, name), address, **policies)
+    except ValueError as error:
+        raise UsageError(f"{file}:{name}@pci:{address}: {error}") from None
 
 
 def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:

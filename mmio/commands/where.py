@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
+from mmio.pci.address import pci_address
 from mmio.program.targets import PROGRAM_END
 
 FORMS: Final = (
@@ -17,15 +18,16 @@ FORMS: Final = (
     ("ports:FIRST-LAST", "the same as /proc/ioports has them, as ports:0x378-0x37a; the last one counts"),
     ("ports:PORT", "one IO port"),
     ("range:START+LENGTH", "addresses of the program, as range:0x40000000+0x400, whatever is mapped there, or nothing"),
+    ("pci:ADDRESS", "a PCI function, as pci:00:03.0, in sysfs, at its ports and in memory; the class is a PciFunction"),
     ("PATH", "mappings, reads and writes of a file, from its start; the file need not exist"),
     ("PATH:OFFSET", "the same from an offset on (in hexadecimal), as /dev/mem:0xfe000000; the device says how far"),
     ("PATH:OFFSET+LENGTH", "the same, so many bytes"),
 )
 """Every form of WHERE, and what it means. A PATH may be a pattern: `*` and `?` also stand for slashes."""
 
-Kind: TypeAlias = Literal["ports", "range", "file"]
+Kind: TypeAlias = Literal["ports", "range", "pci", "file"]
 
-_KINDS: Final = ("ports", "range")  # those with a name in WHERE
+_KINDS: Final = ("ports", "range", "pci")  # those with a name in WHERE
 _ANSWERS: Final = ("error", "ones", "zeros")  # of a device's own ,unmapped=
 
 Parsed = TypeVar("Parsed")
@@ -38,7 +40,7 @@ _ADDRESSES: Final = 1 << 64
 class DevicePlace(NamedTuple):
     """DevicePlace a device answers at: ports, addresses, or a file from an offset on.
 
-    `length` is None where the device says it.
+    `length` is None where the device says it; `path` is the address of a PCI function.
     """
 
     kind: Kind
@@ -199,6 +201,12 @@ def _place(where: str, column: int) -> DevicePlace:
             problem = f"addresses of programs end at {PROGRAM_END - 1:#x}, this is up to {last:#x}"
             raise _Wrong(problem, column + len("range:"))
         return span
+    if kind == "pci" and colon:
+        try:
+            pci_address(rest)
+        except ValueError as error:
+            raise _Wrong(str(error), column + len("pci:")) from None
+        return DevicePlace("pci", rest, 0, None)
     return _file(where, column)
 
 

@@ -110,7 +110,7 @@ class Dma:
         return len(self._mapped)
 
     def map(self, iova: int, address: int, length: int, *, writable: bool = True) -> DmaMapping:
-        """Let the device use addresses from `iova` on.
+        """Map addresses of the device, from `iova` on, to memory.
 
         Args:
             iova: the first address that the device uses.
@@ -213,7 +213,10 @@ class Dma:
 
     @property
     def _now(self) -> int:
-        return self.transfers if self._trace is None else len(self._trace)
+        if self._trace is None:
+            return self.transfers
+        dropped: int = getattr(self._trace, "dropped", 0)  # of a trace that keeps the last ones only
+        return dropped + len(self._trace)
 
     def _near(self, iova: int) -> list[DmaMapping]:
         """Return the mapping that begins before an address, or at it, and those behind it."""

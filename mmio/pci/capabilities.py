@@ -25,7 +25,7 @@ Members = Mapping[str, Declared[Any]]
 
 @frozen(eq=False, kw_only=True)
 class Capability:
-    """What all capabilities have.
+    """Base of all capabilities.
 
     A capability of your own is a subclass with an `id`, a `name`, a `length` and `registers`.
 

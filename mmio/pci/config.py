@@ -24,7 +24,7 @@ _DEVSEL: Final = {0: "FAST", 1: "MEDIUM", 2: "SLOW"}
 
 
 class ConfigSpace(Device):
-    """What every type 0 header has. `config_space` makes the class of one function."""
+    """Registers of every type 0 header. `config_space` makes the class of one function."""
 
     vendor_id = register(0x00, width=2, access="r")
     device_id = register(0x02, width=2, access="r")
@@ -193,7 +193,7 @@ def headers(places: Sequence[Place]) -> dict[str, Declared[Any]]:
 
 
 def _written(self: ConfigSpace, *_: int) -> None:
-    """Tell the function that software has written a register."""
+    """Report to the function that software has written a register."""
     if self.changed is not None:
         self.changed()
 

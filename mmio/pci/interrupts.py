@@ -71,7 +71,7 @@ class Interrupts:
 
     @property
     def mode(self) -> Mode:
-        """What software has enabled: "msix", "msi", or neither, which is "intx"."""
+        """The mode that software has enabled: "msix", "msi", or neither, which is "intx"."""
         if self._vectors["msix"] and self.config["MSIX.CONTROL"].ENABLE:
             return "msix"
         return "msi" if self._vectors["msi"] and self.config["MSI.CONTROL"].ENABLE else "intx"
@@ -86,7 +86,7 @@ class Interrupts:
 
     @property
     def asserted(self) -> bool:
-        """Whether the function asserts its pin, before COMMAND.INTX_OFF: STATUS.INTERRUPT."""
+        """The function asserts its pin, before COMMAND.INTX_OFF: STATUS.INTERRUPT."""
         return self._asserted
 
     def subscribe(self, handler: Callable[[Message], object]) -> Callable[[], None]:

@@ -67,13 +67,14 @@ class Redirects:
         path = _resolved(thread, directory, _string(access, call.arguments[index]))
         if path is None:
             return False
+        path = self._targets.named(path)
         if self._answers(path):
             if path == _DEVICE_PORTS:
                 self._targets.matched.update(self._targets.answered_ports)
             if name in OPENING:
                 self._open_stand_in(thread, name, call, path)
             else:
-                _substitute(thread, call, index, _SUBSTITUTE)
+                _substitute(thread, call, index, self._targets.in_tree(path) or _SUBSTITUTE)
             return True
         other = self._targets.redirected(path)
         if other is not None:
@@ -186,13 +187,15 @@ class Redirects:
                 if target.device is not None:
                     name, policy = target.name or path, Policy(**self._targets.policies(target.policies))
                     region = Region(target.offset, extent_of(target), target.device, name, policy)
+                    region.recorded = target.recorded
                     space.memory.add(region)
         return space.initiator(thread)
 
 
 def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:
-    """Cut a transfer as the kernel does: /dev/port into bytes, everything else into aligned words."""
-    largest = 1 if path == _DEVICE_PORTS else 4 if path.endswith("/config") else 8
+    """Cut a transfer as the kernel does: /dev/port into bytes, PCI's into words of 4, others into any."""
+    is_config = path.endswith("/config") or path.startswith("/proc/bus/pci/")
+    largest = 1 if path == _DEVICE_PORTS else 4 if is_config else 8
     found = []
     end = position + length
     while position < end:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
 from mmio.linux.seccomp import WINDOW
-from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS
+from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS, TREE_PATHS
 from mmio.live.memory import Unreachable
 from mmio.program import port_calls, reserved_pages
 from mmio.program.bounce_buffers import bounce
@@ -89,7 +89,7 @@ class SystemCalls:
             case _:
                 access = KernelAccess(thread, call)
                 answered = False
-                if name in OPENING or name in PATHS:
+                if name in OPENING or name in PATHS or name in TREE_PATHS:
                     answered = self._redirects.path_call(thread, name, call, access)
                 elif name in TRANSFERS:
                     answered = self._redirects.transfer(thread, name, call, access)

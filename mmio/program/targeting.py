@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mmio.arguments import integer, known, path, shortened, text
 from mmio.linux.io_ports import PORTS, reaching
@@ -26,6 +26,11 @@ from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
+if TYPE_CHECKING:
+    from mmio.pci.address import PciAddress
+    from mmio.pci.function import PciFunction
+    from mmio.program.pci_functions import PciFunctions
+
 
 class Targeting:
     """Base of what runs a program and records its accesses: the methods that name the targets.
@@ -40,6 +45,7 @@ class Targeting:
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = Trace() if trace is None else recording(trace)
         self._targets = Targets()
+        self._pci: PciFunctions | None = None
 
     @property
     def _accessing(self) -> Accessing | None:
@@ -99,7 +105,7 @@ class Targeting:
         name, policies = self._answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
-        part = {} if length is None else {"length": length}
+        part: dict[str, Any] = {} if length is None else {"length": length}
         self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
 
     def map(
@@ -148,6 +154,33 @@ class Targeting:
             with reaching(port, count):
                 pass
         self._targets.ports.append(PortTarget(port, count, device, name, policies))
+
+    def map_pci(
+        self, function: "PciFunction", address: "str | PciAddress | None" = None, **policies: Any
+    ) -> "PciAddress":
+        """Put a PCI function into the machine that the program sees; return its address.
+
+        It is in /sys/bus/pci and /proc/bus/pci, which have these functions and no others, behind the IO ports 0xcf8 and
+        0xcfc, and has its regions there, at IO ports and in /dev/mem. Its devices reach the memory of the program,
+        whose addresses /proc/self/pagemap gives as physical ones.
+
+        Args:
+            function: the function.
+            address: as `lspci -s` has it, such as "00:03.0"; the first one that is free when left out.
+            policies: of its regions, as for `AddressSpace.map`.
+
+        Raises:
+            TypeError: it is no function, or the address or a policy is of a wrong kind.
+            ValueError: something is at the address, or there is no such address or policy, or no room for its regions.
+        """
+        policies = checked_policies("map_pci", policies, "function", "address")
+        if any(target.device is None for target in self._targets.ports):
+            raise ValueError("a PCI function answers at IO ports, so real ones cannot be traced as well")
+        if self._pci is None:
+            from mmio.program.pci_functions import PciFunctions  # here, for few programs need it
+
+            self._pci = PciFunctions(self._targets, lambda: self._accessing)
+        return self._pci.add(address, function, policies)
 
     def redirect(self, pattern: str, file: str) -> None:
         """Redirect paths that match a pattern to another file; they need not exist.

@@ -22,7 +22,7 @@ from mmio.guests.errors import MissingError
 from mmio.guests.qemu import Qemu
 
 _PAGE: Final = 4096
-_NOW: Final = struct.Struct("<QI16sI")  # ip, length, bytes, virtual CPU: `now` in plugin.c
+_NOW: Final = struct.Struct("<QI16s4xI")  # ip, length, bytes, virtual CPU: `now` in plugin.c
 _API: Final = 7  # of QEMU 11
 _OTHER_API: Final = re.compile(r"API version \d+.*version (?:of )?(\d+)", re.DOTALL)
 _FLAGS: Final = ("-O2", "-fPIC", "-shared", "-Wall")

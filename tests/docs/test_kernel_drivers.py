@@ -13,6 +13,7 @@ from tests.mmio.guests.guests import need_guest
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("guest")
+@pytest.mark.timeout(300)
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:
     """The block of Python does what the page says."""
     need_guest()

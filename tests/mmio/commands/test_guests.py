@@ -223,11 +223,24 @@ ESB = f"{ROOT}/examples/guest/i6300esb.py:Watchdog"
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("guest")
+@pytest.mark.timeout(300)
 def test_boot(here: Path) -> None:
     """The command's output and status are the guest's; accesses are shown with function and instruction."""
     need_guest()
-    arguments = ["--live", "--only", "RELOAD", "-o", "t.jsonl", "--module", "i6300esb", "--device", ESB]
-    done = pagetrap(here, "boot", *arguments, "--", "echo V >/dev/watchdog; echo done; exit 5")
+    arguments = [
+        "--timeout",
+        "240",
+        "--live",
+        "--only",
+        "RELOAD",
+        "-o",
+        "t.jsonl",
+        "--module",
+        "i6300esb",
+        "--device",
+        ESB,
+    ]
+    done = pagetrap(here, "boot", *arguments, "--", "echo V >/dev/watchdog; echo done; exit 5", timeout=280)
     assert (done.returncode, done.stdout) == (5, "done\n")
     assert re.search(r"W +2 +0x\w+ +Esb.RELOAD +0x0080 .* esb_timer_keepalive\+0x11 \(i6300esb\) +mov", done.stderr)
     assert re.search(r"i6300ESB timer .*initialized", done.stderr)
@@ -255,6 +268,7 @@ def descendants(pid: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("guest")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_pagetrap_killed(here: Path, signal_: signal.Signals) -> None:
     """Whatever ends pagetrap, and whenever, ends its guest; what was recorded can be read."""

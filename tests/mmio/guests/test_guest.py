@@ -15,7 +15,7 @@ from mmio.guests import Guest, GuestError
 from mmio.records.flags import MISFIT
 from tests.mmio.guests.guests import example, need_guest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest"), pytest.mark.timeout(300)]
 
 UP = "ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; sleep 1"
 SLOT = "/sys/bus/pci/drivers/e1000"
@@ -28,7 +28,11 @@ class Booted:
         self.nic, self.watchdog = example("e1000").Nic(), example("i6300esb").Watchdog()
         self.said: list[str] = []
         self.guest = mmio.guest(
-            [self.nic, self.watchdog], modules=["e1000 debug=16", "i6300esb"], cpus=2, console=self.said.append
+            [self.nic, self.watchdog],
+            modules=["e1000 debug=16", "i6300esb"],
+            cpus=2,
+            seconds=240,
+            console=self.said.append,
         )
         self.at_start = len(self.guest.trace)
         (self.slot,) = self.guest.run(f"cd {SLOT}; echo 0000*").text.split()

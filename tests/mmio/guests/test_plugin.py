@@ -15,7 +15,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from decode import DecodeError, MemoryOperand, decode
-from mmio.guests import plugin
 from mmio.guests.errors import MissingError
 from mmio.guests.plugin import RunningInstructions, build_plugin
 from mmio.guests.qemu import Qemu
@@ -32,18 +31,26 @@ size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *i, void *d, size_t n
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *i, void (*f)(unsigned, void *), int n, void *d) {}
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*f)(void *, void *), void *d) {}
 PUBLIC int asked(const uint8_t *code, size_t length) { return may_access(code, length); }
+PUBLIC size_t size(void) { return sizeof *now; }
+PUBLIC void note(void *page, unsigned cpu, void *what) { now = page; executes(cpu, what); }
 """
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], bool]:
-    """The plugin's own function: whether it notes an instruction."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The plugin, with functions of its own to be called."""
     need(shutil.which("cc"), "a C compiler, cc (apt-get install gcc libc6-dev)")
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "stubs.c").write_text(STUBS)
     command = ["cc", "-O1", "-shared", "-fPIC", f"-I{ROOT / 'mmio/guests'}", "-o", "asked.so", "stubs.c"]
     subprocess.run(command, cwd=folder, check=True)
-    function = ctypes.CDLL(str(folder / "asked.so")).asked
+    return ctypes.CDLL(str(folder / "asked.so"))
+
+
+@pytest.fixture(scope="module")
+def asked(built: ctypes.CDLL) -> Callable[[bytes], bool]:
+    """The plugin's own function: whether it notes an instruction."""
+    function = built.asked
     return lambda code: bool(function(code, ctypes.c_size_t(len(code))))
 
 
@@ -92,7 +99,7 @@ def test_what_touches_no_device_is_left_out(asked: Callable[[bytes], bool], code
 def note(path: Path, ip: int, length: int, code: bytes, cpu: int) -> None:
     """Write what the plugin would."""
     with path.open("r+b") as file:
-        file.write(struct.pack("<QI16sI", ip, length, code, cpu))
+        file.write(struct.pack("<QI16s4xI", ip, length, code, cpu))
 
 
 def test_the_note_is_read(tmp_path: Path) -> None:
@@ -155,6 +162,12 @@ def test_no_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         build_plugin(fake_qemu(tmp_path, "exit 1"))
 
 
-def test_the_layouts_agree() -> None:
-    """The C structure is as long as what is read."""
-    assert plugin._NOW.size == 8 + 4 + 16 + 4
+def test_the_layouts_agree(built: ctypes.CDLL, tmp_path: Path) -> None:
+    """What the plugin notes is what is read."""
+    page = ctypes.create_string_buffer(4096)
+    what = ctypes.create_string_buffer(struct.pack("<QI15s", 0xFFFFFFFFC0001000, 3, bytes.fromhex("8b4710")), 64)
+    built.note(page, 5, what)
+    with RunningInstructions(tmp_path / "running") as running:
+        running._now[:4096] = page.raw
+        cpu, ip, instruction = running.current()
+        assert (cpu, ip, str(instruction)) == (5, 0xFFFFFFFFC0001000, "mov eax,[rdi+10h]")

@@ -240,9 +240,8 @@ def _function(argument: CardArgument, numbers: tuple[int, int] | None) -> PciFun
             "write(offset, width, value)"
         )
     if numbers is None:
-        raise UsageError(
-            f"{whose} is a device and no PCI function, so its numbers are needed: @8086:100e after it, or --pci"
-        )
+        wanted = f"{argument.file}:{argument.name}@8086:100e"
+        raise UsageError(f"{whose} is a device and no PCI function, so its numbers are needed: {wanted}")
     try:
         return Pci(made, *numbers)
     except ValueError as error:

@@ -166,7 +166,7 @@ def test_serve_killed(here: Path) -> None:
 
 MISTAKES: list[tuple[list[str], int, str]] = [
     (["serve", "models.py:Card"], 2, "the following arguments are required: --vfio-user"),
-    (["serve", "--vfio-user", "s", "models.py:Timer"], 2, "its numbers are needed: @8086:100e after it, or --pci"),
+    (["serve", "--vfio-user", "s", "models.py:Timer"], 2, "its numbers are needed: models.py:Timer@8086:100e"),
     (["serve", "--vfio-user", "s", "--pci", "8086", "models.py:Timer"], 2, "expected VENDOR:DEVICE, there is no colon"),
     (
         ["serve", "--vfio-user", "s", "models.py:Timer@80861:1"],

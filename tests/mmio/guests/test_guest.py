@@ -13,6 +13,7 @@ import pytest
 import mmio
 from mmio.guests import Guest, GuestError
 from mmio.records.flags import MISFIT
+from mmio.testing import Traps
 from tests.mmio.guests.guests import example, need_guest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest"), pytest.mark.timeout(300)]
@@ -27,7 +28,8 @@ class Booted:
     def __init__(self) -> None:
         self.nic, self.watchdog = example("e1000").Nic(), example("i6300esb").Watchdog()
         self.said: list[str] = []
-        self.guest = mmio.guest(
+        self.traps = Traps(lambda trace: None)  # what the fixture mmio_guest is made of
+        self.guest = self.traps.guest(
             [self.nic, self.watchdog],
             modules=["e1000 debug=16", "i6300esb"],
             cpus=2,
@@ -42,8 +44,8 @@ class Booted:
 def booted() -> Iterator[Booted]:
     need_guest()
     booted = Booted()
-    with booted.guest:
-        yield booted
+    yield booted
+    booted.traps.close()
 
 
 @pytest.fixture
@@ -134,6 +136,13 @@ def test_a_command_that_takes_too_long(guest: Guest) -> None:
     with pytest.raises(GuestError, match=r"did not finish 'sleep 2' within 0\.1 s"):
         guest.run("sleep 2", seconds=0.1)
     assert guest.run("echo well").text.endswith("well\n")
+
+
+def test_the_report_of_a_failure(booted: Booted) -> None:
+    """A test that fails shows the last accesses to the guest's cards."""
+    report = booted.traps.report()
+    assert report.startswith("Nic, Watchdog: ")
+    assert "(e1000)" in report or "(i6300esb)" in report
 
 
 def test_what_the_kernel_says(booted: Booted) -> None:

@@ -67,11 +67,12 @@ def add(commands: Commands) -> None:
     )
     boot.add_argument(
         "--device",
-        metavar="FILE.py:CLASS",
+        metavar="FILE.py:CLASS@WHERE",
         type=where.card,
         action="append",
         default=[],
-        help="a card; FILE.py:CLASS@VENDOR:DEVICE for one whose class does not say its numbers. Several may be given",
+        help="a card; @VENDOR:DEVICE, such as @8086:100e, is needed where the class does not say its numbers, and may "
+        "be left out where it does. Several may be given",
     )
     boot.add_argument(
         "--module",

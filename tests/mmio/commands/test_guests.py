@@ -254,7 +254,7 @@ def test_boot(here: Path) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and theirs."""
+    """Return the processes that a process has started, and those that they have."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

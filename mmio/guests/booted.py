@@ -1,6 +1,5 @@
 """A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
 
-import hashlib
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -24,6 +23,7 @@ from mmio.guests.plugin import RunningInstructions, build_plugin
 from mmio.guests.qemu import Qemu
 from mmio.guests.server import Server
 from mmio.guests.symbols import GuestSymbols, kept
+from mmio.guests.vmlinux import digest
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
 from mmio.space.space import AddressSpace
@@ -85,7 +85,7 @@ class Guest(Closing):
                 self._serve(opened, Server(path, card), function.name)
             self.console = opened.enter_context(Console(wiring.console, console or _ignore))
             self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
-            command = command_line(parts.qemu, parts.kernel, settings, wiring)
+            command = command_line(parts.qemu, parts.image, settings, wiring)
             self._machine = opened.enter_context(Machine(command, parts.qemu.environment, self._ended))
             opened.callback(self._end)
             self._call(lambda: self._control.wait_until_ready(seconds))
@@ -124,8 +124,7 @@ class Guest(Closing):
 
     def _load(self, parts: Parts) -> None:
         """Learn the names of the kernel's functions, and load the drivers."""
-        digest = hashlib.sha256(parts.kernel.image.read_bytes()).hexdigest()[:16]
-        file = cache_folder() / "symbols" / f"{digest}.gz"
+        file = cache_folder() / "symbols" / f"{digest(parts.kernel.image)}.gz"
         names = kept(file)
         if not names:
             packed = self.run("grep ' [tTwW] ' /proc/kallsyms | gzip -1 | cat").output

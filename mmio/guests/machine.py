@@ -16,7 +16,6 @@ from typing import Final
 from attrs import frozen
 
 from mmio.closing import Closing
-from mmio.guests.kernels import Kernel
 from mmio.guests.qemu import Qemu
 from mmio.linux.prctl import PR_SET_PDEATHSIG
 
@@ -82,12 +81,12 @@ class Wiring:
         return self.folder / "control"
 
 
-def command_line(qemu: Qemu, kernel: Kernel, settings: Settings, wiring: Wiring) -> list[str]:
+def command_line(qemu: Qemu, image: Path, settings: Settings, wiring: Wiring) -> list[str]:
     """Return QEMU's command line.
 
     Args:
         qemu: the program.
-        kernel: what it boots.
+        image: what it boots: a bzImage, or a vmlinux.
         settings: of the machine.
         wiring: its connections to this process.
     """
@@ -98,7 +97,7 @@ def command_line(qemu: Qemu, kernel: Kernel, settings: Settings, wiring: Wiring)
         *("-machine", "pc,memory-backend=ram", "-m", f"{settings.memory}M", "-smp", str(settings.cpus)),
         *("-object", f"memory-backend-memfd,id=ram,size={settings.memory}M,share=on"),
         *("-accel", "kvm" if settings.kvm else "tcg,thread=single"),
-        *("-kernel", str(kernel.image), "-initrd", str(wiring.initrd)),
+        *("-kernel", str(image), "-initrd", str(wiring.initrd)),
         *("-append", " ".join([_COMMAND_LINE, *settings.kernel_arguments])),
     ]
     if settings.kvm:

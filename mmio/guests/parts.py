@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from attrs import frozen
 
@@ -9,6 +10,7 @@ from mmio.guests.drivers import Drivers
 from mmio.guests.initramfs import find_busybox, initramfs
 from mmio.guests.kernels import Kernel, Say, find_kernel
 from mmio.guests.qemu import Qemu, find_qemu
+from mmio.guests.vmlinux import fastest
 
 
 @frozen
@@ -20,12 +22,14 @@ class Parts:
         kernel: what it boots.
         drivers: what the kernel loads.
         archive: the initramfs.
+        image: the kernel, as it boots fastest.
     """
 
     qemu: Qemu
     kernel: Kernel
     drivers: Drivers
     archive: bytes
+    image: Path
 
 
 def gather(
@@ -51,4 +55,5 @@ def gather(
     found = find_kernel(kernel, fetch=fetch, say=say)
     drivers = Drivers(found, modules)
     busybox = find_busybox(fetch=fetch, say=say)
-    return Parts(qemu, found, drivers, initramfs(found, drivers.packed, busybox, drivers.files))
+    archive = initramfs(found, drivers.packed, busybox, drivers.files)
+    return Parts(qemu, found, drivers, archive, fastest(found.image))

@@ -133,8 +133,7 @@ def test_lines_that_nothing_connects_to(tmp_path: Path) -> None:
 
 def wired(**options: Any) -> list[str]:
     wiring = Wiring(Path("/run/x"), [Path("/run/x/card0")], Path("/run/x/initrd"), options.pop("plugin", ""))
-    kernel = Kernel(Path("/boot/vmlinuz"), Path("/lib/modules/6.1.0"))
-    return command_line(Qemu(("qemu",), "11.1"), kernel, Settings(**options), wiring)
+    return command_line(Qemu(("qemu",), "11.1"), Path("/boot/vmlinuz"), Settings(**options), wiring)
 
 
 def test_command_line() -> None:

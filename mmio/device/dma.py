@@ -24,6 +24,12 @@ _KEPT: Final = 4096  # mappings that are remembered after their end
 class DmaError(ProgramMemoryError):
     """A device used an address that the driver has not mapped for it, or not for this direction.
 
+    Args:
+        verb: "read" or "write".
+        address, length, done, stale: as below.
+        problem: what is wrong, in words.
+        device: whose access it was.
+
     Attributes:
         address: of the whole access, as the device has it.
         length: of the whole access, in bytes.

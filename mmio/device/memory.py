@@ -148,7 +148,7 @@ class KernelMemory(ABC):
         return ProgramMemoryError(verb, address, length, 0, "", str(error), self.device)
 
 
-class NoProcess(Exception):
+class NoProcess(MmioError):
     """There is no process whose memory it could be; the message says why."""
 
 

@@ -22,6 +22,11 @@ _ALONE: Final = (Msi, MsiX, PcieEndpoint, PowerManagement)  # of which a functio
 class NotBusMaster(ProgramMemoryError):
     """A function was to read or write memory while software does not let it: COMMAND.MASTER is 0.
 
+    Args:
+        verb: "read" or "write".
+        address, length: of the whole access.
+        function: the name of the function.
+
     Attributes:
         address, length: of the whole access.
         done: 0.

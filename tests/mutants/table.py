@@ -13,6 +13,7 @@ from tests.mutants.faults.instructions import INSTRUCTIONS
 from tests.mutants.faults.live import LIVE
 from tests.mutants.faults.operands import OPERANDS
 from tests.mutants.faults.patching import PATCHING
+from tests.mutants.faults.pci import PCI
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
 from tests.mutants.faults.space import SPACE
@@ -31,6 +32,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *INPROCESS,
     *PATCHING,
     *PROGRAM,
+    *PCI,
     *TRACING,
     *HOSTING,
     *GUESTS,

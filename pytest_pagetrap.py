@@ -1,4 +1,4 @@
-"""pytest plugin: fixtures `mmio_trap`, `board` and `golden`, the last accesses in failure reports, and options.
+"""pytest plugin: fixtures `mmio_trap`, `board`, `mmio_guest`, `golden`; the last accesses in failure reports; options.
 
 pytest imports its plugins at every start, in every project of an environment that has pagetrap. So this module stands
 outside the packages and imports them only when a test asks for a trap: it costs nobody else a thing, and
@@ -6,7 +6,7 @@ coverage sees their import.
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmio.boards import Board
     from mmio.coverage.session import SessionCoverage
     from mmio.golden_files import Golden, GoldenRun
+    from mmio.guests import Guest
     from mmio.testing import Traps
     from mmio.traces.gathered import Gathered
 
@@ -242,6 +243,17 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     """Note that not all tests run: then it is not known which golden files no test uses."""
     for item in items[:1]:
         item.config.stash[_CHOSEN] = True
+
+
+@pytest.fixture
+def mmio_guest(mmio_trap: "Traps") -> "Callable[..., Guest]":
+    """Boot a kernel in a test, with device models as its PCI cards.
+
+    `guest = mmio_guest([mmio.Pci(Card(), 0x8086, 0x100E)], modules=["e1000"])` takes the arguments of `mmio.guest`.
+
+    The guest is ended when the test is over. When that fails, its report shows the last accesses.
+    """
+    return mmio_trap.guest
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # and loaded when they are used: see `demand`
         UnmappedAccess,
     )
     from mmio.formats import TraceFileError, TraceFormatError, open_trace, save, writer
+    from mmio.guests import Pci, guest
     from mmio.inprocess import Mapping, Passthrough, TrapStats, ioremap, map_ports
     from mmio.interrupts import EventFd, InterruptSource, SignalSender, Uio, UioFile, VfioInterrupts, uio_fd
     from mmio.ptrace import Tracer
@@ -96,6 +97,7 @@ __all__ = [
     "NoRegister",
     "PagetrapError",
     "Passthrough",
+    "Pci",
     "Policy",
     "PolicyError",
     "RdlFile",
@@ -133,6 +135,7 @@ __all__ = [
     "fifo_register",
     "from_rdl",
     "from_svd",
+    "guest",
     "indexed",
     "ioremap",
     "line",

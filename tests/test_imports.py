@@ -48,7 +48,7 @@ ROOMS = (
         "faults",
     ),
     *("program", "inprocess", "boards", "board"),
-    *("ptrace", "hosted", "watching", "golden_files", "testing", "strategies"),
+    *("ptrace", "hosted", "guests", "watching", "golden_files", "testing", "strategies"),
     *("commands", "__main__"),
 )
 

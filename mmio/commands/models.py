@@ -35,7 +35,7 @@ def load_device(file: str, name: str) -> DeviceLike:
     Raises:
         ModelError: there is no such file or class, or making the device fails; the message says which.
     """
-    device = _loaded(file, name, DeviceLike)
+    device = made_of(file, name, DeviceLike)
     if isinstance(device, DeviceLike):
         for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
             _check_signature(method, given, f"{file}: {name}")
@@ -53,19 +53,23 @@ def load_function(file: str, name: str) -> "PciFunction":
     """
     from mmio.pci.function import PciFunction  # here, for few commands need it
 
-    function = _loaded(file, name, PciFunction)
+    function = made_of(file, name, PciFunction)
     if not isinstance(function, PciFunction):
         expected = "pci:ADDRESS takes a mmio.pci.PciFunction, with the device in a Bar"
         raise ModelError(f"{file}: {name} is no PCI function: {expected}")
     return function
 
 
-def _loaded(file: str, name: str, kind: type) -> object:
-    """Return what a name of a Python file stands for: of that kind already, or else what calling it returns."""
+def made_of(file: str, name: str, *kinds: type) -> object:
+    """Return what a name of a Python file stands for: of one of the kinds already, or else what calling it returns.
+
+    Raises:
+        ModelError: there is no such file or name, or calling it fails; the message says which.
+    """
     path = Path(file).absolute()
     module = _load(file, path)
     made = getattr(module, name, None)
-    if not isinstance(made, type) and isinstance(made, kind):
+    if not isinstance(made, type) and isinstance(made, kinds):
         return made
     if not callable(made):
         classes = [key for key, value in vars(module).items() if _is_own_class(value, module)]

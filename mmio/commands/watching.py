@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EMFILE, ENFILE, ENOENT, ENOEXEC, EPERM
 from pathlib import Path
-from typing import Any, Final, Self, TextIO
+from typing import Any, Final, Protocol, Self, TextIO
 
 from mmio.commands import choosing
 from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
@@ -35,6 +35,7 @@ from mmio.hosted import Host
 from mmio.linux import own_descriptors
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
+from mmio.records.symbols import Location
 from mmio.traces.naming import names as named_by
 from mmio.traces.selection import Selected, Selection
 from mmio.traces.summary import Summary, Tallied
@@ -119,10 +120,10 @@ def watch(options: argparse.Namespace) -> int:
     devices: list[DeviceArgument] = getattr(options, "device", [])
     _check(options, devices)
     engine = Hosting if getattr(options, "engine", "") == "inprocess" else Watch
-    with _warnings_as_lines(), _models_blamed(_files(options, devices)), engine() as tracer:
+    with warnings_as_lines(), models_blamed(_files(options, devices)), engine() as tracer:
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
-        output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
+        output = show(tracer, options)  # only now: no file is emptied for a program that is not there
         status = tracer.run()
         if any(target.startswith("file ") for target in tracer.unmatched):
             complain(_WHOLE_PATH)
@@ -153,7 +154,28 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
         raise UsageError("--fold is about the lines of --live, which was not given")
 
 
-def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None:
+class Named(Protocol):
+    """Names of instructions, and where each is."""
+
+    def __call__(self, ip: int) -> str:
+        """Return what an instruction is called."""
+
+    def locate(self, ip: int) -> Location | None:
+        """Return where an instruction is, None when it is not known."""
+
+
+class Watched(Protocol):
+    """Source of a trace: `names` of its instructions, and what is done at the `ending`, the last thing first."""
+
+    trace: Trace
+    ending: ExitStack
+
+    @property
+    def names(self) -> Named:
+        """Names of instructions."""
+
+
+def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
     """Attach everything that was asked for to the trace; return the file that accesses are written to."""
     trace, ending, names = tracer.trace, tracer.ending, tracer.names
     wanted = choosing.selection(options).located(names.locate)
@@ -323,7 +345,7 @@ def _files(options: argparse.Namespace, devices: list[DeviceArgument]) -> set[st
 
 
 @contextmanager
-def _models_blamed(files: set[str]) -> Iterator[None]:
+def models_blamed(files: set[str]) -> Iterator[None]:
     """Turn an error that comes out of a device model into one that shows the model's traceback."""
     try:
         yield
@@ -335,7 +357,7 @@ def _models_blamed(files: set[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines() -> Iterator[None]:
     """Show warnings the way everything else is said."""
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:

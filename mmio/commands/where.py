@@ -68,6 +68,17 @@ def forms() -> str:
     return "\n".join(f"  {form:<{width}}  {meaning}" for form, meaning in FORMS)
 
 
+class CardArgument(NamedTuple):
+    """A class of a Python file, and the numbers of the PCI card that it is, None where the class says them.
+
+    `numbers`: of the vendor and of the device.
+    """
+
+    file: str
+    name: str
+    numbers: tuple[int, int] | None
+
+
 class _Wrong(Exception):
     """A part of an argument is wrong: `problem`, and the column of the part in the text."""
 
@@ -82,6 +93,16 @@ def device(text: str) -> DeviceArgument:
         argparse.ArgumentTypeError: it is not of this form; the message points at the part that is wrong.
     """
     return _pointing(text, _device, "WHERE is one of " + ", ".join(form for form, _ in FORMS))
+
+
+def card(text: str) -> CardArgument:
+    """Parse FILE.py:CLASS or FILE.py:CLASS@VENDOR:DEVICE. Raises as `device` does."""
+    return _pointing(text, _card, "expected FILE.py:CLASS or FILE.py:CLASS@VENDOR:DEVICE such as nic.py:Nic@8086:100e")
+
+
+def pci_numbers(text: str) -> tuple[int, int]:
+    """Parse VENDOR:DEVICE. Raises as `device` does."""
+    return _pointing(text, lambda text: _numbers(text, 0), "expected VENDOR:DEVICE in hexadecimal such as 8086:100e")
 
 
 def part_of_file(text: str) -> DevicePlace:
@@ -162,6 +183,24 @@ def _device(text: str) -> DeviceArgument:
     file, name = _named(model, "class")
     where, unmapped = _policy(where, len(model) + 1)
     return DeviceArgument(file, name, _place(where, len(model) + 1), unmapped)
+
+
+def _card(text: str) -> CardArgument:
+    model, at, numbers = text.partition("@")
+    if ":" not in model:
+        raise _Wrong("expected FILE.py:CLASS such as nic.py:Nic, there is no colon", len(model))
+    file, name = _named(model, "class")
+    return CardArgument(file, name, _numbers(numbers, len(model) + 1) if at else None)
+
+
+def _numbers(text: str, column: int) -> tuple[int, int]:
+    vendor, colon, device = text.partition(":")
+    if not colon:
+        raise _Wrong("expected VENDOR:DEVICE, there is no colon", column + len(text))
+    for part, at in ((vendor, column), (device, column + len(vendor) + 1)):
+        if not re.fullmatch("(0x)?[0-9a-fA-F]{1,4}", part):
+            raise _Wrong(f"expected up to four hexadecimal digits, got {part!r}", at)
+    return int(vendor, 16), int(device, 16)
 
 
 def _policy(where: str, column: int) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ from mmio.device.declared import Declared
 from mmio.device.field import Field, bit
 from mmio.device.field import field as bits
 from mmio.device.register import register
+from mmio.errors import NoRegister
 from mmio.space.region import answering
 
 Kind: TypeAlias = Literal["memory", "io"]
@@ -204,14 +205,26 @@ class Window:
         if not self.decodes():
             return (1 << 8 * width) - 1
         piece = self.at(offset)
-        answer: int = piece.device.read(offset - piece.start, width)
+        try:
+            answer: int = piece.device.read(offset - piece.start, width)
+        except NoRegister as hole:
+            raise self._own(hole, piece) from None
         return answer
 
     def write(self, offset: int, width: int, value: int) -> None:
         """Take a write."""
         if self.decodes():
             piece = self.at(offset)
-            piece.device.write(offset - piece.start, width, value)
+            try:
+                piece.device.write(offset - piece.start, width, value)
+            except NoRegister as hole:
+                raise self._own(hole, piece) from None
+
+    def _own(self, hole: NoRegister, piece: Piece) -> NoRegister:
+        """Return an error that is the window's if it is its device's: the policy of the mapping answers then."""
+        if hole.device is piece.device:
+            hole.device = self
+        return hole
 
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of the bytes where the device has nothing; none are missing while the function is off."""

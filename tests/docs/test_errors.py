@@ -28,6 +28,7 @@ INTERNAL = frozenset(
         "NotAnAccess",
         "NotMovable",
         "NotPatched",
+        "Refused",
         "RemoteError",
         "ThreadExited",
         "ThreadGone",

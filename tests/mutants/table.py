@@ -8,6 +8,7 @@ from tests.mutants.faults.coverage import COVERAGE
 from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.expectations import EXPECTATIONS
 from tests.mutants.faults.files import FILES
+from tests.mutants.faults.guests import GUESTS
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
@@ -42,6 +43,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *PCI,
     *TRACING,
     *HOSTING,
+    *GUESTS,
     *COMMANDS,
 )
 """Every fault, by what it is about."""

@@ -28,7 +28,9 @@ class Reset(Device):
     part = block(0x10, Part)
 
 
-@pytest.mark.parametrize("device", [Card, Uart16550, Card(), Spaced(Uart16550(), 4)], ids=str)
+@pytest.mark.parametrize(
+    "device", [Card, Uart16550, Card(), Spaced(Uart16550(), 4)], ids=["class", "model", "device", "spaced"]
+)
 @given(data=st.data())
 def test_a_device_can_have_what_is_generated_for_it(device: object, data: st.DataObject) -> None:
     """Each schedule can be put in front of it."""

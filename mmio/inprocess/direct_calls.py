@@ -200,4 +200,6 @@ def _answer(outcome: tuple[Any, ...]) -> Any:
     kind, value, traceback = outcome
     if not isinstance(value, BaseException):  # Python 3.11 makes an instance only when it is needed
         value = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
+        if value.__traceback__ is not None:  # `Carrier` has returned an exception that has been under way
+            raise value
     raise value.with_traceback(traceback)

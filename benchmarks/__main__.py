@@ -11,6 +11,7 @@ from attrs import asdict
 
 from benchmarks import (
     board,
+    clock,
     data,
     descriptions,
     distinct,
@@ -43,6 +44,7 @@ PARTS = (
     flashrom,
     workload,
     board,
+    clock,
     faults,
     watch,
     record,

@@ -32,7 +32,7 @@ FIXED_NOREPLACE: Final = 0x100000
 _LARGEST_HEAP: Final = 1 << 36
 _ROOM: Final = 1 << 31  # what a jump reaches
 _FILES: Final = 1 << 35
-_PLACE: Final = 3 * _LARGEST_HEAP
+_PLACE: Final = 2 * _LARGEST_HEAP
 _PLACES: Final = len(AREA) // _PLACE - 8  # what comes last has room left
 
 _CALLS: Final = NUMBERS[64]

@@ -6,6 +6,7 @@ from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
 from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.files import FILES
+from tests.mutants.faults.hosted_patching import HOSTED_PATCHING
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
@@ -29,6 +30,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *LIVE,
     *INPROCESS,
     *PATCHING,
+    *HOSTED_PATCHING,
     *PROGRAM,
     *TRACING,
     *HOSTING,

@@ -467,6 +467,7 @@ def test_what_is_not_trapped_is_accessed_by_the_cpu(tmp_path: Path) -> None:
     """Ordinary memory, also where a device was when the stub was aimed, and nothing there is a fault."""
     run = here(MEMORY, tmp_path)
     assert (run.status, run.output, len(run.rows)) == (-11, str(10 * (5 + 77) + 10 * 1000), 10)
+    assert (run.signals, run.calls) == (1, 9 + 1)
 
 
 ELSEWHERE = """
@@ -642,3 +643,94 @@ def test_libraries_that_come_and_go(tmp_path: Path) -> None:
     run = host(path, [program(LOADED, "-ldl"), str(path), *libraries])
     assert (run.status, run.output, len(run.rows)) == (0, str(5 * 4 * (5 + 9)), 40)
     assert run.calls >= 20
+
+
+TORN = """
+__asm__(".text; .balign 4096; .globl sum, last, end\\n"
+    "sum: xor %eax,%eax; add (%rdi),%eax; add 4(%rdi),%eax; add 8(%rdi),%eax; add (%rdi),%eax; ret\\n"
+    "last: mov %esi,16(%rdi); ret; .balign 4096; end:");
+uint32_t sum(volatile uint32_t *);
+void last(volatile uint32_t *, uint32_t);
+static volatile uint32_t *device;
+static volatile int done;
+static uint32_t memory[8] = {100, 200, 300};
+static void *work(void *number) {
+    long wrong = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        wrong += sum(device) != 16;
+        for (int j = 0; j < 20; j++) wrong += sum(memory) != 700;
+        last(device + 8 * (long)number, i);
+    }
+    __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
+    return (void *)wrong;
+}
+int main(int argc, char **argv) {
+    device = map(argv[1], PROT_READ | PROT_WRITE);
+    pthread_t threads[3];
+    long wrong = 0, rounds = 0;
+    for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, work, (void *)i);
+    for (; done < 3; rounds++) {
+        mprotect((void *)sum, 4096, PROT_READ | PROT_EXEC);
+        sched_yield();
+    }
+    for (int i = 0; i < 3; i++) {
+        void *found;
+        pthread_join(threads[i], &found);
+        wrong += (long)found;
+    }
+    printf("%ld %d\\n", wrong, rounds > 20);
+    return 0;
+}
+"""
+
+
+def test_neighbours_are_patched_and_taken_back_while_threads_execute_them(tmp_path: Path) -> None:
+    """Each change of protection takes back what stands; no value is wrong, and no record is lost."""
+    target = "sys.setswitchinterval(1e-5); host.map_file(sys.argv[1], Model())"
+    run = here(TORN, tmp_path, target=target)
+    assert (run.status, run.output) == (0, "0 1")
+    assert [row[0] for row in run.rows].count("R") == 3 * 400 * 4
+    for number in range(3):
+        assert [row[3] for row in run.rows if row[0] == "W" and row[1] == 16 + 32 * number] == [*range(400)]
+    assert run.calls > 100
+
+
+STEPS = """
+#include <ucontext.h>
+static unsigned long at[2][64];
+static int count[2], run;
+static void on_trap(int number, siginfo_t *info, void *context) {
+    if (count[run] < 64) at[run][count[run]++] = ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    if ((unsigned long)info->si_addr != ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]) exit(3);
+}
+__attribute__((noinline)) static uint32_t load(volatile uint32_t *p, int flags) {
+    uint32_t value;
+    __asm__ volatile(
+        "sub $128,%%rsp; pushfq; or %2,(%%rsp); popfq\\n"
+        "nop; mov 4(%1),%0; nop; mov 8(%1),%%ecx; nop\\n"
+        "pushfq; andl $~0x100,(%%rsp); popfq; add $128,%%rsp"
+        : "=&r"(value) : "r"(p), "r"((long)flags) : "rcx", "memory", "cc");
+    return value;
+}
+int main(int argc, char **argv) {
+    static uint32_t memory[4] = {0, 5};
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+    sigaction(SIGTRAP, &action, 0);
+    uint32_t sum = load(memory, 0x100);
+    volatile uint32_t *device = map(argv[1], PROT_READ);
+    for (int i = 0; i < 5; i++) sum += load(device, 0);
+    run = 1;
+    sum += load(argc > 2 ? memory : device, 0x100);
+    printf("%u %d %d\\n", sum, count[0] == count[1] && count[0] > 5, memcmp(at[0], at[1], sizeof at[0]));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("where", ["device", "memory"])
+def test_steps_by_the_trap_flag(tmp_path: Path, where: str) -> None:
+    """Through patched instructions they lead as before: one trap an instruction, with its address."""
+    path = device_file(tmp_path)
+    run = host(path, [program(STEPS), str(path), *(["memory"] if where == "memory" else [])])
+    assert (run.status, run.output, run.patched) == (0, "35 1 0", 2)
+    assert run.calls == 8

@@ -11,9 +11,11 @@ from attrs import asdict
 
 from benchmarks import (
     board,
+    data,
     descriptions,
     distinct,
     engines,
+    faults,
     flashrom,
     imports,
     inprocess,
@@ -41,9 +43,11 @@ PARTS = (
     flashrom,
     workload,
     board,
+    faults,
     watch,
     record,
     stream,
+    data,
     imports,
     descriptions,
 )

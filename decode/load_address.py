@@ -14,7 +14,7 @@ _WITH_BASES: Final = (IcedRegister.FS, IcedRegister.GS)
 
 
 def load_address(instruction: Instruction, pushed: int) -> bytes:
-    """Return LEA of the instruction's memory operand into RAX, which changes nothing else.
+    """Return code that loads the address of the instruction's memory operand into RAX, and changes nothing else.
 
     Args:
         instruction: 64-bit code, with one memory operand.
@@ -22,16 +22,24 @@ def load_address(instruction: Instruction, pushed: int) -> bytes:
 
     Raises:
         ValueError: there is no such operand, or its address depends on more than general registers: on RIP, on a
-            segment's base, on a vector.
+            segment's base, on a vector; or it is a constant of more than 32 bits.
     """
     raw = Decoder(instruction.bits, instruction.code, options=OPTIONS[instruction.vendor]).decode()
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
     base, index = raw.memory_base, raw.memory_index
-    if instruction.bits != 64 or named != 1 or raw.is_vsib or raw.is_ip_rel_memory_operand or not (base or index):
+    if instruction.bits != 64 or named != 1 or raw.is_vsib or raw.is_ip_rel_memory_operand:
         raise ValueError(f"'{instruction}' has no single memory operand that general registers address")
     if raw.segment_prefix in _WITH_BASES:
         raise ValueError(f"'{instruction}' adds the base of a segment to its address")
     displacement = (raw.memory_displacement + (1 << 63)) % (1 << 64) - (1 << 63)
+    encoder = Encoder(64)
+    if not (base or index):  # firmware names its registers so
+        if not 0 <= displacement < 1 << 32:
+            raise ValueError(
+                f"'{instruction}' addresses {displacement % (1 << 64):#x}, a constant of more than 32 bits"
+            )
+        encoder.encode(IcedInstruction.create_reg_u32(Code.MOV_R32_IMM32, IcedRegister.EAX, displacement), 0)
+        return encoder.take_buffer()
     narrow = _of_32_bits(base) or _of_32_bits(index)
     if narrow:
         displacement = (displacement + (1 << 31)) % (1 << 32) - (1 << 31)
@@ -40,7 +48,6 @@ def load_address(instruction: Instruction, pushed: int) -> bytes:
     if not -(1 << 31) <= displacement < 1 << 31:
         raise ValueError(f"'{instruction}' addresses {displacement:#x} from the stack pointer")
     operand = MemoryOperand(base, index, raw.memory_index_scale, displacement, 4 if narrow else 8)
-    encoder = Encoder(64)
     encoder.encode(IcedInstruction.create_reg_mem(Code.LEA_R64_M, IcedRegister.RAX, operand), 0)
     return encoder.take_buffer()
 

@@ -14,18 +14,20 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Final
 
-from mmio import Device, array, bit, field, line, register
+from mmio import Device, array, bit, field, indexed, line, register
 
 UPDATE: Final = 0.000244 + 0.001984  # s from the update flag's rise to its fall, when the new time can be read
 NO_MATTER: Final = 0xC0  # an alarm byte with both bits set fits every time
 DAY: Final = 24 * 60 * 60
+DATA: Final = 0x01  # the port behind the index
 
 
-class Clock(Device):
+class Chip(Device):
     """The chip: its time, an alarm, and RAM.
 
     `now` says how late it is, in seconds since 1970; the chip keeps its distance from it when it is set. Between two
-    accesses the chip does nothing: code that waits for `irq` calls `update` from time to time.
+    accesses the chip does nothing: before each, and while code waits for `irq`, `update` is called, and `interrupt`
+    after each.
     """
 
     seconds = register(0x00, width=1)
@@ -66,24 +68,15 @@ class Clock(Device):
     irq = line()
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self.start(now)
+
+    def start(self, now: Callable[[], float]) -> None:
+        """Go by this time from now on, and show it."""
         self._now = now
         self._present = now()
         self._ahead: int | None = 0  # seconds; None while the registers hold no time, and the clock stands still
         self._second = floor(self._present)
         self._show(self._second)
-
-    def read(self, offset: int, width: int) -> int:
-        """Answer with the present."""
-        self.update()
-        answer = super().read(offset, width)
-        self._interrupt()  # reading C takes it back
-        return answer
-
-    def write(self, offset: int, width: int, value: int) -> None:
-        """Take a byte; a new time is the time from now on."""
-        self.update()
-        super().write(offset, width, value)
-        self._interrupt()
 
     def update(self) -> None:
         """Bring the registers up to the present."""
@@ -100,7 +93,7 @@ class Clock(Device):
         if floor(moment) != self._second:
             self._second = floor(moment)
             self._show(self._second)
-        self._interrupt()
+        self.interrupt()
 
     @seconds.written
     @minutes.written
@@ -159,7 +152,8 @@ class Clock(Device):
             for set_for, at in zip(alarm, self._time(second), strict=True)
         )
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Let the line follow the flags; a read of C takes it back."""
         self.c.IRQF = bool(self.c.value & self.b.value & 0x70)
         self.irq.set(bool(self.c.IRQF))
 
@@ -172,22 +166,46 @@ class Clock(Device):
         return value if self.b.BINARY else (value >> 4) * 10 + (value & 0xF)
 
 
+class Clock(Chip):
+    """The chip by itself, its registers side by side."""
+
+    def read(self, offset: int, width: int) -> int:
+        """Answer with the present."""
+        self.update()
+        answer = super().read(offset, width)
+        self.interrupt()
+        return answer
+
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Take a byte; a new time is the time from now on."""
+        self.update()
+        super().write(offset, width, value)
+        self.interrupt()
+
+
 class Cmos(Device):
-    """The two ports, with a clock that shows the host's time (UTC)."""
+    """The chip behind the two ports of a PC. It shows the host's time (UTC)."""
 
     index = register(0x00, width=1, fields=[bit("NMI_OFF", 7), field("REGISTER", 6, 0)])
-    data = register(0x01, width=1)
+    clock_chip = indexed(DATA, Chip, by=index, field="REGISTER", name="rtc")
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self.counter = Clock(now)
+        self.clock_chip.start(now)
 
-    @data.reads
-    def _read(self) -> int:
-        return self.counter.read(self.index.REGISTER, 1)
+    def read(self, offset: int, width: int) -> int:
+        """Answer; of the chip with the present."""
+        if offset + width > DATA:
+            self.clock_chip.update()
+        answer = super().read(offset, width)
+        self.clock_chip.interrupt()
+        return answer
 
-    @data.written
-    def _write(self, old: int, new: int) -> None:
-        self.counter.write(self.index.REGISTER, 1, new)
+    def write(self, offset: int, width: int, value: int) -> None:
+        """Take an index, or a byte for the chip."""
+        if offset + width > DATA:
+            self.clock_chip.update()
+        super().write(offset, width, value)
+        self.clock_chip.interrupt()
 
 
 class Millennium(Cmos):

@@ -38,3 +38,19 @@ def on_demand(package: ModuleType) -> tuple[Callable[[str], Any], Callable[[], l
         raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}", name=name, obj=package)
 
     return get, lambda: sorted({*vars(package), *homes})
+
+
+def called(place: str) -> Callable[..., Any]:
+    """Return a function whose module is loaded when it is first called.
+
+    For what a lower folder offers as a method and a higher one does: a trace can be saved, and formats know how.
+
+    Args:
+        place: its module and its name, such as "mmio.formats.registry:save".
+    """
+    module, _, name = place.partition(":")
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments, **options)
+
+    return call

@@ -11,8 +11,9 @@ from mmio.traces.trace import Trace
 
 if TYPE_CHECKING:
     from mmio.boards import Board
+    from mmio.guests import Guest
 
-P = TypeVar("P", bound="Ports | Board")
+P = TypeVar("P", bound="Ports | Board | Guest")
 
 SHOWN: Final = 20  # accesses of each trap in a failure report
 
@@ -41,6 +42,13 @@ class Traps:
         from mmio.boards import board  # a test without a board need not load it
 
         return self._open(board(path, **options), "board" if path is None else Path(path).name)
+
+    def guest(self, devices: Any, **options: Any) -> "Guest":
+        """Boot a kernel with device models as its cards, until the test is over; see `mmio.guest`."""
+        from mmio.guests import guest
+
+        opened = guest(devices, **options)
+        return self._open(opened, ", ".join(card.name for card in opened.cards))
 
     def _open(self, opened: P, name: str) -> P:
         self._closing.enter_context(opened)

@@ -18,11 +18,18 @@ import emulate
 import emulate.conformance
 import mmio
 import mmio.cortex_m
+import mmio.faults
 import mmio.models
+import mmio.pci
+import mmio.strategies
+import mmio.virtio
 
 PAGE = Path(__file__).with_name("public_api.txt")
 TOP = Path(__file__).parents[1]
-PACKAGES = decode, emulate, emulate.conformance, mmio, mmio.models, mmio.cortex_m
+PACKAGES = (
+    *(decode, emulate, emulate.conformance),
+    *(mmio, mmio.models, mmio.cortex_m, mmio.faults, mmio.strategies, mmio.pci, mmio.virtio),
+)
 
 _IMPORT = re.compile(r"^from ((?:decode|emulate|mmio)\b[\w.]*) import (.+)$", re.MULTILINE)
 _VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD

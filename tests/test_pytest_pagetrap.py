@@ -186,3 +186,109 @@ def test_a_board_of_a_marker_or_of_the_ini_file(pytester: pytest.Pytester) -> No
     )
     pytester.makeini("[pytest]\nmmio_svd = chip.svd\n")
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(failed=1, passed=1)
+
+
+GOLDEN = """
+    import pytest
+    from ctypes import c_uint32
+
+    class Card:
+        length = 0x100
+        def read(self, offset, width):
+            return VALUE
+        def write(self, offset, width, value):
+            pass
+
+    VALUE = 4
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_loads(mmio_trap, golden, count):
+        mapping = mmio_trap(Card(), name="card")
+        for offset in range(count):
+            c_uint32.from_address(mapping.address + 4 * offset).value
+        golden(mapping.trace)
+        golden(mapping.trace[:1])
+        golden(mapping.trace, "all accesses", volatile=["card"])
+"""
+
+
+@pytest.fixture
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as on a developer's machine."""
+    monkeypatch.delenv("CI", raising=False)
+
+
+def golden_files(pytester: pytest.Pytester) -> dict[str, str]:
+    """Return the golden files there are, by name, without their headers."""
+    folder = pytester.path / "golden" / "test_golden"
+    return {
+        path.name: "\n".join(line for line in path.read_text().splitlines() if line[0] != "#")
+        for path in folder.iterdir()
+    }
+
+
+@pytest.mark.usefixtures("_suite", "_no_ci")
+def test_golden_files_are_written_and_compared(pytester: pytest.Pytester) -> None:
+    """The first run writes files named by test, says so, and later runs compare with them."""
+    pytester.makepyfile(test_golden=GOLDEN.replace('"all accesses"', 'f"all {count}"'))
+    first = pytester.runpytest_inprocess()
+    first.assert_outcomes(passed=2)
+    first.stdout.fnmatch_lines(["*golden traces*", "golden file written: golden/test_golden/all 1.trace"])
+    assert golden_files(pytester)["test_loads-2.trace"] == "R4 card+0x0=0x4\nR4 card+0x4=0x4"
+    assert sorted(golden_files(pytester)) == [
+        "all 1.trace",
+        "all 2.trace",
+        "test_loads-1.trace",
+        "test_loads-1@2.trace",
+        "test_loads-2.trace",
+        "test_loads-2@2.trace",
+    ]
+    second = pytester.runpytest_inprocess()
+    second.assert_outcomes(passed=2)
+    assert "golden" not in second.stdout.str().replace("test_golden", "")
+    pytester.makepyfile(
+        test_golden=GOLDEN.replace('"all accesses"', 'f"all {count}"').replace("VALUE = 4", "VALUE = 5")
+    )
+    third = pytester.runpytest_inprocess()
+    third.assert_outcomes(failed=2)
+    third.stdout.fnmatch_lines(["E *is not like */golden/test_golden/test_loads-1.trace (-)*", "E *- R4 card+0x0=0x4"])
+    pytester.runpytest_inprocess("--mmio-golden-update").assert_outcomes(passed=2)
+    assert golden_files(pytester)["test_loads-2.trace"] == "R4 card+0x0=0x5\nR4 card+0x4=0x5"
+
+
+@pytest.mark.usefixtures("_suite", "_no_ci")
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_unused_golden_files_are_told(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """A file that no test asks for is told, but not if tests were left out or failed."""
+    pytester.makepyfile(test_golden=GOLDEN.replace('golden(mapping.trace, "all', '1 or golden(mapping.trace, "all'))
+    options = ("-p", "no:cacheprovider", *workers)
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
+    (pytester.path / "golden" / "test_golden" / "old.trace").touch()
+    unused = "golden file unused: golden/test_golden/old.trace; no test of its module asks for it, so remove it"
+    pytester.runpytest_subprocess(*options).stdout.fnmatch_lines([unused])
+    for more in (("-k", "2"), ("test_golden.py::test_loads[2]",), ("--maxfail=1",)):
+        pytester.runpytest_subprocess(*options, *more).stdout.no_fnmatch_line("golden file unused*")
+
+
+@pytest.mark.usefixtures("_suite")
+@pytest.mark.parametrize(("option", "ci", "failed"), [((), "true", 2), (("--mmio-golden-missing=write",), "true", 0)])
+def test_a_missing_golden_file_in_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], ci: str, failed: int
+) -> None:
+    """Where the environment has CI a missing file is a failure, unless an option says otherwise."""
+    monkeypatch.setenv("CI", ci)
+    pytester.makepyfile(test_golden=GOLDEN.replace('"all accesses"', 'f"all {count}"'))
+    result = pytester.runpytest_inprocess(*option)
+    result.assert_outcomes(failed=failed, passed=2 - failed)
+    assert (pytester.path / "golden").exists() == (not failed)
+
+
+@pytest.mark.usefixtures("_suite", "_no_ci")
+def test_a_golden_name_is_used_once_in_a_test(pytester: pytest.Pytester) -> None:
+    """Two traces of one test cannot have one file."""
+    pytester.makepyfile(
+        test_golden=GOLDEN.replace("golden(mapping.trace[:1])", 'golden(mapping.trace, "all accesses")')
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*this test has compared a trace with 'all accesses' before*"])

@@ -3,6 +3,7 @@
 #include "firmware.h"
 
 #define RING 64U
+#define POLLS 2000U /* a character at 115200 baud takes some 900 */
 
 volatile uint32_t uart_overruns;
 
@@ -52,8 +53,14 @@ int uart_getc(void)
 
 void uart_putc(char character)
 {
+#ifdef BUG_NO_TIMEOUT
 	while (!(USART2->SR & USART_SR_TXE))
 		;
+#else
+	for (uint32_t polls = 0; !(USART2->SR & USART_SR_TXE); polls++)
+		if (polls == POLLS)
+			return; /* the transmitter is dead, and the rest of the station goes on */
+#endif
 	USART2->DR = (uint8_t)character;
 }
 

@@ -1,11 +1,13 @@
 """The Tern 1000 as its datasheet has it: registers, an EEPROM, two descriptor rings, a packet buffer.
 
-The card and the driver share an address space, so a DMA address is a pointer: `Descriptor.from_address` is the
-card looking at the driver's memory, and assigning to its fields is the card writing there.
+What the card does by itself, fetching descriptors and frames and storing them, it does through its `memory`, the
+driver's: that of this process in the demo, of another one under `pagetrap run`, or what a test maps (`mmio.Dma`).
 """
 
-import ctypes
 import struct
+from typing import ClassVar, Self
+
+from attrs import frozen
 
 from mmio import Device, array, bit, field, register
 
@@ -18,18 +20,20 @@ DESC_ERROR = 1 << 1
 DESC_END = 1 << 0
 
 
-class Descriptor(ctypes.Structure):
-    """One entry of a ring in the driver's memory."""
+@frozen
+class Descriptor:
+    """One entry of a ring in the driver's memory: where a frame is, and whose turn it is."""
 
     address: int
     length: int
     flags: int
-    _fields_ = (
-        ("address", ctypes.c_uint64),
-        ("length", ctypes.c_uint16),
-        ("flags", ctypes.c_uint16),
-        ("reserved", ctypes.c_uint32),
-    )
+
+    LAYOUT: ClassVar = struct.Struct("<QHH4x")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Take it from memory."""
+        return cls(*cls.LAYOUT.unpack(data))
 
 
 class Card(Device):
@@ -90,17 +94,16 @@ class Card(Device):
         """Take a frame off the wire and into the next receive buffer of the driver, if it has one to give."""
         if not (self.ctrl.RX and self.status.LINK and self.rx_count):
             return
-        descriptor = Descriptor.from_address(self.rx_base.value + self._rx_head * ctypes.sizeof(Descriptor))
+        descriptor = self._fetch(self.rx_base.value, self._rx_head)
         if not descriptor.flags & DESC_OWN:
             self.rx_dropped.value += 1
             return
         if len(frame) > descriptor.length:
-            descriptor.flags = DESC_ERROR
+            self._give_back(self.rx_base.value, self._rx_head, descriptor.length, DESC_ERROR)
             self.rx_errors.value += 1
         else:
-            ctypes.memmove(descriptor.address, frame, len(frame))
-            descriptor.length = len(frame)
-            descriptor.flags = DESC_END
+            self.memory.write(descriptor.address, frame)
+            self._give_back(self.rx_base.value, self._rx_head, len(frame), DESC_END)
             self.rx_packets.value += 1
             self.rx_bytes.value += len(frame)
         self._rx_head = (self._rx_head + 1) % self.rx_count.value
@@ -148,10 +151,17 @@ class Card(Device):
         if new >= self.tx_count.value:
             raise ValueError(f"TX_TAIL is {new}, but the ring has {self.tx_count.value} descriptors")
         while self._tx_head != new:
-            descriptor = Descriptor.from_address(self.tx_base.value + self._tx_head * ctypes.sizeof(Descriptor))
-            self._send(ctypes.string_at(descriptor.address, descriptor.length))
-            descriptor.flags &= ~DESC_OWN
+            descriptor = self._fetch(self.tx_base.value, self._tx_head)
+            self._send(self.memory.read(descriptor.address, descriptor.length))
+            self._give_back(self.tx_base.value, self._tx_head, descriptor.length, descriptor.flags & ~DESC_OWN)
             self._tx_head = (self._tx_head + 1) % self.tx_count.value
+
+    def _fetch(self, ring: int, index: int) -> Descriptor:
+        size = Descriptor.LAYOUT.size
+        return Descriptor.unpack(self.memory.read(ring + index * size, size))
+
+    def _give_back(self, ring: int, index: int, length: int, flags: int) -> None:
+        self.memory.write(ring + index * Descriptor.LAYOUT.size + 8, struct.pack("<HH", length, flags))
 
     def _send(self, frame: bytes) -> None:
         if not (self.ctrl.TX and self.status.LINK):

@@ -12,12 +12,15 @@ MAX_FRAME = 1514
 COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_dropped", "rx_errors")  # struct nic_stats
 
 
-def build(directory: Path) -> Path:
-    """Compile the driver into `directory`, unless it is newer than its sources there, and return the library."""
-    library = directory / "libnic.so"
+def build(directory: Path, *options: str) -> Path:
+    """Compile the driver into `directory`, unless it is newer than its sources there, and return the library.
+
+    `options` are the compiler's: -DBUG_CLEARS_UNSEEN plants a mistake.
+    """
+    library = directory / f"libnic{''.join(options)}.so"
     if not library.exists() or library.stat().st_mtime < max(source.stat().st_mtime for source in SOURCES):
         compiler = os.environ.get("CC", "cc")
-        flags = ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC"]
+        flags = ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC", *options]
         subprocess.run([compiler, *flags, "-o", library, SOURCES[0]], check=True)
     return library
 

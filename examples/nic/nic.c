@@ -362,7 +362,11 @@ int nic_poll(struct nic *nic, void *frame, size_t capacity)
 		return -ENETDOWN;
 	reasons = readl(nic->bar + NIC_INTR);
 	if (reasons)
+#ifdef BUG_CLEARS_UNSEEN
+		writel(NIC_INTR_TX | NIC_INTR_RX | NIC_INTR_LINK, nic->bar + NIC_INTR); /* and what has come since the read */
+#else
 		writel(reasons, nic->bar + NIC_INTR);
+#endif
 	if (reasons & NIC_INTR_TX)
 		nic_tx_clean(nic);
 	return nic_receive(nic, frame, capacity);

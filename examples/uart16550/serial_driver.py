@@ -12,12 +12,15 @@ TYPES = ("none", "16450", "16550A")  # enum uart_type
 COUNTERS = ("interrupts", "sent", "received", "overruns", "errors", "dropped")  # struct uart_stats
 
 
-def build(directory: Path) -> Path:
-    """Compile the driver into `directory`, unless it is newer than its sources there, and return the library."""
-    library = directory / "libuart16550.so"
+def build(directory: Path, *options: str) -> Path:
+    """Compile the driver into `directory`, unless it is newer than its sources there, and return the library.
+
+    `options` are the compiler's: -DBUG_SPURIOUS_INTERRUPT plants a mistake.
+    """
+    library = directory / f"libuart16550{''.join(options)}.so"
     if not library.exists() or library.stat().st_mtime < max(source.stat().st_mtime for source in SOURCES):
         compiler = os.environ.get("CC", "cc")
-        flags = ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC"]
+        flags = ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC", *options]
         subprocess.run([compiler, *flags, "-o", library, SOURCES[0]], check=True)
     return library
 

@@ -44,7 +44,11 @@
 #define MCR_LOOP 0x10
 #define LSR_DR 0x01
 #define LSR_OE 0x02
+#ifdef BUG_FRAMING /* a planted mistake: bad framing is no error */
+#define LSR_ERRORS 0x14
+#else
 #define LSR_ERRORS 0x1c
+#endif
 #define LSR_THRE 0x20
 #define MSR_LEVELS 0xf0
 #define MSR_CTS 0x10
@@ -284,6 +288,13 @@ int uart_irq(struct uart *uart)
 {
 	int causes = 0;
 
+#ifdef BUG_SPURIOUS_INTERRUPT
+	if (!(uart->ier & IER_THRE)) { /* nothing is to be sent, so a byte must have come */
+		uart->rx.bytes[uart->rx.tail] = uart_in(uart, UART_RBR);
+		uart->rx.tail++;
+		uart_receive(uart);
+	}
+#endif
 	while (causes < UART_CAUSES) {
 		uint8_t cause = uart_in(uart, UART_IIR) & IIR_ID;
 

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from mmio.arguments import integer, text
 from mmio.boards.ground import ADDRESSES, BLOCK, Ground
 from mmio.boards.memories import Memories
-from mmio.boards.peripheral import Timed, Unmade, Window, runs
+from mmio.boards.peripheral import Unmade, Window, runs
 from mmio.boards.running import Running
 from mmio.boards.wiring import Wiring, length_of, wire
 from mmio.closing import Closing
@@ -16,6 +16,7 @@ from mmio.descriptions.chip import Chip, Place, clusters, outside
 from mmio.descriptions.report import did_you_mean
 from mmio.device.clock import Clock
 from mmio.device.device import Device
+from mmio.device.timed import timed
 from mmio.errors import MappingError
 from mmio.inprocess.fixed_pages import Placement, nearest
 from mmio.inprocess.mapping import Mapping, Policies, fixed_pages
@@ -238,7 +239,7 @@ class Board(Memories, Running, Closing):
         windows = self._windows[place.name] = [Window(stretch.start) for stretch in stretches]
         for window, stretch in zip(windows, stretches, strict=True):
             over = Placement(place.base + stretch.start, beside=False, priority=1)
-            mapping = Mapping(window, len(stretch), place.name, self.trace, True, self._policies, over)
+            mapping = Mapping(window, len(stretch), place.name, self.trace, True, True, self._policies, over)
             self._others.append(mapping)
 
     def _put(self, name: str, device: Any, irq: Wiring) -> Any:
@@ -256,7 +257,7 @@ class Board(Memories, Running, Closing):
         return device
 
     def _timed(self, device: Any) -> Any:
-        return Timed(device, self.clock) if self.clock.per_access else device
+        return timed(device, self.clock)
 
     def _lengthen(self, name: str, extent: int) -> None:
         """Make room for registers beyond the address block that the file has, up to the next peripheral."""
@@ -278,7 +279,7 @@ class Board(Memories, Running, Closing):
             self._reserved += fixed_pages().reserve_free(start, BLOCK)
             ground = Ground(start, self._reach, self._nowhere if policy == "error" else None)
             under = Placement(start, beside=False, reserve=False, priority=UNDER_DEVICES - 1, alone=False)
-            self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, self._policies, under))
+            self._grounds.append(Mapping(ground, BLOCK, "nothing", self.trace, False, True, self._policies, under))
 
     def _nowhere(self, address: int) -> str:
         regions: list[Region] = [mapping.region for mapping in self._mappings.values()]

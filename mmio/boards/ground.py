@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mmio.errors import NoRegister
-from mmio.space.region import Beyond, Void
+from mmio.space.void import Beyond, Void
 
 BLOCK: Final = 1 << 29
 """Bytes of a block of the memory map: code, SRAM, peripherals … (ARMv7-M Architecture Reference Manual, B3.1)."""

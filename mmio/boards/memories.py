@@ -114,7 +114,7 @@ class Memories:
 
     def _mapped(self, name: str, base: int, length: int, device: Any, reserve: bool = True) -> Mapping:
         place = Placement(base, beside=False, reserve=reserve)
-        return Mapping(device, length, name, self.trace, True, self._policies, place)
+        return Mapping(device, length, name, self.trace, True, True, self._policies, place)
 
     def _memory(self, memory: Memory, data: bytes) -> Memory:
         if len(data) > memory.size:

@@ -1,9 +1,8 @@
-"""Stand-ins for peripherals in the address space: until they are made, where accesses take time, where others lie."""
+"""Stand-ins for peripherals in the address space: until they are made, and where others lie."""
 
 from collections.abc import Callable
 from typing import Any
 
-from mmio.device.clock import Clock
 from mmio.errors import NoRegister
 
 
@@ -42,49 +41,6 @@ class Unmade:
         return device
 
 
-class Timed:
-    """A device whose accesses take time.
-
-    Args:
-        device: the one that answers.
-        clock: advanced before each access, so that what is due by then has happened.
-    """
-
-    def __init__(self, device: Any, clock: Clock) -> None:
-        self._device = device
-        access, inner_read, inner_write = clock.access, device.read, device.write
-
-        def read(offset: int, width: int) -> int:
-            access()
-            try:
-                value: int = inner_read(offset, width)
-            except NoRegister as hole:
-                self._take_over(hole)
-                raise
-            return value
-
-        def write(offset: int, width: int, value: int) -> None:
-            access()
-            try:
-                inner_write(offset, width, value)
-            except NoRegister as hole:
-                self._take_over(hole)
-                raise
-
-        self.read, self.write = read, write  # functions that know what they call take less time than methods
-
-    def _take_over(self, hole: NoRegister) -> None:
-        """Make the mapping's policy for holes apply, as if the device itself were mapped."""
-        if hole.device is self._device:
-            hole.device = self
-
-    def __getattr__(self, name: str) -> Any:
-        """Return the device's own, such as `holes`. Not those that would get round `read` and `write`."""
-        if name in ("update", "read_block", "write_block", "fetch"):
-            raise AttributeError(name)
-        return getattr(self._device, name)
-
-
 class Window:
     """Registers of a peripheral that lie among those of another, as a device of their own.
 
@@ -97,6 +53,11 @@ class Window:
     def __init__(self, shift: int) -> None:
         self._shift = shift
         self._device: Any = None
+
+    @property
+    def device(self) -> Any:
+        """The device that it shows."""
+        return self._device
 
     def aim(self, device: Any) -> None:
         """Show a device from now on."""

@@ -6,7 +6,7 @@ It has the part of `Board` that models are put together with, so one function se
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mmio.boards.peripheral import Timed, Window, runs
+from mmio.boards.peripheral import Window, runs
 from mmio.boards.program_interrupts import ProgramInterrupts
 from mmio.boards.wiring import Wiring, length_of, wire
 from mmio.cortex_m.core import Core, CoreBlock
@@ -15,6 +15,10 @@ from mmio.descriptions.chip import Chip, Place, clusters, outside
 from mmio.descriptions.report import did_you_mean
 from mmio.device.clock import Clock
 from mmio.device.device import Device
+from mmio.device.timed import timed
+from mmio.space.initiator import Initiator
+from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
 
 
 class DeviceAt(NamedTuple):
@@ -33,6 +37,40 @@ class DeviceAt(NamedTuple):
     device: Any
 
 
+class PeripheralSpace:
+    """The peripherals by their addresses, for a model that reaches others by itself, as a DMA controller does.
+
+    Args:
+        ranges: returns the devices and their ranges.
+        trace: where its accesses are recorded; None for nowhere.
+    """
+
+    def __init__(self, ranges: Callable[[], Iterator[DeviceAt]], trace: Trace | None) -> None:
+        self._ranges = ranges
+        self._trace = trace
+        self._bus: Initiator | None = None
+
+    def changed(self) -> None:
+        """Take note that there are other devices now."""
+        self._bus = None
+
+    def read(self, address: int, width: int) -> int:
+        """Read a register; see `AddressSpace.read`."""
+        return self._reached().read(address, width)
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Write a register; see `AddressSpace.write`."""
+        self._reached().write(address, width, value)
+
+    def _reached(self) -> Initiator:
+        if self._bus is None:
+            space = AddressSpace(self._trace)
+            for name, start, length, device in self._ranges():
+                space.map(start, length, device, name)
+            self._bus = space.initiator()
+        return self._bus
+
+
 class ProgramBoard:
     """The peripherals of a chip, each by its name, for a program that is not in this process.
 
@@ -41,10 +79,12 @@ class ProgramBoard:
         core: whose devices answer where the file describes the core's; None for none.
         clock: the time, which each access advances.
         processes, mark: as of `ProgramInterrupts`.
+        trace: where accesses by way of `space` are recorded; None for nowhere.
 
     Attributes:
         core: the core.
         clock: the time.
+        space: the peripherals by their addresses.
     """
 
     def __init__(
@@ -54,7 +94,9 @@ class ProgramBoard:
         clock: Clock,
         processes: Callable[[], Sequence[int]],
         mark: Callable[[str], object],
+        trace: Trace | None = None,
     ) -> None:
+        self.space = PeripheralSpace(self._ranges, trace)
         self._chip = chip
         self.core = core
         self.clock = clock
@@ -127,6 +169,7 @@ class ProgramBoard:
         if isinstance(device, Device):
             device.clock = self.clock
         self._devices[name] = device
+        self.space.changed()
         if self.core is not None or irq is not None:
             self._wires[name] = list(wire(device, irq, own, self._irq, self._need_core))
 
@@ -147,7 +190,7 @@ class ProgramBoard:
     def __iter__(self) -> Iterator[DeviceAt]:
         """Iterate over all devices and their ranges; an access takes time."""
         for name, start, length, device in self._ranges():
-            yield DeviceAt(name, start, length, Timed(device, self.clock) if self.clock.per_access else device)
+            yield DeviceAt(name, start, length, timed(device, self.clock))
 
     def _ranges(self) -> Iterator[DeviceAt]:
         yield from self._added

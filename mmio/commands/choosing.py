@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmio.traces.selection import Code, PlacePattern, Selection, nanoseconds, span
+from mmio.traces.selection import Code, Selection, nanoseconds, place_or_access, span
 
 FORMS: Final = """\
 PLACE:    uart  uart.STATUS  'uart.TX*'  STATUS  uart+0x10  uart+0x10..0x20  0xfe000000+0x100  'port 0x70..0x72'
@@ -22,8 +22,8 @@ def add(command: argparse.ArgumentParser) -> None:
     def many(option: str, metavar: str, parse: Callable[[str], object], text: str) -> None:
         group.add_argument(option, metavar=metavar, action="append", default=[], type=_checked(parse), help=text)
 
-    many("--only", "PLACE", PlacePattern.parse, "to this region, register, offset, address or port")
-    many("--without", "PLACE", PlacePattern.parse, "not to this one")
+    many("--only", "PLACE", place_or_access, "to this region, register, offset, address or port")
+    many("--without", "PLACE", place_or_access, "not to this one")
     group.add_argument("--reads", action="store_true", help="reads (an atomic is a read and a write)")
     group.add_argument("--writes", action="store_true", help="writes")
     many("--width", "BYTES", span, "as wide as this, or within this range")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmio.commands import choosing, progress
 from mmio.commands.messages import complain
 from mmio.formats import open_trace
-from mmio.formats.reader import LineReader
+from mmio.formats.reader import Reader
 from mmio.records.access import Access
 from mmio.records.events import Cut, Located, Record
 from mmio.records.symbols import Location, named
@@ -30,7 +30,7 @@ class Chosen:
 
     def __init__(self, path: str, options: argparse.Namespace) -> None:
         self._path = path
-        self._reader = _open(path, options)
+        self._reader = opened(path, skip=options.skip)
         self._selection = choosing.selection(options)
         self._known: dict[int, Location] = {}
 
@@ -68,9 +68,18 @@ class Chosen:
         return named(ip, self._known.get(ip))
 
 
-def _open(path: str, options: argparse.Namespace) -> LineReader:
+def opened(path: str, *, skip: bool) -> Reader:
+    """Return the reader of a trace file.
+
+    Args:
+        path: of the file.
+        skip: pass over bad lines, and say of each what is wrong with it.
+
+    Raises:
+        FileNotFoundError: there is no such file; the message says how to record one.
+    """
     try:
-        return open_trace(path, on_error=complain if options.skip else "raise")
+        return open_trace(path, on_error=complain if skip else "raise")
     except FileNotFoundError as error:
         if path == "-":
             hint = f"{error.strerror}; standard input is /dev/stdin here"

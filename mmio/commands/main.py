@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from decode import PagetrapError
-from mmio.commands import coverage, decoding, programs, shells, traces
+from mmio.commands import coverage, decoding, describing, guests, programs, shells, traces
 from mmio.commands.exits import TROUBLE, die
 from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
@@ -22,13 +22,14 @@ from mmio.commands.standard import OUTPUT, give_up, open_closed
 _EXAMPLES: Final = (
     Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
     Example("and now without the device", "pagetrap run --device card.py:Card@/dev/uio0 -- ./driver"),
+    Example("a kernel driver, and a card in Python", "pagetrap boot --module e1000 --device nic.py:Nic@8086:100e"),
     Example("what would this instruction touch?", "pagetrap decode 8b4710"),
     Example("what happened to each register, and when", "pagetrap show run.jsonl"),
     Example("what does my driver do that the vendor's does not?", "pagetrap diff vendor.jsonl mine.jsonl"),
 )
 _EXIT: Final = (
     "Exit status: 0 when all is well, 1 when it cannot be done, 2 when the command line is wrong. That of trace and "
-    "run is the program's; `pagetrap COMMAND --help` says more."
+    "run is the program's, that of boot the guest command's; `pagetrap COMMAND --help` says more."
 )
 _INTERRUPTED: Final = 128 + signal.SIGINT
 _OF_OUTPUT: Final = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
@@ -118,7 +119,7 @@ def parser() -> Parser:
     parser.set_defaults(parser=parser, root=parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for subject in (programs, decoding, traces, coverage, shells):
+    for subject in (programs, guests, decoding, traces, coverage, describing, shells):
         subject.add(commands)
     return parser
 

@@ -13,9 +13,14 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
 
+from mmio.device.device import Device
 from mmio.errors import MmioError
 from mmio.space.region import DeviceLike
+
+if TYPE_CHECKING:
+    from mmio.pci.function import PciFunction
 
 
 class ModelError(MmioError):
@@ -30,10 +35,41 @@ def load_device(file: str, name: str) -> DeviceLike:
     Raises:
         ModelError: there is no such file or class, or making the device fails; the message says which.
     """
+    device = made_of(file, name, DeviceLike)
+    if isinstance(device, DeviceLike):
+        for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
+            _check_signature(method, given, f"{file}: {name}")
+        return device
+    if hasattr(device, "config") and hasattr(device, "bars"):
+        raise ModelError(f"{file}: {name} is a PCI function, whose place is an address: {file}:{name}@pci:00:03.0")
+    raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+
+
+def load_function(file: str, name: str) -> "PciFunction":
+    """Return a PCI function from a Python file, as `load_device` does.
+
+    Raises:
+        ModelError: there is no such file or class, or making the function fails; the message says which.
+    """
+    from mmio.pci.function import PciFunction  # here, for few commands need it
+
+    function = made_of(file, name, PciFunction)
+    if not isinstance(function, PciFunction):
+        expected = "pci:ADDRESS takes a mmio.pci.PciFunction, with the device in a Bar"
+        raise ModelError(f"{file}: {name} is no PCI function: {expected}")
+    return function
+
+
+def made_of(file: str, name: str, *kinds: type) -> object:
+    """Return what a name of a Python file stands for: of one of the kinds already, or else what calling it returns.
+
+    Raises:
+        ModelError: there is no such file or name, or calling it fails; the message says which.
+    """
     path = Path(file).absolute()
     module = _load(file, path)
     made = getattr(module, name, None)
-    if not isinstance(made, type) and isinstance(made, DeviceLike):
+    if not isinstance(made, type) and isinstance(made, kinds):
         return made
     if not callable(made):
         classes = [key for key, value in vars(module).items() if _is_own_class(value, module)]
@@ -41,17 +77,29 @@ def load_device(file: str, name: str) -> DeviceLike:
         meant = f"; did you mean {hint[0]}?" if hint else f"; it has {', '.join(classes) or 'none'}"
         raise ModelError(f"{file} has no class {name!r}{meant}")
     try:
-        device = made()
+        result: object = made()
     except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)})
         if shown is None:  # raised by the call itself: nothing of the model has run
             raise ModelError(f"{file}: {name} cannot be made without arguments: {error}") from error
         raise ModelError(f"{file}: {name}() failed\n{shown}") from error
-    if not isinstance(device, DeviceLike):
-        raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
-    for method, given in ((device.read, ("offset", "width")), (device.write, ("offset", "width", "value"))):
-        _check_signature(method, given, f"{file}: {name}")
-    return device
+    return result
+
+
+def load_class(file: str, name: str) -> type[Device]:
+    """Return a Device class from a Python file: the class itself, or that of a device that `load_device` returns.
+
+    Raises:
+        ModelError: there is no such file or class, or it is of no Device; the message says which.
+    """
+    made = getattr(_load(file, Path(file).absolute()), name, None)
+    if isinstance(made, type) and issubclass(made, Device):
+        return made
+    device: Any = load_device(file, name)
+    device = getattr(device, "device", device)  # Spaced, and what else stands in front of one
+    if not isinstance(device, Device):
+        raise ModelError(f"{file}: {name} declares no registers: it is no mmio.Device")
+    return type(device)
 
 
 def call_with_board(file: str, name: str, board: object) -> None:

@@ -34,6 +34,14 @@ _RUN: Final = (
     ),
     Example("firmware, on the chip that it is for", "pagetrap run --live --svd STM32F407.svd -- ./firmware"),
     Example("its tests, with models", "pagetrap run -q --svd STM32F407.svd --board board.py:connect -- ./tests"),
+    Example(
+        "a transmitter that never gets ready",
+        "pagetrap run --device uart.py:Uart@ports:0x3f8+8 --fault 'Uart.LSR stuck THRE=0' -- ./driver",
+    ),
+    Example(
+        "a driver's timeouts, without the waiting",
+        "pagetrap run --virtual-time --device card.py:Card@/dev/uio0 -- ./driver",
+    ),
     Example("IO ports", "pagetrap run --device cmos.py:Clock@ports:0x70+2 -- hwclock --directisa -r"),
     Example(
         "two devices, and every access as it happens",
@@ -154,7 +162,29 @@ def add(commands: Commands) -> None:
         help="with --svd: a function that puts models into the chip. It is called with the board, which has `replace`, "
         "`add`, `core` and `clock` as that of mmio.board has, and each peripheral by its name",
     )
+    run.add_argument(
+        "--fault",
+        metavar="FAULT",
+        type=where.fault,
+        action="append",
+        default=[],
+        help="make a device misbehave, as in 'USART2.SR stuck TXE=0 after 3 reads': docs/faults.md has the grammar. A "
+        "device is named by its class, or as a peripheral of --svd. Several may be given",
+    )
     _add_targets(run)
+    run.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="the program's clocks, sleeps and timeouts follow the clock of the models, which goes on at once when "
+        "the program sleeps: ten seconds of timeout take none. docs/time-and-interrupts.md lists the system calls",
+    )
+    run.add_argument(
+        "--clock",
+        metavar="POLICY",
+        type=where.policy,
+        help="what advances the models' clock besides: still, access:100ns, poll:1us, host, host:10 (default: "
+        "access:100ns with --svd, access:1us with --virtual-time, else still)",
+    )
     run.add_argument(
         "--unmapped",
         choices=ANSWERS,

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Final, TextIO
 
-from mmio.formats.reader import LineReader
+from mmio.formats.reader import Reader
 from mmio.records.events import Record
 
 BIG: Final = 4 << 20
@@ -13,7 +13,7 @@ BIG: Final = 4 << 20
 _STEP: Final = 1000  # records between two looks
 
 
-def shown(reader: LineReader, stream: TextIO) -> Iterator[Record]:
+def shown(reader: Reader, stream: TextIO) -> Iterator[Record]:
     """Return what a reader reads; a bar on `stream` shows how far it is, if that is a terminal and rich is there."""
     size = os.path.getsize(reader.path)
     if size < BIG or not stream.isatty():
@@ -24,7 +24,7 @@ def shown(reader: LineReader, stream: TextIO) -> Iterator[Record]:
         return reader.records()
 
 
-def _shown(reader: LineReader, size: int, stream: TextIO) -> Iterator[Record]:
+def _shown(reader: Reader, size: int, stream: TextIO) -> Iterator[Record]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EMFILE, ENFILE, ENOENT, ENOEXEC, EPERM
 from pathlib import Path
-from typing import Any, Final, Self, TextIO
+from typing import Any, Final, Protocol, Self, TextIO
 
 from mmio.commands import choosing
 from mmio.commands.exits import NOT_EXECUTABLE, NOT_FOUND, TROUBLE, die
+from mmio.commands.faults import putting
 from mmio.commands.live import Folded, live
 from mmio.commands.messages import complain
-from mmio.commands.models import ModelError, blamed, call_with_board, load_device
+from mmio.commands.models import ModelError, blamed, call_with_board, load_device, load_function
 from mmio.commands.names import Names
 from mmio.commands.output import Output
 from mmio.commands.parser import UsageError
@@ -27,10 +28,14 @@ from mmio.commands.polls import Polls
 from mmio.commands.standard import lossy
 from mmio.commands.strays import Strays
 from mmio.commands.where import DeviceArgument, DevicePlace
+from mmio.device.clock import Clock
+from mmio.device.device import Device
+from mmio.device.time_policy import PerAccess
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
+from mmio.records.symbols import Location
 from mmio.traces.naming import names as named_by
 from mmio.traces.selection import Selected, Selection
 from mmio.traces.summary import Summary, Tallied
@@ -38,6 +43,9 @@ from mmio.traces.trace import Trace
 
 KEPT: Final = 64
 """Accesses in memory. None is needed, as sinks count or write each when it happens; a trace drops so many at once."""
+
+_ACCESS: Final = 1_000
+"""The ns that an access takes with --virtual-time: what a read across PCI Express does, so that a loop of them ends."""
 
 _IN_A_CONTAINER: Final = "in a container it also takes the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
 
@@ -112,12 +120,12 @@ def watch(options: argparse.Namespace) -> int:
     devices: list[DeviceArgument] = getattr(options, "device", [])
     _check(options, devices)
     engine = Hosting if getattr(options, "engine", "") == "inprocess" else Watch
-    with _warnings_as_lines(), _models_blamed(_files(options, devices)), engine() as tracer:
+    with warnings_as_lines(), models_blamed(_files(options, devices)), engine() as tracer:
         if isinstance(tracer, Hosting):
             tracer.patching = not options.no_patching
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
-        output = _show(tracer, options)  # only now: no file is emptied for a program that is not there
+        output = show(tracer, options)  # only now: no file is emptied for a program that is not there
         status = tracer.run()
         if any(target.startswith("file ") for target in tracer.unmatched):
             complain(_WHOLE_PATH)
@@ -150,7 +158,28 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
         raise UsageError("--fold is about the lines of --live, which was not given")
 
 
-def _show(tracer: Watch | Hosting, options: argparse.Namespace) -> Output | None:
+class Named(Protocol):
+    """Names of instructions, and where each is."""
+
+    def __call__(self, ip: int) -> str:
+        """Return what an instruction is called."""
+
+    def locate(self, ip: int) -> Location | None:
+        """Return where an instruction is, None when it is not known."""
+
+
+class Watched(Protocol):
+    """Source of a trace: `names` of its instructions, and what is done at the `ending`, the last thing first."""
+
+    trace: Trace
+    ending: ExitStack
+
+    @property
+    def names(self) -> Named:
+        """Names of instructions."""
+
+
+def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
     """Attach everything that was asked for to the trace; return the file that accesses are written to."""
     trace, ending, names = tracer.trace, tracer.ending, tracer.names
     wanted = choosing.selection(options).located(names.locate)
@@ -233,7 +262,7 @@ def _stop(problem: str, status: int) -> None:
     raise SystemExit(status)
 
 
-def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
+def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
     """Name the targets of the command line."""
     for place in options.map:
         tracer.map_file(place.path, offset=place.start, length=place.length)
@@ -242,15 +271,25 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
     for place in getattr(options, "ports", []):
         tracer.map_ports(place.start, place.length)
     tracer.unmapped = getattr(options, "unmapped", "error")
-    chip = _chip(tracer, options)
+    clock = _clock(options)
+    if getattr(options, "virtual_time", False):
+        tracer.use_virtual_time(clock)
+    chip = _chip(tracer, options, clock)
+    put = putting(options, chip, devices, tracer.ending)
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
+        if place.kind == "pci":
+            _put_function(tracer, file, name, place.path, policies)
+            continue
         device = load_device(file, name)
+        if isinstance(device, Device):
+            device.clock = clock
         if chip is not None and place == DevicePlace("file", place.path, 0, None) and place.path in chip:
             chip.replace(place.path, device)
             continue
         if chip is not None and place.kind == "file" and not re.search("[/*?]", place.path):
             raise UsageError(f"{chip.absence(place.path)}; a file of this name is ./{place.path}")
+        device = put(name, device)
         if place.kind == "file":
             tracer.map_file(place.path, device, offset=place.start, length=place.length, name=name, **policies)
             continue
@@ -262,21 +301,41 @@ def _aim(tracer: Tracer | Host, options: argparse.Namespace, devices: list[Devic
     if chip is not None:
         from mmio.boards.making import WIDTHS
 
+        names = {name: chip[name] for name in chip.peripherals}
         for each in chip:
-            tracer.map(each.start, each.length, each.device, each.name, widths=WIDTHS)
+            device = put(each.name, each.device, names.get(each.name, each.device), chip.clock)
+            tracer.map(each.start, each.length, device, each.name, widths=WIDTHS)
 
 
-def _chip(tracer: Tracer | Host, options: argparse.Namespace) -> Any:
+def _clock(options: argparse.Namespace) -> Clock:
+    """Return the clock that all models share."""
+    policy = getattr(options, "clock", None)
+    if policy is None and getattr(options, "svd", None) is not None:
+        from mmio.boards.making import PER_ACCESS  # here, for few commands need it
+
+        policy = PerAccess(PER_ACCESS)
+    elif policy is None and getattr(options, "virtual_time", False):
+        policy = PerAccess(_ACCESS)
+    return Clock(policy=policy)
+
+
+def _put_function(tracer: Tracer | Host, file: str, name: str, address: str, policies: dict[str, str]) -> None:
+    try:
+        tracer.map_pci(load_function(file, name), address, **policies)
+    except ValueError as error:
+        raise UsageError(f"{file}:{name}@pci:{address}: {error}") from None
+
+
+def _chip(tracer: Tracer | Host, options: argparse.Namespace, clock: Clock) -> Any:
     """Return the chip of --svd, None without one."""
     path = getattr(options, "svd", None)
     if path is None:
         return None
-    from mmio.boards.making import PER_ACCESS, chip_of, core_of  # here, for few commands need it
+    from mmio.boards.making import chip_of, core_of  # here, for few commands need it
     from mmio.boards.program_board import ProgramBoard
-    from mmio.device.clock import Clock
 
-    chip, clock = chip_of(path), Clock(per_access=PER_ACCESS)
-    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark)
+    chip = chip_of(path)
+    board = ProgramBoard(chip, core_of(chip, clock), clock, lambda: tracer.processes, tracer.trace.mark, tracer.trace)
     if options.board is not None:
         file, function = options.board
         call_with_board(file, function, board)
@@ -290,7 +349,7 @@ def _files(options: argparse.Namespace, devices: list[DeviceArgument]) -> set[st
 
 
 @contextmanager
-def _models_blamed(files: set[str]) -> Iterator[None]:
+def models_blamed(files: set[str]) -> Iterator[None]:
     """Turn an error that comes out of a device model into one that shows the model's traceback."""
     try:
         yield
@@ -302,7 +361,7 @@ def _models_blamed(files: set[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines() -> Iterator[None]:
     """Show warnings the way everything else is said."""
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:

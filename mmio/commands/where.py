@@ -7,25 +7,31 @@ import argparse
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
+from mmio.device.time_policy import TimePolicy, time_policy
+from mmio.pci.address import pci_address
 from mmio.program.targets import PROGRAM_END
+
+if TYPE_CHECKING:
+    from mmio.faults import Schedule
 
 FORMS: Final = (
     ("ports:FIRST+COUNT", "IO ports, as ports:0x378+3"),
     ("ports:FIRST-LAST", "the same as /proc/ioports has them, as ports:0x378-0x37a; the last one counts"),
     ("ports:PORT", "one IO port"),
     ("range:START+LENGTH", "addresses of the program, as range:0x40000000+0x400, whatever is mapped there, or nothing"),
+    ("pci:ADDRESS", "a PCI function, as pci:00:03.0, in sysfs, at its ports and in memory; the class is a PciFunction"),
     ("PATH", "mappings, reads and writes of a file, from its start; the file need not exist"),
     ("PATH:OFFSET", "the same from an offset on (in hexadecimal), as /dev/mem:0xfe000000; the device says how far"),
     ("PATH:OFFSET+LENGTH", "the same, so many bytes"),
 )
 """Every form of WHERE, and what it means. A PATH may be a pattern: `*` and `?` also stand for slashes."""
 
-Kind: TypeAlias = Literal["ports", "range", "file"]
+Kind: TypeAlias = Literal["ports", "range", "pci", "file"]
 
-_KINDS: Final = ("ports", "range")  # those with a name in WHERE
+_KINDS: Final = ("ports", "range", "pci")  # those with a name in WHERE
 _ANSWERS: Final = ("error", "ones", "zeros")  # of a device's own ,unmapped=
 
 Parsed = TypeVar("Parsed")
@@ -38,7 +44,7 @@ _ADDRESSES: Final = 1 << 64
 class DevicePlace(NamedTuple):
     """DevicePlace a device answers at: ports, addresses, or a file from an offset on.
 
-    `length` is None where the device says it.
+    `length` is None where the device says it; `path` is the address of a PCI function.
     """
 
     kind: Kind
@@ -62,6 +68,17 @@ def forms() -> str:
     return "\n".join(f"  {form:<{width}}  {meaning}" for form, meaning in FORMS)
 
 
+class CardArgument(NamedTuple):
+    """A class of a Python file, and the numbers of the PCI card that it is, None where the class says them.
+
+    `numbers`: of the vendor and of the device.
+    """
+
+    file: str
+    name: str
+    numbers: tuple[int, int] | None
+
+
 class _Wrong(Exception):
     """A part of an argument is wrong: `problem`, and the column of the part in the text."""
 
@@ -76,6 +93,16 @@ def device(text: str) -> DeviceArgument:
         argparse.ArgumentTypeError: it is not of this form; the message points at the part that is wrong.
     """
     return _pointing(text, _device, "WHERE is one of " + ", ".join(form for form, _ in FORMS))
+
+
+def card(text: str) -> CardArgument:
+    """Parse FILE.py:CLASS or FILE.py:CLASS@VENDOR:DEVICE. Raises as `device` does."""
+    return _pointing(text, _card, "expected FILE.py:CLASS or FILE.py:CLASS@VENDOR:DEVICE such as nic.py:Nic@8086:100e")
+
+
+def pci_numbers(text: str) -> tuple[int, int]:
+    """Parse VENDOR:DEVICE. Raises as `device` does."""
+    return _pointing(text, lambda text: _numbers(text, 0), "expected VENDOR:DEVICE in hexadecimal such as 8086:100e")
 
 
 def part_of_file(text: str) -> DevicePlace:
@@ -109,6 +136,32 @@ def function(text: str) -> tuple[str, str]:
     return _pointing(text, lambda text: _named(text, "function"), "expected FILE.py:FUNCTION such as board.py:connect")
 
 
+def fault(text: str) -> "Schedule":
+    """Parse the line of a fault.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none; the message names the word, and its column.
+    """
+    from mmio.faults.errors import FaultError  # here, for few commands need it
+    from mmio.faults.grammar import parse
+
+    try:
+        faults = parse(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not len(faults):
+        raise argparse.ArgumentTypeError("expected a fault such as 'USART2.SR stuck TXE=0 after 3 reads', got nothing")
+    return faults
+
+
+def policy(text: str) -> TimePolicy:
+    """Parse what advances a clock. Raises argparse.ArgumentTypeError."""
+    try:
+        return time_policy(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _named(text: str, kind: str) -> tuple[str, str]:
     """Return the file and the name in it."""
     file, colon, name = text.rpartition(":")
@@ -130,6 +183,24 @@ def _device(text: str) -> DeviceArgument:
     file, name = _named(model, "class")
     where, unmapped = _policy(where, len(model) + 1)
     return DeviceArgument(file, name, _place(where, len(model) + 1), unmapped)
+
+
+def _card(text: str) -> CardArgument:
+    model, at, numbers = text.partition("@")
+    if ":" not in model:
+        raise _Wrong("expected FILE.py:CLASS such as nic.py:Nic, there is no colon", len(model))
+    file, name = _named(model, "class")
+    return CardArgument(file, name, _numbers(numbers, len(model) + 1) if at else None)
+
+
+def _numbers(text: str, column: int) -> tuple[int, int]:
+    vendor, colon, device = text.partition(":")
+    if not colon:
+        raise _Wrong("expected VENDOR:DEVICE, there is no colon", column + len(text))
+    for part, at in ((vendor, column), (device, column + len(vendor) + 1)):
+        if not re.fullmatch("(0x)?[0-9a-fA-F]{1,4}", part):
+            raise _Wrong(f"expected up to four hexadecimal digits, got {part!r}", at)
+    return int(vendor, 16), int(device, 16)
 
 
 def _policy(where: str, column: int) -> tuple[str, str | None]:
@@ -160,6 +231,12 @@ def _place(where: str, column: int) -> DevicePlace:
             problem = f"addresses of programs end at {PROGRAM_END - 1:#x}, this is up to {last:#x}"
             raise _Wrong(problem, column + len("range:"))
         return span
+    if kind == "pci" and colon:
+        try:
+            pci_address(rest)
+        except ValueError as error:
+            raise _Wrong(str(error), column + len("pci:")) from None
+        return DevicePlace("pci", rest, 0, None)
     return _file(where, column)
 
 

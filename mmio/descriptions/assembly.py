@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from attrs import evolve, frozen
 
 from mmio.descriptions.report import Note, Report
-from mmio.device.block import Block
+from mmio.device.block import OPEN, Nested
 from mmio.device.declared import TAKEN
 from mmio.device.device import Device
 from mmio.device.effects import Access, Bits
@@ -168,6 +168,7 @@ def assemble(name: str, entries: Iterable[Entry], report: Report, **attributes: 
                 for group in _groups(place):
                     taken.setdefault(group, []).append((place, entry))
             wanted = entry.member.name
+            entry.member.source_line = entry.line
             attribute = members.add(wanted, entry.member)
             if wanted.isidentifier() and attribute != wanted:
                 report.note(entry.path, "name", f"is the attribute {attribute}; {wanted} is taken")
@@ -196,7 +197,7 @@ def _taken(place: RegisterPlace, taken: Mapping[int, Iterable[tuple[RegisterPlac
 def _places(entry: Entry, report: Report) -> list[RegisterPlace]:
     member = entry.member
     try:
-        if isinstance(member, Block):
+        if isinstance(member, Nested):
             return member.places("", Device)
         member.check("")
     except DefinitionError as error:
@@ -233,7 +234,11 @@ class _Members:
         if not attribute or attribute[0].isdigit():
             attribute = f"_{attribute}"
         base = attribute
-        while iskeyword(attribute) or attribute in self.members or hasattr(Described, attribute):
+        while (
+            iskeyword(attribute)
+            or attribute in self.members
+            or (hasattr(Described, attribute) and attribute not in OPEN)
+        ):
             tries = self._tries[base] = self._tries.get(base, 0) + 1
             attribute = f"{base}_" if tries == 1 else f"{base}_{tries}"
         self.members[attribute] = member

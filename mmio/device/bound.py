@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from operator import index
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
-from mmio.device.declared import Declared
+from mmio.device.declared import Declared, Kind
 from mmio.device.field import describe
 from mmio.errors import DeviceError
 
@@ -47,12 +47,30 @@ class Cell:
         self.fields = declared.fields_by_name
         self.effects = declared.effects
         self.reset_value = declared.reset_value
+        self.handle(compute, changed)
+        self.reset()
+
+    def handle(self, compute: Callable[[], int] | None, changed: Callable[[int, int], object] | None) -> None:
+        """Call these functions on reads and after writes."""
         self.compute = compute
         self.changed = changed
         # Read or written as it is: the device takes or sets `value` without asking here.
         self.plain_read = compute is None and self.effects.reads_plainly(self.mask)
         self.plain_write = changed is None and self.effects.writes_plainly(self.mask)
-        self.reset()
+
+    def handle_too(self, kind: Kind, handler: Callable[..., Any]) -> None:
+        """Call a function of the device around, too: on reads, or after writes and after the function that is there."""
+        if kind == "reads":
+            self.handle(handler, self.changed)
+            return
+        own = self.changed
+
+        def both(old: int, new: int) -> None:
+            if own is not None:
+                own(old, new)
+            handler(old, new)
+
+        self.handle(self.compute, handler if own is None else both)
 
     def reset(self) -> None:
         """Take the reset value, quietly, and unlock what was written once."""

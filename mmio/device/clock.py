@@ -1,8 +1,9 @@
 """Virtual time: a clock that goes on only when it is told to, and calls what is due on the way.
 
 A device model that counts, times out or transmits at a baud rate needs time, and a test needs the same time in every
-run. So time is an int of nanoseconds that nothing moves but `advance` and its like: no host clock, no thread. Calls are
-made in order of their time, and at one time in order of their making, so a run can be repeated exactly.
+run. So time is an int of nanoseconds that nothing moves but `advance` and its like, and what a policy names: accesses,
+polls, or the host's clock. Calls are made in order of their time, and at one time in order of their making, so a run
+can be repeated exactly, unless the policy is the host's clock.
 
 A call may make and cancel timers. It may not advance the clock, because the calls between its own time and the new one
 would then run inside it, out of order as seen from it. Such an attempt is an error.
@@ -11,9 +12,16 @@ would then run inside it, out of order as seen from it. Such an attempt is an er
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
+from time import monotonic_ns
 from typing import Final, TypeAlias
 
+from attrs import frozen
+
 from mmio.arguments import integer, shortened
+from mmio.device.durations import ms as ms
+from mmio.device.durations import seconds as seconds
+from mmio.device.durations import us as us
+from mmio.device.time_policy import HostTime, PerAccess, PerPoll, Still, TimePolicy, time_policy
 from mmio.errors import MmioError
 
 __tracebackhide__ = True  # pytest reports a failure of a model, not of the clock that called it
@@ -25,33 +33,6 @@ STORM: Final = 100_000  # calls at one time after which they are taken for ones 
 
 class ClockError(MmioError, RuntimeError):
     """A clock cannot do as asked: it is advancing already, or what is waited for does not come."""
-
-
-def us(count: int) -> int:
-    """Return microseconds in nanoseconds.
-
-    Args:
-        count: how many, from 0.
-    """
-    return 1_000 * integer("count", count, least=0)
-
-
-def ms(count: int) -> int:
-    """Return milliseconds in nanoseconds.
-
-    Args:
-        count: how many, from 0.
-    """
-    return 1_000_000 * integer("count", count, least=0)
-
-
-def seconds(count: int) -> int:
-    """Return seconds in nanoseconds.
-
-    Args:
-        count: how many, from 0.
-    """
-    return 1_000_000_000 * integer("count", count, least=0)
 
 
 class Timer:
@@ -83,6 +64,21 @@ class Timer:
         return f"<Timer: due at {self._due} ns{f', every {self._period} ns' if self._period else ''}>"
 
 
+@frozen(eq=False)
+class ClockState:
+    """A clock's time and the calls that are due, as `Clock.snapshot` has found them.
+
+    Attributes:
+        clock: whose state it is.
+        now: the time in ns.
+        due: the timers, each with the time of its next call.
+    """
+
+    clock: "Clock"
+    now: int
+    due: tuple[tuple[int, Timer], ...]
+
+
 class Clock:
     """Virtual time in nanoseconds, from 0, and the calls that are due.
 
@@ -91,15 +87,26 @@ class Clock:
         clock.run_for(ms(1))
 
     Args:
-        per_access: ns that each access to a device takes, see `access`.
+        per_access: ns that each access to a device takes; short for the policy `PerAccess`.
+        policy: what else advances it: "still" (nothing, which it is when left out), "access:100ns", "poll:1us",
+            "host", "host:10", or one of `mmio.device.time_policy`. It holds for devices that get the clock before
+            they are mapped.
 
     Raises:
-        TypeError: `per_access` is no int.
-        ValueError: it is negative.
+        TypeError: `per_access` is no int, or the policy none.
+        ValueError: it is negative; there is no such policy, or both are given.
     """
 
-    def __init__(self, per_access: int = 0) -> None:
-        self._per_access = integer("per_access", per_access, least=0)
+    def __init__(self, per_access: int = 0, policy: TimePolicy | str | None = None) -> None:
+        per_access = integer("per_access", per_access, least=0)
+        if per_access and policy is not None:
+            raise ValueError(f"give per_access or a policy, not both; got {per_access} and {shortened(policy)}")
+        given = (PerAccess(per_access) if per_access else Still()) if policy is None else time_policy(policy)
+        self._policy = given
+        self._per_access = given.duration if isinstance(given, PerAccess) else 0
+        self._per_poll = given.duration if isinstance(given, PerPoll) else 0
+        self._factor = given.factor if isinstance(given, HostTime) else 0.0
+        self._began = monotonic_ns() if self._factor else 0
         self._now = 0
         self._made = 0  # timers so far; numbers them
         self._heap: list[tuple[int, int, Timer]] = []  # due, number; stale where the timer is not due then any more
@@ -113,9 +120,19 @@ class Clock:
         return self._now
 
     @property
+    def policy(self) -> TimePolicy:
+        """Return the policy: it says by what the clock goes on, beside `advance` and its like."""
+        return self._policy
+
+    @property
     def per_access(self) -> int:
         """The ns that an access takes."""
         return self._per_access
+
+    @property
+    def is_advancing(self) -> bool:
+        """Return whether a call is being made."""
+        return self._advancing
 
     @property
     def next_due(self) -> int | None:
@@ -246,16 +263,73 @@ class Clock:
         return due is not None
 
     def access(self) -> None:
-        """Add the time that an access to a device takes; for the bus, once an access.
+        """Add the time that an access to a device takes; for the bus, once an access. See `spend`."""
+        if self._per_access:
+            self.spend(self._per_access)
+        elif self._factor:
+            self.catch_up()
 
-        An access that a call makes takes none: it is the work of a model at one time, not of the program.
+    def spend(self, duration: int) -> None:
+        """Go on by some time, or not at all while a call is being made: what takes time is then a model's own work.
+
+        Args:
+            duration: in ns, from 0.
         """
-        if self._per_access and not self._advancing:
-            to = self._now + self._per_access
+        if not self._advancing:
+            to = self._now + duration
             if self._heap and self._heap[0][0] <= to:
                 self.advance(to)
             else:
                 self._now = to
+
+    def poll(self) -> None:
+        """Add the time that a poll takes; for the bus, once a poll. See `spend`."""
+        if self._per_poll:
+            self.spend(self._per_poll)
+
+    def catch_up(self) -> None:
+        """Go on to the host's time, where the clock follows that; nothing otherwise, or during an advance."""
+        if self._factor and not self._advancing:
+            self.advance(max(self._now, int((monotonic_ns() - self._began) * self._factor)))
+
+    def snapshot(self) -> ClockState:
+        """Return the time and the calls that are due, for `restore`.
+
+        The state holds the calls themselves, so it belongs to this process; see `mmio.checkpoint` for a clock together
+        with its devices.
+        """
+        due = [(when, timer) for when, _, timer in sorted(self._heap) if timer._due == when]
+        return ClockState(self, self._now, tuple(due))
+
+    def restore(self, state: ClockState) -> None:
+        """Return to a snapshot: its time, and its calls, due as they were then.
+
+        Timers made since are not due any more; those called or cancelled since are due again.
+
+        Args:
+            state: of this clock.
+
+        Raises:
+            TypeError: it is no state of a clock.
+            ValueError: it is that of another clock.
+            ClockError: the clock is being advanced.
+        """
+        if not isinstance(state, ClockState):
+            raise TypeError(f"state is what Clock.snapshot() has returned, not {shortened(state)}")
+        if state.clock is not self or any(timer._clock is not self for _, timer in state.due):
+            raise ValueError(f"state is that of another clock, at {state.now} ns: restore it there")
+        if self._advancing:
+            raise ClockError(f"the clock is being advanced, and is at a call due at {self._now} ns: restore it later")
+        for _, _, timer in self._heap:
+            timer._due = None
+        for due, timer in state.due:
+            timer._due = due
+        self._heap = [(due, timer._number, timer) for due, timer in state.due]
+        heapify(self._heap)
+        self._stale = 0
+        self._now = state.now
+        if self._factor:
+            self._began = monotonic_ns() - int(self._now / self._factor)
 
     def _timer(self, delay: int, period: int, call: Call) -> Timer:
         if not callable(call):

@@ -6,17 +6,22 @@ class and the register in its message.
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from mmio.device.block import Block, LaidOut
+from mmio.device.block import Indexed, LaidOut, Nested
 from mmio.device.declared import Declared, Kind
 from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.member import Member
+from mmio.device.register import Register
 from mmio.device.sharing import Condition, Selection
 from mmio.errors import DefinitionError
 
 Members: TypeAlias = Mapping[str, Member[Any]]
-Handlers: TypeAlias = Mapping[tuple[str, Kind], str]  # (register's attribute, kind) -> name of the method
+Handlers: TypeAlias = Mapping[tuple[str, Kind], str]
+"""(register's attribute, kind) -> name of the method. That of a register in a block is "block.register"."""
+
+_PUTS: Final = ("written", "pushed")  # handlers of writes from the bus
+_TAKES: Final = ("reads", "popped", "underrun")
 
 
 def read_members(cls: type, api: Iterable[str]) -> Members:
@@ -51,8 +56,11 @@ def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
                 )
                 for name, offset in member.elements
             ]
-        elif isinstance(member, Block):
+        elif isinstance(member, Nested):
             places += member.places(where, base)
+            if isinstance(member, Indexed) and member.by not in members.values():
+                what = member.by.attribute or "a register that was never declared"
+                raise DefinitionError(f"{where}: by= is {what}, which is no register of this class")
     return Layout(cls.__name__, places)
 
 
@@ -68,6 +76,8 @@ def read_handlers(cls: type, members: Members, inherited: Handlers) -> Handlers:
     """Return the handlers of a class: those it inherits, and those its body noted on registers."""
     handlers = dict(inherited)
     for attribute, member in members.items():
+        if isinstance(member, Nested):
+            handlers |= _handlers_of_blocks(cls, attribute, member)
         if not isinstance(member, Declared):
             continue
         # Of one name the last counts: a body that failed and is tried again (in a notebook) leaves its notes behind.
@@ -80,16 +90,46 @@ def read_handlers(cls: type, members: Members, inherited: Handlers) -> Handlers:
                 raise DefinitionError(f"{where} is the second one")
             mine.add(kind)
             _check_signature(where, function, member.arguments[kind])
-            if kind == "written" and not member.effects.writable:
-                raise DefinitionError(f"{where} would never be called: no bit of the register can be written")
-            if kind == "reads" and not member.effects.readable:
-                raise DefinitionError(f"{where} would never be called: no bit of the register can be read")
-            # By its attribute, so that a subclass can override it. Found by identity: the attribute may be mangled.
-            method = next((name for name, value in vars(cls).items() if value is function), None)
-            if method is None:
-                raise DefinitionError(f"{where} was replaced by a later definition of the same name")
-            handlers[attribute, kind] = method
-    return {key: method for key, method in handlers.items() if key[0] in members}
+            _check_use(where, kind, member)
+            handlers[attribute, kind] = _method(where, cls, function)
+    return {key: method for key, method in handlers.items() if key[0].partition(".")[0] in members}
+
+
+def _handlers_of_blocks(cls: type, attribute: str, member: Nested[Any, Any]) -> dict[tuple[str, Kind], str]:
+    """Return the handlers that a class has for registers of its blocks."""
+    noted = {(kind, function.__name__): (register, function) for kind, register, function in member.noted}
+    member.noted.clear()
+    inner = member.device
+    found: dict[tuple[str, Kind], str] = {}
+    for (kind, _), (register, function) in noted.items():
+        where = f"{cls.__name__}.{attribute}: {kind} handler {function.__name__}"
+        if not isinstance(register, Register) or inner._device_members.get(register.attribute) is not register:
+            what = getattr(register, "attribute", "") or repr(register)
+            raise DefinitionError(f"{where} is for {what}, which is no register of {inner.__name__}")
+        key = f"{attribute}.{register.attribute}", kind
+        if key in found:
+            raise DefinitionError(f"{where} is the second one of {register.attribute}")
+        if kind == "reads" and (register.attribute, kind) in inner._device_handlers:
+            raise DefinitionError(f"{where}: {inner.__name__}.{register.attribute} has a reads handler of its own")
+        _check_signature(where, function, member.arguments(kind))
+        _check_use(where, kind, register)
+        found[key] = _method(where, cls, function)
+    return found
+
+
+def _method(where: str, cls: type, function: Any) -> str:
+    """Return the attribute of a handler, so that a subclass can override it. Found by identity: it may be mangled."""
+    method = next((name for name, value in vars(cls).items() if value is function), None)
+    if method is None:
+        raise DefinitionError(f"{where} was replaced by a later definition of the same name")
+    return method
+
+
+def _check_use(where: str, kind: Kind, member: Declared[Any]) -> None:
+    if kind in _PUTS and not member.effects.writable:
+        raise DefinitionError(f"{where} would never be called: no bit of the register can be written")
+    if kind in _TAKES and not member.effects.readable:
+        raise DefinitionError(f"{where} would never be called: no bit of the register can be read")
 
 
 def _check_signature(where: str, function: Any, arguments: tuple[str, ...]) -> None:

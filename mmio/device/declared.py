@@ -10,7 +10,7 @@ from mmio.device.sharing import Selection
 from mmio.errors import DefinitionError
 from mmio.space.policy import WIDTHS
 
-Kind: TypeAlias = Literal["written", "reads"]
+Kind: TypeAlias = Literal["written", "reads", "pushed", "popped", "overrun", "underrun"]
 T = TypeVar("T", covariant=True)
 
 TAKEN: Final = frozenset(("name", "read", "value", "width", "write"))  # attributes of a bound register
@@ -53,6 +53,7 @@ class Declared(Member[T]):
         self.fields_by_name = {field.name: field for field in self.fields}
         self.effects = Effects.of(())
         self.noted: list[tuple[Kind, Callable[..., object]]] = []
+        self.source_line = 0  # in the description that it was made from
 
     @property
     def name(self) -> str:

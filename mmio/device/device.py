@@ -10,7 +10,7 @@ part only: the others keep their value and suffer no effect, a woclr's included.
 register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from decode import READ, WRITE, Direction
 from mmio.arguments import shortened
-from mmio.device.block import Block
+from mmio.device.block import OPEN, BlockArray, BoundBlocks, Nested, Surrounding
 from mmio.device.bound import BoundArray, BoundRegister, Cell
 from mmio.device.clock import Clock
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
 from mmio.device.field import describe
+from mmio.device.fifo import BoundFifo, Fifo, FifoCell
 from mmio.device.layout import Layout
-from mmio.device.line import Line
+from mmio.device.line import Line, LineDeclaration
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
+from mmio.device.time_policy import Still
+from mmio.device.timed import timed
 from mmio.errors import NoRegister
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -46,7 +49,8 @@ class Device:
                 self.irq.set(bool(self.ctrl.EN))
 
     `Timer.layout` says which register is where. A subclass inherits registers and handlers, and may replace both. It
-    need not call `super().__init__()`: registers are there before `__init__` runs.
+    need not call `super().__init__()`: registers are there before `__init__` runs. In a block, `self.parent` is the
+    device around it, and among several `blocks` `self.index` its number; both are None elsewhere.
     """
 
     layout: ClassVar[Layout] = Layout("Device", ())
@@ -57,6 +61,9 @@ class Device:
     _device_clock_made = False  # here, and not assigned
     _device_memory: ProgramMemory | None = None
     _device_outer: "Device | None" = None  # of the device of a block
+    _device_index: int | None = None  # of the device of one of several blocks
+    parent: Any = Surrounding("_device_outer")
+    index: Any = Surrounding("_device_index")
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -89,17 +96,40 @@ class Device:
                 cells += zip((offset for _, offset in member.elements), own, strict=True)
                 views = [BoundRegister(cell) for cell in own]
                 bound = views[0] if isinstance(member, Register) else BoundArray(views)
-            elif isinstance(member, Block):
-                bound = member.device()
-                bound._device_outer = self
-                cells += [(member.offset + offset, cell) for offset, cell in bound.__placed()]
+            elif isinstance(member, Fifo):
+                queue = FifoCell(member, member.name, self.__handlers(attribute))
+                cells.append((member.offset, queue))
+                bound = BoundFifo(queue)
+            elif isinstance(member, Nested):
+                inner: list[Device] = []
+                for i, (_, start) in enumerate(member.elements):
+                    inner.append(self.__inside(attribute, member, i))
+                    cells += [(member.place(start, offset), cell) for offset, cell in inner[i].__placed()]
+                bound = BoundBlocks(inner) if isinstance(member, BlockArray) else inner[0]
             else:
-                bound = Line(member.name)
+                assert isinstance(member, LineDeclaration)
+                bound = Line(member.name, member.trigger)
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places
         shared = self.layout.shared
         self.__at = dict(placed for number, placed in enumerate(cells) if number not in shared)
+
+    def __inside(self, attribute: str, member: Nested[Any, Any], index: int) -> "Device":
+        """Make a device inside this one, and hang the handlers on it that this class has for its registers."""
+        cls: type[Device] = member.device
+        device: Device = cls.__new__(cls)
+        device._device_outer = self
+        several = isinstance(member, BlockArray)
+        device._device_index = index if several else None
+        device.__init__()  # type: ignore[misc]  # it knows its place by then
+        for (name, kind), method in self._device_handlers.items():
+            block, _, register = name.partition(".")
+            if block == attribute and register:
+                handler = getattr(self, method)
+                cell = device._device_bound[register]._cell
+                cell.handle_too(kind, partial(handler, index) if several else handler)
+        return device
 
     def __placed(self) -> list[tuple[int, Cell]]:
         return [(place.offset, cell) for place, cell in zip(self.layout.places, self.__cells, strict=True)]
@@ -111,6 +141,10 @@ class Device:
             return layout
         cells = self.__cells
         return layout.view(direction, tuple([cells[i].value & mask == value for i, mask, value in layout.conditions]))
+
+    def __handlers(self, attribute: str) -> Mapping[Any, Callable[..., object]]:
+        found = self._device_handlers.items()
+        return {kind: getattr(self, method) for (name, kind), method in found if name == attribute}
 
     def __handler(self, attribute: str, kind: Any, index: int) -> Any:
         method = self._device_handlers.get((attribute, kind))
@@ -142,6 +176,13 @@ class Device:
         self._device_clock = clock
         self._device_clock_made = False
 
+    def _device_on_bus(self) -> Any:
+        """Return the device as a bus is to see it: what moves its clock at each access, where the clock wants that."""
+        clock = self._device_clock
+        if clock is None and self._device_outer is not None:
+            clock = self.clock
+        return self if clock is None or isinstance(clock.policy, Still) else timed(self, clock)
+
     @property
     def memory(self) -> ProgramMemory:
         """The memory of the program that accesses the device, for DMA: this process, or what is assigned.
@@ -151,7 +192,7 @@ class Device:
         if self._device_memory is None:
             if self._device_outer is not None:
                 return self._device_outer.memory
-            self._device_memory = ThisProcess()
+            self._device_memory = ThisProcess(type(self).__name__)
         return self._device_memory
 
     @memory.setter
@@ -160,6 +201,8 @@ class Device:
             problem = "is something with read(address, length) and write(address, data)"
             raise TypeError(f"the memory of a {type(self).__name__} {problem}, not {shortened(memory)}")
         self._device_memory = memory
+        if getattr(memory, "device", None) == "":  # it has no name for its messages yet
+            memory.device = type(self).__name__  # type: ignore[attr-defined]
 
     def read(self, offset: int, width: int) -> int:
         """Answer a read from the bus. Raises NoRegister when a byte of it has no register."""
@@ -191,11 +234,17 @@ class Device:
 
     def __write_parts(self, offset: int, width: int, value: int) -> None:
         parts, holes = self.__view(WRITE).cut(offset, width)
+        if self.layout.shared and len(parts) + bool(holes) > 1:
+            values = [cell.value for cell in self.__cells]
+            parts, holes = self.layout.cut_write(offset, width, value, values, self.__after_write)
         if holes:
             raise NoRegister(self, offset, width)
         for index, first, length, at in parts:
             lanes = (1 << 8 * length) - 1 << 8 * first
             self.__cells[index].store(value >> 8 * at << 8 * first & lanes, lanes)
+
+    def __after_write(self, number: int, data: int, lanes: int) -> int:
+        return self.__cells[number].effects.after_write(self.__cells[number].value, data, lanes)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the registers, in order of offset."""
@@ -248,9 +297,9 @@ class Device:
         for cell in self.__cells:
             cell.reset()
         for bound in self._device_bound.values():
-            if isinstance(bound, Device):
-                bound.reset()
-            elif isinstance(bound, Line):
+            for device in _devices(bound):
+                device.reset()
+            if isinstance(bound, Line):
                 bound.set(False)
 
     def snapshot(self) -> dict[str, Any]:
@@ -264,7 +313,11 @@ class Device:
                 state["lines"][attribute] = bound.level
             elif isinstance(bound, Device):
                 state["blocks"][attribute] = bound.snapshot()
+            elif isinstance(bound, BoundBlocks):
+                state["blocks"][attribute] = [device.snapshot() for device in bound]
             else:
+                if isinstance(bound, BoundFifo):
+                    state.setdefault("fifo_registers", {})[attribute] = bound._cell.state()
                 state["registers"][attribute] = (
                     [r.value for r in bound] if isinstance(bound, BoundArray) else bound.value
                 )
@@ -290,13 +343,21 @@ class Device:
     def __take(self, state: Mapping[str, Any]) -> None:
         name = type(self).__name__
         for attribute, bound in self._device_bound.items():
-            kind = "lines" if isinstance(bound, Line) else "blocks" if isinstance(bound, Device) else "registers"
+            kind = "lines" if isinstance(bound, Line) else "blocks" if _devices(bound) else "registers"
             if attribute not in state[kind]:
                 raise ValueError(f"{name} has {attribute!r}, which is not among the {kind} of the state")
             value = state[kind][attribute]
             if isinstance(bound, Line | Device):
                 bound.restore(value)
                 continue
+            if isinstance(bound, BoundBlocks):
+                if len(bound) != len(value):
+                    raise ValueError(f"{name}.{attribute} has {len(bound)} blocks, the state has {len(value)}")
+                for device, its in zip(bound, value, strict=True):
+                    device.restore(its)
+                continue
+            if isinstance(bound, BoundFifo):
+                bound._cell.take(state["fifo_registers"][attribute])
             values = value if isinstance(value, list) else [value]
             cells = _cells(bound)
             if len(values) != len(cells):
@@ -321,8 +382,13 @@ class Device:
         return "\n".join(f"{offset}  {name:{longest}}  {value}" for offset, name, value in rows)
 
 
+def _devices(bound: Any) -> "Sequence[Device]":
+    """Return the devices that a member stands for."""
+    return [bound] if isinstance(bound, Device) else bound if isinstance(bound, BoundBlocks) else ()
+
+
 def _cells(bound: BoundRegister | BoundArray) -> list[Cell]:
     return [register._cell for register in (bound if isinstance(bound, BoundArray) else [bound])]
 
 
-_API = frozenset(name for name in dir(Device) if not name.startswith("__"))
+_API = frozenset(name for name in dir(Device) if not name.startswith("__")) - OPEN

@@ -5,20 +5,21 @@ registers, in which nothing overlaps.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import TypeAlias
 
 from attrs import frozen
 
-from decode import READ, Direction
+from decode import READ, WRITE, Direction
 from mmio.device.field import Field, describe
 from mmio.device.sharing import Condition
 from mmio.errors import DefinitionError
 
 Part: TypeAlias = tuple[int, int, int, int]  # index of a place, first byte in it, bytes, first byte in the access
 Cut: TypeAlias = tuple[tuple[Part, ...], int]  # the parts, ascending, and the mask of bytes where no register is
+AfterWrite: TypeAlias = Callable[[int, int, int], int]
 
 
 @frozen
@@ -154,6 +155,35 @@ class Layout:
             if length > 0:
                 parts.append((index, first - place.offset, length, first - offset))
                 holes &= ~((1 << 8 * length) - 1 << 8 * (first - offset))
+        return tuple(parts), holes
+
+    def cut_write(self, offset: int, width: int, value: int, values: Sequence[int], after: AfterWrite) -> Cut:
+        """Cut a write where registers share bytes: its first bytes may choose which registers the others reach.
+
+        So a word to an index register and the data register behind it reaches what the new index chooses.
+
+        Args:
+            offset: of the access.
+            width: of the access in bytes.
+            value: what is written.
+            values: of all registers before.
+            after: returns the value a register has after a write: `after(number, data, lanes)`.
+        """
+        now = list(values)
+        parts: list[Part] = []
+        holes = at = 0
+        while at < width:
+            view = self.view(WRITE, tuple([now[i] & mask == wanted for i, mask, wanted in self.conditions]))
+            found, _ = view.cut(offset + at, width - at)
+            if not found or found[0][3]:
+                holes |= 0xFF << 8 * at
+                at += 1
+                continue
+            index, first, length, _ = found[0]
+            parts.append((index, first, length, at))
+            lanes = (1 << 8 * length) - 1 << 8 * first
+            now[index] = after(index, value >> 8 * at << 8 * first & lanes, lanes)
+            at += length
         return tuple(parts), holes
 
     def name_at(self, offset: int, width: int) -> str | None:

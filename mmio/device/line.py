@@ -1,11 +1,15 @@
 """Wires out of a device: an interrupt, a reset, a DMA request."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from mmio.arguments import shortened
 from mmio.device.member import Member
 
 Subscriber: TypeAlias = Callable[[bool], object]
+
+TRIGGERS: Final = ("level", "edge")
+"""How an interrupt comes of a line: while it is asserted, or when it comes to be."""
 
 
 class Line:
@@ -13,12 +17,14 @@ class Line:
 
     Attributes:
         name: of the wire, in messages.
+        trigger: "level" or "edge": how an interrupt comes of it, where it is one.
     """
 
-    __slots__ = ("_level", "_subscribers", "name")
+    __slots__ = ("_level", "_subscribers", "name", "trigger")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, trigger: str = "level") -> None:
         self.name = name
+        self.trigger = trigger
         self._level = False
         self._subscribers: list[Subscriber] = []
 
@@ -53,9 +59,10 @@ class LineDeclaration(Member[Line]):
     """Declaration that `line()` puts in a class body; a device has a `Line` there."""
 
     instead = "call {}.set(level)"
+    trigger = "level"
 
 
-def line(name: str | None = None) -> LineDeclaration:
+def line(name: str | None = None, trigger: str = "level") -> LineDeclaration:
     """Declare a wire out of a device.
 
     After `irq = line()` in the class, the device calls `self.irq.set(True)`, and whatever listens has called
@@ -63,5 +70,13 @@ def line(name: str | None = None) -> LineDeclaration:
 
     Args:
         name: in messages; the attribute's when left out.
+        trigger: of an interrupt: "level", there while the line is asserted, or "edge", when it comes to be asserted.
+
+    Raises:
+        ValueError: there is no such trigger.
     """
-    return LineDeclaration(name)
+    if trigger not in TRIGGERS:
+        raise ValueError(f"trigger is 'level' or 'edge', not {shortened(trigger)}")
+    declaration = LineDeclaration(name)
+    declaration.trigger = trigger
+    return declaration

@@ -6,6 +6,7 @@ the device says which it is.
 """
 
 import os
+from abc import ABC, abstractmethod
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from mmio.arguments import integer, shortened
@@ -29,13 +30,24 @@ class ProgramMemoryError(MmioError, ValueError):
         done: bytes from its start that could be reached.
     """
 
-    def __init__(self, verb: str, address: int, length: int, done: int, whose: str) -> None:
-        what = "memory to read" if verb == "read" else "memory to write to"
+    def __init__(
+        self,
+        verb: str,
+        address: int,
+        length: int,
+        done: int,
+        whose: str,
+        problem: str | None = None,
+        device: str = "",
+    ) -> None:
         bytes_ = f"{length} byte{'s'[: length != 1]}"
-        super().__init__(
-            f"{verb} of {bytes_} at address {address:#x} by a device: {whose} has no {what} at {address + done:#x}; "
-            "expected an address that the driver gave the device, and the length of the buffer there"
-        )
+        if problem is None:
+            what = "memory to read" if verb == "read" else "memory to write to"
+            problem = (
+                f"{whose} has no {what} at {address + done:#x}; expected an address that the driver gave the device, "
+                "and the length of the buffer there"
+            )
+        super().__init__(f"{verb} of {bytes_} at address {address:#x} by {device or 'a device'}: {problem}")
         self.address = address
         self.length = length
         self.done = done
@@ -60,12 +72,15 @@ class ProgramMemory(Protocol):
         """
 
 
-class ThisProcess:
-    """The memory of this process, by way of the kernel: a wrong address is an error, and no fault.
+class KernelMemory(ABC):
+    """Memory of a process, by way of the kernel: a wrong address is an error, and no fault.
 
-    What the process itself may not read or write, a device does not either: pages of a device's own registers, text,
-    constants.
+    Args:
+        device: whose accesses they are, in messages; the class of the device that is given it when left out.
     """
+
+    def __init__(self, device: str = "") -> None:
+        self.device = device
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes.
@@ -84,10 +99,13 @@ class ThisProcess:
         data = bytearray()
         while len(data) < length:
             wanted = min(_CHUNK, length - len(data), _LAST + 1 - address - len(data))
-            part = read_here(address + len(data), wanted) if wanted else b""
+            try:
+                part = self._read(address + len(data), wanted) if wanted else b""
+            except NoProcess as error:
+                raise self._gone("read", address, length, error) from None
             data += part
             if not part or len(part) < wanted:
-                raise ProgramMemoryError("read", address, length, len(data), "this process")
+                raise ProgramMemoryError("read", address, length, len(data), self._whose, device=self.device)
         return bytes(data)
 
     def write(self, address: int, data: Data) -> None:
@@ -106,10 +124,48 @@ class ThisProcess:
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"data is bytes, not {shortened(data)}")
         copy = bytes(data)
-        fitting = copy[: _LAST + 1 - address]
-        done = write_memory(os.getpid(), address, fitting)
+        try:
+            done = self._write(address, copy[: _LAST + 1 - address])
+        except NoProcess as error:
+            raise self._gone("write", address, len(copy), error) from None
         if done < len(copy):
-            raise ProgramMemoryError("write", address, len(copy), done, "this process")
+            raise ProgramMemoryError("write", address, len(copy), done, self._whose, device=self.device)
+
+    @property
+    @abstractmethod
+    def _whose(self) -> str:
+        """Name the process in messages."""
+
+    @abstractmethod
+    def _read(self, address: int, length: int) -> bytes:
+        """Return up to so many bytes, fewer where the rest cannot be read. Raises NoProcess."""
+
+    @abstractmethod
+    def _write(self, address: int, data: bytes) -> int:
+        """Store bytes; return how many could be. Raises NoProcess."""
+
+    def _gone(self, verb: str, address: int, length: int, error: "NoProcess") -> ProgramMemoryError:
+        return ProgramMemoryError(verb, address, length, 0, "", str(error), self.device)
+
+
+class NoProcess(MmioError):
+    """There is no process whose memory it could be; the message says why."""
+
+
+class ThisProcess(KernelMemory):
+    """The memory of this process.
+
+    What the process itself may not read or write, a device does not either: pages of a device's own registers, text,
+    constants.
+    """
+
+    _whose = "this process"
+
+    def _read(self, address: int, length: int) -> bytes:
+        return read_here(address, length)
+
+    def _write(self, address: int, data: bytes) -> int:
+        return write_memory(os.getpid(), address, data)
 
     def __repr__(self) -> str:
         return "ThisProcess()"

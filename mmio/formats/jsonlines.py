@@ -12,7 +12,7 @@ from os import PathLike
 from reprlib import repr as shortened
 from typing import Any, Final
 
-from attrs import fields
+from attrs import NOTHING, fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
 from mmio.formats.linewriter import LineWriter
@@ -100,7 +100,7 @@ def to_json(record: Record) -> str:
 def from_json(text: str) -> Record:
     """Return the record of one object. Raises ValueError with a reason."""
     item = _loaded(text)
-    return _to_event(item) if "event" in item else _to_access(item)
+    return event_from(item) if "event" in item else _to_access(item)
 
 
 _quoted: Final = lru_cache(maxsize=4096)(json.encoder.encode_basestring_ascii)
@@ -177,7 +177,8 @@ def _from_event(event: Event) -> dict[str, Any]:
     item: dict[str, Any] = {"event": type(event).__name__.lower()}
     for attribute in fields(type(event)):
         value = getattr(event, attribute.name)
-        item[attribute.name] = value.hex() if isinstance(value, bytes) else value
+        if value != attribute.default:  # a key that was added later is left out where it says nothing
+            item[attribute.name] = value.hex() if isinstance(value, bytes) else value
     return item
 
 
@@ -225,20 +226,21 @@ def _to_access(item: dict[str, Any]) -> Access:
         region=_text(item, "region"),
         offset=_number(item, "offset") if has_offset else None,
         register=_text(item, "register"),
-        flags=_to_flags(item.get("flags", [])),
-        describe=None if words is None else _saying(str(words), item["value"]),
-        layout=_to_layout(_text(item, "layout") or ""),
+        flags=flags_from(item.get("flags", [])),
+        describe=None if words is None else described_as(str(words), item["value"]),
+        layout=layout_from(_text(item, "layout") or ""),
     )
 
 
 @lru_cache(maxsize=4096)  # the same function for the same words, so that accesses read from a file have few spots
-def _saying(words: str, of: int) -> Describe:
+def described_as(words: str, of: int) -> Describe:
     """Return a check that repeats what the file says of one value only."""
     return lambda offset, width, value: words if value == of else ""
 
 
 @lru_cache(maxsize=4096)
-def _to_layout(text: str) -> tuple[FieldPlace, ...]:
+def layout_from(text: str) -> tuple[FieldPlace, ...]:
+    """Return the fields of such a text as `layout_text` makes. Raises ValueError if it is none."""
     fields = [_FIELD.fullmatch(word) for word in text.split()]
     if None in fields:
         raise ValueError(f"layout: expected fields such as EN[0] PSC[15:8], got {shortened(text)}")
@@ -258,13 +260,15 @@ def _to_instruction(item: dict[str, Any]) -> Instruction | None:
     return instruction
 
 
-def _to_flags(names: Any) -> int:
+def flags_from(names: Any) -> int:
+    """Return the flags of a list of their names. Raises ValueError if one is none."""
     if not isinstance(names, list) or not all(isinstance(name, str) and name in _FLAGS for name in names):
         raise ValueError(f"flags: expected a list of {', '.join(_FLAGS)}, got {shortened(names)}")
     return sum(_FLAGS[name] for name in set(names))
 
 
-def _to_event(item: dict[str, Any]) -> Event:
+def event_from(item: dict[str, Any]) -> Event:
+    """Return the event of an object. Raises ValueError if it is none."""
     kind: type[Event] = _choice(item, "event", _EVENTS)
     arguments: dict[str, Any] = {}
     for attribute in fields(kind):
@@ -274,7 +278,8 @@ def _to_event(item: dict[str, Any]) -> Event:
         elif attribute.type is bytes:
             arguments[name] = bytes.fromhex(str(item.get(name)))
         elif attribute.type is str:
-            arguments[name] = _text(item, name, needed=True)
+            if name in item or attribute.default is NOTHING:  # what was added later is not in older files
+                arguments[name] = _text(item, name, needed=True)
         elif attribute.type is Space:
             arguments[name] = _choice(item, name, _SPACES)
         else:

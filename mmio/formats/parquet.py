@@ -1,4 +1,4 @@
-"""Apache Parquet: a trace as one table, for DuckDB, pandas, Polars, Dask and Spark. Only written.
+"""Apache Parquet: a trace as one table, for DuckDB, pandas, Polars, Dask and Spark.
 
 Rows are gathered and written in groups, so memory stays bounded however long the trace. A Parquet file ends with the
 directory of its groups and cannot be read without: a single file is good once it is closed. A folder of parts is for
@@ -13,25 +13,28 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
-from mmio.formats.batch import Batch, schema
+from mmio.formats.arrow import needed, schema, table
 from mmio.formats.errors import TraceFileError
+from mmio.formats.jsonlines import to_json
 from mmio.formats.writer import Writer, lock
 from mmio.linux.own_descriptors import kept
 from mmio.records.events import Event
 from mmio.records.spot import Spot
+from mmio.traces.columns import Columns
 
 ROWS: Final = 1 << 16
+EVENTS: Final = "pagetrap.events"  # the key of a file's metadata
 
-_PART: Final = "part-{:06d}.parquet"
+PART: Final = "part-{}.parquet"
 _UNFINISHED: Final = ".part.unfinished"
-_FINISHED: Final = "_SUCCESS"  # as Spark has it, and as all readers pass over
+FINISHED: Final = "_SUCCESS"  # as Spark has it, and as all readers pass over
 
 
 class ParquetWriter(Writer):
     """Writes Parquet: one file, or a folder of files if the path ends with a slash or is a folder.
 
     Columns are the keys of JSON Lines. Values of more than 8 bytes are in `data` and `old_data`, little-endian. What
-    is no access has its JSON object in `event`, and is a row at its place.
+    is no access is a line of JSON in the file's metadata, under the key `pagetrap.events`.
 
     `every`: rows in a group, or in a part; `seconds`: or what there is after so long.
 
@@ -40,15 +43,11 @@ class ParquetWriter(Writer):
     """
 
     def __init__(self, path: str | PathLike[str], *, every: int = ROWS, seconds: float = 60.0) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            reason = "writing Parquet needs pyarrow: pip install 'pagetrap[parquet]'"
-            raise ImportError(reason, name=error.name) from error
-        self._arrow: Any = pyarrow
-        self._schema = schema(pyarrow)
-        self._batch = Batch()
+        self._arrow = needed("writing Parquet")
+        self._arrow.array([])  # loads pandas, if there is one, which cannot be loaded any more when the script ends
+        self._schema = schema(self._arrow)
+        self._columns, self._numbers = Columns(), dict[Spot, int]()
+        self._events: list[str] = []
         self._parts = 0
         self._folder = fspath(path).endswith("/") or os.path.isdir(path)
         self._file: Any = None
@@ -63,24 +62,24 @@ class ParquetWriter(Writer):
         self._opened()
 
     def _put_access(self, spot: Spot, sequence: int, time: int, value: int, old: int | None) -> None:
-        self._batch.add(spot, sequence, time, value, old)
+        self._columns.append(spot, self._numbers, sequence, time, value, old)
 
     def _put_event(self, event: Event) -> None:
-        self._batch.add_event(event)
+        self._events.append(to_json(event))
 
     def _hand_on(self) -> None:
         """Write what is pending as a row group or a part."""
-        batch, self._batch = self._batch, Batch()
-        table = batch.table(self._arrow, self._schema)
-        self._checked(lambda: self._part(table) if self._folder else self._file.write_table(table))
+        columns, self._columns, self._numbers = self._columns, Columns(), {}
+        rows = table(self._arrow, columns)
+        self._checked(lambda: self._part(rows) if self._folder else self._file.write_table(rows))
 
     def _finish(self) -> None:
         if self._file is not None:
-            self._checked(self._file.close)
+            self._checked(lambda: self._close(self._file))
             return
         if not self._parts:  # a folder without a part would be no table
             self._checked(lambda: self._part(self._schema.empty_table()))
-        self._checked(Path(self.path, _FINISHED).touch)
+        self._checked(Path(self.path, FINISHED).touch)
 
     def _release(self) -> None:
         os.close(self._owned)
@@ -104,7 +103,7 @@ class ParquetWriter(Writer):
             os.close(owned)
             raise
         if self._folder:
-            left = [Path(self.path, name) for name in (_UNFINISHED, _FINISHED)]
+            left = [Path(self.path, name) for name in (_UNFINISHED, FINISHED)]
             for old in (*Path(self.path).glob("part-*.parquet"), *left):
                 old.unlink(missing_ok=True)
         return owned
@@ -112,16 +111,24 @@ class ParquetWriter(Writer):
     def _open(self, path: str) -> Any:
         return self._arrow.parquet.ParquetWriter(path, self._schema)
 
-    def _part(self, table: Any) -> None:
+    def _close(self, file: Any) -> None:
+        """End a file, with the events in its metadata."""
+        if self._events:
+            events, self._events = self._events, []
+            file.add_key_value_metadata({EVENTS: "\n".join(events)})
+        file.close()
+
+    def _part(self, rows: Any) -> None:
         """Write a part.
 
         Until it is whole its name has a dot in front, which Spark and pyarrow pass over, and another suffix, which
         DuckDB's `*.parquet` does.
         """
-        name = _PART.format(self._parts)
+        name = PART.format(f"{self._parts:06d}")
         unfinished = os.path.join(self.path, _UNFINISHED)
         with self._open(unfinished) as file:
-            file.write_table(table)
+            file.write_table(rows)
+            self._close(file)
         os.rename(unfinished, os.path.join(self.path, name))
         self._parts += 1
 

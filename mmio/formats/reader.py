@@ -33,32 +33,62 @@ class Promise:
     """
 
 
-class LineReader(ABC):
-    """Base of the readers of line formats: iterating gives the accesses, each time from the start.
+class Reader(ABC):
+    """Base of all readers: iterating gives the accesses, each time from the start.
+
+    Args:
+        path: of the file.
+        on_error: what becomes of a bad part: "raise", "skip", or a function that is called with the error and may raise
+            it. After reading, `skipped` says how many were passed over.
+
+    Raises:
+        TraceFormatError: while iterating, at a bad part.
+        OSError: the file cannot be opened or read, or is a pipe and has been read.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, on_error: OnError = "raise") -> None:
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise ValueError(f"on_error is 'raise', 'skip' or a function of the error, not {on_error!r}")
+        self.path = fspath(path)
+        self.on_error = on_error
+        self.skipped = 0
+        self.consumed = 0  # bytes read so far
+
+    def __iter__(self) -> Iterator[Access]:
+        return (record for record in self.records() if isinstance(record, Access))
+
+    @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Iterate over accesses and events; the last one of a file that is not finished is `Cut`."""
+
+    def load(self) -> TraceView:
+        """Read everything, to filter, summarise and compare."""
+        return TraceView.of(self.records())
+
+    def _bad(self, error: TraceFormatError) -> None:
+        if self.on_error == "raise":
+            raise error from None
+        self.skipped += 1
+        if callable(self.on_error):
+            self.on_error(error)
+
+
+class LineReader(Reader):
+    """Base of the readers of line formats.
 
     A format says what the `records` of one line are.
 
     Args:
         path: of the file.
-        on_error: what a bad line does: "raise", "skip", or a function that is called with the error and may raise
-            it. After reading, `skipped` says how many lines were passed over.
+        on_error: what becomes of a bad line, see `Reader`.
         opened: the file and what has been read of it, its first line at most, when it cannot be opened again: a pipe.
-
-    Raises:
-        TraceFormatError: while iterating, at a bad line.
-        OSError: the file cannot be opened or read, or is a pipe and has been read.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, on_error: OnError = "raise", opened: tuple[BinaryIO, bytes] | None = None
     ) -> None:
-        if on_error not in ("raise", "skip") and not callable(on_error):
-            raise ValueError(f"on_error is 'raise', 'skip' or a function of the error, not {on_error!r}")
-        self.path = fspath(path)
-        self.on_error = on_error
+        super().__init__(path, on_error=on_error)
         self._opened = opened
-        self.skipped = 0
-        self.consumed = 0  # bytes read so far
 
     @abstractmethod
     def parser(self) -> Parse:
@@ -67,9 +97,6 @@ class LineReader(ABC):
         It raises `WrongVersion` at a line that makes the rest meaningless, ValueError with a reason at any
         other bad one.
         """
-
-    def __iter__(self) -> Iterator[Access]:
-        return (record for record in self.records() if isinstance(record, Access))
 
     def records(self) -> Iterator[Record]:
         """Iterate over accesses and events; the last one of a file that is not finished is `Cut`."""
@@ -103,17 +130,6 @@ class LineReader(ABC):
             raise TraceFormatError(self.path, 1, "the file is empty")
         if promised and not ended:
             yield Cut(sequence, time)
-
-    def load(self) -> TraceView:
-        """Read everything, to filter, summarise and compare."""
-        return TraceView.of(self.records())
-
-    def _bad(self, error: TraceFormatError) -> None:
-        if self.on_error == "raise":
-            raise error from None
-        self.skipped += 1
-        if callable(self.on_error):
-            self.on_error(error)
 
 
 class WrongVersion(MmioError, ValueError):

@@ -4,17 +4,19 @@ A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`
 format may have no reader.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from os import PathLike, fspath
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from attrs import frozen
 
-from mmio.formats import jsonlines, mmiotrace, parquet, perfetto, vcd
+from mmio.formats import jsonlines, mmiotrace, parquet, parquet_reader, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
-from mmio.formats.reader import LineReader, OnError, named
-from mmio.formats.writer import Writer
+from mmio.formats.reader import OnError, Reader, named
+from mmio.formats.writer import Writer, lock
 from mmio.records.access import Access
 from mmio.records.events import Event, Record
 from mmio.traces.view import TraceView
@@ -31,7 +33,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     writer: Callable[..., Writer]
-    reader: Callable[..., LineReader] | None = None
+    reader: Callable[..., Reader] | None = None
     recognises: Callable[[bytes], bool] = lambda start: False
 
 
@@ -48,23 +50,32 @@ FORMATS: Final = (
     ),
     Format("vcd", (".vcd",), vcd.VcdWriter),
     Format("perfetto", (".json",), perfetto.PerfettoWriter),
-    Format("parquet", (".parquet", "/"), parquet.ParquetWriter),
+    Format(
+        "parquet",
+        (".parquet", "/"),
+        parquet.ParquetWriter,
+        parquet_reader.ParquetReader,
+        recognises=parquet_reader.recognises,
+    ),
 )
 
 _START: Final = 4096
 
 
-def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> LineReader:
+def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Reader:
     """Return the reader for a trace file, chosen by how the file begins.
 
     Args:
-        path: of the file; that of a pipe, such as /dev/stdin, will do, and is then read once.
+        path: of the file; that of a pipe, such as /dev/stdin, will do, and is then read once, and that of a folder of
+            Parquet files.
         on_error: what becomes of a bad line: "raise", "skip", or a function to call with the error.
 
     Raises:
         TraceFormatError: the file is of no format that can be read.
         OSError: it cannot be opened or read.
     """
+    if os.path.isdir(path) and parquet_reader.parts(path):
+        return parquet_reader.ParquetReader(path, on_error=on_error)
     with ExitStack() as stack:
         file = stack.enter_context(open(path, "rb"))
         stack.enter_context(named(path))
@@ -78,7 +89,8 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Lin
         shown = start + file.peek() if file.seekable() else start  # more of a pipe may never come
     if not start:
         raise TraceFormatError(path, 1, "the file is empty")
-    readable = " or ".join(form.name for form in FORMATS if form.reader is not None)
+    *others, last = (form.name for form in FORMATS if form.reader is not None)
+    readable = f"{', '.join(others)} or {last}"
     written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
     hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
     raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {shown[:24]!r}{hint}")
@@ -95,9 +107,14 @@ def writer(path: str | PathLike[str], *, format: str | None = None, **options: A
     Raises:
         ValueError: no format has this name or suffix.
     """
+    return _chosen(path, format).writer(path, **options)
+
+
+def _chosen(path: str | PathLike[str], format: str | None) -> Format:
+    """Return the format of a name, or else of a suffix."""
     for form in FORMATS:
         if form.name == format or (format is None and fspath(path).endswith(form.suffixes)):
-            return form.writer(path, **options)
+            return form
     if format is not None:
         raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
     known = ", ".join(f"{' or '.join(form.suffixes)} ({form.name})" for form in FORMATS)
@@ -117,3 +134,32 @@ def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **optio
             if not isinstance(record, Access | Event):
                 raise TypeError(f"expected accesses and events, as a trace has them, got {record!r}")
             file.write(record)
+
+
+def save_whole(trace: TraceView, path: str | PathLike[str], *, format: str | None = None, **options: Any) -> None:
+    """Write a trace to a file that is there as a whole, or not at all: under another name first, in the same folder.
+
+    Args:
+        trace: the trace.
+        path: of the file, which is replaced; its suffix chooses the format. A folder of Parquet files and what is no
+            regular file, such as a pipe, are written directly.
+        format: the name of a format, if not by the suffix.
+        options: as for `writer`.
+
+    Raises:
+        ValueError: no format has this name or suffix.
+        TraceFileError: another writer is writing the file, or the disk is full.
+    """
+    form = _chosen(path, format)
+    target = os.path.realpath(path)
+    if fspath(path).endswith("/") or (os.path.exists(target) and not os.path.isfile(target)):
+        save(trace, path, format=form.name, **options)
+        return
+    if os.path.exists(target):
+        with open(target, "rb") as there:
+            lock(there.fileno(), target)
+    folder, name = os.path.split(target)
+    with TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
+        unfinished = os.path.join(beside, name)
+        save(trace, unfinished, format=form.name, **options)
+        os.replace(unfinished, target)

@@ -18,6 +18,7 @@ from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors, proc_files
 from mmio.linux.stacks import need_calls
 from mmio.patching.stats import TrapStats
+from mmio.program.accessing import Accessing
 from mmio.program.finding import find_program
 from mmio.program.targeting import Targeting, program_arguments, program_environment
 from mmio.space.region import DeviceLike
@@ -129,3 +130,7 @@ class Host(Targeting):
         if status == -signal.SIGINT:
             raise KeyboardInterrupt
         return status
+
+    @property
+    def _accessing(self) -> Accessing | None:
+        return None if self._loop is None else self._loop.accessing

@@ -21,6 +21,7 @@ _BASE: Final = 7
 _ENTRY: Final = 9
 _RANDOM: Final = 25
 _NAME: Final = 31
+_VDSO: Final = 33  # AT_SYSINFO_EHDR
 
 _DEFAULT: Final = 8 << 20
 _LARGEST: Final = 1 << 30
@@ -28,11 +29,18 @@ _PAIR: Final = struct.Struct("<QQ")
 
 
 def build(
-    area: Area, command: Command, environment: Sequence[bytes], program: Loaded, interpreter: Loaded | None
+    area: Area,
+    command: Command,
+    environment: Sequence[bytes],
+    program: Loaded,
+    interpreter: Loaded | None,
+    *,
+    vdso: bool = True,
 ) -> int:
     """Make a stack; return the stack pointer.
 
-    What the auxiliary vector says of the machine is what it said to this process.
+    What the auxiliary vector says of the machine is what it said to this process. Without the vdso, a C library makes
+    system calls for the time.
     """
     size = _size()
     bottom = map_memory(
@@ -61,7 +69,8 @@ def build(
         _NAME: name,
     }
     with open(open_file(os.getpid(), "auxv"), "rb") as file:
-        vector = b"".join(_PAIR.pack(kind, about.get(kind, value)) for kind, value in _PAIR.iter_unpack(file.read()))
+        entries = [entry for entry in _PAIR.iter_unpack(file.read()) if vdso or entry[0] != _VDSO]
+    vector = b"".join(_PAIR.pack(kind, about.get(kind, value)) for kind, value in entries)
     words = [len(arguments), *arguments, 0, *variables, 0]
     block = struct.pack(f"<{len(words)}Q", *words) + vector
     top -= (top - len(block)) % 16

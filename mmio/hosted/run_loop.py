@@ -37,14 +37,17 @@ from mmio.hosted.syscalls import ANSWERS, HostCalls, place
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
 from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, ONLY_STACK, OTHER, PROGRAM_FS, Crossing
+from mmio.hosted.virtual_waits import LoopWaits
 from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import RSP, SLOTS
+from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
 from mmio.program.targets import Targets
+from mmio.program.time_calls import POLLING
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
@@ -93,16 +96,25 @@ class RunLoop:
             self._faults = faults = PatchedFaults(self._signals, self._frames, self.patching, instructions)
             self._on_stub = on_stub = faults.stub_handler()
             self._crossing.handle_calls(on_stub)
-            handlers.append(on_stub.__code__)
+            handlers += PatchedFaults.on_access.__code__, on_stub.__code__
             self.patching.begin(self._process.own_memory)
-        self._watchdog = Watchdog(handlers, self._signals)
+        self._watchdog = Watchdog([*handlers], self._signals)
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
+        self._waits: LoopWaits | None = None
+        time = self._calls.follow_time()
+        if time is not None:
+            handlers.append(Faults.on_signal.__code__)
+            self._waits = LoopWaits(time, self._signals, self._frames, self._threads, handlers)
+            time.time.waiter = self._waits
+            time.looks_on = True
         self._crossing.handle(ACCESS, self._faults.on_access)
         self._crossing.handle(OTHER, self._faults.on_signal)
         self._crossing.handle(CALL, self._on_call)
         host_calls = dict.fromkeys(ANSWERS, ()) | descriptor_calls.conditions()
+        if time is not None:
+            host_calls |= {NUMBERS[64][name]: () for name in POLLING}
         seccomp_filter.begin(targets, host_calls, self._area.places)
 
     @property
@@ -111,10 +123,19 @@ class RunLoop:
         own, children = [os.getpid()], self._children.pids
         return children + own if self._children.is_serving else own + children
 
+    @property
+    def accessing(self) -> Accessing:
+        """Return the process whose access is being made."""
+        if self._children.is_serving:
+            return Accessing(self._children.pids[0], None)
+        return Accessing(os.getpid(), self._process)
+
     def run(self, command: Command, environment: list[bytes]) -> int:
         """Run a program to its end; return how it ended. Raises as `Host.run` does."""
         self._signals.begin()
         self._watchdog.start()
+        if self._waits is not None:
+            self._waits.start()
         try:
             thread = Thread(self._process)
             with robust_list_kept():
@@ -127,6 +148,8 @@ class RunLoop:
             self._threads.wait()
         finally:
             self._watchdog.stop()
+            if self._waits is not None:
+                self._waits.stop()
             self._signals.end()
             self._process.release_reserved()
             self._descriptors.restore()
@@ -167,7 +190,9 @@ class RunLoop:
         linker = None
         if command.image.interpreter is not None:
             linker = elf_image.load(elf_image.read(command.image.interpreter), self._area)
-        pointer = initial_stack.build(self._area, command, environment, program, linker)
+        pointer = initial_stack.build(
+            self._area, command, environment, program, linker, vdso=not self._targets.time_calls
+        )
         self._crossing.words[ONLY_STACK] = thread.signals.start  # its only thread
         self._host_calls.path = command.image.path
         name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
@@ -255,6 +280,8 @@ class RunLoop:
 
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
+        if self._targets.time_calls:
+            raise HostError(f"{self._host_calls.path} makes a process, which cannot have virtual time here: {ADVICE}")
         with self._fork_lock:
             ours, theirs = channel_pair() if is_vfork else (None, None)
             try:

@@ -18,6 +18,7 @@ from mmio.hosted.process import Process
 from mmio.program.process import Trapped
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
+from mmio.program.uio_opens import UioOpens
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import NOWHERE
 from mmio.space.route import Operation
@@ -260,11 +261,19 @@ class ServedProcess(Process):
         self._client.notify("untrap", trapped.start)
 
 
+class _NoUio(UioOpens):
+    """The UIO devices of a child: files of registers, for its copies of the models have no interrupts."""
+
+    def device(self, path: str) -> None:
+        """Return None."""
+
+
 class ServedRedirects(Redirects):
     """The files that devices answer for, in a child."""
 
     def __init__(self, targets: Targets, client: Client) -> None:
         super().__init__(targets, AddressSpace)
+        self.uio = _NoUio(targets)
         self._client = client
 
     def initiator(self, path: str, thread: int) -> Initiator:

@@ -121,6 +121,10 @@ class Signals:
         """Return whether the program has a handler for a signal."""
         return self._actions.get(number, Action()).handler not in (_DEFAULT, _IGNORE)
 
+    def matters(self, number: int) -> bool:
+        """Return whether a signal that is delivered calls a handler of the program's, or ends it."""
+        return self.handles(number) or not (self.ignores(number) or number in _HARMLESS | _STOPPING)
+
     def die(self, number: int) -> None:
         """End this process by a signal: it is delivered to this thread, and has its default action."""
         _set_kernel_action(number, Action())

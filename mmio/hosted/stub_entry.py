@@ -175,14 +175,14 @@ frame:
     4c898424c0000000         mov [rsp+0C0h],r8                SEGMENTS
     4d8b4130                 mov r8,[r9+30h]
     4c898424c8000000         mov [rsp+0C8h],r8                ERROR_CODE
-    4d8b4150                 mov r8,[r9+50h]
+    4d8b4158                 mov r8,[r9+58h]
     4c898424d0000000         mov [rsp+0D0h],r8                EXCEPTION
     4c8b4330                 mov r8,[rbx+30h]
     4c898424e0000000         mov [rsp+0E0h],r8                the address as cr2
     48898c24e8000000         mov [rsp+0E8h],rcx               where the XSAVE area is
     4d8b4128                 mov r8,[r9+28h]
     4c89842400010000         mov [rsp+100h],r8                BYTES as CODE
-    4d8b4148                 mov r8,[r9+48h]
+    4d8b4150                 mov r8,[r9+50h]
     4c89842410010000         mov [rsp+110h],r8                CAUSE
     48899c2428010000         mov [rsp+128h],rbx               STUB
     4c8b03                   mov r8,[rbx]

@@ -1,4 +1,4 @@
-"""Which accesses of patched instructions call their device directly, and what is known of each.
+"""Blocks for direct calls: what an access of a patched instruction needs to call its device.
 
 A stub of a plain load or store finds a block of words (`mmio/linux/direct_entry.py`): the device's method, the
 addresses of its segment that need no thought, the trace, and for some threads the number of their site in it. A block
@@ -99,7 +99,7 @@ class DirectCalls:
         self.possible = bool(words[XGETBV_1] and known and header and locked)
 
     def learn(self, site: Site, stack: Stack, regs: Any, bus: Initiator) -> bool:
-        """Have accesses like the one that has just been made call the device directly; return whether they do.
+        """Make a block for accesses like the one that has just been made; return whether there is one.
 
         Args:
             site: of the instruction.

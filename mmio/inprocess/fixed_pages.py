@@ -21,7 +21,8 @@ from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import PAGE, pages
 from mmio.linux.proc_maps import mappings
 from mmio.space.recorder import Recorder
-from mmio.space.region import UNDER_DEVICES, Beyond, Region, Void
+from mmio.space.region import UNDER_DEVICES, Region
+from mmio.space.void import Beyond, Void
 
 USER_END: Final = (1 << 47) - PAGE
 """The end of the addresses that user code has (Linux, Documentation/arch/x86/x86_64/mm.rst)."""

@@ -24,8 +24,9 @@ from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
-from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void, answering
+from mmio.space.region import UNDER_DEVICES, DeviceLike, Region, answering
 from mmio.space.space import MEMORY_END, AddressSpace
+from mmio.space.void import Beyond, Void
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
@@ -49,9 +50,9 @@ class Ports(Closing):
         failures: exceptions of the device in threads that no Python call waits for; `close` raises the first.
     """
 
-    def __init__(self, trace: Trace | None, patching: bool = True) -> None:
+    def __init__(self, trace: Trace | None, patching: bool = True, hold_signals: bool = True) -> None:
         self.trace = Trace() if trace is None else recording(trace)
-        self.counts = Counts(patching)
+        self.counts = Counts(patching, hold_signals)
         self.failures: list[BaseException] = []
         self._regions: list[Region] = []
         self._name = ""  # of the first region, also when that has gone
@@ -130,13 +131,16 @@ class Mapping(Ports):
         name: str | None,
         trace: Trace | None,
         patching: bool,
+        hold_signals: bool,
         policies: Policies,
         place: Placement | None = None,
     ) -> None:
-        if not isinstance(patching, bool):
-            raise TypeError(f"patching is True or False, not {shortened(patching)}")
-        super().__init__(trace, patching)
-        given = checked_policies("ioremap", policies, "length", "name", "trace", "patching", "address")
+        for argument, value in ("patching", patching), ("hold_signals", hold_signals):
+            if not isinstance(value, bool):
+                raise TypeError(f"{argument} is True or False, not {shortened(value)}")
+        super().__init__(trace, patching, hold_signals)
+        others = "length", "name", "trace", "patching", "hold_signals", "address"
+        given = checked_policies("ioremap", policies, *others)
         answering(device)
         if name is not None:
             text("name", name)
@@ -250,6 +254,7 @@ def ioremap(
     name: str | None = None,
     trace: Trace | None = None,
     patching: bool = True,
+    hold_signals: bool = True,
     address: int | None = None,
     **policies: Unpack[Policies],
 ) -> Mapping:
@@ -271,6 +276,9 @@ def ioremap(
         trace: where accesses are recorded, such as another mapping's; a new one when left out.
         patching: an instruction of a driver that faults again and again is rewritten in memory to call the handler,
             which takes a fraction of the time (docs/design/patching.md); False leaves all code as it is.
+        hold_signals: signals are blocked while rewritten code is at the device, as they are in the handler of a
+            signal. False saves two system calls an access. No signal handler in C may access a device or leave by
+            siglongjmp then.
         address: where the device is to be, any address of user code; anywhere when left out. Devices may lie side by
             side in one page. What is beside them in it is an error that names the nearest, or reads as the policy
             `unmapped` of the first of them says.
@@ -285,7 +293,7 @@ def ioremap(
         OSError: there is not that much address space.
     """
     place = None if address is None else Placement(integer("address", address))
-    return Mapping(device, _length(device, length), name, trace, patching, policies, place)
+    return Mapping(device, _length(device, length), name, trace, patching, hold_signals, policies, place)
 
 
 def map_ports(

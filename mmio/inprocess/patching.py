@@ -67,6 +67,7 @@ class Counts:
 
     Attributes:
         enabled: its instructions are patched.
+        hold_signals: signals are blocked while its device is called directly.
         signals: see `TrapStats`.
         calls: those of stubs that have been aimed elsewhere since.
         patched: the addresses of instructions.
@@ -74,6 +75,7 @@ class Counts:
     """
 
     enabled: bool = True
+    hold_signals: bool = True
     signals: int = 0
     calls: int = 0
     patched: set[int] = field(factory=set)
@@ -205,7 +207,7 @@ class Patching:
             met.misses = 0
 
     def learn(self, met: _Met, stack: Stack, regs: Any, bus: Initiator) -> None:
-        """Have the instruction that has just been executed by a frame call its device directly, if it can.
+        """Prepare a direct call for the instruction that has just been executed by a frame, if it can have one.
 
         Args:
             met: the instruction.
@@ -256,7 +258,7 @@ class Patching:
         met.start, met.end, met.counts = self._ranges.around(fault)
         met.settled = not met.counts.enabled or (met.decided and met.site is None)
         if met.site is not None and met.counts.enabled:
-            met.site.answer(met.start, met.end)
+            met.site.answer(met.start, met.end, met.counts.hold_signals)
             met.counts.patched.add(met.site.address)
 
     def _aim_nowhere(self, met: _Met) -> None:
@@ -295,7 +297,7 @@ class Patching:
             met.decided = True
             met.direct = self._direct.possible and not self.only_frames and met.site.plain is not None
             met.calls = met.site.calls
-            met.site.answer(met.start, met.end)
+            met.site.answer(met.start, met.end, met.counts.hold_signals)
             met.counts.patched.add(ip)
 
     def _refuse(self, met: _Met, ip: int, why: NotPatched) -> None:

@@ -68,18 +68,18 @@ direct: rax the address of the operand, rcx whether it is a store. The general r
     4883e380                 and rbx,0FFFFFFFFFFFFFF80h        the slot
     4881c300000100           add rbx,10000h                    its words
     48837b4000               cmp qword ptr [rbx+40h],0         DIRECT
-    0f846b070000             je 0000000000000F08h              unsaved yet
+    0f8485070000             je 0000000000000F22h              unsaved yet
     b901000000               mov ecx,1
     0f01d0                   xgetbv
     85d2                     test edx,edx
-    0f855b070000             jne 0000000000000F08h             unsaved yet
+    0f8575070000             jne 0000000000000F22h             unsaved yet
     a95cfdffff               test eax,0FFFFFD5Ch               all but x87, SSE, opmask, Hi16_ZMM, PKRU
-    0f8550070000             jne 0000000000000F08h             unsaved yet
+    0f856a070000             jne 0000000000000F22h             unsaved yet
     0fae5dd0                 stmxcsr [rbp-30h]
     8b4dd0                   mov ecx,[rbp-30h]
     83e1c0                   and ecx,0FFFFFFC0h                without its flags
     81f9801f0000             cmp ecx,1F80h                     as a process begins with it
-    0f853a070000             jne 0000000000000F08h             unsaved yet
+    0f8554070000             jne 0000000000000F22h             unsaved yet
     83e001                   and eax,1
     8945d8                   mov [rbp-28h],eax                 whether x87 is in use
     740b                     je short 00000000000007E1h        x87 saved
@@ -130,71 +130,76 @@ x87 saved:
     c4e1f891bc2438050000     kmovq [rsp+538h],k7
 vectors saved:
     fc                       cld
+    488b4348                 mov rax,[rbx+48h]                 HOLD
+    48898558ffffff           mov [rbp-0A8h],rax
+    4885c0                   test rax,rax
+    741a                     je short 0000000000000959h        held
     b80e000000               mov eax,0Eh                       rt_sigprocmask
     31ff                     xor edi,edi                       SIG_BLOCK
-    488d35cb090000           lea rsi,[1308h]                   HELD
+    488d35bb090000           lea rsi,[1308h]                   HELD
     488d55e0                 lea rdx,[rbp-20h]                 the mask before
     41ba08000000             mov r10d,8
     0f05                     syscall
-    f048ff054f070000         lock inc qword ptr [10A0h]        INSIDE
-    48833d4f07000000         cmp qword ptr [10A8h],0           OWNER
-    0f8594050000             jne 0000000000000EF3h             outside
-    ff15a30d0000             call qword ptr [1708h]            PyGILState_GetThisThreadState
+held:
+    f048ff053f070000         lock inc qword ptr [10A0h]        INSIDE
+    48833d3f07000000         cmp qword ptr [10A8h],0           OWNER
+    0f859e050000             jne 0000000000000F0Dh             outside
+    ff15930d0000             call qword ptr [1708h]            PyGILState_GetThisThreadState
     4885c0                   test rax,rax
-    0f8485050000             je 0000000000000EF3h              outside
-    ff15a4060000             call qword ptr [1018h]            __errno_location
+    0f848f050000             je 0000000000000F0Dh              outside
+    ff1594060000             call qword ptr [1018h]            __errno_location
     8b00                     mov eax,[rax]
     8945e8                   mov [rbp-18h],eax                 errno
-    ff15a1060000             call qword ptr [1020h]            PyGILState_Ensure
+    ff1591060000             call qword ptr [1020h]            PyGILState_Ensure
     8945f0                   mov [rbp-10h],eax
     4c8b6b40                 mov r13,[rbx+40h]                 DIRECT, which nothing changes now
     4d85ed                   test r13,r13
-    0f8495030000             je 0000000000000D24h              not direct
-    488b3daa0c0000           mov rdi,[1640h]                   PENDING
-    ff150c0d0000             call qword ptr [16A8h]            PyDict_Size
+    0f8495030000             je 0000000000000D34h              not direct
+    488b3d9a0c0000           mov rdi,[1640h]                   PENDING
+    ff15fc0c0000             call qword ptr [16A8h]            PyDict_Size
     4885c0                   test rax,rax
-    0f857f030000             jne 0000000000000D24h             not direct
+    0f857f030000             jne 0000000000000D34h             not direct
     4c89e0                   mov rax,r12
     492b4510                 sub rax,[r13+10h]                 LOW
     493b4518                 cmp rax,[r13+18h]                 SPAN
-    0f836e030000             jae 0000000000000D24h             not direct
-    e88c050000               call 0000000000000F47h            entry of the thread
-    0f8563030000             jne 0000000000000D24h             not direct
+    0f836e030000             jae 0000000000000D34h             not direct
+    e896050000               call 0000000000000F61h            entry of the thread
+    0f8563030000             jne 0000000000000D34h             not direct
     498b4528                 mov rax,[r13+28h]                 BITS
     48898568ffffff           mov [rbp-98h],rax
     4d8b7500                 mov r14,[r13]                     METHOD
     4c89f7                   mov rdi,r14
-    ff151f0d0000             call qword ptr [16F8h]            Py_IncRef
+    ff150f0d0000             call qword ptr [16F8h]            Py_IncRef
     4531ff                   xor r15d,r15d                     no result
     4c897dc0                 mov [rbp-40h],r15                 no value
     4c89e7                   mov rdi,r12
     492b7d08                 sub rdi,[r13+8]                   BASE
-    ff159b0c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff158b0c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
     48894598                 mov [rbp-68h],rax                 the offset
     4885c0                   test rax,rax
-    7466                     je short 0000000000000A5Ch        called
+    7466                     je short 0000000000000A6Ch        called
     498b4520                 mov rax,[r13+20h]                 WIDTH
     488945a0                 mov [rbp-60h],rax
     49b80200000000000080     mov r8,8000000000000002h          two arguments, with room before them
     837df800                 cmp dword ptr [rbp-8],0
-    7439                     je short 0000000000000A47h        arguments
+    7439                     je short 0000000000000A57h        arguments
     488bbd88000000           mov rdi,[rbp+88h]                 the value
     b940000000               mov ecx,40h
     2b8d68ffffff             sub ecx,[rbp-98h]                 BITS
     48d3e7                   shl rdi,cl
     48d3ef                   shr rdi,cl
     48897dc8                 mov [rbp-38h],rdi
-    ff15580c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff15480c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
     488945a8                 mov [rbp-58h],rax
     488945c0                 mov [rbp-40h],rax
     4885c0                   test rax,rax
-    741f                     je short 0000000000000A5Ch        called
+    741f                     je short 0000000000000A6Ch        called
     49b80300000000000080     mov r8,8000000000000003h
 arguments:
     4c89f7                   mov rdi,r14
     488d7598                 lea rsi,[rbp-68h]
     4c89c2                   mov rdx,r8
     31c9                     xor ecx,ecx
-    ff153f0c0000             call qword ptr [1698h]            PyObject_Vectorcall
+    ff152f0c0000             call qword ptr [1698h]            PyObject_Vectorcall
     4989c7                   mov r15,rax
 """

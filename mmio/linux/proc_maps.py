@@ -75,6 +75,29 @@ def caught_signals(thread: int) -> set[int]:
     return {number for number in range(1, mask.bit_length() + 1) if mask >> number - 1 & 1}
 
 
+def has_signal(thread: int) -> bool:
+    """Return whether any signal that a thread does not block waits for it; not for one that is gone."""
+    try:
+        fields = _fields(thread)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    waiting, shared, blocked = (int(fields[name], 16) for name in ("SigPnd", "ShdPnd", "SigBlk"))
+    return bool((waiting | shared) & ~blocked)
+
+
+def sleeps(thread: int) -> tuple[str, int]:
+    """Return the state of a thread, "S" when it sleeps in the kernel, and how often it has been taken off a CPU.
+
+    "X" when it is gone.
+    """
+    try:
+        fields = _fields(thread)
+    except (FileNotFoundError, ProcessLookupError):
+        return "X", 0
+    count = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
+    return fields["State"][0], count
+
+
 def has_ended(thread: int) -> bool:
     """Return whether a thread has ended, though its parent may not have asked how yet."""
     try:
@@ -98,6 +121,12 @@ def _number(thread: int, name: str) -> int:
         return int(_status(thread, name))
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def _fields(thread: int) -> dict[str, str]:
+    """Return all that /proc says of the state of a thread, by name."""
+    lines = read_text(thread, "status").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _status(thread: int, name: str) -> str:

@@ -1,6 +1,6 @@
 """Number and signature of each system call by its name, and which calls stop a program."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from mmio.linux import syscall_signatures
@@ -51,6 +51,8 @@ PATHS: Final = (
     "statx",
 )
 """Calls about a file by its path that do not open it."""
+TREE_PATHS: Final = ("chdir", "readlink", "readlinkat")
+"""Calls by a path that matter where a directory stands in for another."""
 VECTORS: Final = ("preadv", "preadv2", "pwritev", "pwritev2", "readv", "writev")
 IFCONF: Final = 0x8912  # SIOCGIFCONF, linux/sockios.h
 I2C_TRANSFER: Final = 0x0707  # I2C_RDWR, linux/i2c-dev.h
@@ -86,7 +88,16 @@ def _nested(signature: Signature) -> bool:
     return any(part is not None and part.kind in ("iov", "msg", "mmsg", "argv") for part in signature)
 
 
-def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: bool) -> list[Rule]:
+def rules(
+    bits: int,
+    *,
+    ranges: bool,
+    redirects: bool,
+    devices: bool,
+    ports: bool,
+    trees: bool = False,
+    more: Mapping[str, tuple[When | Equal, ...]] | None = None,
+) -> list[Rule]:
     """Return the calls that stop a program, besides those with an argument in the watched part of the address space.
 
     Args:
@@ -95,6 +106,8 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
         redirects: files are opened as something else.
         devices: devices answer reads and writes of files.
         ports: IO ports are answered.
+        trees: directories stand in for others.
+        more: other calls by name, with their conditions; calls with none stop always.
     """
     mapping = (When(3, _ANONYMOUS, clear=True), When(3, _FIXED))
     found: dict[str, tuple[When | Equal, ...]] = dict.fromkeys(("mmap", "mmap2"), () if ranges else mapping)
@@ -110,9 +123,12 @@ def rules(bits: int, *, ranges: bool, redirects: bool, devices: bool, ports: boo
         chosen = ("brk",)
     if redirects:
         chosen = (*chosen, *OPENING, *PATHS)
+    if trees:
+        chosen = (*chosen, *TREE_PATHS)
     if devices:
         chosen = (*chosen, *TRANSFERS)
     if ports:
         chosen = (*chosen, "iopl", "ioperm")
     found |= dict.fromkeys(chosen, ())
+    found |= more or {}
     return [Rule(NUMBERS[bits][name], conditions) for name, conditions in found.items() if name in NUMBERS[bits]]

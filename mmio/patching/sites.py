@@ -74,9 +74,16 @@ class Site:
         """Return whether bytes in a range are part of the jump, though not of the instruction."""
         return self.jump is not None and self.end < end and start < self.address + self.jump.used and self.end <= start
 
-    def answer(self, start: int, end: int) -> None:
-        """Aim the stub at operands that lie between two addresses."""
+    def answer(self, start: int, end: int, hold: bool = True) -> None:
+        """Aim the stub at operands that lie between two addresses.
+
+        Args:
+            start: the first.
+            end: behind the last.
+            hold: signals are blocked while the device is called directly.
+        """
         self.answer_nowhere()
+        self.words[stub.HOLD] = hold
         self.words[stub.LAST] = end - self.width
         self.words[stub.START] = start
 

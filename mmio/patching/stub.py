@@ -27,12 +27,13 @@ BEHIND: Final = 14
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, CAUSE, EXCEPTION = range(11)
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION = range(12)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
 error code of its fault, how often the handler has been called, the address of the block of a direct call, 0 while there
-is none, and the fault's si_code and exception number. For a port instruction the port counts as the address."""
-WORDS: Final = 11
+is none, whether signals are blocked during one, and the fault's si_code and exception number. For a port instruction
+the port counts as the address."""
+WORDS: Final = 12
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
@@ -81,9 +82,9 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     known = [*NOWHERE, function, site, site + instruction.length, first]
     if port_of(instruction) is not None:
-        return [*known, 0, 0, 0, _KERNEL, _GENERAL_PROTECTION]
+        return [*known, 0, 0, 0, 1, _KERNEL, _GENERAL_PROTECTION]
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
-    return [*known, error, 0, 0, _ACCERR, _PAGE_FAULT]
+    return [*known, error, 0, 0, 1, _ACCERR, _PAGE_FAULT]
 
 
 def port_of(instruction: Instruction) -> PortOperand | None:

@@ -9,7 +9,8 @@ from mmio.linux.io_ports import PORTS, RealPorts
 from mmio.program.ports import NotGranted, PortRights, port_bits
 from mmio.program.targets import NoDevice, policy_word
 from mmio.space.policy import Policy
-from mmio.space.region import UNDER_DEVICES, DeviceLike, Region, Void
+from mmio.space.region import UNDER_DEVICES, DeviceLike, Region
+from mmio.space.void import Void
 
 
 class NoPorts(Void):

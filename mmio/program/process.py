@@ -25,8 +25,9 @@ from mmio.program.ports import PortRights, TracedPorts
 from mmio.program.targets import REAL, FileTarget, RangeTarget, Targets, extent_of
 from mmio.space.policy import Policy
 from mmio.space.recorder import Recorder
-from mmio.space.region import UNDER_DEVICES, Beyond, DeviceLike, Region, Void
+from mmio.space.region import UNDER_DEVICES, DeviceLike, Region
 from mmio.space.space import AddressSpace
+from mmio.space.void import Beyond, Void
 
 
 @frozen(eq=False)

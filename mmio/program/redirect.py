@@ -17,9 +17,11 @@ from mmio.linux.proc_files import read_link
 from mmio.linux.process_memory import write_memory
 from mmio.linux.syscall_table import NUMBERS, OPENING, SIGNATURES
 from mmio.program.kernel_access import KernelAccess, by_kernel, gather, scatter
+from mmio.program.program_timers import EVENT_FILE
 from mmio.program.syscall_buffers import buffers
 from mmio.program.targets import Targets, extent_of
 from mmio.program.thread import Call, StoppedThread
+from mmio.program.uio_opens import UioOpens
 from mmio.space.initiator import Initiator
 from mmio.space.policy import Policy
 from mmio.space.region import Region
@@ -51,12 +53,13 @@ class Redirects:
         self._new_space = trace
         self._long_paths: list[str] = []  # what a memory file cannot be called, by the number it is called instead
         self._spaces: dict[str, AddressSpace] = {}
+        self.uio = UioOpens(targets)
 
     def stand_in(self, thread: StoppedThread, descriptor: int) -> str | None:
         """Return the path of the file a descriptor stands in for, None when it is an ordinary one."""
         path = descriptor_path(thread.pid, descriptor)
         if not path.startswith(_PREFIX):
-            return None
+            return self.uio.path(thread, descriptor) if path == EVENT_FILE else None
         name = path.removeprefix(_PREFIX)
         return self._long_paths[int(name)] if name.isdigit() else name
 
@@ -67,13 +70,14 @@ class Redirects:
         path = _resolved(thread, directory, _string(access, call.arguments[index]))
         if path is None:
             return False
+        path = self._targets.named(path)
         if self._answers(path):
             if path == _DEVICE_PORTS:
                 self._targets.matched.update(self._targets.answered_ports)
             if name in OPENING:
                 self._open_stand_in(thread, name, call, path)
             else:
-                _substitute(thread, call, index, _SUBSTITUTE)
+                _substitute(thread, call, index, self._targets.in_tree(path) or _SUBSTITUTE)
             return True
         other = self._targets.redirected(path)
         if other is not None:
@@ -86,6 +90,9 @@ class Redirects:
         path = self.stand_in(thread, descriptor)
         if path is None or name == "lseek":
             return False
+        if self.uio.device(path) is not None:
+            self.uio.transfer(thread, name, call, access, path)
+            return True
         position = descriptor_state(thread.pid, descriptor)[0]
         absolute = name.startswith("p")
         if absolute:
@@ -134,6 +141,9 @@ class Redirects:
     def _open_stand_in(self, thread: StoppedThread, name: str, call: Call, path: str) -> None:
         """Turn an open into the making of a memory file."""
         flags = 0 if name in ("creat", "openat2") else call.arguments[1 if name == "open" else 2]
+        if self.uio.device(path) is not None:
+            self.uio.open(thread, call, path, flags)
+            return
         title = os.fsencode(path)
         if len(title) > _LONGEST_NAME:
             if path not in self._long_paths:
@@ -186,13 +196,15 @@ class Redirects:
                 if target.device is not None:
                     name, policy = target.name or path, Policy(**self._targets.policies(target.policies))
                     region = Region(target.offset, extent_of(target), target.device, name, policy)
+                    region.recorded = target.recorded
                     space.memory.add(region)
         return space.initiator(thread)
 
 
 def _words(path: str, position: int, length: int) -> list[tuple[int, int]]:
-    """Cut a transfer as the kernel does: /dev/port into bytes, everything else into aligned words."""
-    largest = 1 if path == _DEVICE_PORTS else 4 if path.endswith("/config") else 8
+    """Cut a transfer as the kernel does: /dev/port into bytes, PCI's into words of 4, others into any."""
+    is_config = path.endswith("/config") or path.startswith("/proc/bus/pci/")
+    largest = 1 if path == _DEVICE_PORTS else 4 if is_config else 8
     found = []
     end = position + length
     while position < end:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from mmio.linux.descriptors import descriptor_path, descriptor_state, duplicate_descriptor
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_WRITE, pages
 from mmio.linux.seccomp import WINDOW
-from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS
+from mmio.linux.syscall_table import NAMES, NUMBERS, OPENING, PATHS, TRANSFERS, TREE_PATHS
 from mmio.live.memory import Unreachable
 from mmio.program import port_calls, reserved_pages
 from mmio.program.bounce_buffers import bounce
@@ -25,6 +25,9 @@ from mmio.program.ranges import next_untrapped
 from mmio.program.redirect import Redirects
 from mmio.program.targets import Targets
 from mmio.program.thread import Call, StoppedThread
+from mmio.program.time_calls import POLLING, RULES
+from mmio.program.time_stop import TimeCalls
+from mmio.program.virtual_time import VirtualTime
 
 _MAP_SHARED_KINDS: Final = (1, 3)  # MAP_SHARED, MAP_SHARED_VALIDATE
 _MAP_KIND: Final = 0xF
@@ -32,16 +35,22 @@ _MAP_REPLACES: Final = 0x10  # MAP_FIXED
 _MAP_FIXED: Final = _MAP_REPLACES | 0x100000
 _MAP_ANONYMOUS: Final = 0x20
 _MREMAP_DONTUNMAP: Final = 4
+_NO_FILE: Final = 0xFFFFFFFF
 _EFAULT: Final = 14
 _ON_FAULT: Final = 1  # MLOCK_ONFAULT, asm-generic/mman-common.h
 
 
 class SystemCalls:
-    """The handling of system calls for one tracer."""
+    """The handling of system calls for one tracer.
+
+    Attributes:
+        time: deals with calls about time; None where they have the host's.
+    """
 
     def __init__(self, targets: Targets, redirects: Redirects) -> None:
         self.targets = targets
         self._redirects = redirects
+        self.time: TimeCalls | None = None
         self._locks: WeakKeyDictionary[Process, Locks] = WeakKeyDictionary()
 
     def entered(self, thread: StoppedThread, call: Call) -> None:
@@ -51,10 +60,19 @@ class SystemCalls:
             bounce_unknown(thread, call)
             return
         try:
-            self.dispatch(thread, name, call)
+            if self.time is None or not self.time.entered(thread, name, call, KernelAccess(thread, call)):
+                self.dispatch(thread, name, call)
         except Unreachable:  # a buffer that is not all there
             thread.on_exit = None
             thread.answer_call(-_EFAULT)
+
+    def follow_time(self) -> TimeCalls | None:
+        """Begin to deal with calls about time as the targets say; return what does so, None for the host's time."""
+        clock = self.targets.clock
+        if self.time is None and clock is not None:
+            self.time = TimeCalls(VirtualTime(clock, follows=bool(self.targets.time_calls)), RULES, POLLING)
+            self._redirects.uio.time = self.time
+        return self.time
 
     def bounced(self, thread: StoppedThread, call: Call) -> bool:
         """Give a call that an engine makes itself copies of its trapped buffers; return whether it has any."""
@@ -89,7 +107,7 @@ class SystemCalls:
             case _:
                 access = KernelAccess(thread, call)
                 answered = False
-                if name in OPENING or name in PATHS:
+                if name in OPENING or name in PATHS or name in TREE_PATHS:
                     answered = self._redirects.path_call(thread, name, call, access)
                 elif name in TRANSFERS:
                     answered = self._redirects.transfer(thread, name, call, access)
@@ -144,6 +162,8 @@ class SystemCalls:
             ours = duplicate_descriptor(thread.group, descriptor)
             source = shared_object(ours, offset, length, bool(protection & PROT_WRITE))
         changed = dict(enumerate(call.arguments)) | {2: PROT_NONE}
+        if self._redirects.uio.device(path) is not None:  # whose descriptor is of no file that can be mapped
+            changed |= {3: flags | _MAP_ANONYMOUS, 4: _NO_FILE, 5: 0}
         if call.bits == 64 and not address and not flags & _MAP_FIXED:
             changed[0] = process.hint(length)
         thread.set_call(call.number, changed, call.bits)

@@ -3,11 +3,14 @@
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mmio.arguments import integer, known, path, shortened, text
+from mmio.device.clock import Clock
+from mmio.device.device import Device
 from mmio.linux.io_ports import PORTS, reaching
 from mmio.linux.libc import PAGE
+from mmio.program.accessing import Accessing, give_memory
 from mmio.program.targets import (
     ANSWERS,
     PROGRAM_END,
@@ -18,12 +21,19 @@ from mmio.program.targets import (
     Redirection,
     Targets,
 )
+from mmio.program.time_calls import CONDITIONS
+from mmio.program.uio_opens import is_uio, line_of
 from mmio.space.policy import policies as checked_policies
 from mmio.space.recorder import recording
-from mmio.space.region import DeviceLike, Watcher, answering
+from mmio.space.region import DeviceLike, Watcher, answering, on_bus
 from mmio.space.space import MEMORY_END, AddressSpace
 from mmio.traces.trace import Trace
 from mmio.watchpoints.watch import On, Watch, WatchOptions
+
+if TYPE_CHECKING:
+    from mmio.pci.address import PciAddress
+    from mmio.pci.function import PciFunction
+    from mmio.program.pci_functions import PciFunctions
 
 
 class Targeting:
@@ -39,6 +49,22 @@ class Targeting:
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = Trace() if trace is None else recording(trace)
         self._targets = Targets()
+        self._pci: PciFunctions | None = None
+
+    @property
+    def _accessing(self) -> Accessing | None:
+        """Return the process whose access is being made, or was the last; None when it has ended, or none has begun."""
+        return None
+
+    def _answer(
+        self, device: Any, name: Any, policies: dict[str, Any], function: str, *others: str
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Check the arguments that all targets have; return the name and the policies. The device gets its memory."""
+        if device is not None:
+            answering(device)
+        checked = None if name is None else text("name", name), checked_policies(function, policies, *others)
+        give_memory(device, lambda: self._accessing)
+        return checked
 
     @property
     def unmapped(self) -> NoDevice:
@@ -80,11 +106,13 @@ class Targeting:
             file = integer("file, if it is no pattern of paths but the number of a descriptor,", file, least=0)
         else:
             file = path("file, if it is not the number of a descriptor,", file)
-        name, policies = _answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
+        name, policies = self._answer(device, name, policies, "map_file", "file", "device", "offset", "length", "name")
         offset = integer("offset", offset, least=0, most=MEMORY_END - 1)
         length = None if length is None else integer("length", length, least=1, most=MEMORY_END)
-        part = {} if length is None else {"length": length}
-        self._targets.files.append(FileTarget(file, device, offset, name=name, policies=policies, **part))
+        if is_uio(file) and isinstance(device, Device) and line_of(device) is not None and self._targets.clock is None:
+            self._follow(device.clock)  # a read of it waits for an interrupt, which a timer of the model may raise
+        part: dict[str, Any] = {} if length is None else {"length": length}
+        self._targets.files.append(FileTarget(file, on_bus(device), offset, name=name, policies=policies, **part))
 
     def map(
         self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -99,12 +127,12 @@ class Targeting:
             ValueError: no address space has such a range, or with a device no program, or a policy no such value.
             TypeError: an argument is of a wrong kind.
         """
-        name, policies = _answer(device, name, policies, "map", "start", "length", "device", "name")
+        name, policies = self._answer(device, name, policies, "map", "start", "length", "device", "name")
         start, length = integer("start", start), integer("length", length)
         end = MEMORY_END if device is None else PROGRAM_END
         if not 0 <= start < start + length <= end:
             raise ValueError(f"expected addresses within 0x0..{end:#x}, got {length:#x} bytes from {start:#x} on")
-        self._targets.ranges.append(RangeTarget(start, length, device, name, policies))
+        self._targets.ranges.append(RangeTarget(start, length, on_bus(device), name, policies))
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -120,7 +148,7 @@ class Targeting:
             TypeError: an argument is of a wrong kind.
             OSError: real ports cannot be reached; the message says why.
         """
-        name, policies = _answer(device, name, policies, "map_ports", "port", "count", "device", "name")
+        name, policies = self._answer(device, name, policies, "map_ports", "port", "count", "device", "name")
         port, count = integer("port", port), integer("count", count)
         if any((target.device is None) != (device is None) for target in self._targets.ports):
             raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
@@ -131,7 +159,34 @@ class Targeting:
                 raise ValueError(f"real ports take what the program does, and no {', '.join(policies)}")
             with reaching(port, count):
                 pass
-        self._targets.ports.append(PortTarget(port, count, device, name, policies))
+        self._targets.ports.append(PortTarget(port, count, on_bus(device), name, policies))
+
+    def map_pci(
+        self, function: "PciFunction", address: "str | PciAddress | None" = None, **policies: Any
+    ) -> "PciAddress":
+        """Put a PCI function into the machine that the program sees; return its address.
+
+        It is in /sys/bus/pci and /proc/bus/pci, which have these functions and no others, behind the IO ports 0xcf8 and
+        0xcfc, and has its regions there, at IO ports and in /dev/mem. Its devices reach the memory of the program,
+        whose addresses /proc/self/pagemap gives as physical ones.
+
+        Args:
+            function: the function.
+            address: as `lspci -s` has it, such as "00:03.0"; the first one that is free when left out.
+            policies: of its regions, as for `AddressSpace.map`.
+
+        Raises:
+            TypeError: it is no function, or the address or a policy is of a wrong kind.
+            ValueError: something is at the address, or there is no such address or policy, or no room for its regions.
+        """
+        policies = checked_policies("map_pci", policies, "function", "address")
+        if any(target.device is None for target in self._targets.ports):
+            raise ValueError("a PCI function answers at IO ports, so real ones cannot be traced as well")
+        if self._pci is None:
+            from mmio.program.pci_functions import PciFunctions  # here, for few programs need it
+
+            self._pci = PciFunctions(self._targets, lambda: self._accessing)
+        return self._pci.add(address, function, policies)
 
     def redirect(self, pattern: str, file: str) -> None:
         """Redirect paths that match a pattern to another file; they need not exist.
@@ -140,6 +195,37 @@ class Targeting:
             TypeError: one of them is no path.
         """
         self._targets.redirections.append(Redirection(path("pattern", pattern), path("file", file)))
+
+    def use_virtual_time(self, clock: Clock | None = None) -> Clock:
+        """Make the time of the programs that are started afterwards follow a clock: that of the device models.
+
+        What they ask the time, and how long they sleep and wait, is the clock's. When all their threads sleep, the
+        clock goes on to the next timer. Which calls follow is a table in docs/time-and-interrupts.md.
+
+        Args:
+            clock: a new one when left out. Assign it to the devices' `clock` before they are mapped.
+
+        Returns:
+            The clock.
+
+        Raises:
+            TypeError: it is no clock.
+            ValueError: the time follows another one already.
+        """
+        clock = self._follow(clock)
+        self._targets.time_calls = CONDITIONS
+        return clock
+
+    def _follow(self, clock: Clock | None) -> Clock:
+        """Make a clock go on where the programs sleep."""
+        if clock is None:
+            clock = self._targets.clock or Clock()
+        if not isinstance(clock, Clock):
+            raise TypeError(f"clock is a Clock, not {shortened(clock)}")
+        if self._targets.time_calls and self._targets.clock is not clock:
+            raise ValueError("the time of the programs follows another clock already: there is one for all of them")
+        self._targets.clock = clock
+        return clock
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch addresses of the programs, in every process; see `AddressSpace.watch`.
@@ -187,15 +273,6 @@ class Targeting:
     def _spaces(self) -> Iterable[AddressSpace]:
         """Return the address spaces of the programs that run already."""
         return ()
-
-
-def _answer(
-    device: Any, name: Any, policies: dict[str, Any], function: str, *others: str
-) -> tuple[str | None, dict[str, Any]]:
-    """Check the arguments that all targets have; return the name and the policies."""
-    if device is not None:
-        answering(device)
-    return None if name is None else text("name", name), checked_policies(function, policies, *others)
 
 
 def program_arguments(given: Any) -> Sequence[str]:

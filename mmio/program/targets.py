@@ -7,13 +7,15 @@ business of `process.py`.
 
 import fnmatch
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from glob import glob, has_magic
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from mmio.device.clock import Clock
 from mmio.linux.libc import PAGE, pages
+from mmio.linux.seccomp import Equal, When
 from mmio.space.policy import WIDTHS, Unmapped
 from mmio.space.region import DeviceLike, Watcher
 
@@ -43,6 +45,7 @@ class FileTarget:
         offset, length: the part of the file meant, in bytes.
         name: of the region in records; the file's path when left out.
         policies: see `mmio.Policy`.
+        recorded: whether the reads and writes that a device answers are recorded.
     """
 
     file: str | int
@@ -51,6 +54,7 @@ class FileTarget:
     length: int = _ALL
     name: str | None = None
     policies: dict[str, Any] = field(factory=dict)
+    recorded: bool = True
 
     @property
     def end(self) -> int:
@@ -137,6 +141,42 @@ class Redirection:
         return f"file {self.pattern!r} (redirected to {self.file!r})"
 
 
+@frozen(eq=False)
+class Tree:
+    """A directory that stands in for another, with all that is in it.
+
+    Attributes:
+        prefix: the path of the one that programs name.
+        directory: the path of the one that is there.
+    """
+
+    prefix: str
+    directory: str
+
+    def there(self, path: str) -> str | None:
+        """Return the file that stands in for a path; None where the path is not in the directory."""
+        return _moved(path, self.prefix, self.directory)
+
+    def named(self, path: str) -> str | None:
+        """Return the path that programs have for a file of the directory that is there; None for other files."""
+        return _moved(path, self.directory, self.prefix)
+
+
+def _moved(path: str, old: str, new: str) -> str | None:
+    return new + path[len(old) :] if path == old or path.startswith(f"{old}/") else None
+
+
+@frozen(eq=False)
+class Group:
+    """Targets of one thing, which has been matched when one of them has."""
+
+    parts: tuple[FileTarget | PortTarget, ...]
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 Target = FileTarget | RangeTarget | PortTarget | Redirection
 
 
@@ -150,9 +190,13 @@ class Targets:
 
     Attributes:
         files, ranges, ports, redirections: by kind, in the order they were named.
+        trees: directories that stand in for others; a device that answers for a file there comes first.
+        groups: targets of one thing.
         matched: the targets that the program has matched so far.
         watches: watchpoints, which every process has.
         no_device: what answers where no device does.
+        clock: what a program's time follows, or goes on by where it sleeps; None for the host's time.
+        time_calls: the calls that follow it, each with the conditions under which it stops; none where sleep counts.
         too_short: those whose device has no length of its own, and of which the program wanted more than a page.
     """
 
@@ -162,18 +206,24 @@ class Targets:
         self.ranges: list[RangeTarget] = []
         self.ports: list[PortTarget] = []
         self.redirections: list[Redirection] = []
+        self.trees: list[Tree] = []
+        self.groups: list[Group] = []
         self.matched: set[Target] = set()
         self.too_short: set[FileTarget] = set()
         self.no_device: NoDevice = "error"
         self._ports_matched = False
+        self.clock: Clock | None = None
+        self.time_calls: Mapping[str, tuple[When | Equal, ...]] = {}
 
     def __iter__(self) -> Iterator[Target]:
         return iter([*self.files, *self.ranges, *self.ports, *self.redirections])
 
     @property
-    def unmatched(self) -> list[Target]:
-        """The targets that the program has not matched, in the order of their kinds."""
-        return [target for target in self if target not in self.matched]
+    def unmatched(self) -> list[Target | Group]:
+        """The targets that the program has not matched, in the order of their kinds, those of a group as one."""
+        grouped = {part for group in self.groups for part in group.parts}
+        alone = [target for target in self if target not in self.matched and target not in grouped]
+        return [*alone, *(group for group in self.groups if not self.matched.intersection(group.parts))]
 
     @property
     def answered_ports(self) -> list[PortTarget]:
@@ -204,15 +254,16 @@ class Targets:
             self._ports_matched = True
             self.matched.update(self.ports)
 
-    def concerns(self) -> dict[str, bool]:
+    def concerns(self) -> dict[str, Any]:
         """Return which kinds of system calls matter, as `table.rules` takes it."""
         devices = any(target.device is not None for target in self.files)
         return {
             "ranges": bool(self.ranges),
-            "redirects": devices or bool(self.redirections) or bool(self.answered_ports),
+            "redirects": devices or bool(self.redirections) or bool(self.trees) or bool(self.answered_ports),
             "devices": devices or bool(self.answered_ports),
             "ports": bool(self.ports),
-        }
+            "more": self.time_calls,
+        } | ({"trees": True} if self.trees else {})
 
     def watched(self) -> list[range]:
         """Return the addresses that a system call with an argument there is stopped for, besides trapped mappings.
@@ -244,7 +295,15 @@ class Targets:
             if matches(redirection.pattern, path):
                 self.matched.add(redirection)
                 return redirection.file
-        return None
+        return self.in_tree(path)
+
+    def in_tree(self, path: str) -> str | None:
+        """Return the file that stands in for a path by its directory."""
+        return next((found for tree in self.trees if (found := tree.there(path)) is not None), None)
+
+    def named(self, path: str) -> str:
+        """Return a path as the program has it: one that it got to by a directory that stands in for another."""
+        return next((found for tree in self.trees if (found := tree.named(path)) is not None), path)
 
     def wanted(self, path: str, end: int) -> None:
         """Note that the program maps or reads a file up to `end`."""

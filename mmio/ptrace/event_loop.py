@@ -15,7 +15,8 @@ from mmio.linux.process_memory import read_memory
 from mmio.linux.syscall_table import NAMES
 from mmio.ptrace import faults, out_of_line, ptrace_requests, signal_handlers
 from mmio.ptrace.asm_loop import ACCESS, CHANGED, functions
-from mmio.ptrace.frame import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP
+from mmio.ptrace.auxiliary_vector import hide_vdso
+from mmio.ptrace.frame import ARGUMENTS, CODE_32, CS, ORIG_RAX, RIP, RSP
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import ENTRY, EXIT, Thread, ThreadGone
@@ -38,6 +39,8 @@ class EventLoop:
         threads: by number.
         early: wait statuses of threads whose making we have not heard of yet.
         ends: wait statuses of those that have ended.
+        alone: with how many threads one is waited for right where it has been resumed: 1, or 0 where that may be for
+            ever, because time goes on only when it is looked at.
         served: the number of the thread whose stop was dealt with last.
     """
 
@@ -46,6 +49,7 @@ class EventLoop:
         self.early: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.served = 0
+        self.alone = 1
         self._calls = system_calls
 
     def stopped(self, pid: int, status: int, interrupts: Interrupts) -> tuple[int, int]:
@@ -67,6 +71,7 @@ class EventLoop:
         """
         go_on, fetch = functions()
         answer, threads, trip, process = faults.answer, self.threads, thread.asm_loop, thread.process
+        alone = self.alone
         process.memory.pid = self.served = thread.pid  # as in `handle`
         if fetch(trip.wait) != ACCESS:
             raise ProcessLookupError
@@ -78,7 +83,7 @@ class EventLoop:
                 signal_handlers.passed(thread, number)
                 thread.resume(number)
                 return 0, 0
-            result = go_on(trip.wait if len(threads) == 1 else trip.leave)
+            result = go_on(trip.wait if len(threads) == alone else trip.leave)
             if result == ACCESS:
                 continue
             if result < 0:
@@ -222,6 +227,8 @@ class EventLoop:
         process.find_gate(32 if thread.regs[CS] == CODE_32 else 64)
         thread.leave()
         thread.join(process)
+        if process.targets.time_calls:
+            hide_vdso(thread.pid, thread.regs[RSP], process.bits)
         if process.targets.ranges or process.attached:
             thread.on_exit = lambda: self._calls.executed(thread)
 
@@ -245,6 +252,8 @@ class EventLoop:
         """Trace a thread no more."""
         del self.threads[thread.pid]
         thread.leave()
+        if thread.pid == self.served:  # its process goes on in its other threads, if it has some
+            self.served = min(thread.process.threads, default=thread.pid)
 
 
 def _shares_memory(maker: Thread) -> bool:

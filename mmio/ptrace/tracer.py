@@ -16,6 +16,7 @@ from typing import Any
 from mmio.arguments import integer, path, shortened
 from mmio.closing import Closing
 from mmio.linux import proc_maps
+from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting, program_arguments, program_environment
 from mmio.ptrace import sigmask, spawn_attach
@@ -24,6 +25,7 @@ from mmio.ptrace.event_loop import EventLoop
 from mmio.ptrace.interrupts import Interrupts
 from mmio.ptrace.syscalls import TracedCalls
 from mmio.ptrace.thread import Thread, ThreadGone
+from mmio.ptrace.virtual_waits import IdleWaiting, KernelWaits
 from mmio.ptrace.waiting import Waiting
 from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
@@ -82,6 +84,11 @@ class Tracer(Closing, Targeting):
             OSError: it cannot be executed, or nothing may be traced here.
             TypeError, ValueError: an argument is not what it should be.
         """
+        time = self._calls.follow_time()
+        if time is not None and time.time.waiter is None:
+            time.time.waiter = KernelWaits(time, self._threads)
+            self._waiting = IdleWaiting(self._threads, time)
+            self._event_loop.alone = 0
         arguments = program_arguments(arguments)
         environment = program_environment(environment)
         if directory is not None:
@@ -102,10 +109,13 @@ class Tracer(Closing, Targeting):
         Raises:
             ProcessLookupError: there is no such process.
             PermissionError: it may not be traced.
-            ValueError: real ports are a target: it may have the right to them already, and the kernel does not say.
+            ValueError: real ports are a target: it may have the right to them already, and the kernel does not say. Or
+                virtual time is wanted.
             TypeError: the pid is no int.
         """
         pid = integer("pid", pid, least=1)
+        if self._targets.clock is not None:
+            raise ValueError("a program has virtual time from its start, or not at all: spawn it")
         if self._targets.real_ports:
             raise ValueError("real ports can be traced in a program from its start only: spawn it")
         threads, statuses = spawn_attach.attach(pid, self._targets, self.trace)
@@ -199,6 +209,11 @@ class Tracer(Closing, Targeting):
             self.detach()
         finally:
             self.kill()
+
+    @property
+    def _accessing(self) -> Accessing | None:
+        thread = self._threads.get(self._event_loop.served)
+        return None if thread is None else Accessing(thread.pid, thread.process)
 
     def _spaces(self) -> Iterable[AddressSpace]:
         return {thread.process.space: None for thread in self._threads.values()}

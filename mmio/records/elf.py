@@ -147,6 +147,28 @@ class ElfFile:
             places = [(row[1], row[2], row[0]) for row in rows if row[3] & 0xF in _FUNCTIONS and row[5]]
         return Functions(tuple(sorted(places)), self._read(names.offset, min(names.size, MAX_NAMES)))
 
+    def functions_of_sections(self) -> dict[str, tuple[int, Functions]]:
+        """Return the functions of a file that is not linked yet, by section: its size, and those in it.
+
+        Addresses are offsets in the section. Sections of a name that comes again are left out.
+        """
+        form = self._form.symbol
+        table = next((section for section in self.sections if section.type == _SYMTAB), None)
+        if table is None or table.link >= len(self.sections) or form is not _FORMS[2].symbol:
+            return {}
+        names = self.sections[table.link]
+        strings = self._read(names.offset, min(names.size, MAX_NAMES))
+        data = self._read(table.offset, min(table.size, MAX_SYMBOLS * form.size))
+        places: dict[int, list[tuple[int, int, int]]] = {}
+        for row in form.iter_unpack(data[: len(data) - len(data) % form.size]):
+            if row[1] & 0xF in _FUNCTIONS and row[3] < len(self.sections):
+                places.setdefault(row[3], []).append((row[4], row[5], row[0]))
+        found: dict[str, tuple[int, Functions]] = {}
+        for number, section in enumerate(self.sections):
+            functions = Functions(tuple(sorted(places.get(number, ()))), strings)
+            found.setdefault(text_at(self._names, section.name), (section.size, functions))
+        return found
+
     def data(self, name: str, most: int) -> bytes | None:
         """Return the content of a section, decompressed; None when there is none, or it is larger than `most` bytes."""
         section = self._section(name)

@@ -131,11 +131,12 @@ class Located:
     symbol: str
     into: int
     line: str
+    calls: str = ""
 
     @property
     def location(self) -> Location:
         """The place as a value."""
-        return Location(self.module, self.offset, self.symbol, self.into, self.line)
+        return Location(self.module, self.offset, self.symbol, self.into, self.line, self.calls)
 
 
 @frozen(slots=True)

@@ -9,6 +9,7 @@ UNMAPPED: Final = 8  # at least one byte hit nothing and was answered by the `un
 ATOMIC: Final = 16  # part of a LOCK or XCHG: read and written in one go
 NATIVE: Final = 32  # the instruction was completed by the CPU itself, out of line
 KERNEL: Final = 64  # the kernel moved the data, in a system call that was given a buffer there
+MISFIT: Final = 128  # the instruction noted for the access does not make such an access
 
 NAMES: Final = {
     SPLIT: "split",
@@ -18,6 +19,7 @@ NAMES: Final = {
     ATOMIC: "atomic",
     NATIVE: "native",
     KERNEL: "system call",
+    MISFIT: "misfit",
 }
 
 

@@ -21,10 +21,12 @@ from attrs import field, frozen
 
 from mmio.linux import own_table
 from mmio.records.elf import ElfFile, Functions, Malformed, Segment
+from mmio.records.inlined import Inlined
 from mmio.records.lines import Lines, no_lines, read_lines
 
 # Reading line numbers takes about a second for each MiB of them, so only small modules (drivers are) get lines.
 MAX_LINES: Final = 1 << 20
+_CALLED_BY: Final = " ← "
 MAX_STRINGS: Final = 1 << 24  # bytes of names of source files; .debug_str has other names too
 
 
@@ -37,7 +39,9 @@ class Location:
     """Location of an instruction.
 
     `module` is the name of the mapped file and `offset` the address as the file counts it; `symbol` the
-    function and `into` the bytes from its start; `line` is "driver.c:42". What is not known is "".
+    function and `into` the bytes from its start; `line` is "driver.c:42". What is not known is "". Where functions are
+    inlined there, `calls` has them from the innermost on, "writel io.h:52 ← card_init card.c:573", and `line` is the
+    innermost one's.
     """
 
     module: str
@@ -45,10 +49,18 @@ class Location:
     symbol: str = ""
     into: int = 0
     line: str = ""
+    calls: str = ""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the function and of those that are inlined in it."""
+        inlined = (call.partition(" ")[0] for call in self.calls.split(_CALLED_BY) if call)
+        return tuple(dict.fromkeys((*filter(None, (self.symbol,)), *inlined)))
 
     def __str__(self) -> str:
         place = f"{self.symbol}+{self.into:#x} ({self.module})" if self.symbol else f"{self.module}+{self.offset:#x}"
-        return f"{place} {self.line}" if self.line else place
+        line = self.calls or self.line
+        return f"{place} {line}" if line else place
 
 
 def named(ip: int, location: Location | None) -> str:
@@ -93,7 +105,8 @@ class Symbols:
         symbol, into = module.symbol(address)
         if not symbol and self.pid is None:
             symbol, into = _from_linker(ip)
-        return Location(name, address, symbol, into, module.line(address))
+        line = module.line(address)
+        return Location(name, address, symbol, into, line, module.calls(address, line))
 
     def address_of(self, name: str) -> int | None:
         """Return where a function is, by its name as the symbol table has it; None where no file has it.
@@ -164,6 +177,7 @@ class _Module:
     segments: tuple[Segment, ...] = ()
     functions: Functions = field(factory=Functions)
     lines: Lines = field(factory=no_lines)
+    inlined: Inlined | None = None
 
     @classmethod
     def read(cls, path: str) -> "_Module":
@@ -186,7 +200,7 @@ class _Module:
             if section is None:
                 return cls(segments, functions)
             strings = [elf.data(name, MAX_STRINGS) or b"" for name in (".debug_line_str", ".debug_str")]
-            return cls(segments, functions, read_lines(section, *strings))
+            return cls(segments, functions, read_lines(section, *strings), Inlined(elf))
         except (Malformed, MemoryError) as error:
             _warn(f"{path}: damaged, so its instructions have no source lines: {error}")
             return cls(segments, functions)
@@ -220,6 +234,11 @@ class _Module:
     def line(self, address: int) -> str:
         """Return "file:line" of an address, "" when it is not known."""
         return self.lines.at(address)
+
+    def calls(self, address: int, line: str) -> str:
+        """Return the calls that are inlined at an address, whose line this is: "writel io.h:52 ← init card.c:573"."""
+        frames = () if self.inlined is None or not line else self.inlined.at(address)
+        return _CALLED_BY.join(f"{frame.function} {frame.line or line}" for frame in frames)
 
 
 def _warn(text: str) -> None:

@@ -22,7 +22,7 @@ from attrs import Factory, define, evolve, field
 
 from decode import Direction
 from mmio.arguments import integer, shortened
-from mmio.errors import MappingError, NoRegister, UnmappedAccess
+from mmio.errors import MappingError
 from mmio.signatures import arguments_of
 from mmio.space.intervals import Intervals
 from mmio.space.policy import Policy
@@ -72,35 +72,10 @@ def answering(device: Any) -> Any:
     return device
 
 
-class Void:
-    """The device where no device is."""
-
-    def read(self, offset: int, width: int) -> int:
-        """Raise `NoRegister`."""
-        raise NoRegister(self, offset, width)
-
-    def write(self, offset: int, width: int, value: int) -> None:
-        """Raise `NoRegister`."""
-        raise NoRegister(self, offset, width)
-
-    def holes(self, offset: int, width: int) -> int:
-        """Every byte is missing."""
-        return (1 << width * 8) - 1
-
-
-class Beyond(Void):
-    """The rest of the pages a device lies in, which are trapped because pages are.
-
-    Args:
-        message: returns what is said of an access, by its offset.
-    """
-
-    def __init__(self, message: Callable[[int], str]) -> None:
-        self._message = message
-
-    def holes(self, offset: int, width: int) -> int:
-        """Raise `UnmappedAccess`."""
-        raise UnmappedAccess(self._message(offset))
+def on_bus(device: Any) -> Any:
+    """Return a device as a bus is to see it: itself, or what it has wrapped around itself (time that accesses take)."""
+    wrap = getattr(type(device), "_device_on_bus", None)
+    return device if wrap is None else wrap(device)
 
 
 @define(eq=False)

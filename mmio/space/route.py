@@ -85,7 +85,7 @@ class Route:
         return self._write_hit if written else self._read_hit
 
     def answer_next(self, address: int, answer: Callable[[], Any] | None) -> None:
-        """Have a function answer the access at an address instead of the device there; None ends that.
+        """Answer the access at an address by a function instead of the device there; None ends that.
 
         Args:
             address: of the access.

@@ -16,8 +16,9 @@ from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.policy import ANYTHING, Misfit, Policy, Unmapped
 from mmio.space.recorder import Recorder
-from mmio.space.region import DeviceLike, RangeMap, Region, Void, answering
+from mmio.space.region import DeviceLike, RangeMap, Region, answering, on_bus
 from mmio.space.route import Operation
+from mmio.space.void import Void
 from mmio.watchpoints.watch import On, Watch, WatchOptions
 
 MEMORY_END: Final = 1 << 64
@@ -148,7 +149,7 @@ class AddressSpace:
         answering(device)
         with self.lock:
             ranges = self.ports if region in self.ports else self.memory
-            ranges.exchange(region, device, device if names is None else names)
+            ranges.exchange(region, on_bus(device), device if names is None else names)
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
         """Watch `length` bytes from `start` on: every access to them, by whatever thread, that meets the conditions.
@@ -294,7 +295,7 @@ def _region(
     answering(device)
     name = None if name is None else text("name", name)
     start, length, priority = integer(at, start), integer(size, length), integer("priority", priority)
-    return Region(start, length, device, name or type(device).__name__, policy, priority)
+    return Region(start, length, on_bus(device), name or type(device).__name__, policy, priority)
 
 
 def _fitting(value: int, width: int) -> int:

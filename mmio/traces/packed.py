@@ -4,47 +4,41 @@ A built `Access` takes half a kilobyte. Here each is three numbers and its spot,
 at.
 """
 
-from array import array
 from collections.abc import Sequence
 from typing import overload
 
 from mmio.records.access import Access
 from mmio.records.spot import Spot, Spots
-
-_LARGEST = (1 << 64) - 1
+from mmio.traces.columns import Columns
 
 
 class Packed:
     """A list of accesses that can only grow; an element is equal to what was appended."""
 
     def __init__(self) -> None:
-        self._sequences, self._times, self._values = array("Q"), array("Q"), array("Q")
-        self._spot_numbers = array("L")
+        self._columns = Columns()
         self._finder = Spots()
-        self._spots: list[Spot] = []
         self._numbers: dict[Spot, int] = {}
-        self._wide: dict[int, tuple[int, int | None]] = {}  # value and old value of those that do not fit, by index
 
     def __len__(self) -> int:
-        return len(self._sequences)
+        return len(self._columns)
 
     def append(self, access: Access) -> None:
         """Take an access."""
         spot = self._finder.of(access)
-        number = self._numbers.get(spot)
-        if number is None:
-            number = self._numbers[spot] = len(self._spots)
-            self._spots.append(spot)
-        if access.old is not None or access.value > _LARGEST:
-            self._wide[len(self)] = access.value, access.old
-        self._spot_numbers.append(number)
-        self._times.append(access.time)
-        self._values.append(access.value & _LARGEST)
-        self._sequences.append(access.sequence)
+        self._columns.append(spot, self._numbers, access.sequence, access.time, access.value, access.old)
 
     def __getitem__(self, index: int) -> Access:
-        value, old = self._wide.get(index) or (self._values[index], None)
-        return self._spots[self._spot_numbers[index]].access(self._sequences[index], self._times[index], value, old)
+        columns = self._columns
+        value, old = columns.wide.get(index) or (columns.values[index], None)
+        spot = columns.spots[columns.spot_numbers[index]]
+        return spot.access(columns.sequences[index], columns.times[index], value, old)
+
+    __call__ = __getitem__
+
+    def columns(self, numbers: Sequence[int]) -> Columns:
+        """Return the columns of some accesses, by index, in order."""
+        return self._columns.chosen(numbers)
 
 
 class Stretch(Sequence[Access]):

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import evolve, field, frozen
 
-from decode import READ, WRITE, Direction
-from mmio.records.access import Access
+from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.records.access import LETTERS, Access
 from mmio.records.events import Record
 from mmio.records.symbols import Location
+from mmio.traces.expected import Expected
+from mmio.traces.grammar import parse_access
 
 if TYPE_CHECKING:
     from mmio.records.sink import Sink
+    from mmio.traces.known import Known
 
 Locate = Callable[[int], Location | None]
 """Says where an instruction pointer is: `mmio.Symbols().locate`."""
@@ -28,6 +31,12 @@ _NUMBER: Final = r"(?:0[xX][0-9a-fA-F]{1,1000}|[0-9]{1,1000})"  # a value may be
 _SPAN: Final = re.compile(rf"({_NUMBER})(?:(\.\.|\+)({_NUMBER}))?")
 _MEANT_AS_SPAN: Final = re.compile(r"0[xX]|\d+(?:\.\.|\+|$)")
 _TIME: Final = re.compile(r"(\d{1,20})(?:\.(\d{1,9}))?(s|ms|us|µs|ns)?")
+_ACCESS: Final = re.compile(r"(?:R|W|RW)\d* +\S")
+_WORDS: Final = ("read", "write", "read_write")
+DIRECTIONS: Final = {letter: direction for direction, letter in LETTERS.items()} | {
+    word.upper(): direction for word, direction in zip(_WORDS, (READ, WRITE, READ_WRITE), strict=True)
+}
+"""Directions in words, in capitals."""
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1, None: 10**9}
 
 
@@ -126,8 +135,20 @@ class Code:
             names = ", ".join(self.names)
             raise ValueError(f"cannot tell which code is {names}: this trace does not say where its modules lay")
         location = self.locate(ip)
-        found = () if location is None else (location.module, location.symbol)
+        found = () if location is None else (location.module, *location.functions)
         return any(_like(name, pattern) for name in found if name for pattern in self.names)
+
+
+def _direction(value: Any) -> Direction | None:
+    """Return a direction that is given as one, or in words."""
+    if value is None or isinstance(value, Direction):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"direction is 'R', 'W' or 'RW', or decode.READ, WRITE or READ_WRITE, not {shortened(value)}")
+    direction = DIRECTIONS.get(value.upper())
+    if direction is None:
+        raise ValueError(f"direction is 'R', 'W' or 'RW' (in words: {', '.join(_WORDS)}), not {shortened(value)}")
+    return direction
 
 
 @frozen(slots=True, kw_only=True)
@@ -140,9 +161,9 @@ class Selection:
     (range, set, tuple, list …) that must hold it; None stands for any.
     """
 
-    only: tuple[PlacePattern, ...] = ()
-    without: tuple[PlacePattern, ...] = ()
-    direction: Direction | None = None
+    only: tuple[PlacePattern | Expected, ...] = ()
+    without: tuple[PlacePattern | Expected, ...] = ()
+    direction: Direction | None = field(default=None, converter=_direction)
     since: int | None = None
     until: int | None = None
     region: Any = None
@@ -158,8 +179,6 @@ class Selection:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what no access can have: it would choose nothing, and look like an answer."""
-        if self.direction is not None and not isinstance(self.direction, Direction):
-            raise TypeError(f"direction is decode.READ, WRITE or READ_WRITE, not {self.direction!r}")
         for name in ("since", "until"):
             time = getattr(self, name)
             if time is not None and not isinstance(time, int):
@@ -196,14 +215,29 @@ class Selection:
         numbers = {"width": list(width), "value": list(value), "thread": list(thread)}
         code = list(ip)
         return cls(
-            only=tuple(map(PlacePattern.parse, only)),
-            without=tuple(map(PlacePattern.parse, without)),
+            only=tuple(map(place_or_access, only)),
+            without=tuple(map(place_or_access, without)),
             direction=None if reads == writes else READ if reads else WRITE,
             since=None if since is None else nanoseconds(since),
             until=None if until is None else nanoseconds(until),
             ip=Code.parse(code) if code else None,
             **{name: Numbers.parse(texts) if texts else None for name, texts in numbers.items()},
         )
+
+    def check_names(self, known: "Callable[[], Known]") -> None:
+        """Say so if the selection is of a name that nothing has; `known` returns what there is.
+
+        Raises:
+            ValueError: it is.
+        """
+        for name in ("region", "register"):
+            value = getattr(self, name)
+            if isinstance(value, str) and (problem := known().missing_part(name, value)):
+                raise ValueError(problem)
+        for place in self.only:
+            name = place.place if isinstance(place, Expected) else place.names
+            if name and not set("*?+") & set(name) and (problem := known().missing(name)):
+                raise ValueError(problem)
 
     def located(self, locate: Locate) -> "Selection":
         """Return the selection with a way to find out which code an instruction pointer is in, unless it has one."""
@@ -221,6 +255,22 @@ class Selection:
             and (not self.only or any(place.has(access) for place in self.only))
             and not any(place.has(access) for place in self.without)
         )
+
+
+def place_or_access(text: str, known: "Callable[[], Known] | None" = None) -> PlacePattern | Expected:
+    """Read a place such as "uart.STATUS", or an access such as "W uart.CTRL=1", see `mmio.traces.grammar`.
+
+    Args:
+        text: the words.
+        known: returns the names that there are, for the hint of an error.
+
+    Raises:
+        ValueError: it is none.
+        TypeError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a place is a str such as 'uart.STATUS', not {shortened(text)}")
+    return parse_access(text, known) if _ACCESS.match(text) else PlacePattern.parse(text)
 
 
 class Selected:

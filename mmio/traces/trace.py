@@ -18,7 +18,7 @@ from itertools import count
 from time import monotonic_ns, time_ns
 from typing import Final, TextIO
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from decode import Direction, Instruction
 from mmio.linux.fork_locks import fork_lock
@@ -29,6 +29,7 @@ from mmio.records.region import RecordedRegion
 from mmio.records.rows import ROW, Block
 from mmio.records.sink import Sink, Take, taker
 from mmio.records.spot import Remembered, Spot
+from mmio.traces.columns import PackedRows
 from mmio.traces.selection import Locate
 from mmio.traces.summary import Group
 from mmio.traces.view import TraceView
@@ -234,6 +235,11 @@ class Trace(TraceView):
         earlier = [event for event in self._events if event.sequence < dropped]
         return [*earlier, loss, *self._events[len(earlier) :]]
 
+    @property
+    def regions(self) -> Sequence[RecordedRegion]:
+        """The regions that have been accessed, and that their accesses are named by."""
+        return tuple(self._regions.values())
+
     def __len__(self) -> int:
         kept = len(self._rows) // ROW.size
         return kept if self.keep is None else min(kept, self.keep)
@@ -251,16 +257,15 @@ class Trace(TraceView):
 
     def _source(self) -> tuple[Callable[[int], Access], Sequence[int]]:
         if self.keep is None:
-            return self._access, range(len(self))
+            return self._store(self._rows, 0), range(len(self))
         # Rows of a bounded trace move when old ones go, so a view of it looks at a copy.
         with self._lock:
             rows, first = bytes(self._rows), self._first_row
         end = first + len(rows) // ROW.size
+        return self._store(rows, first), range(max(first, end - self.keep), end)
 
-        def access_at(sequence: int) -> Access:
-            return self._built(sequence, ROW.unpack_from(rows, (sequence - first) * ROW.size))
-
-        return access_at, range(max(first, end - self.keep), end)
+    def _store(self, rows: bytes | bytearray, first: int) -> PackedRows:
+        return PackedRows(rows, first, self._built, self._spots.__getitem__, self._extras, self.began)
 
     def _access(self, sequence: int) -> Access:
         return self._built(sequence, ROW.unpack_from(self._rows, sequence * ROW.size))
@@ -344,7 +349,7 @@ class Trace(TraceView):
         found = locate(ip)
         if found is not None:
             time = monotonic_ns() - self.began
-            self._note(Located(self._end, time, ip, found.module, found.offset, found.symbol, found.into, found.line))
+            self._note(Located(self._end, time, ip, *astuple(found)))
 
     def _aside(self, address: int, width: int, value: int, old: int | None) -> int:
         """Put values that fit no row into the side table and return their number there."""

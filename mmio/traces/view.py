@@ -7,20 +7,33 @@ records costs eight bytes a record, and no `Access` exists until it is looked at
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from decode import Direction
+from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
 from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
 from mmio.records.access import Access
 from mmio.records.events import Cut, Event, Record
+from mmio.records.region import RecordedRegion
+from mmio.traces.columns import Columns
 from mmio.traces.diff import TraceDiff
+from mmio.traces.known import Known
 from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
-from mmio.traces.selection import Selection
+from mmio.traces.rows import Rows
+from mmio.traces.selection import Selection, place_or_access
 from mmio.traces.summary import Group, Summary, Tallies
+
+_to_arrow = called("mmio.formats.arrow:to_arrow")
+_events_to_arrow = called("mmio.formats.arrow:events_to_arrow")
+_to_pandas = called("mmio.formats.arrow:to_pandas")
+_to_polars = called("mmio.formats.arrow:to_polars")
+_save = called("mmio.formats.registry:save_whole")
+
+_OF_ARRAYS: Final = frozenset(("ndim", "shape", "dtype"))
 
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
@@ -35,18 +48,29 @@ class TraceView(Sequence[Access]):
         access_at: returns the access with a sequence number.
         numbers: the sequence numbers of the accesses in view, in order.
         events: the events between them, in order.
+        regions: the regions of the accesses, which know the names of all registers; none for those of a file.
     """
 
     def __init__(
-        self, access_at: Callable[[int], Access], numbers: Sequence[int], events: Sequence[Event] = ()
+        self,
+        access_at: Callable[[int], Access],
+        numbers: Sequence[int],
+        events: Sequence[Event] = (),
+        regions: Sequence[RecordedRegion] = (),
     ) -> None:
         self._fixed = access_at, numbers
         self._events = list(events)
+        self._known_regions = tuple(regions)
 
     @property
     def events(self) -> Sequence[Event]:
         """The events between the accesses, in order."""
         return self._events
+
+    @property
+    def regions(self) -> Sequence[RecordedRegion]:
+        """The regions of the accesses recorded here; those of a file have only names, and are not among them."""
+        return self._known_regions
 
     @property
     def cut(self) -> Cut | None:
@@ -73,7 +97,7 @@ class TraceView(Sequence[Access]):
                 events.append(record)
             else:
                 raise TypeError(f"expected accesses and events, as open_trace(path).records() gives, got {record!r}")
-        return TraceView(accesses.__getitem__, range(len(accesses)), events)
+        return TraceView(accesses, range(len(accesses)), events)
 
     def __len__(self) -> int:
         return len(self._source()[1])
@@ -85,7 +109,7 @@ class TraceView(Sequence[Access]):
     def __getitem__(self, index: int | slice) -> "Access | TraceView":
         access_at, numbers = self._source()
         if isinstance(index, slice):
-            return TraceView(access_at, numbers[index], self.events)
+            return TraceView(access_at, numbers[index], self.events, self.regions)
         return access_at(numbers[index])
 
     def __iter__(self) -> Iterator[Access]:
@@ -111,12 +135,12 @@ class TraceView(Sequence[Access]):
 
     def filter(
         self,
-        *,
+        *wanted: str,
         region: Any = None,
         register: Any = None,
         offset: Any = None,
         width: Any = None,
-        direction: Direction | None = None,
+        direction: Direction | str | None = None,
         ip: Any = None,
         value: Any = None,
         address: Any = None,
@@ -129,11 +153,18 @@ class TraceView(Sequence[Access]):
         """Return the accesses for which everything given holds.
 
         An attribute is compared with the value given, or looked up in it if it is a range, set, tuple or list:
-        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. More of this is in `Selection`, which
-        can also be read from words. Events are kept: without them the rest could not be read.
+        `filter(region="timer", offset=range(0x10, 0x20), width={1, 2})`. A direction is "R", "W" or "RW" (an atomic is
+        all three), or `decode.READ` and so on. What is `wanted` is in words, of which any may hold: an access as
+        `assert_accesses` takes it, such as "W CTRL.UP=1", or a place such as "uart.TX*". More of this is in
+        `Selection`. Events are kept: without them the rest could not be read.
+
+        Raises:
+            ValueError: a word is none, or no device of the trace has a region, register or field of such a name.
+            TypeError: a value is of a wrong kind.
         """
         return self.select(
             Selection(
+                only=tuple(place_or_access(words, lambda: Known.of(self)) for words in wanted),
                 region=region,
                 register=register,
                 offset=offset,
@@ -154,13 +185,85 @@ class TraceView(Sequence[Access]):
         """Return the accesses that a selection wants and for which a predicate holds, and all events.
 
         Raises:
-            ValueError: the selection is of code by name, and the trace does not say where its instructions are.
+            ValueError: the selection is of code by name, and the trace does not say where its instructions are; or of
+                a region, register or field that the devices of the trace have not got.
         """
         known = locations(self)
         wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
         passing = (n for n in numbers if wanted(access := access_at(n)) and (predicate is None or predicate(access)))
-        return TraceView(access_at, array("Q", passing), self.events)
+        chosen = TraceView(access_at, array("Q", passing), self.events, self.regions)
+        if not chosen:
+            selection.check_names(lambda: Known.of(self))
+        return chosen
+
+    @property
+    def rows(self) -> Sequence[dict[str, Any]]:
+        """The accesses as dicts of plain values, each made when it is looked at: for csv or `pandas.DataFrame`."""
+        return Rows(self)
+
+    def columns(self) -> Columns:
+        """Return the accesses as columns, without building an `Access` for each where there are packed rows."""
+        store, numbers = self._source()
+        columns: Callable[[Sequence[int]], Columns] | None = getattr(store, "columns", None)
+        return Columns.of(self) if columns is None else columns(numbers)
+
+    def to_arrow(self) -> Any:
+        """Return the accesses as a `pyarrow.Table`, with the columns of a Parquet file (docs/formats.md).
+
+        Raises:
+            ImportError: pyarrow is missing; the message says how to get it.
+        """
+        return _to_arrow(self)
+
+    def events_to_arrow(self) -> Any:
+        """Return the events as a `pyarrow.Table`: a column for each attribute that any has.
+
+        Raises:
+            ImportError: pyarrow is missing; the message says how to get it.
+        """
+        return _events_to_arrow(self.events)
+
+    def to_pandas(self) -> Any:
+        """Return the accesses as a `pandas.DataFrame`, with the columns of `to_arrow` and integers that can be missing.
+
+        Raises:
+            ImportError: pyarrow or pandas is missing; the message says how to get it.
+        """
+        return _to_pandas(self)
+
+    def to_polars(self) -> Any:
+        """Return the accesses as a `polars.DataFrame`, with the columns of `to_arrow`.
+
+        Raises:
+            ImportError: pyarrow or polars is missing; the message says how to get it.
+        """
+        return _to_polars(self)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Hand the accesses to DuckDB, polars or whatever else knows the Arrow PyCapsule interface."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    if not TYPE_CHECKING:  # a checker of types would believe in every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to call where a library takes the trace for an array, as pandas does."""
+            hint = "; for a data frame use to_pandas(), or pandas.DataFrame(trace.rows)" if name in _OF_ARRAYS else ""
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(what + hint, name=name, obj=self)
+
+    def save(self, path: str | PathLike[str], **options: Any) -> None:
+        """Write the trace to a file, whole or not at all; its suffix chooses the format.
+
+        Args:
+            path: of the file, which is replaced.
+            options: as for `mmio.writer`, such as `format="jsonlines"`.
+
+        Raises:
+            ValueError: the suffix is of no format.
+            TraceFileError: another writer is writing the file, or the disk is full.
+        """
+        _save(self, path, **options)
 
     def summary(self) -> Summary:
         """Count reads, writes, widths, values and instruction pointers for each register."""

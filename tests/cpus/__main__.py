@@ -44,7 +44,7 @@ def main() -> None:
         models = tuple(options.models) or MODELS
         if unknown := set(models) - known_models():
             parser.error(f"QEMU {version} has no CPU model called {' or '.join(sorted(unknown))}")
-        kernel = find_kernel(_BUILD)
+        kernel = find_kernel()
         machine = Machine(kernel, make_initramfs(kernel, _BUILD), seconds=options.seconds)
     except Missing as error:
         sys.exit(f"make test-cpus {error}")

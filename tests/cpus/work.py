@@ -33,6 +33,7 @@ SUITES = (
 STATE, JUNIT, CPUINFO = "verification.json", "junit.xml", "cpuinfo"
 _JUDGED = f"properties/property[@name='{SILICON}']"
 _EXAMPLES = 2
+_NOT_THERE = "'a guest has a /tmp of its own: keep the checkout elsewhere'"
 _STOPS = 2000  # of each thread in a test of the ptrace engine
 
 
@@ -42,7 +43,7 @@ def script(cases: int, seed: int, suites: bool) -> str:
     lines = [
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root",
         f"export PAGETRAP_EXAMPLES={_EXAMPLES} PAGETRAP_STOPS={_STOPS}",
-        f"cd {shlex.quote(str(TOP))} || {{ echo 'a guest has a /tmp of its own: keep the checkout elsewhere'; exit 1; }}",
+        f"cd {shlex.quote(str(TOP))} || {{ echo {_NOT_THERE}; exit 1; }}",
         f"cp /proc/cpuinfo /mnt/{CPUINFO}",
         f"{python} -m tests.campaign --cases {cases} --seed {seed} --state /mnt/{STATE}",
     ]

@@ -23,12 +23,16 @@ INTERNAL = frozenset(
         "Executed",
         "Exited",
         "Interrupted",
+        "InvalidTime",
         "Killed",
+        "NotAnAccess",
         "NotMovable",
         "NotPatched",
+        "Refused",
         "RemoteError",
         "ThreadExited",
         "ThreadGone",
+        "TooLarge",
     )
 )
 

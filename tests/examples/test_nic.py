@@ -1,8 +1,10 @@
 """The network card demo, run as a user runs it, and its driver against cards that misbehave."""
 
+import ctypes
 import errno
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -251,3 +253,75 @@ def test_card_without_room_drops(card: Any, attach: Callable[[], Any]) -> None:
         card.receive(bytes(60))
     totals = driver.stats()
     assert (totals["rx_packets"], totals["rx_dropped"]) == (8, 2)
+
+
+ALLOCATOR = """
+#include <stdlib.h>
+void (*allocated)(void *memory, size_t length), (*freed)(void *memory);
+void *dma_calloc(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+	if (allocated) allocated(memory, count * size);
+	return memory;
+}
+void dma_free(void *memory)
+{
+	if (memory && freed) freed(memory);
+	free(memory);
+}
+"""
+STOP = "\twritel(0, nic->bar + NIC_CTRL);\n"
+
+
+@pytest.fixture(params=[False, True], ids=["as it is", "does not stop the card"])
+def planted(request: pytest.FixtureRequest) -> bool:
+    """Whether the driver has the bug."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def allocating(example: Callable[[str], Any], tmp_path: Path, planted: bool) -> Any:
+    """The driver with an allocator that tells what it has: with the bug or without."""
+    source = (NIC / "nic.c").read_text()
+    assert source.count(STOP) == 1
+    (tmp_path / "nic.c").write_text(source.replace(STOP, "") if planted else source)
+    (tmp_path / "allocator.c").write_text(ALLOCATOR)
+    flags = ["-O2", "-g", "-shared", "-fPIC", f"-I{NIC}"]
+    compiler = os.environ.get("CC", "cc")
+    objects: list[str | Path] = [
+        "-c",
+        "-Dcalloc=dma_calloc",
+        "-Dfree=dma_free",
+        "-o",
+        tmp_path / "nic.o",
+        tmp_path / "nic.c",
+    ]
+    subprocess.run([compiler, *flags, *objects], check=True)
+    library = tmp_path / "libnic.so"
+    subprocess.run([compiler, *flags, "-o", library, tmp_path / "nic.o", tmp_path / "allocator.c"], check=True)
+    return example("driver").load(library)
+
+
+def test_stale_ring(example: Callable[[str], Any], card: Any, mapping: Any, allocating: Any, planted: bool) -> None:
+    """A driver that frees its rings and leaves the card running is found at the next frame, by name and address."""
+    dma = card.memory = mmio.Dma(trace=mapping.trace)
+    on_allocated = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(
+        lambda at, length: dma.map(at, at, length) and None
+    )
+    on_freed = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda at: dma.unmap(at))
+    ctypes.c_void_p.in_dll(allocating, "allocated").value = ctypes.cast(on_allocated, ctypes.c_void_p).value
+    ctypes.c_void_p.in_dll(allocating, "freed").value = ctypes.cast(on_freed, ctypes.c_void_p).value
+    driver = example("driver").Driver(allocating, mapping)
+    driver.up()
+    driver.send(bytes(1000))
+    card.receive(bytes(60))
+    assert len(driver.poll()) == 60
+    driver.close()
+    closed = len(mapping.trace)
+    if not planted:
+        card.receive(bytes(60))
+        return
+    with pytest.raises(mmio.DmaError) as error:
+        card.receive(bytes(60))
+    assert f"read of 16 bytes at address {error.value.address:#x} by Card: the address is stale" in str(error.value)
+    assert f"until it was unmapped at access {closed}" in str(error.value)

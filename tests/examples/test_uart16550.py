@@ -416,3 +416,29 @@ def test_a_program_that_maps_it(tmp_path: Path) -> None:
         seen += list(mmio.open_trace(tmp_path / "run.jsonl").load())
         (tmp_path / "run.jsonl").unlink()
     assert [mmio.notation(access) for access in seen] == ["R4 IIR=0x1", "W1 FCR=0x1"]
+
+
+EARLY = "finds or sends or closes or it_receives and not trigger"
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "status", "lines"),
+    [
+        ("", ["--mmio-cov-fail-under=70"], 0, ["7 passed"]),
+        ("-DBUG_FRAMING", ["-k", EARLY], 0, ["4 passed", "ID=LINE, ID=DATA", "FE 0->1"]),
+        ("-DBUG_FRAMING", [], 1, ["FAILED test_driver.py::test_it_counts_damaged_characters", "1 failed, 6 passed"]),
+    ],
+    ids=["all", "early", "planted"],
+)
+def test_coverage_says_where_the_planted_mistake_is(
+    flags: str, options: list[str], status: int, lines: list[str]
+) -> None:
+    """The first tests pass with it and have not been there; those that the report asked for find it."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--mmio-cov=Uart"]
+    environment = {**os.environ, "UART_FLAGS": flags}
+    done = subprocess.run(
+        [*command, *options, "test_driver.py"], cwd=UART, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stdout
+    for line in lines:
+        assert line in done.stdout

@@ -9,7 +9,7 @@ def _typed(did: str, typed: str, *says: str, remark: str = "") -> Mistake:
     return Mistake(did, typed, says, "sh", remark=remark)
 
 
-_NO_TRACE: Final = ":1: not a jsonlines or mmiotrace trace: it begins with"
+_NO_TRACE: Final = ":1: not a jsonlines, mmiotrace or parquet trace: it begins with"
 
 MISTAKES: Final = (
     _typed("You show a file that is not there.", "pagetrap show rnu.jsonl", "rnu.jsonl: No such file or directory"),

@@ -105,7 +105,15 @@ def events() -> st.SearchStrategy[Record]:
         st.builds(Mark, **place, text=st.text()),
         st.builds(Loss, **place, count=NUMBERS),
         st.builds(
-            Located, **place, ip=NUMBERS, module=NAMES, offset=NUMBERS, symbol=st.text(), into=NUMBERS, line=st.text()
+            Located,
+            **place,
+            ip=NUMBERS,
+            module=NAMES,
+            offset=NUMBERS,
+            symbol=st.text(),
+            into=NUMBERS,
+            line=st.text(),
+            calls=st.text(),
         ),
         st.builds(Undecoded, **place, region=NUMBERS, address=NUMBERS, code=st.binary(max_size=15), ip=NUMBERS),
         st.builds(

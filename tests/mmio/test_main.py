@@ -21,7 +21,7 @@ EXAMPLES = [example.line for command in (parser(), *COMMANDS.values()) for examp
 
 def test_there_are_the_commands_of_the_design() -> None:
     """The commands, in the order of a user's way through them."""
-    wanted = ["trace", "attach", "run", "decode", "show", "convert", "diff", "coverage", "completion"]
+    wanted = ["trace", "attach", "run", "boot", "serve", "decode", "show", "convert", "diff", "coverage", "completion"]
     assert list(COMMANDS) == wanted
 
 

@@ -4,18 +4,24 @@ from typing import Final
 
 from tests.mutants.faults.boards import BOARDS
 from tests.mutants.faults.commands import COMMANDS
+from tests.mutants.faults.coverage import COVERAGE
 from tests.mutants.faults.devices import DEVICES
+from tests.mutants.faults.expectations import EXPECTATIONS
 from tests.mutants.faults.files import FILES
+from tests.mutants.faults.guests import GUESTS
 from tests.mutants.faults.hosted_patching import HOSTED_PATCHING
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
 from tests.mutants.faults.live import LIVE
+from tests.mutants.faults.misbehaving import MISBEHAVING
 from tests.mutants.faults.operands import OPERANDS
 from tests.mutants.faults.patching import PATCHING
+from tests.mutants.faults.pci import PCI
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
 from tests.mutants.faults.space import SPACE
+from tests.mutants.faults.timing import TIMING
 from tests.mutants.faults.tracing import TRACING
 from tests.mutants.mutant import MmioMutant, Mutant
 
@@ -25,15 +31,21 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *SPACE,
     *BOARDS,
     *DEVICES,
+    *MISBEHAVING,
+    *COVERAGE,
     *RECORDS,
+    *EXPECTATIONS,
     *FILES,
     *LIVE,
     *INPROCESS,
     *PATCHING,
     *HOSTED_PATCHING,
     *PROGRAM,
+    *TIMING,
+    *PCI,
     *TRACING,
     *HOSTING,
+    *GUESTS,
     *COMMANDS,
 )
 """Every fault, by what it is about."""

@@ -11,7 +11,7 @@ import pytest
 from tests.campaign import cpus
 from tests.campaign.tally import Mismatch, State, Tally
 from tests.campaign.trial import Verdict as Result
-from tests.cpus import arbiter, kernel, sample, work
+from tests.cpus import arbiter, sample, work
 from tests.cpus.arbiter import Verdict
 from tests.cpus.page import Judged, departures
 
@@ -127,37 +127,6 @@ def test_the_real_cpu_judges_tests_that_failed(tmp_path: Path) -> None:
     assert found.refuted == {"m::test_right": "a"}
     assert found.failed == {"m::test_wrong": "b", "m::test_other": "c"}
     assert str(found) == "1 passed, 2 failed, 1 the emulated CPU's errors"
-
-
-def test_a_module_comes_after_those_it_needs(tmp_path: Path) -> None:
-    """The modules a guest loads are in an order in which each finds those it depends on."""
-    for name, depends in {
-        "9p": "9pnet",
-        "9pnet": "",
-        "9pnet_virtio": "9pnet,virtio-ring",
-        "virtio-ring": "",
-        "virtio_pci": "virtio-ring",
-        "overlay": "",
-    }.items():
-        (tmp_path / f"{name}.ko").write_bytes(b"\0license=GPL\0depends=" + depends.encode() + b"\0")
-    kernels = kernel.Kernel(tmp_path / "vmlinuz", tmp_path)
-    assert kernel.load_order(kernels) == ["virtio_ring", "virtio_pci", "9pnet", "9pnet_virtio", "9p", "overlay"]
-
-
-def test_a_kernel_without_9p_is_none(tmp_path: Path) -> None:
-    """Cloud kernels, and those whose modules are elsewhere, are passed over; the newest that will do is taken."""
-    (tmp_path / "boot").mkdir()
-    for version in ("6.1.0-1-amd64", "6.1.0-2-amd64", "6.1.0-3-cloud-amd64", "6.1.0-4-amd64"):
-        (tmp_path / "boot" / f"vmlinuz-{version}").touch()
-        if version != "6.1.0-4-amd64":
-            modules = tmp_path / "lib/modules" / version
-            modules.mkdir(parents=True)
-            for name in ("virtio_pci", "9pnet_virtio", "9p", "overlay"):
-                (modules / f"{name}.ko").touch()
-    found = kernel.kernel_in(tmp_path)
-    assert found is not None
-    assert found.image.name == "vmlinuz-6.1.0-2-amd64"
-    assert kernel.kernel_in(tmp_path / "boot") is None
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from mmio.descriptions.rdl.words import PROPERTY
-from mmio.device.block import Block
+from mmio.device.block import BlockArray, Nested
 from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.effects import Bits
@@ -76,13 +76,10 @@ def _scope(cls: type[Device]) -> Iterator[str]:
     for placed in _placed(cls):
         instance = _instance(placed.name, taken)
         extra = {} if instance.lstrip("\\") == placed.name else {"name": placed.name}
-        if isinstance(placed.member, Block):
-            yield "regfile {"
-            yield from _indented([*_extra(extra), *_scope(placed.member.device)])
-            yield f"}} {instance} @ {placed.offset:#x};"
-            continue
-        yield "reg {"
-        yield from _indented([*_extra(extra), *_register(placed.member)])
+        nested = isinstance(placed.member, Nested)
+        inside = _scope(placed.member.device) if nested else _register(placed.member)
+        yield "regfile {" if nested else "reg {"
+        yield from _indented([*_extra(extra), *inside])
         where = f"@ {placed.offset:#x}"
         if placed.count is not None:
             instance, where = f"{instance}[{placed.count}]", f"{where} += {placed.member.stride:#x}"
@@ -105,7 +102,14 @@ def _members(cls: type[Device]) -> Iterator[_Placed]:
             yield _Placed(member.name, member.offset, end, member, member.count)
         elif isinstance(member, Declared):
             yield _Placed(member.name, member.offset, member.offset + member.width, member)
-        elif isinstance(member, Block) and member.device.layout.places:
+        elif isinstance(member, BlockArray) and member.device.layout.places:
+            end = member.offset + member.count * member.stride
+            size = max(placed.end for placed in _members(member.device))
+            if size <= member.stride:
+                yield _Placed(member.name, member.offset, end, member, member.count)
+            else:  # they lie in each other's gaps
+                yield from _single_blocks(member)
+        elif isinstance(member, Nested) and member.device.layout.places:
             end = member.offset + max(placed.end for placed in _members(member.device))
             yield _Placed(member.name, member.offset, end, member)
 
@@ -115,8 +119,13 @@ def _single(cls: type[Device], prefix: str = "", base: int = 0) -> Iterator[_Pla
         if isinstance(member, Declared):
             for name, offset in member.elements:
                 yield _Placed(prefix + name, base + offset, base + offset + member.width, member)
-        elif isinstance(member, Block):
-            yield from _single(member.device, f"{prefix}{member.name}.", base + member.offset)
+        elif isinstance(member, Nested):
+            yield from _single_blocks(member, prefix, base)
+
+
+def _single_blocks(member: Nested[Any, Any], prefix: str = "", base: int = 0) -> Iterator[_Placed]:
+    for name, offset in member.elements:
+        yield from _single(member.device, f"{prefix}{name}.", base + offset)
 
 
 def _register(register: Declared[Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmio.commands.models import ModelError, blamed, load_device
+from mmio.commands.models import ModelError, blamed, load_device, load_function
 
 
 def model(directory: Path, text: str) -> str:
@@ -144,3 +144,23 @@ def test_who_is_to_blame(tmp_path: Path) -> None:
     assert shown is not None
     assert shown.splitlines()[1] == f'  File "{path}", line 2, in read'
     assert blamed(raised.value, {"other.py"}) is None
+
+
+NIC = """
+from mmio.pci import PciFunction
+class Nic(PciFunction):
+    def __init__(self): super().__init__(1, 2, 3)
+class Card:
+    def read(self, offset, width): return 0
+    def write(self, offset, width, value): pass
+"""
+
+
+def test_a_function_is_made(tmp_path: Path) -> None:
+    """A PCI function is for an address, and a device for the other places; each says where it belongs."""
+    path = model(tmp_path, NIC)
+    assert load_function(path, "Nic").config.device_id.value == 2
+    with pytest.raises(ModelError, match=r"Nic is a PCI function, whose place is an address: .*:Nic@pci:00:03\.0$"):
+        load_device(path, "Nic")
+    with pytest.raises(ModelError, match=r"Card is no PCI function: pci:ADDRESS takes a mmio\.pci\.PciFunction"):
+        load_function(path, "Card")

@@ -213,6 +213,65 @@ def test_the_header_in_strict_code(flags: tuple[str, ...]) -> None:
     assert compiled(source, f"-I{INCLUDE}", *strict, *flags)
 
 
+DMA = (
+    PRELUDE
+    + r"""
+static char from[] = "copied by the chip", to[32];
+#define STREAM(number, name) REG(0x50001010 + 0x18 * (number) + (name))
+#define REGISTER(pointer) ((uint32_t)(uintptr_t)(pointer))
+static void start(int stream, uint32_t peripheral, const void *memory, uint32_t items, uint32_t control)
+{
+    STREAM(stream, 0x8) = peripheral;
+    STREAM(stream, 0xC) = REGISTER(memory);
+    STREAM(stream, 0x4) = items;
+    STREAM(stream, 0x0) = control | 1;
+    __asm__ volatile("" ::: "memory");
+}
+int main(void)
+{
+    start(0, REGISTER(from), to, sizeof from, 0x680);  /* memory to memory */
+    if (strcmp(to, from) || !(REG(0x50001000) & 0x20)) return 1;
+    start(1, 0x4001140C, from, 1, 0x50040);  /* to a peripheral, when that asks */
+    pagetrap_mark("request");
+    REG(0x50002000) = 1;
+    if (REG(0x40011404) != 'c') return 2;
+    start(2, REGISTER(from), (void *)0x10, 4, 0x680);  /* to where the program has nothing */
+    return REG(0x50001000) & 0x80000 ? 0 : 3;
+}
+"""
+)
+DMA_MODELS = """
+from mmio import Device, register
+from mmio.models import Stm32Dma
+from models import Uart
+
+class Requests(Device):
+    stream = register(0)
+
+    @stream.written
+    def _request(self, old, new):
+        self.dma.request(new)
+
+def connect(board):
+    board.replace("USART2", Uart())
+    requests = Requests()
+    requests.dma = Stm32Dma((board.space.read, board.space.write))
+    board.add("DMA", 0x50001000, requests.dma)
+    board.add("REQUESTS", 0x50002000, requests)
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "flags"), [("ptrace", ("-no-pie",)), ("inprocess", ("-no-pie",)), ("ptrace", ("-m32",))]
+)
+def test_dma_of_the_chip(directory: Path, engine: str, flags: tuple[str, ...]) -> None:
+    """A DMA controller moves the program's memory, to other memory and to registers of other peripherals."""
+    (directory / "dma.py").write_text(DMA_MODELS)
+    board = ("--svd", "chip.svd", "--board", "dma.py:connect")
+    done = pagetrap(directory, "run", "-q", f"--engine={engine}", *board, "--", built(DMA, *flags))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_32_bit_programs_without_a_library_run_too(directory: Path) -> None:
     """The chip is there for any program; this one takes no interrupts."""
     source = "START { volatile unsigned *p = (void *)0x40011000; leave(*p); }"

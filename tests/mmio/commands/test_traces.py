@@ -150,7 +150,7 @@ def test_diff_ends_with_0_1_or_2(trace: str, tmp_path: Path, capsys: Output) -> 
     [
         (None, ": No such file or directory"),
         (b"", ":1: the file is empty"),
-        (b"\x7fELF\x02", r":1: not a jsonlines or mmiotrace trace: it begins with b'\x7fELF\x02'"),
+        (b"\x7fELF\x02", r":1: not a jsonlines, mmiotrace or parquet trace: it begins with b'\x7fELF\x02'"),
         (b"VERSION 20070824\nR 4 1.0 1\n", ":2: "),
     ],
     ids=["no file", "empty", "binary", "bad line"],

@@ -4,8 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mmio import Device, array, block, line, register
-from mmio.device.bound import BoundArray, BoundRegister
+from mmio import Device, array, block, blocks, line, register
 from mmio.device.declared import TAKEN
 from mmio.device.field import Field
 
@@ -66,24 +65,28 @@ def registers(draw: st.DrawFn, offset: int, name: str) -> Any:
 
 @st.composite
 def devices(draw: st.DrawFn, depth: int = 1) -> type[Device]:
-    """A device class: registers, arrays and blocks close together, now and then in each other's gaps."""
+    """A device class: registers, arrays, blocks, arrays of blocks; close together, some in the gaps of others."""
     body: dict[str, Any] = {"irq": line()} if draw(st.booleans()) else {}
     taken: set[int] = set()
     named: set[str] = set()
     offset = draw(st.integers(0, 5))
     for i, name in enumerate(draw(st.lists(names, unique=True, min_size=1, max_size=4))):
         inner = draw(devices(depth - 1)) if depth and draw(st.booleans()) else None
-        member: Any = draw(registers(offset, name)) if inner is None else block(offset, inner, name=name)
-        places = (
-            [(at, member.width) for _, at in member.elements]
-            if inner is None
-            else [(offset + place.offset, place.width) for place in inner.layout.places]
-        )
+        member: Any
+        if inner is None:
+            member = draw(registers(offset, name))
+            places = [(at, member.width) for _, at in member.elements]
+        else:
+            count = draw(st.integers(1, 3))
+            stride = inner.layout.extent + draw(st.sampled_from([0, 1, 100]))
+            several = draw(st.booleans())
+            member = blocks(offset, inner, count, stride, name=name) if several else block(offset, inner, name=name)
+            places = [(at + place.offset, place.width) for _, at in member.elements for place in inner.layout.places]
         covered = {byte for at, width in places for byte in range(at, at + width)}
         # A register may be called as an element of an array is, "FIFO[0]": no device has both.
         own = {name, *(f"{name}[{number}]" for number in range(len(places)))}
         if inner is not None:
-            own = {f"{name}.{place.name}" for place in inner.layout.places}
+            own = {f"{each}.{place.name}" for each, _ in member.elements for place in inner.layout.places}
         if not covered & taken and not own & named:
             taken |= covered
             named |= own
@@ -96,11 +99,9 @@ def devices(draw: st.DrawFn, depth: int = 1) -> type[Device]:
 def behaviour(device: type[Device]) -> list[Any]:
     """All that a driver can find out about a device: names, places, fields, reset values and effects."""
     made = device()
-    cells: dict[int, Any] = {}
-    _collect(made, 0, cells)
     rows = []
     for place in device.layout.places:
-        cell = cells[place.offset]
+        cell = made[place.name]._cell
         effects = cell.effects
         rows.append(
             (
@@ -115,14 +116,3 @@ def behaviour(device: type[Device]) -> list[Any]:
             )
         )
     return rows
-
-
-def _collect(device: Device, base: int, cells: dict[int, Any]) -> None:
-    for attribute, bound in device._device_bound.items():
-        member: Any = device._device_members[attribute]
-        if isinstance(bound, Device):
-            _collect(bound, base + member.offset, cells)
-        elif isinstance(bound, BoundRegister | BoundArray):
-            views = [bound] if isinstance(bound, BoundRegister) else bound
-            for (_, offset), view in zip(member.elements, views, strict=True):
-                cells[base + offset] = view._cell

@@ -3,22 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from decode import READ_WRITE, WRITE
-from mmio import Access, TraceFileError, save, writer
+from mmio import TraceFileError, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
 from mmio.records.events import Loss, Mark, Record
 from tests.mmio.formats.killed import killed_while_writing, run
-from tests.mmio.sample_traces import ADD, access, accesses, events
+from tests.mmio.sample_traces import ADD, access
 
 RECORDS: list[Record] = [
     access(0),
@@ -38,7 +35,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_rows_are_records(tmp_path: Path) -> None:
     """Each access is a row with the keys of JSON Lines as columns; what it has not is null."""
     save(RECORDS, tmp_path / "trace.parquet")
-    first, _, written, atomic, wide, nowhere = rows(tmp_path / "trace.parquet")
+    first, written, atomic, wide, nowhere = rows(tmp_path / "trace.parquet")
     assert {key: value for key, value in first.items() if value is not None} == {
         "sequence": 0,
         "time": 0,
@@ -61,28 +58,13 @@ def test_rows_are_records(tmp_path: Path) -> None:
     assert (nowhere["region"], nowhere["offset"], nowhere["ip"]) == (None, None, None)
 
 
-def test_events_are_rows_at_their_place(tmp_path: Path) -> None:
-    """An event is a row without a direction, whose `event` is its JSON object."""
+def test_events_are_in_the_metadata(tmp_path: Path) -> None:
+    """An event is a line of JSON in the metadata of its file, and no row."""
     records: list[Record] = [access(0), Mark(1, 500, "here"), Loss(1, 600, 37), access(38)]
     save(records, tmp_path / "trace.parquet")
-    found = rows(tmp_path / "trace.parquet")
-    assert [row["direction"] for row in found] == ["R", None, None, "R"]
-    assert [from_json(row["event"]) for row in found[1:3]] == records[1:3]
-
-
-@given(st.lists(accesses() | events(), max_size=8))
-def test_anything_is_a_row(records: list[Record]) -> None:
-    """Every record of any kind is a row, in order, with its values in one column or the other."""
-    with TemporaryDirectory() as folder:
-        save(records, path := Path(folder, "trace.parquet"))
-        found = rows(path)
-    assert [row["sequence"] for row in found] == [record.sequence for record in records]
-    for row, record in zip(found, records, strict=True):
-        if isinstance(record, Access):
-            wide = None if row["data"] is None else int.from_bytes(row["data"], "little")
-            assert record.value == (row["value"] if wide is None else wide)
-        else:
-            assert from_json(row["event"]) == record
+    assert [row["direction"] for row in rows(tmp_path / "trace.parquet")] == ["R", "R"]
+    metadata = pyarrow.parquet.read_metadata(tmp_path / "trace.parquet").metadata
+    assert [from_json(line) for line in metadata[b"pagetrap.events"].decode().splitlines()] == records[1:3]
 
 
 def test_groups_bound_the_memory(tmp_path: Path) -> None:
@@ -91,7 +73,7 @@ def test_groups_bound_the_memory(tmp_path: Path) -> None:
     with ParquetWriter(path, every=10) as file:
         for n in range(25):
             file.write(access(n))
-            assert len(file._batch) < 10
+            assert len(file._columns) < 10
     groups = pyarrow.parquet.ParquetFile(path).metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [10, 10, 5]
 
@@ -183,7 +165,7 @@ def test_file_that_may_not_grow(name: str, tmp_path: Path) -> None:
 def test_folder_of_a_killed_process(tmp_path: Path) -> None:
     """SIGKILL leaves every finished part, and nothing that cannot be read."""
     reported = killed_while_writing(f"{tmp_path}/run/", every=100)
-    values = [row["value"] for row in rows(tmp_path / "run") if row["event"] is None]
+    values = [row["value"] for row in rows(tmp_path / "run")]
     assert len(values) >= reported - 100
     assert values == list(range(1, len(values) + 1))
 

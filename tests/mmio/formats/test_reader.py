@@ -13,7 +13,7 @@ from mmio import Access, DeviceError, Replay, TraceFormatError, assert_accesses,
 from mmio.formats import JsonLinesReader, MmiotraceReader
 from mmio.formats.reader import MAX_LINE, LineReader
 from mmio.records.events import Cut, Ended, Mark, Started
-from mmio.traces.expect import notation
+from mmio.traces.expected import notation
 from tests.mmio.sample_traces import access, accesses
 
 READERS = pytest.mark.parametrize("reader", [JsonLinesReader, MmiotraceReader])

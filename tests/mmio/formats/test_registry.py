@@ -1,11 +1,13 @@
 """Choosing a trace format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from mmio import Trace, TraceFormatError, open_trace, save, writer
+from mmio import Trace, TraceFileError, TraceFormatError, open_trace, save, writer
 from mmio.formats import FORMATS, JsonLinesReader, JsonLinesWriter, MmiotraceReader, MmiotraceWriter
+from mmio.records.events import Event
 from tests.mmio.sample_traces import START, machine
 
 
@@ -60,7 +62,7 @@ def test_an_unknown_content_shows_how_it_begins(content: bytes, tmp_path: Path) 
     path.write_bytes(content)
     with pytest.raises(TraceFormatError) as caught:
         open_trace(path)
-    assert str(caught.value) == f"{path}:1: not a jsonlines or mmiotrace trace: it begins with {content!r}"
+    assert str(caught.value) == f"{path}:1: not a jsonlines, mmiotrace or parquet trace: it begins with {content!r}"
 
 
 def test_format_that_is_only_written(tmp_path: Path) -> None:
@@ -105,3 +107,43 @@ def test_save_keeps_events(tmp_path: Path) -> None:
     again = open_trace(path).load()
     assert list(again) == [trace[1]]
     assert again.events == trace.events
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.mmiotrace", "run.vcd", "run.json", "run.parquet", "run/"])
+def test_a_trace_is_saved_as_a_whole(name: str, tmp_path: Path) -> None:
+    """`Trace.save` makes the file its suffix says, and nothing beside it."""
+    trace = Trace()
+    machine(trace).write(START, 4, 1)
+    for _ in range(2):  # the second replaces the first
+        trace.save(f"{tmp_path}/{name}")
+        trace[:1].save(f"{tmp_path}/{name}")
+        assert [path.name for path in tmp_path.iterdir()] == [name.rstrip("/")]
+
+
+def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    """Where writing fails, or the suffix is of no format, the file is as it was, and nothing is left beside it."""
+    path = tmp_path / "run.jsonl"
+    path.write_text("before")
+
+    class Failing(Trace):
+        @property
+        def events(self) -> Sequence[Event]:
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        Failing().save(path)
+    with pytest.raises(ValueError, match="its suffix is of no trace format"):
+        Trace().save(tmp_path / "run.xyz")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_over_a_file_that_is_being_written_is_refused(tmp_path: Path) -> None:
+    """A file has one writer; a link is followed to the file it names, and what is no regular file written directly."""
+    path = tmp_path / "run.jsonl"
+    with writer(path), pytest.raises(TraceFileError, match="another writer"):
+        Trace().save(path)
+    (tmp_path / "link.jsonl").symlink_to(path)
+    Trace().save(tmp_path / "link.jsonl")
+    assert (tmp_path / "link.jsonl").is_symlink()
+    Trace().save("/dev/null", format="jsonlines")

@@ -1,6 +1,7 @@
-"""The tests of this source run three times: each access is a signal, or each instruction patched at its first fault.
+"""The tests of this source run twice: each access a signal, and each instruction patched at its first fault.
 
-An instruction that is patched makes each access by a frame, or, where it can, by calling the device directly.
+An instruction that is patched makes its second access by a frame, and the next ones, where it can, by calling the
+device directly. `test_direct_calls.py` compares the three.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ _ONCE = ("test_alias_mapping", "test_direct_calls", "test_gate", "test_patching"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test three times; what is patched needs XSAVE."""
+    """Run a test twice; what is patched needs XSAVE."""
     if metafunc.module.__name__.rpartition(".")[2] not in _ONCE:
-        ways = "signals", *(pytest.param(way, marks=pytest.mark.cpu("XSAVE")) for way in ("frames", "calls"))
+        ways = "signals", pytest.param("calls", marks=pytest.mark.cpu("XSAVE"))
         metafunc.parametrize("way", ways, indirect=True)
 
 
@@ -28,7 +29,6 @@ def way(request: pytest.FixtureRequest) -> Iterator[str | None]:
     patching = _trap().patching
     if chosen is not None:
         patching.faults, patching.only_files = 1 << 60 if chosen == "signals" else 1, False
-        patching.only_frames = chosen == "frames"
         patching.met.clear()  # what is known of an instruction was found out another way
     yield chosen
-    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
+    patching.faults, patching.only_files = FAULTS, True

@@ -5,6 +5,7 @@ import enum
 import gc
 import random
 import re
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -36,12 +37,15 @@ from tests.native import compile_c
 pytestmark = pytest.mark.cpu("XSAVEC")
 
 DRIVER = r"""
+#include <signal.h>
 #include <stdint.h>
 #define ACCESSORS(bits) \
     uint##bits##_t read##bits(volatile uint##bits##_t *p) { return *p; } \
     void write##bits(volatile uint##bits##_t *p, uint##bits##_t v) { *p = v; }
 ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
 uint32_t sum(volatile uint32_t *p, int times) { uint32_t sum = 0; while (times--) sum += *p; return sum; }
+uint32_t signalled(volatile uint32_t *p, int number) { if (number) raise(number); return *p; }
+uint32_t constant(int times) { uint32_t sum = 0; while (times--) sum += *(volatile uint32_t *)0x40010010; return sum; }
 void fill(volatile uint32_t *p, int times) { while (times--) *p = times; }
 """
 WIDTHS = (8, 16, 32, 64)
@@ -114,7 +118,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
         getattr(library, f"read{bits}").restype = kind
         getattr(library, f"read{bits}").argtypes = [ctypes.c_void_p]
         getattr(library, f"write{bits}").argtypes = [ctypes.c_void_p, kind]
-    library.sum.argtypes = library.fill.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.sum.argtypes = library.fill.argtypes = library.signalled.argtypes = [ctypes.c_void_p, ctypes.c_int]
     return library
 
 
@@ -178,6 +182,48 @@ def test_upper_bits_of_the_register_are_no_part_of_a_value(driver: ctypes.CDLL, 
         assert {access.value for access in mapping.trace} == {(1 << bits) - 1}
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_what_a_signal_handler_raises_comes_out(driver: ctypes.CDLL, number: signal.Signals) -> None:
+    """Of a signal that comes just before the access: the device is not called, and nothing is recorded."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    device, before = Scripted(), signal.signal(number, interrupt)
+    try:
+        with ioremap(device) as mapping:
+            for _ in range(5):
+                driver.signalled(mapping, 0)
+            for told in range(20):
+                with pytest.raises(KeyboardInterrupt):
+                    driver.signalled(mapping, number)
+                assert (device.direct, len(mapping.trace)) == (3 + told, 5 + told)
+                driver.signalled(mapping, 0)
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_signals_are_held_back_where_that_is_wanted(driver: ctypes.CDLL, hold: bool) -> None:
+    """While the device is called, and never afterwards."""
+
+    class Asking(Bytes):
+        def read(self, offset: int, width: int) -> int:
+            masks.append(signal.SIGUSR2 in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            return super().read(offset, width)
+
+    masks: list[bool] = []
+    with ioremap(Asking(64), hold_signals=hold) as mapping:
+        driver.sum(mapping, 6)
+    assert masks == [True, True, *[hold] * 4]
+    assert signal.SIGUSR2 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_the_argument_is_true_or_false() -> None:
+    with pytest.raises(TypeError, match="hold_signals is True or False, not 1"):
+        ioremap(Bytes(64), hold_signals=1)  # type: ignore[arg-type]
+
+
 def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
     """More threads than a block has room for access one register, each in turns with the others."""
     device, turns = Scripted(), threading.Barrier(7)
@@ -199,6 +245,16 @@ def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
         assert device.direct > 100
 
 
+def test_registers_at_constant_addresses(driver: ctypes.CDLL) -> None:
+    """Firmware names them so: the address is in the instruction."""
+    device = Scripted(0x400)
+    device.data[0x10] = 3
+    with ioremap(device, address=0x4001_0000) as mapping:
+        assert driver.constant(50) == 150
+        assert device.direct == 48
+        assert len(mapping.trace) == 50
+
+
 def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:
     """A device that unmaps itself while it is called directly, and whose trace and method nothing else refers to."""
 
@@ -214,6 +270,33 @@ def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:
     with ioremap(Scripted()):
         for _ in range(6):
             assert driver.read32(address) == 0
+
+
+def test_a_trace_that_is_turned_on_later(driver: ctypes.CDLL) -> None:
+    """What is recorded then has the names and numbers of its own site."""
+    with ioremap(Scripted()) as mapping:
+        driver.fill(mapping, 5)  # the first site of the trace
+        mapping.trace.enabled = False
+        driver.sum(mapping, 5)
+        mapping.trace.enabled = True
+        driver.sum(mapping, 5)
+        assert [str(access.direction) for access in mapping.trace] == [*["2"] * 5, *["1"] * 5]
+        mapping.trace.enabled = False
+        driver.sum(mapping, 5)
+        assert len(mapping.trace) == 10
+
+
+def test_a_watchpoint_sees_every_access(driver: ctypes.CDLL) -> None:
+    """Also of an instruction that has called the device directly before, and does again afterwards."""
+    device = Scripted()
+    with ioremap(device) as mapping:
+        driver.sum(mapping, 5)
+        with mapping.watch(0, 4, "access") as watch:
+            driver.sum(mapping, 50)
+            assert watch.total == 50
+        before = device.direct
+        driver.sum(mapping, 100)
+        assert device.direct > before
 
 
 STEPS = st.one_of(
@@ -265,6 +348,10 @@ class Played:
     def __enter__(self) -> "Played":
         self.mapping: Mapping = ioremap(self.devices[0], length=4096, unmapped="ones", name="card")
         self.trace: Trace = self.mapping.trace
+        for bits in WIDTHS:  # by now each is called directly, where it can be
+            for value in range(4):
+                self.play("read", bits, 0)
+                self.play("write", bits, 0, value)
         return self
 
     def __exit__(self, *error: object) -> None:

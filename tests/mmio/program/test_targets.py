@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from mmio.program.targets import (
     FileTarget,
+    Group,
     PortTarget,
     RangeTarget,
     Redirection,
     Targets,
+    Tree,
     extent_of,
     matches,
     merged,
@@ -59,11 +61,11 @@ def test_real_ports_are_no_file() -> None:
     """Where devices answer at ports, /dev/port reaches them, too; real ports leave every file to the program."""
     targets = Targets()
     targets.ports.append(PortTarget(0x70, 2, None))
-    assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True}
+    assert targets.concerns() == {"ranges": False, "redirects": False, "devices": False, "ports": True, "more": {}}
     answered = PortTarget(0x80, 1, Recording())
     targets.ports.append(answered)
     assert targets.answered_ports == [answered]
-    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": True, "ports": True}
+    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": True, "ports": True, "more": {}}
 
 
 def test_a_pattern_does_not_mean_code() -> None:
@@ -121,3 +123,27 @@ def test_only_devices_are_at_fixed_addresses() -> None:
     assert targets.fixed_devices == targets.ranges[1:]
     places = [0x1000, 0x1FFF, 0x2000, 0x200F, 0x2010]
     assert [targets.has_device_at(address) for address in places] == [False, False, True, True, False]
+
+
+def test_a_tree_stands_in_for_a_directory() -> None:
+    """All that is in a directory is in the other one, and is named by its path there."""
+    targets = Targets()
+    targets.trees.append(Tree("/sys/bus/pci", "/tmp/x/pci"))
+    assert targets.redirected("/sys/bus/pci") == "/tmp/x/pci"
+    assert targets.redirected("/sys/bus/pci/devices/a") == targets.in_tree("/sys/bus/pci/devices/a")
+    assert targets.in_tree("/sys/bus/pci/devices/a") == "/tmp/x/pci/devices/a"
+    assert targets.in_tree("/sys/bus/pcix") is targets.redirected("/dev/null") is None
+    assert targets.named("/tmp/x/pci/devices/a") == "/sys/bus/pci/devices/a"
+    assert targets.named("/tmp/x/pcix") == "/tmp/x/pcix"
+    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": False, "ports": False, "trees": True}
+
+
+def test_a_group_is_matched_with_one_of_its_targets() -> None:
+    """Targets of one thing are one when it is asked what the program has not touched."""
+    targets = Targets()
+    parts = (FileTarget("/a"), FileTarget("/b"))
+    targets.files += [*parts, FileTarget("/c")]
+    targets.groups.append(Group(parts, "a card"))
+    assert [str(target) for target in targets.unmatched] == ["file '/c'", "a card"]
+    targets.of_file("/b")
+    assert [str(target) for target in targets.unmatched] == ["file '/c'"]

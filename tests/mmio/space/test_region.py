@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mmio import MappingError, NoRegister
 from mmio.space.policy import Policy
-from mmio.space.region import RangeMap, Region, Void
+from mmio.space.region import RangeMap, Region
+from mmio.space.void import Void
 from tests.mmio.doubles import Spy
 
 END = 0x100

@@ -4,8 +4,9 @@ import pytest
 from attrs import evolve
 
 from decode import READ_WRITE, WRITE
-from mmio import TraceView
-from mmio.traces.expect import Expected, assert_accesses, notation
+from mmio import AddressSpace, Device, ExpectationError, Trace, TraceView, bit, field, register
+from mmio.traces.expect import assert_accesses
+from mmio.traces.expected import Expected, notation
 from tests.mmio.sample_traces import MOV, POLL, START, access
 
 WRITE_CTRL = access(0, direction=WRITE, address=START, offset=0, register="CTRL", value=1)
@@ -112,3 +113,113 @@ def test_what_is_no_list_is_refused() -> None:
         assert_accesses([READ_STATUS], "R4 STATUS")
     with pytest.raises(TypeError, match=r"^accesses is a trace or a list of accesses, such as mapping.trace, not "):
         assert_accesses(object(), ["R4 STATUS"])  # type: ignore[arg-type]
+
+
+class Card(Device):
+    ctrl = register(0x00, fields=[bit("UP", 1), field("MODE", 7, 4)])
+    status = register(0x04, fields=[bit("READY", 0)])
+
+
+def card_trace() -> Trace:
+    """Return a trace of a card that is started, polled three times, and switched off."""
+    trace = Trace()
+    space = AddressSpace(trace)
+    card = Card()
+    space.map(START, 8, card, "card")
+    space.write(START, 4, 0x22)
+    for ready in (0, 0, 1):
+        card.status.READY = ready
+        space.read(START + 4, 4)
+    space.write(START, 4, 0)
+    return trace
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["W4 CTRL.UP=1", "R4 STATUS *", "R4 STATUS.READY=1", "W4 CTRL=0"],
+        ["W4 card.CTRL.MODE=2", "R4 STATUS.READY=0 +", "…"],
+        ["W4 CTRL=0x2/0xf", "R4 STATUS *3", "W4 CTRL.UP=0"],
+        ["W4 CTRL", "any order {R4 STATUS=1; R4 STATUS=0 *2}", "never R CTRL", "…"],
+    ],
+)
+def test_fields_masks_counts_and_orders(lines: list[str]) -> None:
+    """A value may be that of a field, or masked; items say how often and in which order."""
+    assert_accesses(card_trace(), lines)
+
+
+def test_failure_of_items_shows_what_matched_and_what_came() -> None:
+    """The message has the expected and the done side by side, up to the first access that does not fit."""
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(card_trace(), ["W4 CTRL.UP=1", "R4 STATUS *", "W4 CTRL.UP=1"])
+    assert [line.rstrip() for line in str(caught.value).splitlines()] == [
+        "access 4 is W4 CTRL=0x0; expected R4 STATUS * or W4 CTRL.UP=1",
+        "   expected      access  done",
+        "   W4 CTRL.UP=1       0  W4 CTRL=0x22",
+        "   R4 STATUS *        1  R4 STATUS=0x0",
+        "                         … 1 more",
+        "                      3  R4 STATUS=0x1",
+        "-  R4 STATUS *",
+        "-  W4 CTRL.UP=1",
+        "+                     4  W4 CTRL=0x0    (UP=0 MODE=0x0)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "headline"),
+    [
+        (["never W CTRL=0", "…"], "access 4 is W4 CTRL=0x0, which must not come: never W CTRL=0"),
+        (["…", "W4 CTRL=1"], "the trace ends after 5; expected W4 CTRL=1"),
+        (["W4 CTRL ?"], "access 1 is R4 STATUS=0x0; expected the end"),
+        (
+            ["W4 CTRL", "any order {R4 STATUS=0; R4 STATUS=1; W4 CTRL}", "…"],
+            "access 1 is R4 STATUS=0x0; expected any order {R4 STATUS=0; R4 STATUS=1; W4 CTRL}, of which 1 came and "
+            "R4 STATUS=1, W4 CTRL did not",
+        ),
+    ],
+)
+def test_headline_of_a_failure(lines: list[str], headline: str) -> None:
+    """The first line says what came first that does not fit, and what might have come."""
+    with pytest.raises(AssertionError) as caught:
+        assert_accesses(card_trace(), lines)
+    assert str(caught.value).splitlines()[0] == headline
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("never W CTRL.RESET=1", "no register or field is called 'CTRL.RESET'"),
+        ("never W CTRL.UP=2", "CTRL.UP has 1 bit, so it is never 0x2"),
+        ("{R4 STATSU +} ?", r"no register or field is called 'STATSU'; did you mean 'STATUS'\?"),
+        ("W4 crad+0x10 ?", r"no region is called 'crad'; did you mean 'card'\?"),
+        ("W4 CTRL UP=1", r"'CTRL UP' is no name of the trace, .* did you mean 'CTRL.UP'\?"),
+    ],
+)
+def test_a_name_no_device_has_is_refused(line: str, problem: str) -> None:
+    """It is an error where it stands, although the expectation would be met."""
+    with pytest.raises(ExpectationError, match=problem):
+        assert_accesses(card_trace(), ["…", line, "…"])
+
+
+@pytest.mark.parametrize("place", ["+0x10", "0xfe000010", "port 0x70", "card+0x20", "other.CTRL", "other+0x4"])
+def test_a_place_that_may_be_somewhere_is_no_mistake(place: str) -> None:
+    """Numbers are of any place, and a region that is like none may be one that the driver has not touched."""
+    assert_accesses(card_trace(), [f"W4 {place} ?", "…"])
+
+
+def test_counts_too_large_are_refused() -> None:
+    """Counts that multiply beyond all memory are an error of the expectation."""
+    with pytest.raises(ExpectationError, match="these counts make more than"):
+        assert_accesses(card_trace(), ["{{R4 A *1000} *1000} *1000"])
+
+
+def test_a_list_of_accesses_may_be_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain list needs no automaton, so its bound is none for it; each line is looked at once."""
+    monkeypatch.setattr("mmio.traces.matching.MAX_STATES", 10)
+    made = [evolve(READ_STATUS, sequence=n, value=n) for n in range(20_000)]
+    lines = [notation(one) for one in made]
+    assert_accesses(made, lines)
+    with pytest.raises(AssertionError, match="expected 20000 accesses"):
+        assert_accesses(made, [*lines[:-1], "R4 STATUS=7"])
+    with pytest.raises(ExpectationError, match="these counts make more than 10"):
+        assert_accesses(made, [*lines[:-1], "R4 STATUS ?"])

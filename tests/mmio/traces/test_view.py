@@ -2,7 +2,7 @@
 
 import pytest
 
-from decode import READ, READ_WRITE, WRITE
+from decode import READ, READ_WRITE, WRITE, Direction
 from mmio import Trace, TraceView
 from mmio.records.events import Event, Mark
 from tests.mmio.sample_traces import START, access, machine
@@ -129,3 +129,56 @@ def test_events_are_a_copy() -> None:
     assert isinstance(trace.events, list)
     trace.events.clear()
     assert list(trace.events) == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "passing"),
+    [
+        (["W timer.CTRL"], "W"),
+        (["W4 CTRL=1", "R STATUS"], "any"),
+        (["timer"], "timer"),
+    ],
+)
+def test_filter_takes_words(wanted: list[str], passing: str) -> None:
+    """A filter takes accesses and places in words, of which any may hold."""
+    tests = {
+        "W": lambda one: one.writes and one.register == "CTRL",
+        "any": lambda one: (one.writes and one.register == "CTRL") or (one.reads and one.register == "STATUS"),
+        "timer": lambda one: one.region == "timer",
+    }
+    found = TRACE.filter(*wanted)
+    assert found
+    assert numbers(found) == [one.sequence for one in TRACE if tests[passing](one)]
+
+
+@pytest.mark.parametrize(("word", "direction"), [("R", READ), ("w", WRITE), ("read", READ), ("RW", READ_WRITE)])
+def test_directions_are_words(word: str, direction: Direction) -> None:
+    """A direction may be given as its letter, or in words."""
+    assert numbers(TRACE.filter(direction=word)) == numbers(TRACE.filter(direction=direction))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "criteria", "problem"),
+    [
+        ((), {"direction": "X"}, r"^direction is 'R', 'W' or 'RW' \(in words: read, write, read_write\), not 'X'$"),
+        ((), {"register": "CTLR"}, r"^no register is called 'CTLR'; did you mean 'CTRL'\?$"),
+        ((), {"region": "tmr"}, r"^no region is called 'tmr'; did you mean 'timer'\?$"),
+        (("STATSU",), {}, r"^no register or field is called 'STATSU'; did you mean 'STATUS'\?$"),
+        (("W CTLR",), {}, r"^no register or field is called 'CTLR'; did you mean 'CTRL'\?$"),
+        (("W CTRL EN=1",), {}, "'CTRL EN' is no name of the trace"),
+    ],
+)
+def test_filters_refuse_names_that_nothing_has(wanted: tuple[str, ...], criteria: dict[str, str], problem: str) -> None:
+    """A name that no device of the trace has is an error, not an empty selection."""
+    trace = Trace()
+    machine(trace).read(START, 4)
+    with pytest.raises(ValueError, match=problem):
+        trace.filter(*wanted, **criteria)  # type: ignore[arg-type]
+
+
+def test_a_register_that_was_not_accessed_is_none_of_the_accesses() -> None:
+    """A name that a device has selects nothing where nothing was done to it; so does any name of a file's trace."""
+    trace = Trace()
+    machine(trace).read(START, 4)
+    assert not trace.filter(register="STATUS")
+    assert not TraceView.of(trace.records()).filter(register="CTLR")

@@ -101,8 +101,8 @@ COMMANDS: Final = (
     MmioMutant(
         "a file is emptied for a program that is not there",
         "mmio.commands.watching",
-        "        _begin(tracer, options, program)\n        output = _show(tracer, options)",
-        "        output = _show(tracer, options)\n        _begin(tracer, options, program)",
+        "        _begin(tracer, options, program)\n        output = show(tracer, options)",
+        "        output = show(tracer, options)\n        _begin(tracer, options, program)",
         "commands/test_watching.py::test_a_trace_is_not_lost_to_a_typing_error",
     ),
     MmioMutant(

@@ -7,9 +7,9 @@ from tests.mutants.mutant import MmioMutant
 FILES: Final = (
     MmioMutant(
         "Parquet keeps the low 8 bytes of a wide value",
-        "mmio.formats.batch",
-        "if spot.width > MAX_NUMBER or old is not None:",
-        "if old is not None:",
+        "mmio.formats.arrow",
+        'rare["data"][row] = value.to_bytes(width, "little")',
+        'rare["data"][row] = (value % 256).to_bytes(width, "little")',
         "formats/test_parquet.py::test_rows_are_records",
     ),
     MmioMutant(

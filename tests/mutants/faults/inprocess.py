@@ -42,9 +42,9 @@ INPROCESS: Final = (
     ),
     MmioMutant(
         "another thread's fault is recorded under the first one's number",
-        "mmio.inprocess.trap",
+        "mmio.inprocess.trapped_frames",
         "self._space.initiator(threading.get_native_id())",
-        "self._space.initiator(os.getpid())",
+        "self._space.initiator(threading.main_thread().native_id or 0)",
         "inprocess/test_trap.py::test_threads_of_python inprocess/test_trap.py::test_threads_of_the_driver",
     ),
     MmioMutant(

@@ -1,0 +1,237 @@
+"""A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Final
+
+from mmio.arguments import shortened, text
+from mmio.closing import Closing
+from mmio.guests.cache import cache_folder
+from mmio.guests.card import Card
+from mmio.guests.console import Console
+from mmio.guests.control import Completed, Control
+from mmio.guests.errors import GuestError, MissingError
+from mmio.guests.instructions import UNKNOWN, Instructions
+from mmio.guests.machine import Machine, Settings, Wiring, command_line
+from mmio.guests.parts import Parts
+from mmio.guests.plugin import RunningInstructions, build_plugin
+from mmio.guests.qemu import Qemu
+from mmio.guests.server import Server
+from mmio.guests.symbols import GuestSymbols, kept
+from mmio.guests.vmlinux import digest
+from mmio.pci.function import PciFunction
+from mmio.space.policy import Unmapped
+from mmio.space.space import AddressSpace
+from mmio.traces.trace import Trace
+
+_ORDERLY: Final = 10.0  # seconds that the guest has to end by itself
+
+
+class Guest(Closing):
+    """A running guest. `mmio.guest` starts one.
+
+    Attributes:
+        trace: the accesses of its drivers to its cards.
+        space: where the cards' regions are, at the addresses that the guest has given them.
+        cards: the functions, in the order of their slots.
+        symbols: names of the guest's functions.
+        console: what its kernel has said.
+    """
+
+    def __init__(
+        self,
+        devices: Iterable[PciFunction],
+        parts: Parts,
+        settings: Settings,
+        *,
+        seconds: float = 120.0,
+        unmapped: Unmapped = "ones",
+        config: bool = False,
+        trace: Trace | None = None,
+        symbols: GuestSymbols | None = None,
+        say: Callable[[str], object] | None = None,
+        console: Callable[[str], object] | None = None,
+    ) -> None:
+        self.cards = _functions(devices)
+        self.symbols = GuestSymbols() if symbols is None else symbols
+        self.trace = Trace(locate=self.symbols.locate) if trace is None else trace
+        self.space = AddressSpace(self.trace, unmapped="ones")
+        self._seconds = seconds
+        self._say = say or _ignore
+        self._changed = Condition()
+        self._failure: BaseException | None = None
+        self._over = ""
+        self._ending = self._orderly = False
+        with ExitStack() as opened:
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-")))
+            sockets = [folder / f"card{number}" for number in range(len(self.cards))]
+            instructions, plugin = self._instructions(opened, folder, parts.qemu, settings.kvm)
+            wiring = Wiring(folder, sockets, folder / "initrd", plugin)
+            wiring.initrd.write_bytes(parts.archive)
+            for number, (function, path) in enumerate(zip(self.cards, sockets, strict=True)):
+                card = Card(
+                    function,
+                    self.space,
+                    number=number,
+                    unmapped=unmapped,
+                    instructions=instructions,
+                    config=config,
+                )
+                self._serve(opened, Server(path, card), function.name)
+            self.console = opened.enter_context(Console(wiring.console, console or _ignore))
+            self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
+            command = command_line(parts.qemu, parts.image, settings, wiring)
+            self._machine = opened.enter_context(Machine(command, parts.qemu.environment, self._ended))
+            opened.callback(self._end)
+            self._call(lambda: self._control.wait_until_ready(seconds))
+            self._call(lambda: self._load(parts))
+            self._orderly = True
+            self._opened = opened.pop_all()
+
+    def _instructions(self, opened: ExitStack, folder: Path, qemu: Qemu, kvm: bool) -> tuple[Instructions, str]:
+        """Return what knows the guest's instructions, and QEMU's argument for it."""
+        if kvm:
+            self._say("under KVM the instruction of an access is not known")
+            return UNKNOWN, ""
+        try:
+            plugin = build_plugin(qemu)
+        except MissingError as error:
+            self._say(f"the instruction of an access is not known: {error}")
+            return UNKNOWN, ""
+        running = opened.enter_context(RunningInstructions(folder / "running"))
+        return running, running.argument(plugin)
+
+    def _serve(self, opened: ExitStack, server: Server, name: str) -> None:
+        def serve() -> None:
+            try:
+                server.serve()
+            except BaseException as error:
+                with self._changed:
+                    if not self._ending:
+                        self._failure = self._failure or error
+                    self._changed.notify_all()
+
+        opened.callback(server.close)
+        thread = Thread(target=serve, name=f"device {name}", daemon=True)
+        opened.callback(thread.join)
+        opened.callback(server.stop)
+        thread.start()
+
+    def _load(self, parts: Parts) -> None:
+        """Learn the names of the kernel's functions, and load the drivers."""
+        file = cache_folder() / "symbols" / f"{digest(parts.kernel.image)}.gz"
+        names = kept(file)
+        if not names:
+            packed = self.run("grep ' [tTwW] ' /proc/kallsyms | gzip -1 | cat").output
+            with suppress(OSError):  # a cache that cannot be written costs the next guest some seconds
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(packed)
+            names = kept(file)
+        self.symbols.add_kernel(names)
+        parts.drivers.load(self.run, self.symbols)
+
+    def run(
+        self, command: str, seconds: float | None = None, output: Callable[[bytes], object] | None = None
+    ) -> Completed:
+        """Run a command of the guest's shell (busybox), and wait for its end.
+
+        Args:
+            command: the command.
+            seconds: how long it may take; what `mmio.guest` was given when left out.
+            output: called with what it prints, as it comes.
+
+        Returns:
+            its exit status and what it has printed.
+
+        Raises:
+            GuestError: the guest has ended, or the command takes longer.
+            Exception: what a device model has raised meanwhile.
+        """
+        text("command", command)
+        return self._call(lambda: self._control.run(command, self._seconds if seconds is None else seconds, output))
+
+    def _call(self, what: Callable[[], "Completed | None"]) -> "Completed":
+        """Do what waits for the guest; raise what a device model has raised instead of what came of that."""
+        try:
+            return what()  # type: ignore[return-value]
+        except GuestError:
+            failure = self._failure
+            if failure is not None:
+                self._failure = None
+                self._over = self._over or "a device model has failed, and the guest was ended"
+                self._machine.close()
+                raise failure from None
+            raise
+
+    def unbound(self) -> list[PciFunction]:
+        """Return the cards that no driver has taken."""
+        text = self.run(
+            "cd /sys/bus/pci/devices; for d in *; do [ -e $d/driver ] || echo $(cat $d/vendor $d/device); done"
+        ).text
+        free = [tuple(int(number, 16) for number in line.split()) for line in text.splitlines() if line.strip()]
+        return [one for one in self.cards if (one.config.vendor_id.value, one.config.device_id.value) in free]
+
+    def _problem(self) -> str:
+        """Return why the guest answers no more, "" while it may."""
+        if self._failure is not None:
+            return "a device model has failed"
+        return self._over
+
+    def _ended(self, status: int, printed: str) -> None:
+        self._control.wait_for_end()  # all that the guest has said comes first
+        self.console.wait_for_end()
+        with self._changed:
+            last = "\n".join([*printed.strip().splitlines()[-5:], *self.console.last(15)])
+            how = (
+                "has ended"
+                if status == 0
+                else f"was killed by signal {-status}"
+                if status < 0
+                else f"failed ({status})"
+            )
+            self._over = self._over or f"the guest's QEMU {how}{f'; its last lines:{chr(10)}{last}' if last else ''}"
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        """End the guest in order, if it still answers."""
+        with self._changed:
+            self._ending = True
+        if self._orderly and self._failure is None and not self._over:
+            self._control.turn_off()
+            if not self._machine.wait(_ORDERLY):
+                warnings.warn(f"the guest has not ended within {_ORDERLY:g} s, and was killed", stacklevel=4)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._orderly = False  # after Ctrl-C nothing is waited for
+        super().__exit__(kind, error, traceback)
+
+    def close(self) -> None:
+        """End the guest: its drivers' shutdown functions are called, then QEMU ends.
+
+        Raises:
+            Exception: what a device model has raised, if nothing was told of it before.
+        """
+        self._opened.close()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+
+def _ignore(text: str) -> None:
+    """Do nothing."""
+
+
+def _functions(devices: Iterable[PciFunction]) -> tuple[PciFunction, ...]:
+    found = tuple(devices)
+    for one in found:
+        if not isinstance(one, PciFunction):
+            raise TypeError(f"devices are PCI functions, such as mmio.Pci(card, 0x8086, 0x100E), not {shortened(one)}")
+    return found

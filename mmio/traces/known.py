@@ -1,0 +1,161 @@
+"""Names that a trace knows: its regions, their registers, the fields of these.
+
+A name that nothing has is a mistake in a test, and must not look like an access that is missing. What has been accessed
+is known by its records; the rest by the devices, as far as these say. So a name is only refused where all is known.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, Final
+
+from attrs import Factory, define
+
+from mmio.records.access import Access, FieldPlace
+from mmio.records.region import RecordedRegion
+
+MAX_LENGTH: Final = 1 << 16  # bytes of a region that is asked for its names, byte by byte
+WIDTHS: Final = (1, 2, 4, 8)
+SHOWN: Final = 12  # names in an error
+
+
+@define(slots=False)
+class Known:
+    """The names of a trace.
+
+    Attributes:
+        registers: by region and name, the fields.
+        whole: whether these are all that there are.
+    """
+
+    registers: dict[str, dict[str, tuple[FieldPlace, ...]]] = Factory(dict)
+    whole: bool = False
+
+    @cached_property
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys(self._all())
+
+    @classmethod
+    def of(cls, accesses: Iterable[Access]) -> "Known":
+        """Return the names of a trace, a view, or only of accesses."""
+        regions: Sequence[RecordedRegion] = getattr(accesses, "regions", ())
+        known = cls(whole=bool(regions))
+        for access in accesses:
+            known._see(access)
+        for region in regions:
+            found = known.registers.setdefault(region.name, {})
+            names = _names(region)
+            known.whole &= names is not None
+            for name, fields in names or ():
+                found[name] = _merged(found.get(name, ()), fields)
+        return known
+
+    def has(self, name: str) -> bool:
+        """Return whether something is called so: a register, with or without its region, or a field of one."""
+        return name in self._names
+
+    def missing(self, name: str) -> str:
+        """Return why nothing can be called so, "" if something may be."""
+        if not self.whole or self.has(name):
+            return ""
+        region, _, offset = name.rpartition("+")
+        if region in self.registers and offset[:1].isdigit():
+            return ""
+        first, dot, _ = name.partition(".")
+        first = first.partition("+")[0]
+        firsts = [*self.registers, *(register for found in self.registers.values() for register in found)]
+        if first != name and first not in firsts:  # if no name is like it, it may be a region that is untouched so far
+            near = get_close_matches(first, firsts, n=1, cutoff=0.7)
+            what = "region or register" if dot else "region"
+            return f"no {what} is called {first!r}; did you mean {near[0]!r}?" if near else ""
+        return f"no register or field is called {name!r}{self.nearest(name)}"
+
+    def missing_part(self, kind: str, name: str) -> str:
+        """Return why no region or no register, as `kind` says, is called so; "" if one may be."""
+        parts = [*self.registers] if kind == "region" else [n for found in self.registers.values() for n in found]
+        if not self.whole or name in parts:
+            return ""
+        near = get_close_matches(name, parts, n=1)
+        there = f"there are {_listed(parts)}" if parts else "there is none"
+        return f"no {kind} is called {name!r}; " + (f"did you mean {near[0]!r}?" if near else there)
+
+    def nearest(self, name: str) -> str:
+        """Return a hint: the name that is spelt most alike, or what there is."""
+        names = list(self._names)
+        near = get_close_matches(name.replace(" ", "."), names, n=1) or get_close_matches(name, names, n=1)
+        if near:
+            return f"; did you mean {near[0]!r}?"
+        registers = [register for found in self.registers.values() for register in found]
+        return f"; there are {_listed(registers)}" if registers else ""
+
+    def is_register(self, name: str) -> bool:
+        """Return whether a register is called so, with or without its region."""
+        return any(
+            name == register or name == f"{region}.{register}"
+            for region, registers in self.registers.items()
+            for register in registers
+        )
+
+    def bits(self, name: str) -> int | None:
+        """Return how many bits the field of this name has at most, None if it is no field."""
+        widths = [
+            msb - lsb + 1
+            for region, registers in self.registers.items()
+            for register, fields in registers.items()
+            for field, msb, lsb in fields
+            if name in (f"{register}.{field}", f"{region}.{register}.{field}")
+        ]
+        return max(widths, default=None)
+
+    def _all(self) -> Iterator[str]:
+        for region, registers in self.registers.items():
+            yield region
+            for register, fields in registers.items():
+                for name in (register, f"{region}.{register}"):
+                    yield name
+                    yield from (f"{name}.{field}" for field, _, _ in fields)
+
+    def _see(self, access: Access) -> None:
+        if access.region is None:
+            return
+        found = self.registers.setdefault(access.region, {})
+        if access.register is not None:
+            fields = found.get(access.register)
+            if fields is None or len(fields) < len(access.layout):
+                found[access.register] = access.layout
+
+
+def _names(region: RecordedRegion) -> Iterable[tuple[str, tuple[FieldPlace, ...]]] | None:
+    """Return the registers of a region with their fields; None if it does not tell all of them."""
+    names = (region.whole or region).names
+    name_at, fields_at = getattr(names, "name_at", None), getattr(names, "fields_at", None)
+    if name_at is None or region.length > MAX_LENGTH:
+        return None
+    laid_out = getattr(names, "layout", None) or getattr(getattr(names, "device", None), "layout", None)
+    if getattr(names, "naming", None) is not None and laid_out is None:
+        return None  # names that depend on the device's state
+    found: dict[str, tuple[FieldPlace, ...]] = {}
+    for place in getattr(laid_out, "places", ()):
+        found[place.name] = _merged(found.get(place.name, ()), _fields_of(place))
+    for width in WIDTHS:
+        for offset in range(region.length - width + 1):
+            name = name_at(offset, width)
+            if name is not None:
+                fields = () if fields_at is None else fields_at(offset, width)
+                found[name] = _merged(found.get(name, ()), fields)
+    return found.items()
+
+
+def _fields_of(place: Any) -> tuple[FieldPlace, ...]:
+    return tuple((field.name, field.msb, field.lsb) for field in place.fields)
+
+
+def _merged(some: tuple[FieldPlace, ...], others: Iterable[FieldPlace]) -> tuple[FieldPlace, ...]:
+    return tuple(dict.fromkeys((*some, *others)))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return some names."""
+    short = [*dict.fromkeys(names)]
+    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+    return ", ".join(short[:SHOWN]) + more

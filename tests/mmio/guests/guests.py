@@ -1,0 +1,43 @@
+"""Need for everything that boots a guest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from functools import cache
+from typing import Any
+
+import pytest
+
+from mmio.guests.errors import MissingError
+from mmio.guests.initramfs import find_busybox
+from mmio.guests.kernels import find_kernel
+from mmio.guests.qemu import find_qemu
+from tests.native import ROOT
+from tests.needs import need
+
+FETCH = "pagetrap boot --fetch gets it"
+
+
+@cache
+def example(name: str) -> Any:
+    """Return a module of examples/guest."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples/guest" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def need_guest() -> None:
+    """Skip the calling test where no guest can be booted; `.ci/run` says where its parts cannot be fetched."""
+    if os.environ.get("PAGETRAP_NO_GUESTS") == "1":
+        pytest.skip("PAGETRAP_NO_GUESTS=1: what a guest is made of could not be fetched")
+    for find in (find_qemu, find_kernel, find_busybox):
+        try:
+            find()
+        except MissingError as error:
+            need(False, f"{str(error).removeprefix('needs ')} ({FETCH})")
+    need(shutil.which("cc"), "a C compiler, cc (apt-get install gcc libc6-dev)")

@@ -188,7 +188,7 @@ class Patching:
         return False
 
     def stale(self, regs: Any) -> None:
-        """Have the CPU execute an instruction whose stub has called the handler for an address that is not trapped."""
+        """Send a thread to the copy of its instruction: the stub has called for an address that is not trapped."""
         met = self.met.get(regs[RIP])
         regs[RIP] = (_c_word(regs[STUB] + _RETURN_ADDRESS) & -stub.SLOT) + stub.COPY
         if met is not None and met.site is not None:

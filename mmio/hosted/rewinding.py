@@ -45,7 +45,7 @@ _WHOLE: Final = 0x70  # how much the entry has on the stack at most
 
 
 class _Way(NamedTuple):
-    """What is on the program's stack at an instruction of the entry or the exit.
+    """State of the program's stack at an instruction of the entry or the exit.
 
     Attributes:
         below: how far the stack pointer is below the stub's return address.

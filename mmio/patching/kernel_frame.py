@@ -1,4 +1,4 @@
-"""What all signal frames of this kernel have in common, for frames that are made without it."""
+"""Common parts of this kernel's signal frames, for frames that are made without it."""
 
 from ctypes import c_uint32, c_uint64
 from typing import Final

@@ -652,7 +652,6 @@ __asm__(".text; .balign 4096; .globl sum, last, end\\n"
 uint32_t sum(volatile uint32_t *);
 void last(volatile uint32_t *, uint32_t);
 static volatile uint32_t *device;
-static volatile int done;
 static uint32_t memory[8] = {100, 200, 300};
 static void *work(void *number) {
     long wrong = 0;
@@ -660,35 +659,31 @@ static void *work(void *number) {
         wrong += sum(device) != 16;
         for (int j = 0; j < 20; j++) wrong += sum(memory) != 700;
         last(device + 8 * (long)number, i);
+        if (i % 8 == 7) mprotect((void *)sum, 4096, PROT_READ | PROT_EXEC);
     }
-    __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
     return (void *)wrong;
 }
 int main(int argc, char **argv) {
     device = map(argv[1], PROT_READ | PROT_WRITE);
     pthread_t threads[3];
-    long wrong = 0, rounds = 0;
+    long wrong = 0;
     for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, work, (void *)i);
-    for (; done < 3; rounds++) {
-        mprotect((void *)sum, 4096, PROT_READ | PROT_EXEC);
-        sched_yield();
-    }
     for (int i = 0; i < 3; i++) {
         void *found;
         pthread_join(threads[i], &found);
         wrong += (long)found;
     }
-    printf("%ld %d\\n", wrong, rounds > 20);
+    printf("%ld\\n", wrong);
     return 0;
 }
 """
 
 
 def test_neighbours_are_patched_and_taken_back_while_threads_execute_them(tmp_path: Path) -> None:
-    """Each change of protection takes back what stands; no value is wrong, and no record is lost."""
+    """Each of 150 changes of protection takes back what stands; no value is wrong, and no record is lost."""
     target = "sys.setswitchinterval(1e-5); host.map_file(sys.argv[1], Model())"
     run = here(TORN, tmp_path, target=target)
-    assert (run.status, run.output) == (0, "0 1")
+    assert (run.status, run.output) == (0, "0")
     assert [row[0] for row in run.rows].count("R") == 3 * 400 * 4
     for number in range(3):
         assert [row[3] for row in run.rows if row[0] == "W" and row[1] == 16 + 32 * number] == [*range(400)]

@@ -2,9 +2,10 @@
 
     python -m benchmarks.flashrom
 
-By each engine, with every access recorded; what is read must be the chip's contents, byte for byte. One run each, of
-the better part of a minute, and so at the mercy of whatever else runs: the CPU time, tracer and program together, says
-how much of it was pagetrap's. Starting the program and its delays are part of it.
+By each engine, the one in this process also without patching, with every access recorded; what is read must be the
+chip's contents, byte for byte. One run each, of the better part of a minute, and so at the mercy of whatever else runs:
+the CPU time, tracer and program together, says how much of it was pagetrap's. Starting the program and its delays are
+part of it.
 """
 
 import os
@@ -20,12 +21,14 @@ from benchmarks.measure import Timing, report
 _CHIP = Path(__file__).parents[1] / "examples" / "spi_flash"
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 _SIZE = 1 << 16
+_ENGINES = "ptrace", "inprocess --no-patching", "inprocess"
 _RUN = """
 import os, sys, time
 from rayer import Rayer
 from mmio.hosted import Host
 from mmio.ptrace import Tracer
-engine = {"ptrace": Tracer, "inprocess": Host}[sys.argv[1]]()
+made = {"ptrace": Tracer, "inprocess": Host, "inprocess --no-patching": lambda: Host(patching=False)}
+engine = made[sys.argv[1]]()
 engine.map_ports(0x378, 3, Rayer())
 result = os.dup(1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # flashrom has much to say
@@ -63,7 +66,7 @@ def measure() -> list[tuple[str, list[Timing]]]:
     if shutil.which("flashrom", path=_PATH) is None:
         return []
     with tempfile.TemporaryDirectory() as directory:
-        taken = {engine: read(Path(directory), engine) for engine in ("ptrace", "inprocess")}
+        taken = {engine: read(Path(directory), engine) for engine in _ENGINES}
     first, _, accesses = taken["ptrace"]
     rows = [
         Timing(f"--engine={engine}: {seconds:.1f} s ({busy:.1f} of CPU)", seconds / accesses * 1e9, seconds / first)

@@ -238,6 +238,11 @@ def _add_engine(command: Parser) -> None:
         help="ptrace runs the program in a process of its own; inprocess runs it in pagetrap's, several times faster, "
         "for programs that are trusted; its children are served by pagetrap's process (default: ptrace)",
     )
+    command.add_argument(
+        "--no-patching",
+        action="store_true",
+        help="with --engine=inprocess: leave the program's instructions as they are; each access costs a signal",
+    )
 
 
 def _add_showing(command: Parser) -> None:

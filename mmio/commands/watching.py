@@ -121,6 +121,8 @@ def watch(options: argparse.Namespace) -> int:
     _check(options, devices)
     engine = Hosting if getattr(options, "engine", "") == "inprocess" else Watch
     with warnings_as_lines(), models_blamed(_files(options, devices)), engine() as tracer:
+        if isinstance(tracer, Hosting):
+            tracer.patching = not options.no_patching
         _aim(tracer, options, devices)
         _begin(tracer, options, program)
         output = show(tracer, options)  # only now: no file is emptied for a program that is not there
@@ -150,6 +152,8 @@ def _check(options: argparse.Namespace, devices: list[DeviceArgument]) -> None:
         )
     if options.format and not options.output:
         raise UsageError("--format is the format of -o FILE, which was not given")
+    if getattr(options, "no_patching", False) and options.engine != "inprocess":
+        raise UsageError("--no-patching is about --engine=inprocess, which was not given")
     if options.fold and not options.live:
         raise UsageError("--fold is about the lines of --live, which was not given")
 

@@ -168,7 +168,7 @@ def load(image: Image, area: Area) -> Loaded:
     high = max(segment.address + segment.memory_size for segment in loads)
     base = 0
     if image.kind == _SHARED:
-        base = area.place(high - low, max(PAGE, *(segment.alignment for segment in loads))) - low
+        base = area.place(high - low, max(PAGE, *(segment.alignment for segment in loads)), of_file=True) - low
     try:
         map_memory(base + low, high - low, PROT_NONE, PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE)
     except FileExistsError:

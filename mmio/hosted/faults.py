@@ -1,21 +1,21 @@
 """Answer a signal of a hosted program: perform the access, or deliver the signal to the program."""
 
+from collections.abc import Callable
 from signal import SIGTRAP
 from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
 from mmio.hosted.frame import Frame
+from mmio.hosted.patching import ERROR_CODE, FETCH, Patching
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
 from mmio.live import out_of_line
 from mmio.live.fault_signals import OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
-from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP
 from mmio.program.faults import check_fetch, original, perform, signal_for
 
-_ERROR_CODE: Final = 19  # in `Frame.regs`
-_FETCH: Final = 0x10
 _LEAVE: Final = 1
 
 
@@ -46,20 +46,20 @@ class Frames(dict[int, tuple[Frame, Any, Thread]]):
 class Faults:
     """The handlers of SIGSEGV and of the signals that would kill the program."""
 
-    def __init__(self, signals: Signals, frames: Frames) -> None:
+    def __init__(self, signals: Signals, frames: Frames, instructions: InstructionCache) -> None:
         self._signals = signals
         self._frames = frames
-        self._instructions = InstructionCache(SLOTS)
+        self._instructions = instructions
 
     def on_access(self, context: int, siginfo: int) -> None:
         """Answer a SIGSEGV."""
         frame, regs, thread = self._frames[context]
         cause, address, ip = regs[CAUSE], regs[FAULT_ADDRESS], regs[RIP]
         try:
-            if regs[_ERROR_CODE] & _FETCH or not perform(
+            if regs[ERROR_CODE] & FETCH or not perform(
                 thread, frame, self._instructions, cause, address, ip, regs[CODE]
             ):
-                if regs[_ERROR_CODE] & _FETCH and thread.process.targets.fixed_devices:
+                if regs[ERROR_CODE] & FETCH and thread.process.targets.fixed_devices:
                     check_fetch(thread.process, address)  # a device may have been put over the program's code
                 self._deliver(thread, frame, siginfo)
             elif regs[RFLAGS] & TRAP_FLAG and regs[RIP] != ip and thread.process.slot_at(regs[RIP]) is None:
@@ -98,6 +98,63 @@ class Faults:
         elif slot is not None and info.number in OF_INSTRUCTIONS and info.code > 0:
             original(slot, frame, info)
         self._signals.deliver(thread, frame, info)
+
+
+class PatchedFaults(Faults):
+    """As `Faults`, where instructions are patched that fault often."""
+
+    def __init__(self, signals: Signals, frames: Frames, patching: Patching, instructions: InstructionCache) -> None:
+        super().__init__(signals, frames, instructions)
+        self._patching = patching
+        self._met = patching.met
+
+    def on_access(self, context: int, siginfo: int) -> None:
+        """Answer a SIGSEGV."""
+        frame, regs, thread = self._frames[context]
+        met = self._met.get(regs[RIP])
+        if met is not None and met.settled:
+            self._patching.signals += 1
+        else:
+            try:
+                if self._patching.faulted(thread, frame, regs):
+                    return
+            except BaseException as error:
+                leave(thread, frame, error)
+                return
+        super().on_access(context, siginfo)
+
+    def stub_handler(self) -> Callable[[int], None]:
+        """Return the function that answers the call of a stub."""
+        frames, instructions = self._frames, self._instructions
+        stale, deliver_or_leave = self._patching.stale, self._deliver_or_leave
+        rip, code, cause, fault = RIP, CODE, CAUSE, FAULT_ADDRESS
+
+        def on_stub(context: int) -> None:
+            frame, regs, thread = frames[context]
+            ip = regs[rip]
+            try:
+                cached = instructions[regs[code]]
+                if cached.port is None and not thread.process.traps(regs[fault]):
+                    stale(regs)
+                    return
+                bus = thread.bus
+                bus.ip = ip
+                bus.instruction = cached.instruction
+                run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
+                run(frame, bus)
+            except BaseException as error:
+                deliver_or_leave(thread, frame, error, regs[cause], ip, regs[fault])
+
+        return on_stub
+
+    def _deliver(self, thread: Thread, frame: Frame, siginfo: int) -> None:
+        info = SignalInfo.from_address(siginfo)
+        stepped = info.number == SIGTRAP and info.code > 0 and bool(frame.regs[RFLAGS] & TRAP_FLAG)
+        stopped = frame.regs[RIP]
+        if not self._patching.rewind(frame.regs, stepped=stepped):
+            if info.number in OF_INSTRUCTIONS and info.address == stopped:
+                info.address = frame.regs[RIP]
+            super()._deliver(thread, frame, siginfo)
 
 
 def leave(thread: Thread, frame: Frame, outcome: BaseException) -> None:

@@ -17,6 +17,7 @@ from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors, proc_files
 from mmio.linux.stacks import need_calls
+from mmio.patching.stats import TrapStats
 from mmio.program.accessing import Accessing
 from mmio.program.finding import find_program
 from mmio.program.targeting import Targeting, program_arguments, program_environment
@@ -41,12 +42,20 @@ class Host(Targeting):
     calls `run`; its children run in processes of their own, and their accesses are made in this one. A program that
     goes wild can write over Python's memory as over its own, so this is for programs that are trusted.
 
+    Args:
+        trace: the accesses; a new one when left out.
+        patching: instructions that access what is trapped again and again are rewritten where they stand, so that they
+            call pagetrap and raise no signal. Without it the program's text stays as it is in its files.
+
     Attributes:
         trace: the accesses.
+        patching: see above; it holds for `run`.
     """
 
-    def __init__(self, trace: Trace | None = None) -> None:
+    def __init__(self, trace: Trace | None = None, *, patching: bool = True) -> None:
         super().__init__(trace)
+        self.patching = patching
+        self._stats = TrapStats(0, 0, 0, {})
         self._program: tuple[elf_image.Command, list[bytes]] | None = None
         self._loop: RunLoop | None = None
 
@@ -56,6 +65,11 @@ class Host(Targeting):
         if self._loop is None:
             return [os.getpid()]
         return self._loop.processes
+
+    @property
+    def stats(self) -> TrapStats:
+        """Counts of the accesses of the program's own process by the way they came, also while it runs."""
+        return self._stats if self._loop is None else self._loop.patching.stats
 
     def map_ports(
         self, port: int, count: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
@@ -104,9 +118,11 @@ class Host(Targeting):
         own_descriptors.reserve()
         try:
             proc_files.hold()
-            self._loop = RunLoop(self._targets, self.trace)
+            self._loop = RunLoop(self._targets, self.trace, patched=self.patching)
             status = self._loop.run(*self._program)
         finally:
+            if self._loop is not None:
+                self._stats = self._loop.patching.stats
             self._loop = None
             proc_files.release()
             own_descriptors.release()

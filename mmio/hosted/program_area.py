@@ -3,6 +3,9 @@
 Python and the program share one address space, and are told apart by where code stands: what the program maps without
 saying where goes into an area of its own, and a system call made from there is the program's. (An executable that must
 lie at a fixed low address is the program's as well.) The area lies below everything the kernel places by itself.
+
+Files that are mapped, with them all text, go into a part of it of their own, with nothing else for 2 GiB before and
+behind it: jumps of patched instructions lead there (`mmio/patching`).
 """
 
 import mmap
@@ -11,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mmio.hosted.raw_syscall import failed, system_call
+from mmio.linux import libc
 from mmio.linux.libc import PAGE, PROT_NONE, PROT_READ, PROT_WRITE, pages
 from mmio.linux.proc_maps import mappings
 from mmio.linux.seccomp import WINDOW
@@ -26,6 +30,8 @@ FIXED: Final = 0x10
 FIXED_NOREPLACE: Final = 0x100000
 
 _LARGEST_HEAP: Final = 1 << 36
+_ROOM: Final = 1 << 31  # what a jump reaches
+_FILES: Final = 1 << 35
 _PLACE: Final = 2 * _LARGEST_HEAP
 _PLACES: Final = len(AREA) // _PLACE - 8  # what comes last has room left
 
@@ -53,23 +59,58 @@ class Area:
     """
 
     def __init__(self, devices: Iterable[range] = ()) -> None:
-        self._devices = sorted(devices, key=lambda addresses: addresses.start)
+        self._devices = list(devices)
         low = any(mapping.start in LOW for mapping in mappings(os.getpid()))
         self.places = (AREA,) if low else (AREA, LOW)
         self._forget()
 
     def _forget(self) -> None:
-        self._next = AREA.start
         self._heap = self._break = 0
+        self._taken: list[range] = []
+        self._begin(AREA.start)
 
-    def place(self, length: int, alignment: int = PAGE) -> int:
-        """Return where something new should go."""
-        start = -(-self._next // alignment) * alignment
-        for addresses in self._devices:
-            if start < addresses.stop and addresses.start < start + pages(length):
-                start = -(-addresses.stop // alignment) * alignment
+    def _begin(self, start: int) -> None:
+        self._next_file = start + _ROOM
+        self._files_end = self._next_file + _FILES
+        self._next = self._files_end + _ROOM
+
+    def place(self, length: int, alignment: int = PAGE, *, of_file: bool = False) -> int:
+        """Return where something new should go; mappings of files go together."""
+        if of_file:
+            start = self._free(self._next_file, length, alignment)
+            if start + pages(length) <= self._files_end:
+                self._next_file = start + pages(length)
+                return start
+        start = self._free(self._next, length, alignment)
         self._next = start + pages(length)
         return start
+
+    def _free(self, start: int, length: int, alignment: int) -> int:
+        """Return the first multiple of an alignment from an address on where nothing else is to be for a length."""
+        start = -(-start // alignment) * alignment
+        for addresses in sorted((*self._devices, *self._taken), key=lambda addresses: addresses.start):
+            if start < addresses.stop and addresses.start < start + pages(length):
+                start = -(-addresses.stop // alignment) * alignment
+        return start
+
+    def map_exactly(self, address: int, length: int, protection: int) -> bool:
+        """Map pages for pagetrap's own use at an address of the area, which is not handed out any more.
+
+        Returns:
+            Whether nothing is there.
+
+        Raises:
+            OSError: the kernel refuses for another reason than the place.
+        """
+        wanted = range(address, address + length)
+        if address not in AREA or wanted.stop > AREA.stop:
+            return False
+        if any(wanted.start < other.stop and other.start < wanted.stop for other in self._devices):
+            return False
+        if not libc.map_exactly(address, length, protection):
+            return False
+        self._taken.append(wanted)
+        return True
 
     def set_break(self, wanted: int) -> int:
         """Do what brk(2) does: move the end of the heap if that is possible, and return where it is."""
@@ -89,7 +130,7 @@ class Area:
 
     def move_on(self, number: int) -> None:
         """Begin with the next program elsewhere, by a number that tells programs apart, as far as there is room."""
-        self._next = AREA.start + (number % _PLACES + 1) * _PLACE
+        self._begin(AREA.start + (number % _PLACES + 1) * _PLACE)
 
     def clear(self) -> None:
         """Unmap everything of the program's."""

@@ -25,8 +25,9 @@ from mmio.hosted.ending import await_end
 from mmio.hosted.endless_models import Interrupted, Watchdog
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.exits import Ending, Executed, Exited, Killed, ThreadExited
-from mmio.hosted.faults import Faults, Frames, leave
+from mmio.hosted.faults import Faults, Frames, PatchedFaults, leave
 from mmio.hosted.mirror import RemoteError
+from mmio.hosted.patching import Patching
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import Area
 from mmio.hosted.raw_syscall import system_call
@@ -35,12 +36,13 @@ from mmio.hosted.signals import Signals
 from mmio.hosted.syscalls import ANSWERS, HostCalls, place
 from mmio.hosted.thread import Thread
 from mmio.hosted.threads import Threads, clear, robust_list_kept
-from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, OTHER, PROGRAM_FS, Crossing
+from mmio.hosted.trampoline import ACCESS, CALL, CAUSE, ONLY_STACK, OTHER, PROGRAM_FS, Crossing
 from mmio.hosted.virtual_waits import LoopWaits
 from mmio.linux.prctl import PR_SET_NAME
 from mmio.linux.seccomp import ARCH_64
 from mmio.linux.syscall_table import NUMBERS
-from mmio.live.signal_frame import RSP
+from mmio.live.instruction_cache import InstructionCache
+from mmio.live.signal_frame import RSP, SLOTS
 from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.syscalls import SystemCalls
@@ -51,6 +53,7 @@ from mmio.traces.trace import Trace
 
 _BRK: Final = NUMBERS[64]["brk"]
 _PRCTL: Final = NUMBERS[64]["prctl"]
+_TEXT_CALLS: Final = frozenset({NUMBERS[64]["mprotect"], NUMBERS[64]["mmap"], NUMBERS[64]["mremap"]})
 _SECCOMP: Final = 1  # SYS_SECCOMP, a SIGSYS's si_code
 _ARCHITECTURE: Final = 28  # where siginfo has it
 _INIT: Final = 1  # the parent of orphans
@@ -63,9 +66,10 @@ class RunLoop:
     Args:
         targets: what is trapped.
         trace: where accesses are recorded.
+        patched: instructions are patched that fault often.
     """
 
-    def __init__(self, targets: Targets, trace: Trace) -> None:
+    def __init__(self, targets: Targets, trace: Trace, *, patched: bool = True) -> None:
         self._targets, self._trace = targets, trace
         redirects = Redirects(targets, lambda: AddressSpace(trace))
         self._calls = SystemCalls(targets, redirects)
@@ -79,20 +83,30 @@ class RunLoop:
         self._frames = Frames()
         self._process = self._new_process()
         self._signals = Signals(self._crossing, self._process.memory)
-        self._threads = Threads(self._frames, self._run_thread)
+        self._threads = Threads(self._frames, self._run_thread, self._several_threads)
         self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
-        self._faults = Faults(self._signals, self._frames)
-        self._watchdog = Watchdog((Faults.on_access.__code__, RunLoop._on_call.__code__), self._signals)
+        instructions = InstructionCache(SLOTS)
+        self.patching = Patching(
+            self._crossing, self._area, [range(each.start, each.end) for each in targets.ranges], instructions
+        )
+        self._patched = patched
+        self._faults = Faults(self._signals, self._frames, instructions)
+        handlers = [Faults.on_access.__code__, RunLoop._on_call.__code__]
+        if patched:
+            self._faults = faults = PatchedFaults(self._signals, self._frames, self.patching, instructions)
+            self._on_stub = on_stub = faults.stub_handler()
+            self._crossing.handle_calls(on_stub)
+            handlers += PatchedFaults.on_access.__code__, on_stub.__code__
+            self.patching.begin(self._process.own_memory)
+        self._watchdog = Watchdog([*handlers], self._signals)
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
         self._first_pid = os.getpid()
         self._waits: LoopWaits | None = None
         time = self._calls.follow_time()
         if time is not None:
-            handlers = Faults.on_access, Faults.on_signal, RunLoop._on_call
-            self._waits = LoopWaits(
-                time, self._signals, self._frames, self._threads, [handler.__code__ for handler in handlers]
-            )
+            handlers.append(Faults.on_signal.__code__)
+            self._waits = LoopWaits(time, self._signals, self._frames, self._threads, handlers)
             time.time.waiter = self._waits
             time.looks_on = True
         self._crossing.handle(ACCESS, self._faults.on_access)
@@ -139,6 +153,7 @@ class RunLoop:
             self._signals.end()
             self._process.release_reserved()
             self._descriptors.restore()
+            self.patching.end()
         outcome = self._threads.ending or outcome
         if not isinstance(outcome, Exited | Killed | Interrupted):
             self._children.kill()
@@ -178,6 +193,7 @@ class RunLoop:
         pointer = initial_stack.build(
             self._area, command, environment, program, linker, vdso=not self._targets.time_calls
         )
+        self._crossing.words[ONLY_STACK] = thread.signals.start  # its only thread
         self._host_calls.path = command.image.path
         name = ctypes.create_string_buffer(os.fsencode(os.path.basename(command.name)[:_NAME_LENGTH]))
         system_call(_PRCTL, PR_SET_NAME, ctypes.addressof(name))
@@ -194,6 +210,7 @@ class RunLoop:
         before = self._process
         before.close()
         before.release_reserved()
+        self.patching.end()
         self._area.clear()
         if self._client is not None:  # instructions of different programs at one address could not be told apart
             self._area.move_on(thread.pid)
@@ -203,6 +220,8 @@ class RunLoop:
         self._process = self._new_process()
         self._process.port_rights.granted = before.port_rights.granted
         self._signals.memory = self._process.memory
+        if self._patched:
+            self.patching.begin(self._process.own_memory)
         thread.execute(self._process)
         return self._load(thread, what.command, what.environment, mask)
 
@@ -233,6 +252,8 @@ class RunLoop:
                     finish()
             elif not bounced:
                 place(self._area, thread, call)
+                if call.number in _TEXT_CALLS:
+                    self.patching.text_changes(call.arguments[0], call.arguments[0] + call.arguments[1])
                 self._calls.entered(thread, call)
             thread.resume(self._crossing.gate)
             while thread.done:  # the rest of a long transfer
@@ -249,6 +270,14 @@ class RunLoop:
         with self._children.access_lock:
             self._faults.on_access(context, siginfo)
 
+    def _on_stub_locked(self, context: int) -> None:
+        with self._children.access_lock:
+            self._on_stub(context)
+
+    def _several_threads(self) -> None:
+        """Take note that the program is about to have more than one thread."""
+        self._crossing.words[ONLY_STACK] = 0
+
     def fork(self, thread: Thread, is_vfork: bool) -> int:
         """Make a child; return its PID, and 0 in it, where `thread` is the only one. Raises OSError."""
         if self._targets.time_calls:
@@ -258,6 +287,8 @@ class RunLoop:
             try:
                 if self._client is None:
                     self._crossing.handle(ACCESS, self._on_access_locked)
+                    if self._patched:
+                        self._crossing.handle_calls(self._on_stub_locked)
                 if ours is not None:
                     self._vfork_children.add(ours)
                 pid, client = (self._client or self._children).fork()
@@ -291,6 +322,9 @@ class RunLoop:
             self._close_vfork_channel(channel)
         self._trace.enabled = False
         self._crossing.handle(ACCESS, self._faults.on_access)
+        if self._patched:
+            self._crossing.handle_calls(self._on_stub)
+        self.patching.stop()
         self._calls = SystemCalls(self._targets, ServedRedirects(self._targets, client))
         before, self._process = self._process, self._new_process()
         self._process.inherit(before)

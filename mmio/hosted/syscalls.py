@@ -28,6 +28,7 @@ from mmio.program.thread import Call
 
 _MMAP: Final = NUMBERS[64]["mmap"]
 _32_BIT: Final = 0x40  # MAP_32BIT
+_ANONYMOUS: Final = 0x20  # MAP_ANONYMOUS
 
 # clone(2)
 _VM: Final = 0x100
@@ -325,7 +326,7 @@ def place(area: Area, thread: Thread, call: Call) -> None:
     """Direct an mmap that leaves the address to the kernel to the program's area."""
     address, length, _, flags = call.arguments[:4]
     if call.number == _MMAP and not address and not flags & (FIXED | _32_BIT):
-        thread.set_call(call.number, {0: area.place(length)}, call.bits)
+        thread.set_call(call.number, {0: area.place(length, of_file=not flags & _ANONYMOUS)}, call.bits)
 
 
 def _string(thread: Thread, address: int) -> bytes:

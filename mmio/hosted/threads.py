@@ -46,12 +46,14 @@ class Threads:
     Args:
         frames: finds the thread that a signal stack belongs to.
         run_in_program: enters the program with a thread, a context and an FS base; returns the reason why it was left.
+        several: called before the program has more than one thread.
 
     Attributes:
         ending: the reason why the program ends; None while it runs.
     """
 
-    def __init__(self, frames: Frames, run_in_program: RunThread) -> None:
+    def __init__(self, frames: Frames, run_in_program: RunThread, several: Callable[[], None]) -> None:
+        self._several = several
         self._frames = frames
         self._run_in_program = run_in_program
         self._others: dict[Thread, threading.Thread] = {}
@@ -68,6 +70,7 @@ class Threads:
 
     def make(self, maker: Thread, flags: int, stack: int, parent: int, child: int, tls: int) -> int:
         """Make a thread as clone(2) does; return its TID."""
+        self._several()
         thread = Thread(maker.process, maker.blocked)
         context = copied(maker.frame, thread.signals)
         context.frame.regs[RAX], context.frame.regs[RSP] = 0, stack

@@ -13,6 +13,7 @@ Linux lets programs use since 5.9.
   of the ucontext that the kernel leaves alone, and answers in another: to go on in the program, or to leave it.
 - To *leave* the program is to return from `enter`. The signal's frame and the program's stack are forgotten, as by
   longjmp.
+- A stub (`mmio/patching`) comes in without a signal: `stub_entry.py` has that way.
 - `gate` makes a system call in the program's name and then goes on where the address below its stack says. The red zone
   of 128 bytes is stepped over. (So a blocking call is made by the program, and its own signal handlers interrupt it.)
 
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_uint64, c_void_p
 from typing import Any, Final
 
+from mmio.hosted.stub_entry import STUBS
 from mmio.linux import libc, listing
 from mmio.linux.libc import PAGE
 
@@ -35,13 +37,37 @@ PROGRAM_FS: Final = 27
 """Index of the program's FS base."""
 CAUSE: Final = 28
 """Index of the signal's si_code."""
+COPY: Final = 30
+"""Index of the address at which a stub's copy has faulted, zero when it was the instruction itself."""
+STUB: Final = 31
+"""Index, in the frame of a stub, of the address where its registers are on the program's stack."""
+
+_EVERY_SIGNAL: Final = (1 << 64) - 1
+_DEFAULT_MXCSR: Final = 0x1F80  # as a process begins with it
 
 # Words of the data page.
 ACCESS: Final = 0
 CALL: Final = 1
 OTHER: Final = 2
+CALLED: Final = 3
+FEATURES: Final = 4
+"""State components that a frame has room for. This word and the next ones are what each frame of the kernel has."""
+XSAVE_SIZE: Final = 5
+SOFTWARE: Final = 6
+UC_FLAGS: Final = 9
+SEGMENTS: Final = 10
+XGETBV_1: Final = 11
+"""Not zero where XGETBV tells which state components are in use."""
+_RESTORER: Final = 12
+_EVERY: Final = 13  # signals
+_MXCSR: Final = 14
+ONLY_STACK: Final = 15
+"""The base of the signal stack of the program's thread while it has one thread; 0 while it may have several."""
+ARENAS: Final = 32
+"""Addresses of the arenas of stubs, up to a zero."""
+MOST_ARENAS: Final = 64
 
-LISTING: Final = """
+SIGNALS: Final = """
 enter: rdi a ucontext, rsi the program's FS base, rdx the base of the thread's signal stack.
     53                       push rbx
     55                       push rbp
@@ -59,6 +85,11 @@ enter: rdi a ucontext, rsi the program's FS base, rdx the base of the thread's s
 signal: rdi its number, rsi siginfo, rdx ucontext. No register need be kept: the kernel restores them all.
     4883ec08                 sub rsp,8
     4889d3                   mov rbx,rdx
+    31c0                     xor eax,eax
+    48898318010000           mov [rbx+118h],rax               COPY
+    483905c4100000           cmp [1100h],rax                  ARENAS
+    0f85df000000             jne 0000000000000121h            translate
+translated:
     f3480faec0               rdfsbase rax
     48898300010000           mov [rbx+100h],rax               PROGRAM_FS
     4889e0                   mov rax,rsp
@@ -67,35 +98,42 @@ signal: rdi its number, rsi siginfo, rdx ucontext. No register need be kept: the
     f3480faed0               wrfsbase rax
     31c0                     xor eax,eax
     488983e8000000           mov [rbx+0E8h],rax               VERDICT
+    48634e08                 movsxd rcx,[rsi+8]               si_code
+    48898b08010000           mov [rbx+108h],rcx               CAUSE
+    48398318010000           cmp [rbx+118h],rax               COPY: the code is known
+    7507                     jne short 0000000000000084h      which
     488983f8000000           mov [rbx+0F8h],rax               CODE
-    48634608                 movsxd rax,[rsi+8]               si_code
-    48898308010000           mov [rbx+108h],rax               CAUSE
-    4c8d3d9c0f0000           lea r15,[1008h]                  CALL
+which:
+    4c8d3d7d0f0000           lea r15,[1008h]                  CALL
     83ff1f                   cmp edi,1Fh                      SIGSYS
-    7444                     je short 00000000000000B5h
-    4c8d3d980f0000           lea r15,[1010h]                  OTHER
+    744e                     je short 00000000000000DEh       call
+    4c8d3d790f0000           lea r15,[1010h]                  OTHER
     83ff0b                   cmp edi,0Bh                      SIGSEGV
-    7538                     jne short 00000000000000B5h
-    4c8d3d7c0f0000           lea r15,[1000h]                  ACCESS
+    7542                     jne short 00000000000000DEh      call
+    4c8d3d5d0f0000           lea r15,[1000h]                  ACCESS
     f683c000000010           test byte ptr [rbx+0C0h],10h     error code: instruction fetch
-    7528                     jne short 00000000000000B5h
+    7532                     jne short 00000000000000DEh      call
+    4883bb1801000000         cmp qword ptr [rbx+118h],0       COPY
+    7528                     jne short 00000000000000DEh      call
     488b8ba8000000           mov rcx,[rbx+0A8h]               rip
     4889c8                   mov rax,rcx
     48c1e82f                 shr rax,2Fh                      not an address of the program's
-    7518                     jne short 00000000000000B5h
+    7518                     jne short 00000000000000DEh      call
     89c8                     mov eax,ecx
     25ff0f0000               and eax,0FFFh                    where in its page
     3df80f0000               cmp eax,0FF8h                    the last place for eight bytes
-    770a                     ja short 00000000000000B5h
+    770a                     ja short 00000000000000DEh       call
     488b01                   mov rax,[rcx]                    the code there
     488983f8000000           mov [rbx+0F8h],rax               CODE
 call:
     4889df                   mov rdi,rbx
     41ff17                   call qword ptr [r15]             function(ucontext, siginfo)
     4883bbe800000000         cmp qword ptr [rbx+0E8h],0       VERDICT
-    7511                     jne short 00000000000000D6h
+    7511                     jne short 00000000000000FFh      leave
+resume:
     488b8300010000           mov rax,[rbx+100h]               PROGRAM_FS
     f3480faed0               wrfsbase rax
+return:
     4883c408                 add rsp,8
     c3                       ret
 leave:
@@ -116,6 +154,8 @@ gate: what to go on at is on the stack.
     c28000                   ret 80h
 """
 
+LISTING: Final = SIGNALS + STUBS
+
 
 class Crossing:
     """The code in memory.
@@ -123,6 +163,10 @@ class Crossing:
     Attributes:
         handler, restorer: for struct sigaction.
         gate: where a system call is made in the program's name.
+        labels: addresses of the code, by their names in the listing.
+        from_stubs: what stubs call.
+        end: of the code.
+        words: the data page, one unsigned 64-bit word each.
     """
 
     def __init__(self) -> None:
@@ -132,15 +176,24 @@ class Crossing:
         ctypes.memmove(start, code, len(code))
         libc.protect(start, PAGE, libc.PROT_READ | libc.PROT_EXEC)
         self.handler, self.restorer, self.gate = (start + labels[name] for name in ("signal", "restorer", "gate"))
-        self._words = (c_uint64 * (PAGE // 8)).from_address(start + PAGE)
+        self.labels = {name: start + offset for name, offset in labels.items()}
+        self.from_stubs, self.end = self.labels["from a stub"], start + len(code)
+        self.words: Any = (c_uint64 * (PAGE // 8)).from_address(start + PAGE)
+        self.words[_RESTORER], self.words[_EVERY], self.words[_MXCSR] = self.restorer, _EVERY_SIGNAL, _DEFAULT_MXCSR
         self._enter = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)(start + labels["enter"])
         self._callbacks: list[Any] = []  # those before as well: a thread may be in one
 
     def handle(self, word: int, function: Callable[[int, int], None]) -> None:
         """Call a Python function with the addresses of ucontext and siginfo. It must not raise."""
-        callback = CFUNCTYPE(None, c_void_p, c_void_p)(function)
+        self._set(word, CFUNCTYPE(None, c_void_p, c_void_p)(function))
+
+    def handle_calls(self, function: Callable[[int], None]) -> None:
+        """Call a Python function with the address of a ucontext when a stub calls. It must not raise."""
+        self._set(CALLED, CFUNCTYPE(None, c_void_p)(function))
+
+    def _set(self, word: int, callback: Any) -> None:
         self._callbacks.append(callback)
-        self._words[word] = libc.address_of(callback)
+        self.words[word] = libc.address_of(callback)
 
     def enter(self, context: int, fs_base: int, stack: int) -> None:
         """Run the program in this thread, until a handler says to leave it.

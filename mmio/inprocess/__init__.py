@@ -7,8 +7,8 @@ from mmio.demand import on_demand
 
 if TYPE_CHECKING:  # and loaded when they are used: see `demand`
     from mmio.inprocess.mapping import Mapping, Policies, Ports, ioremap, map_ports
-    from mmio.inprocess.patching import TrapStats
     from mmio.live.passthrough import Passthrough
+    from mmio.patching.stats import TrapStats
 else:
     __getattr__, __dir__ = on_demand(sys.modules[__name__])
 

@@ -15,10 +15,11 @@ from mmio.arguments import integer, known, shortened, text
 from mmio.closing import Closing
 from mmio.errors import ClosedMapping
 from mmio.inprocess.fixed_pages import FixedPages, Placement
-from mmio.inprocess.patching import Counts, TrapStats
+from mmio.inprocess.patching import Counts
 from mmio.inprocess.trap import Trap
 from mmio.inprocess.trapped_ranges import TrappedRanges
 from mmio.linux import libc
+from mmio.patching.stats import TrapStats
 from mmio.records.symbols import Symbols
 from mmio.space.policy import Misfit, Unmapped
 from mmio.space.policy import policies as checked_policies

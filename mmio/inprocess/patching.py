@@ -6,13 +6,13 @@ as much as the access. What cannot be patched keeps its signal, and nothing else
 
 import os
 from collections import Counter
-from ctypes import c_uint32, c_uint64
+from ctypes import c_uint64
 from functools import partial
 from signal import SIGSEGV
 from time import sleep
 from typing import Any, Final, Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from decode import Instruction
 from emulate.flags import AC
@@ -20,7 +20,6 @@ from mmio.inprocess import unwind
 from mmio.inprocess.direct_calls import DirectCalls
 from mmio.inprocess.trapped_frames import Stack
 from mmio.inprocess.undisturbed import undisturbed
-from mmio.linux import xsave
 from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import PAGE
 from mmio.linux.loaded_modules import is_runtime
@@ -44,8 +43,10 @@ from mmio.live import code_overlay, signal_frame
 from mmio.live.fault_signals import TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
+from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, width_of
+from mmio.patching.stats import TrapStats
 from mmio.space.initiator import Initiator
 
 FAULTS: Final = 32
@@ -58,23 +59,6 @@ _CALLS_UNTIL: Final = 64  # those by a frame, where it has been seen that a devi
 _LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
 _PAUSE: Final = 0.0005  # seconds between them
 _OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
-
-
-@frozen
-class TrapStats:
-    """Counts of the accesses to a mapping's memory, by the way they came to its device.
-
-    Attributes:
-        signals: accesses by a page fault.
-        calls: accesses by a call, of instructions that have been patched.
-        patched: instructions that have been.
-        unpatched: how many have not been, by the reason.
-    """
-
-    signals: int
-    calls: int
-    patched: int
-    unpatched: dict[str, int]
 
 
 @define(eq=False)
@@ -357,15 +341,10 @@ class Patching:
         """
         if self._ready:
             return
-        area = regs[XSAVE]
-        magic, size = (c_uint32 * 2).from_address(area + xsave.SOFTWARE) if area else (0, 0)
-        if magic != xsave.MAGIC or not xsave.has_xsave():  # a kernel without XSAVE makes that mark, too
-            raise NotPatched("this CPU has no XSAVE")
-        software = (c_uint64 * 3).from_address(area + xsave.SOFTWARE)
+        common = kernel_frame(regs[XSAVE])
         words = trampoline().words
-        words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = software
-        words[XSAVE_SIZE], words[FEATURES] = size, software[1]
-        words[XGETBV_1] = trampoline().cpuid(0xD, 1)[0] >> 2 & 1
+        words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = common.software
+        words[XSAVE_SIZE], words[FEATURES], words[XGETBV_1] = common.size, common.features, common.tells_use
         words[RESTORER] = unwind.prepared().signal_return
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value

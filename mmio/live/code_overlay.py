@@ -1,6 +1,7 @@
 """Code of this process as it is without patches, for whatever reads it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 Original: TypeAlias = Callable[[int, bytes], bytes]
@@ -11,6 +12,12 @@ _layers: Final[list[Original]] = []
 def add(original: Original) -> None:
     """Add a function that takes an address and the bytes there, and returns those of the program as it was."""
     _layers.append(original)
+
+
+def remove(original: Original) -> None:
+    """Remove a function that has been added. Does nothing where it has not."""
+    with suppress(ValueError):
+        _layers.remove(original)
 
 
 def without_patches(address: int, code: bytes) -> bytes:

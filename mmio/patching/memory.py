@@ -4,6 +4,7 @@ Nothing is ever given back: a thread may be in it at any time.
 """
 
 from collections.abc import Callable, Iterator
+from ctypes import string_at
 from typing import Final
 
 from mmio.linux import libc
@@ -36,12 +37,24 @@ class Arena:
 class NearMemory:
     """Arenas and landings.
 
+    Attributes:
+        memory_file: a descriptor of /proc/self/mem, through which text is changed; None where it has to be opened.
+
     Args:
         announce: told of the start of each new arena, before it is used; returns whether there is room for it.
+        map_exactly: maps pages where nothing is, as `libc.map_exactly`.
+        memory_file: see `text.change`.
     """
 
-    def __init__(self, announce: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        announce: Callable[[int], bool],
+        map_exactly: Callable[[int, int, int], bool] = libc.map_exactly,
+        memory_file: int | None = None,
+    ) -> None:
         self._announce = announce
+        self._map_exactly = map_exactly
+        self.memory_file = memory_file
         self._arenas: list[Arena] = []
         self._landings: dict[int, int] = {}  # by page: the first byte that is free
         self._full: set[int] = set()  # pages that are not to be had
@@ -56,7 +69,7 @@ class NearMemory:
 
     def _new_arena(self, site: int) -> Arena | None:
         for start in _around(site):
-            if libc.map_exactly(start, 2 * CODE, libc.PROT_NONE):
+            if self._map_exactly(start, 2 * CODE, libc.PROT_NONE):
                 libc.protect(start, CODE, libc.PROT_READ | libc.PROT_EXEC)
                 libc.protect(start + CODE, CODE, libc.PROT_READ | libc.PROT_WRITE)
                 if not self._announce(start):
@@ -79,13 +92,20 @@ class NearMemory:
             place = max(self._landings.get(page, page), places.low)
             if place >= end or place + _LANDING > page + PAGE:
                 continue
-            if page not in self._landings and not libc.map_exactly(page, PAGE, libc.PROT_READ | libc.PROT_EXEC):
+            if page not in self._landings and not self._map_exactly(page, PAGE, libc.PROT_READ | libc.PROT_EXEC):
                 self._full.add(page)
                 continue
-            write(place, b"\xff\x25" + bytes(4) + target.to_bytes(8, "little"))
+            write(place, b"\xff\x25" + bytes(4) + target.to_bytes(8, "little"), self.memory_file)
             self._landings[page] = place + _LANDING
             return place
         return None
+
+    def target(self, address: int) -> int | None:
+        """Return where the landing at an address leads to; None when there is none."""
+        page = address // PAGE * PAGE
+        if page not in self._landings or not page <= address < self._landings[page]:
+            return None
+        return int.from_bytes(string_at(address + _LANDING - 8, 8), "little")
 
     def _pages(self, places: Places) -> Iterator[int]:
         """Yield the pages to try: those in use first."""

@@ -104,9 +104,19 @@ class Sites:
         functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
         memory: for stubs.
         steps: see `text.change`.
+        only_frames: no device is called directly, so all stubs call the function of any other; and IN and OUT are
+            patched, too.
     """
 
-    def __init__(self, functions: tuple[int, int, int], memory: NearMemory, steps: int = text.ALL_STEPS) -> None:
+    def __init__(
+        self,
+        functions: tuple[int, int, int],
+        memory: NearMemory,
+        steps: int = text.ALL_STEPS,
+        *,
+        only_frames: bool = False,
+    ) -> None:
+        self._only_frames = only_frames
         self._functions = functions
         self._memory = memory
         self._steps = steps
@@ -190,6 +200,11 @@ class Sites:
             with suppress(NotPatched):
                 self._place(other)
 
+    def within(self, start: int, end: int) -> list[Site]:
+        """Return the sites whose jump consists of bytes in a range."""
+        jumping = [(site, site.jump) for site in self._sites.values() if site.jump is not None]
+        return [site for site, jump in jumping if site.address < end and start < site.address + jump.used]
+
     def take_all_back(self) -> None:
         """Restore all instructions but those in whose place other code stands."""
         for address in list(self._sites):
@@ -200,12 +215,13 @@ class Sites:
 
     def _prepared(self, address: int, instruction: Instruction) -> Site:
         """Return a new site with its stub."""
-        width = width_of(instruction)
+        port = self._only_frames and stub.port_of(instruction) is not None
+        width = instruction.accesses[0].width if port else width_of(instruction)
         slot = self._memory.slot(address)
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = plain(instruction)
+        how = None if self._only_frames else plain(instruction)
         try:
             code = stub.code(slot, address, instruction, how)
         except ValueError as error:
@@ -215,7 +231,7 @@ class Sites:
         words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
         for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
-        _tried(partial(text.write, slot, code))
+        _tried(partial(text.write, slot, code, self._memory.memory_file))
         return Site(address, width, slot, instruction.code, words, how)
 
     def _withdrawn(self, start: int, end: int) -> list[Site]:
@@ -238,14 +254,14 @@ class Sites:
             if landing is not None:
                 code = jump.jump(landing)
                 site.jump, site.patched = jump, code + site.original[len(code) :]
-                _tried(partial(text.change, site.address, code, self._steps))
+                _tried(partial(text.change, site.address, code, self._steps, self._memory.memory_file))
                 return
         raise NotPatched("no memory is free where a jump of its size leads")
 
     def _restore(self, site: Site) -> None:
         if site.here() != site.patched:
             raise NotPatched("other code stands there by now")
-        _tried(partial(text.change, site.address, site.original, self._steps))
+        _tried(partial(text.change, site.address, site.original, self._steps, self._memory.memory_file))
         site.jump = None
 
 

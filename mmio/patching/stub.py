@@ -12,7 +12,7 @@ the value has been read, or before it is written.
 import struct
 from typing import Final
 
-from decode import Instruction
+from decode import Instruction, PortOperand
 from decode.load_address import load_address
 from mmio.patching.direct import Plain
 
@@ -27,16 +27,21 @@ BEHIND: Final = 14
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD = range(10)
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION = range(12)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
-error code of its page fault, how often the handler has been called, the address of the block of a direct call, 0
-while there is none, and whether signals are blocked during one."""
-WORDS: Final = 10
+error code of its fault, how often the handler has been called, the address of the block of a direct call, 0 while there
+is none, whether signals are blocked during one, and the fault's si_code and exception number. For a port instruction
+the port counts as the address."""
+WORDS: Final = 12
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
+_ACCERR: Final = 2  # SEGV_ACCERR
+_KERNEL: Final = 0x80  # SI_KERNEL
+_PAGE_FAULT: Final = 14
+_GENERAL_PROTECTION: Final = 13
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
 _MISS: Final = COPY - 10
 _NOPS: Final = {
@@ -75,8 +80,26 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
         writes: whether its page fault would be one of a write.
     """
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
+    known = [*NOWHERE, function, site, site + instruction.length, first]
+    if port_of(instruction) is not None:
+        return [*known, 0, 0, 0, 1, _KERNEL, _GENERAL_PROTECTION]
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
-    return [*NOWHERE, function, site, site + instruction.length, first, error, 0, 0, 1]
+    return [*known, error, 0, 0, 1, _ACCERR, _PAGE_FAULT]
+
+
+def port_of(instruction: Instruction) -> PortOperand | None:
+    """Return the operand of IN or OUT; None for other instructions."""
+    if instruction.string or len(instruction.accesses) != 1:
+        return None
+    operand = instruction.accesses[0].operand
+    return operand if isinstance(operand, PortOperand) else None
+
+
+def _load_port(port: PortOperand) -> bytes:
+    """Return the code that puts the number of a port into RAX."""
+    if port.register:
+        return bytes.fromhex("0fb7c2")  # movzx eax,dx
+    return b"\xb8" + port.number.to_bytes(4, "little")  # mov eax,...
 
 
 def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:
@@ -109,7 +132,8 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         while len(made) < end:
             made.extend(_NOPS[min(end - len(made), 9)])
 
-    made += _ENTER + load_address(instruction, _PUSHED)
+    port = port_of(instruction)
+    made += _ENTER + (load_address(instruction, _PUSHED) if port is None else _load_port(port))
     pad(16)
     relative("483b05", word(START))  # cmp rax,[…]
     short("72", _MISS)  # jb

@@ -126,32 +126,34 @@ class _Order(ctypes.Structure):
     )
 
 
-def change(address: int, code: bytes, steps: int = ALL_STEPS) -> None:
+def change(address: int, code: bytes, steps: int = ALL_STEPS, memory_file: int | None = None) -> None:
     """Write the bytes of an instruction, which other threads may be executing.
 
     Args:
         address: of its first byte.
         code: the bytes, at least one.
         steps: what is done, for tests that leave out a part.
+        memory_file: a descriptor of /proc/self/mem; it is opened where none is given.
 
     Raises:
         OSError: the text cannot be written, or this kernel has no such membarrier(2).
     """
     if steps & SYNCHRONISE:
         _register(os.getpid())
-    file = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC)
+    file = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC) if memory_file is None else memory_file
     try:
         order = _Order(file, address, code, len(code), steps, HLT, _ALL_SIGNALS)
         error = _code()(ctypes.addressof(order))
     finally:
-        os.close(file)
+        if memory_file is None:
+            os.close(file)
     if error:
         raise OSError(-error, f"text at {address:#x} cannot be changed: {os.strerror(-error)}")
 
 
-def write(address: int, code: bytes) -> None:
+def write(address: int, code: bytes, memory_file: int | None = None) -> None:
     """Write code that no thread executes yet. Raises OSError."""
-    change(address, code, 0)
+    change(address, code, 0, memory_file)
 
 
 @cache

@@ -9,6 +9,7 @@ from tests.mutants.faults.devices import DEVICES
 from tests.mutants.faults.expectations import EXPECTATIONS
 from tests.mutants.faults.files import FILES
 from tests.mutants.faults.guests import GUESTS
+from tests.mutants.faults.hosted_patching import HOSTED_PATCHING
 from tests.mutants.faults.hosting import HOSTING
 from tests.mutants.faults.inprocess import INPROCESS
 from tests.mutants.faults.instructions import INSTRUCTIONS
@@ -38,6 +39,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *LIVE,
     *INPROCESS,
     *PATCHING,
+    *HOSTED_PATCHING,
     *PROGRAM,
     *TIMING,
     *PCI,

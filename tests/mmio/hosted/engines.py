@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from mmio import open_trace
 from mmio.records.access import Access
 from tests.native import ROOT
@@ -99,6 +101,16 @@ class Flash:
 '''
 
 
+_FAULTS_FIRST = Path(__file__).parent / "faults_first"
+
+
+def patch_after(faults: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have programs that are hosted by other processes patched after a number of faults of an instruction."""
+    path = os.pathsep.join([str(_FAULTS_FIRST), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("TEST_FAULTS", str(faults))
+
+
 class Run(NamedTuple):
     """How a run ended: the command's exit status, what the program and the command printed, the accesses."""
 
@@ -116,7 +128,8 @@ def pagetrap(
     whole = [sys.executable, "-m", "mmio", command, f"--engine={engine}", "-o", "run.jsonl", *options, "--", *program]
     if limits:
         whole = ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *whole]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path}
     done = subprocess.run(
         whole, cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -135,8 +135,17 @@ def test_the_words_are_those_of_the_instruction() -> None:
     """A page fault of a write has bit 1 of the error code set; the first bytes are eight, however long it is."""
     store = decode(bytes.fromhex("894710"), 64)
     words = stub.words(0x1234, SITE, store, writes=True)
-    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0, 0, 1]
+    assert words == [(1 << 64) - 1, 0, 0x1234, SITE, SITE + 3, 0x9090909090104789, 6, 0, 0, 1, 2, 14]
     assert stub.words(0, SITE, decode(bytes.fromhex("c7879000000044332211"), 64), writes=False)[5:7] == [
         0x33440000009087C7,
         4,
     ]
+
+
+@pytest.mark.parametrize("code", ["ee", "ed", "66ef", "e570"])
+def test_a_port_counts_as_an_address(code: str) -> None:
+    """IN and OUT raise a general protection fault; the stub loads the port, from DX or the instruction."""
+    instruction = decode(bytes.fromhex(code), 64)
+    assert stub.words(0, SITE, instruction, writes=False)[6:] == [0, 0, 0, 1, 0x80, 13]
+    loaded = stub.code(SITE + 0x10000, SITE, instruction)[7:16].hex()
+    assert loaded.startswith("b870000000" if code == "e570" else "0fb7c2")

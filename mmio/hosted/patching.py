@@ -1,0 +1,357 @@
+"""Decide which trapped instructions of a hosted program are patched, and count what traps.
+
+An instruction that has faulted some times is made to call the handler (`mmio/patching`, `stub_entry.py`). Nothing else
+depends on it: a stub's range says only when the handler is asked. The handler looks itself whether the address is
+trapped now, and has the instruction executed as it is where it is not.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from ctypes import c_uint64
+from typing import Any, Final
+
+from attrs import define
+
+from decode.refusal import MAX_LENGTH
+from emulate.flags import AC
+from mmio.hosted.program_area import AREA, Area
+from mmio.hosted.rewinding import Rewinding
+from mmio.hosted.thread import Thread
+from mmio.hosted.trampoline import (
+    ARENAS,
+    CAUSE,
+    CODE,
+    COPY,
+    FEATURES,
+    MOST_ARENAS,
+    SEGMENTS,
+    SOFTWARE,
+    STUB,
+    UC_FLAGS,
+    XGETBV_1,
+    XSAVE_SIZE,
+    Crossing,
+)
+from mmio.linux.fork_locks import fork_lock
+from mmio.linux.io_ports import PORTS
+from mmio.linux.libc import PAGE
+from mmio.linux.proc_maps import mappings
+from mmio.live import code_overlay, signal_frame
+from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
+from mmio.live.instruction_cache import InstructionCache
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
+from mmio.patching import stub
+from mmio.patching.kernel_frame import kernel_frame
+from mmio.patching.memory import NearMemory
+from mmio.patching.sites import NotPatched, Site, Sites
+from mmio.patching.stats import TrapStats
+
+FAULTS: Final = 32
+"""Faults of an instruction until it is patched."""
+
+ERROR_CODE: Final = 19
+"""Index in `Frame.regs`."""
+FETCH: Final = 0x10
+"""Bit of a page fault's error code: an instruction was to be fetched."""
+
+MISSES: Final = 8
+"""Accesses elsewhere, with none to where a stub is aimed between them, until it is aimed there."""
+
+_NEVER: Final = 1 << 60
+
+
+@define(eq=False)
+class _Met:
+    """An instruction that has faulted.
+
+    Attributes:
+        faults: how often, until it is decided what becomes of it.
+        settled: each access is a signal, for there is no stub.
+        site: its stub, if it has one.
+        start: of what the stub is aimed at, one trapped mapping.
+        end: of it.
+        misses: accesses elsewhere since the stub's last call.
+        calls: those of the stub at the last of them.
+    """
+
+    faults: int = 0
+    settled: bool = False
+    site: Site | None = None
+    start: int = 0
+    end: int = 0
+    misses: int = 0
+    calls: int = 0
+
+
+class Patching:
+    """The instructions of a program that have faulted at what traps.
+
+    Args:
+        crossing: the machine code that stubs call.
+        area: has room for stubs.
+        ranges: addresses that are trapped whatever lies there.
+        instructions: the cache of the handler.
+
+    Attributes:
+        faults: see `FAULTS`.
+        only_files: instructions are patched only where they come from a file; other code may be changed by its owner.
+        met: the instructions, by their address.
+        signals: accesses that came by a signal.
+    """
+
+    def __init__(self, crossing: Crossing, area: Area, ranges: Iterable[range], instructions: InstructionCache) -> None:
+        self.faults = FAULTS
+        self.only_files = True
+        self.met: dict[int, _Met] = {}
+        self.signals = 0
+        self._crossing = crossing
+        self._area = area
+        self._ranges = list(ranges)
+        self._instructions = instructions
+        self._rewinding = Rewinding(crossing)
+        self._lock = fork_lock()
+        self._made: list[Site] = []
+        self._patched, self._calls = 0, 0  # in programs that have been replaced by others
+        self._unpatched: Counter[str] = Counter()
+        self._ready = False
+        self._changes = 0  # of text
+        self._tried_again: dict[Thread, int] = {}  # how many changes there had been
+        self._text = range(0)  # of what was patched last
+        self._sites: Sites | None = None
+
+    def begin(self, memory_file: int) -> None:
+        """Begin with a program, whose instructions are as they are in its files.
+
+        Args:
+            memory_file: a descriptor of /proc/self/mem.
+        """
+        functions = (self._crossing.from_stubs,) * 3
+        self._memory = NearMemory(self._announce, self._map_exactly, memory_file)
+        self._sites = Sites(functions, self._memory, only_frames=True)
+        self._original = self._sites.original
+        code_overlay.add(self._original)
+
+    def end(self) -> None:
+        """Forget a program, whose memory is about to be unmapped, or not used any more."""
+        if self._sites is None:
+            return
+        code_overlay.remove(self._original)
+        self._patched += len(self._made)
+        self._calls += sum(site.calls for site in self._made)
+        self._made.clear()
+        self._sites, self._text = None, range(0)
+        self.met.clear()
+        self._tried_again.clear()
+        for index in range(ARENAS, ARENAS + MOST_ARENAS):
+            self._crossing.words[index] = 0
+
+    def stop(self) -> None:
+        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal."""
+        self.faults = _NEVER
+
+    @property
+    def stats(self) -> TrapStats:
+        """Counts of the accesses of this process, without its children."""
+        calls = self._calls + sum(site.calls for site in self._made)
+        return TrapStats(self.signals, calls, self._patched + len(self._made), dict(self._unpatched))
+
+    def faulted(self, thread: Thread, frame: Frame, regs: Any) -> bool:
+        """Take note of a fault; return whether the thread is to go on, at its stub or at the instruction once more."""
+        ip, cause = regs[RIP], regs[CAUSE]
+        if cause not in (ACCERR, KERNEL) or self._sites is None:
+            return False
+        met = self.met.get(ip)
+        if regs[COPY]:
+            if met is not None and met.site is not None and thread.process.traps(regs[FAULT_ADDRESS]):
+                self._missed(met, met.site, thread, regs[FAULT_ADDRESS])
+            return False
+        site = self._sites.known(ip)
+        if site is not None:
+            if site.stands:  # it was patched after it had faulted, or while it was executed
+                regs[RIP] = site.slot
+                return True
+            regs[CODE] = _word(frame)  # what the machine code has read may be half of a jump
+            if cause == KERNEL and self._tried_again.get(thread) != self._changes:  # perhaps at the HLT of a change
+                self._tried_again[thread] = self._changes
+                return True
+        if not self._is_access(thread, frame, regs):
+            return False
+        self.signals += 1
+        if met is None:
+            met = self.met[ip] = _Met()
+        if met.site is not None and not (met.site is site and site.stands):  # other code by now, or loaded again
+            met = self.met[ip] = _Met()
+        met.faults += 1
+        if met.faults >= self.faults and not met.settled:
+            self._decide(met, thread, frame, regs)
+        return False
+
+    def stale(self, regs: Any) -> None:
+        """Send a thread to the copy of its instruction: the stub has called for an address that is not trapped."""
+        met = self.met.get(regs[RIP])
+        regs[RIP] = (_c_word(regs[STUB] + _RETURN_ADDRESS) & -stub.SLOT) + stub.COPY
+        if met is not None and met.site is not None:
+            met.site.answer_nowhere()
+            met.start = met.end = 0
+
+    def text_changes(self, start: int, end: int) -> None:
+        """Restore instructions in a range where the program is about to put other code, or may execute such."""
+        if self._sites is None or not self.met:
+            return
+        with self._lock:
+            self._text = range(0)
+            for site in self._sites.within(start, end):
+                try:
+                    self._changes += 1
+                    self._sites.take_back(site.address)
+                except NotPatched:
+                    continue
+
+    def rewind(self, regs: Any, *, stepped: bool = False) -> bool:
+        """Take a thread that a signal has interrupted on its way through a stub to the instruction or behind it.
+
+        Args:
+            regs: its registers.
+            stepped: the signal is a SIGTRAP after an instruction, for RFLAGS.TF.
+
+        Returns:
+            Whether the signal is none of the program's: the jump has been stepped over, and the instruction is to be.
+        """
+        if self._sites is None or not self.met:
+            return False
+        ip = regs[RIP]
+        ip = self._memory.target(ip) or ip
+        slot = self._slot(ip)
+        if stepped and slot is not None and ip == slot:
+            regs[RIP] = slot + stub.COPY
+            return True
+        if slot is not None:
+            regs[RIP] = ip
+        self._rewinding.rewind(regs, slot)
+        return False
+
+    def _slot(self, address: int) -> int | None:
+        words = self._crossing.words
+        for index in range(ARENAS, ARENAS + MOST_ARENAS):
+            if not words[index]:
+                return None
+            if 0 <= address - words[index] < stub.CODE:
+                return address & -stub.SLOT
+        return None
+
+    def _is_access(self, thread: Thread, frame: Frame, regs: Any) -> bool:
+        """Return whether a fault is one at what is trapped."""
+        if regs[CAUSE] == ACCERR:
+            fault = regs[FAULT_ADDRESS]
+            fetched = regs[ERROR_CODE] & FETCH or 0 <= fault - regs[RIP] < MAX_LENGTH  # the code itself
+            return not fetched and thread.process.traps(fault)
+        if not thread.process.targets.ports:
+            return False
+        known = self._instructions.of_a_protection_fault(regs[CODE], frame)
+        return known is not None and known.port is not None
+
+    def _missed(self, met: _Met, site: Site, thread: Thread, fault: int) -> None:
+        """Note that a stub's copy has faulted; aim the stub there when that is where its instruction goes now."""
+        self.signals += 1
+        met.misses = met.misses + 1 if site.calls == met.calls else 1
+        met.calls = site.calls
+        if (met.misses >= MISSES or met.start == met.end) and self.faults != _NEVER:
+            self._aim(met, site, thread, fault)
+            met.misses = 0
+
+    def _aim(self, met: _Met, site: Site, thread: Thread, fault: int) -> None:
+        for trapped in thread.process.trapped_in(fault, fault + 1):
+            met.start, met.end = trapped.start, trapped.end
+            site.answer(met.start, met.end)
+
+    def _decide(self, met: _Met, thread: Thread, frame: Frame, regs: Any) -> None:
+        """Patch an instruction, or note why not."""
+        ip, assigned = regs[RIP], False
+        try:
+            instruction = self._instructions.at(frame).instruction
+            assert instruction is not None
+            if regs[RFLAGS] & (TRAP_FLAG | AC):
+                raise NotPatched("it is executed step by step, or with alignment checks")
+            self._need_text(ip, instruction.length)
+            self._prepare(frame, regs)
+            with self._lock:
+                assert self._sites is not None
+                if met.site is None and self.met.get(ip) is met:
+                    self._changes += 1
+                    met.site = self._sites.patch(ip, instruction)
+                    assigned = True
+                    if met.site not in self._made:
+                        self._made.append(met.site)
+        except NotPatched as refused:
+            met.settled = True
+            self._unpatched[str(refused)] += 1
+        if not assigned or met.site is None:
+            return
+        if regs[CAUSE] == KERNEL:
+            met.start, met.end = 0, PORTS
+            met.site.answer(met.start, met.end)
+        else:
+            self._aim(met, met.site, thread, regs[FAULT_ADDRESS])
+
+    def _need_text(self, ip: int, length: int) -> None:
+        """Refuse code that the program changes itself.
+
+        No thread need be looked at: SIGSEGV is never really blocked while code of the program's is executed.
+
+        Raises:
+            NotPatched: it is no text of a file, in the program's area.
+        """
+        if self._text.start <= ip and ip + length <= self._text.stop:
+            return
+        found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
+        if found is None or found.shared or ip + length > found.end:
+            raise NotPatched("its code is shared memory")
+        if self.only_files and ("w" in found.permissions or not found.path.startswith("/")):
+            raise NotPatched("its code does not come from a file")
+        if ip not in AREA:
+            raise NotPatched("its code lies at an address that the program has chosen, as stubs near it would")
+        self._text = range(found.start, found.end)
+
+    def _prepare(self, frame: Frame, regs: Any) -> None:
+        """Give the machine code, once, what frames of this kernel have in common, from one of them.
+
+        Raises:
+            NotPatched: they have no XSAVE area.
+        """
+        if self._ready:
+            return
+        common = kernel_frame(regs[XSAVE])
+        words = self._crossing.words
+        words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = common.software
+        words[XSAVE_SIZE], words[FEATURES], words[XGETBV_1] = common.size, common.features, common.tells_use
+        words[SEGMENTS] = regs[signal_frame.SEGMENTS]
+        words[UC_FLAGS] = c_uint64.from_address(frame.address).value
+        self._ready = True
+
+    def _map_exactly(self, address: int, length: int, protection: int) -> bool:
+        if any(address < other.stop and other.start < address + length for other in self._ranges):
+            return False
+        return self._area.map_exactly(address, length, protection)
+
+    def _announce(self, start: int) -> bool:
+        """Note a new arena for the machine code; return whether there is room for one more."""
+        words = self._crossing.words
+        for index in range(ARENAS, ARENAS + MOST_ARENAS):
+            if not words[index]:
+                words[index] = start
+                return True
+        return False
+
+
+_RETURN_ADDRESS: Final = 0x70  # where it is in what STUB points to
+
+
+def _c_word(address: int) -> int:
+    return int(c_uint64.from_address(address).value)
+
+
+def _word(frame: Frame) -> int:
+    """Return the eight bytes of code that a frame stands at as one number, 0 when its page ends before."""
+    ip = frame.rip
+    return int.from_bytes(frame.code(ip, 8), "little") if ip % PAGE <= PAGE - 8 else 0

@@ -1,0 +1,153 @@
+"""Threads that a signal finds in a stub or on its way: at each instruction, the registers are those of the program."""
+
+import random
+from ctypes import addressof, c_uint8, c_uint64, create_string_buffer, memmove, string_at
+from typing import Any
+
+import pytest
+
+from decode import decode
+from emulate import Cpu, Emulator
+from mmio.hosted.rewinding import Rewinding
+from mmio.hosted.trampoline import FEATURES, Crossing
+from mmio.linux import libc
+from mmio.live.signal_frame import RFLAGS, RIP, RSP, SLOTS
+from mmio.patching import stub
+
+INSTRUCTION = decode(bytes.fromhex("8b472c"), 64)  # mov eax,[rdi+2Ch]
+STACK = 4096
+FLAGS = 0x8D5  # those of an arithmetic instruction
+RESERVED = 0x202
+
+
+class Memory:
+    """The memory of this process."""
+
+    def read(self, address: int, width: int) -> int:
+        """Read as the CPU does."""
+        return int.from_bytes(string_at(address, width), "little")
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Write as the CPU does."""
+        memmove(address, value.to_bytes(width, "little"), width)
+
+    def port_read(self, port: int, width: int) -> int:
+        """Refuse: no port is accessed."""
+        raise NotImplementedError
+
+    def port_write(self, port: int, width: int, value: int) -> None:
+        """Refuse: no port is accessed."""
+        raise NotImplementedError
+
+
+class Place:
+    """A stub in memory, on a crossing, and a stack."""
+
+    def __init__(self) -> None:
+        self.crossing = Crossing()
+        self.crossing.words[FEATURES] = 7
+        arena = libc.map_pages(2 * stub.CODE, libc.PROT_READ | libc.PROT_WRITE)
+        self.site, self.slot = arena + 0x8000, arena + 5 * stub.SLOT
+        memmove(self.slot, (code := stub.code(self.slot, self.site, INSTRUCTION)), len(code))
+        self.words: Any = (c_uint64 * stub.WORDS).from_address(self.slot + stub.CODE)
+        for index, word in enumerate(stub.words(self.crossing.from_stubs, self.site, INSTRUCTION, writes=False)):
+            self.words[index] = word
+        self.words[stub.START], self.words[stub.LAST] = 0x1000, 0x2000
+        self.stack = create_string_buffer(STACK)
+        self.rewinding = Rewinding(self.crossing)
+        self.next = self.site + INSTRUCTION.length
+
+    def registers(self, seed: int, operand: int) -> Cpu:
+        """Return registers at the instruction, whose operand is somewhere."""
+        values = random.Random(seed)
+        cpu = Cpu(bits=64)
+        cpu.regs[:16] = [values.getrandbits(64) for _ in range(16)]
+        cpu.rsp, cpu.rdi, cpu.rip = addressof(self.stack) + STACK - 64, operand - 0x2C, self.site
+        cpu.regs[17] = RESERVED | values.getrandbits(12) & FLAGS
+        return cpu
+
+    def rewound(self, cpu: Cpu) -> list[int]:
+        """Return the registers that a handler would see."""
+        regs = [0] * 32
+        for number, place in enumerate(SLOTS):
+            regs[place] = cpu.regs[number]
+        inside = 0 <= cpu.rip - self.slot < stub.SLOT
+        self.rewinding.rewind(regs, self.slot if inside else None)
+        return [regs[place] for place in SLOTS]
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    """Return one stub for all tests."""
+    return Place()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_before_the_access_it_is_the_instruction(place: Place, seed: int) -> None:
+    """From the jump on until signals are blocked, the registers are those at the instruction."""
+    cpu = place.registers(seed, 0x1800)
+    expected, emulator, seen = list(cpu.regs), Emulator(Memory()), 0
+    cpu.rip = place.slot
+    while cpu.rip != place.crossing.labels["block"]:
+        assert place.rewound(cpu) == expected, hex(cpu.rip - place.slot)
+        emulator.step(cpu)
+        seen += 1
+    assert place.rewound(cpu) == expected
+    assert seen > 30
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_miss_is_the_instruction_until_it_is_executed(place: Place, seed: int) -> None:
+    """Where the access goes elsewhere, the registers are those at the instruction, and then those behind it."""
+    value = (c_uint8 * 8)(*range(8))
+    cpu = place.registers(seed, addressof(value))
+    expected, emulator = list(cpu.regs), Emulator(Memory())
+    cpu.rip = place.slot
+    while cpu.rip != place.slot + stub.COPY:
+        assert place.rewound(cpu) == expected, hex(cpu.rip - place.slot)
+        emulator.step(cpu)
+    assert place.rewound(cpu) == expected
+    emulator.step(cpu)
+    expected[0], expected[16] = 0x03020100, place.next
+    assert place.rewound(cpu) == expected
+    emulator.step(cpu)
+    assert (cpu.rip, list(cpu.regs)) == (place.next, expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("label", ["unblocked", "unsaved"])
+def test_on_the_way_back_it_is_what_was_answered(place: Place, seed: int, label: str) -> None:
+    """From the unblocking of signals on, the registers are those behind the instruction; or those at it: no access."""
+    cpu = place.registers(seed, 0x1800)
+    before, emulator = list(cpu.regs), Emulator(Memory())
+    cpu.rip = place.slot
+    while cpu.rip != place.crossing.labels["block"]:
+        emulator.step(cpu)
+    frame = cpu.rsp
+    expected = before
+    if label == "unblocked":  # as the exit has put it there
+        values = random.Random(seed + 9)
+        expected = [*(values.getrandbits(64) for _ in range(16)), place.next, RESERVED | 0x41]
+        expected[4] = before[4]
+        for register, offset in {0: 0x30, 11: 0x38, 10: 0x40, 7: 0x48, 6: 0x50, 2: 0x58, 1: 0x60, 3: 0x68}.items():
+            c_uint64.from_address(frame + offset).value = expected[register]
+        c_uint64.from_address(frame + 0x80).value = expected[17]
+        for register in (5, 8, 9, 12, 13, 14, 15):
+            cpu.regs[register] = expected[register]
+    cpu.rip = place.crossing.labels[label]
+    end = place.next if label == "unblocked" else place.slot + stub.COPY
+    while cpu.rip != end:
+        assert place.rewound(cpu) == expected, hex(cpu.rip - place.crossing.labels[label])
+        emulator.step(cpu)
+    assert [*cpu.regs[:16], cpu.regs[17]] == [*expected[:16], expected[17]]
+
+
+def test_elsewhere_nothing_is_changed(place: Place) -> None:
+    """A thread that is in no stub keeps its registers."""
+    cpu = place.registers(1, 0x1800)
+    assert place.rewound(cpu) == list(cpu.regs)
+
+
+def test_names_of_registers() -> None:
+    """The frame's words that rewinding sets are those of the stack pointer, the instruction pointer and the flags."""
+    assert (SLOTS[4], SLOTS[16], SLOTS[17]) == (RSP, RIP, RFLAGS)

@@ -242,7 +242,7 @@ def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
             thread.join()
         counts = {number: sum(access.thread == number for access in mapping.trace) for number in numbers}
         assert set(counts.values()) == {200}
-        assert device.direct > 100
+        assert device.direct > 0  # how many depends on who runs when
 
 
 def test_registers_at_constant_addresses(driver: ctypes.CDLL) -> None:

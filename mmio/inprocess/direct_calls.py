@@ -34,7 +34,10 @@ OUTCOME: Final = 1 << 63
 """In the flags of a frame: a device has been called directly, and what it did is among the outcomes."""
 
 _FIXED: Final = 8  # words of a block before its entries
-_ENTRIES: Final = 4  # threads in a block, each with its stack's lowest address and size, and the number of the site
+_ENTRIES: Final = 4  # threads in a block
+_ENTRY: Final = (
+    4  # words of each: its stack's lowest address and size, the number of the site, the address of its depth
+)
 _UNKNOWN: Final = 1 << 32  # no number: nothing has been recorded there yet
 _NAME: Final = "enabled"
 _AVX512BW: Final = 1 << 30  # in EBX of CPUID leaf 7
@@ -65,7 +68,7 @@ class _Block:
     width: int
     trace: Trace | None
     rows: bytearray | None
-    entries: list[tuple[int, int, int]]
+    entries: list[tuple[int, int, int, int]]
     words: "Array[c_uint64]"
 
 
@@ -120,14 +123,14 @@ class DirectCalls:
         rows = None if trace is None else trace.plain_rows(self.end_all)
         if trace is not None and rows is None:
             return False
-        entry = stack.floor, stack.range.stop - stack.floor, number
+        entry = stack.floor, stack.range.stop - stack.floor, number, addressof(stack.depth)
         entries = [entry]
         before = self._blocks.get(site.address)
         if before is not None and before.segment is segment and before.trace is trace:
             entries = [each for each in before.entries if each[0] != stack.floor][1 - _ENTRIES :] + entries
         method = segment.write if plain.stores else segment.read
         low, width = segment.start, plain.width
-        words = (c_uint64 * (_FIXED + 3 * _ENTRIES))(
+        words = (c_uint64 * (_FIXED + _ENTRY * _ENTRIES))(
             *(id(method), segment.base, low, segment.limits[width] + 1 - low, id(width), 8 * width),
             *(0 if each is None else id(each) for each in (trace, rows)),
             *chain.from_iterable(entries),
@@ -143,10 +146,10 @@ class DirectCalls:
     def forget(self, stack: Stack) -> None:
         """Forget a thread: another one may get its stack, and has another number."""
         for block in list(self._blocks.values()):
-            for index, (floor, _, _) in enumerate(block.entries):
+            for index, (floor, *_) in enumerate(block.entries):
                 if floor == stack.floor:
-                    block.entries[index] = 0, 0, _UNKNOWN
-                    block.words[_FIXED + 3 * index + 1] = 0  # its size
+                    block.entries[index] = 0, 0, _UNKNOWN, 0
+                    block.words[_FIXED + _ENTRY * index + 1] = 0  # its size
 
     def end_all(self) -> None:
         """Make no direct call any more: what they rely on has changed."""

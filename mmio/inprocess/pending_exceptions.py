@@ -29,6 +29,9 @@ Hook: TypeAlias = Callable[["sys.UnraisableHookArgs"], object]
 pending: Final[dict[int, BaseException]] = {}
 """Exceptions that escaped a handler, by thread."""
 
+in_direct_call: Callable[[], bool] = lambda: False  # noqa: E731  # replaced, not called by name
+"""Returns whether a device is being called in this thread with no handler around it."""
+
 _under_way: Final[dict[int, BaseException]] = {}  # by thread
 _guarded: Final[set[CodeType]] = set()
 _lent: Final[set[int]] = set()  # threads whose handled exception is the one under way, see `lend`
@@ -175,7 +178,7 @@ def _inside_guarded() -> bool:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code not in _guarded:
         frame = frame.f_back
-    return frame is not None
+    return frame is not None or in_direct_call()
 
 
 def _chain(error: BaseException, earlier: BaseException | None) -> None:

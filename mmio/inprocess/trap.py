@@ -66,6 +66,7 @@ class Trap:
         self._floating: Any = FloatingMemory()
         self._direct = DirectCalls(trapped_ranges)
         self._frames.stack_ended = self._direct.forget
+        pending_exceptions.in_direct_call = lambda: self._frames.stack.depth.value > 0
         self.patching = Patching(trapped_ranges, self._instructions, self._direct)
         trapped_ranges.released = self.patching.released
         trapped_ranges.closing = self.patching.take_all_back

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from ctypes import c_uint64
 from typing import Any, Final, TypeAlias
 
 from mmio.linux.stacks import handler_floor, stack_of_thread
@@ -73,12 +74,14 @@ class Stack:
     Attributes:
         range: of the stack.
         floor: where it is too full for one more handler.
+        depth: how many direct calls of devices the thread is in.
     """
 
     def __init__(self, frames: TrappedFrames) -> None:
         self.addresses: set[int] = set()
         self.range = stack_of_thread()
         self.floor = handler_floor(self.range)
+        self.depth = c_uint64()
         self._frames = frames
 
     def __del__(self) -> None:

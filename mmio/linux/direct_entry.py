@@ -68,18 +68,18 @@ direct: rax the address of the operand, rcx whether it is a store. The general r
     4883e380                 and rbx,0FFFFFFFFFFFFFF80h        the slot
     4881c300000100           add rbx,10000h                    its words
     48837b4000               cmp qword ptr [rbx+40h],0         DIRECT
-    0f8485070000             je 0000000000000F22h              unsaved yet
+    0f849d070000             je 0000000000000F3Ah              unsaved yet
     b901000000               mov ecx,1
     0f01d0                   xgetbv
     85d2                     test edx,edx
-    0f8575070000             jne 0000000000000F22h             unsaved yet
+    0f858d070000             jne 0000000000000F3Ah             unsaved yet
     a95cfdffff               test eax,0FFFFFD5Ch               all but x87, SSE, opmask, Hi16_ZMM, PKRU
-    0f856a070000             jne 0000000000000F22h             unsaved yet
+    0f8582070000             jne 0000000000000F3Ah             unsaved yet
     0fae5dd0                 stmxcsr [rbp-30h]
     8b4dd0                   mov ecx,[rbp-30h]
     83e1c0                   and ecx,0FFFFFFC0h                without its flags
     81f9801f0000             cmp ecx,1F80h                     as a process begins with it
-    0f8554070000             jne 0000000000000F22h             unsaved yet
+    0f856c070000             jne 0000000000000F3Ah             unsaved yet
     83e001                   and eax,1
     8945d8                   mov [rbp-28h],eax                 whether x87 is in use
     740b                     je short 00000000000007E1h        x87 saved
@@ -143,10 +143,10 @@ vectors saved:
 held:
     f048ff053f070000         lock inc qword ptr [10A0h]        INSIDE
     48833d3f07000000         cmp qword ptr [10A8h],0           OWNER
-    0f859e050000             jne 0000000000000F0Dh             outside
+    0f85b6050000             jne 0000000000000F25h             outside
     ff15930d0000             call qword ptr [1708h]            PyGILState_GetThisThreadState
     4885c0                   test rax,rax
-    0f848f050000             je 0000000000000F0Dh              outside
+    0f84a7050000             je 0000000000000F25h              outside
     ff1594060000             call qword ptr [1018h]            __errno_location
     8b00                     mov eax,[rax]
     8945e8                   mov [rbp-18h],eax                 errno
@@ -154,52 +154,55 @@ held:
     8945f0                   mov [rbp-10h],eax
     4c8b6b40                 mov r13,[rbx+40h]                 DIRECT, which nothing changes now
     4d85ed                   test r13,r13
-    0f8495030000             je 0000000000000D34h              not direct
+    0f84ad030000             je 0000000000000D4Ch              not direct
     488b3d9a0c0000           mov rdi,[1640h]                   PENDING
     ff15fc0c0000             call qword ptr [16A8h]            PyDict_Size
     4885c0                   test rax,rax
-    0f857f030000             jne 0000000000000D34h             not direct
+    0f8597030000             jne 0000000000000D4Ch             not direct
     4c89e0                   mov rax,r12
     492b4510                 sub rax,[r13+10h]                 LOW
     493b4518                 cmp rax,[r13+18h]                 SPAN
-    0f836e030000             jae 0000000000000D34h             not direct
-    e896050000               call 0000000000000F61h            entry of the thread
-    0f8563030000             jne 0000000000000D34h             not direct
+    0f8386030000             jae 0000000000000D4Ch             not direct
+    e8ae050000               call 0000000000000F79h            entry of the thread
+    0f857b030000             jne 0000000000000D4Ch             not direct
+    488b4818                 mov rcx,[rax+18h]                 DEPTH
+    48898d50ffffff           mov [rbp-0B0h],rcx
+    48ff01                   inc qword ptr [rcx]
     498b4528                 mov rax,[r13+28h]                 BITS
     48898568ffffff           mov [rbp-98h],rax
     4d8b7500                 mov r14,[r13]                     METHOD
     4c89f7                   mov rdi,r14
-    ff150f0d0000             call qword ptr [16F8h]            Py_IncRef
+    ff15010d0000             call qword ptr [16F8h]            Py_IncRef
     4531ff                   xor r15d,r15d                     no result
     4c897dc0                 mov [rbp-40h],r15                 no value
     4c89e7                   mov rdi,r12
     492b7d08                 sub rdi,[r13+8]                   BASE
-    ff158b0c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff157d0c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
     48894598                 mov [rbp-68h],rax                 the offset
     4885c0                   test rax,rax
-    7466                     je short 0000000000000A6Ch        called
+    7466                     je short 0000000000000A7Ah        called
     498b4520                 mov rax,[r13+20h]                 WIDTH
     488945a0                 mov [rbp-60h],rax
     49b80200000000000080     mov r8,8000000000000002h          two arguments, with room before them
     837df800                 cmp dword ptr [rbp-8],0
-    7439                     je short 0000000000000A57h        arguments
+    7439                     je short 0000000000000A65h        arguments
     488bbd88000000           mov rdi,[rbp+88h]                 the value
     b940000000               mov ecx,40h
     2b8d68ffffff             sub ecx,[rbp-98h]                 BITS
     48d3e7                   shl rdi,cl
     48d3ef                   shr rdi,cl
     48897dc8                 mov [rbp-38h],rdi
-    ff15480c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff153a0c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
     488945a8                 mov [rbp-58h],rax
     488945c0                 mov [rbp-40h],rax
     4885c0                   test rax,rax
-    741f                     je short 0000000000000A6Ch        called
+    741f                     je short 0000000000000A7Ah        called
     49b80300000000000080     mov r8,8000000000000003h
 arguments:
     4c89f7                   mov rdi,r14
     488d7598                 lea rsi,[rbp-68h]
     4c89c2                   mov rdx,r8
     31c9                     xor ecx,ecx
-    ff152f0c0000             call qword ptr [1698h]            PyObject_Vectorcall
+    ff15210c0000             call qword ptr [1698h]            PyObject_Vectorcall
     4989c7                   mov r15,rax
 """

@@ -148,7 +148,7 @@ PATCHING: Final = (
     MmioMutant(
         "a thread that has ended leaves its number to the next",
         "mmio.inprocess.direct_calls",
-        "                    block.words[_FIXED + 3 * index + 1] = 0  # its size\n",
+        "                    block.words[_FIXED + _ENTRY * index + 1] = 0  # its size\n",
         "                    pass\n",
         "inprocess/test_trap.py::test_thread_numbers_are_not_inherited",
     ),

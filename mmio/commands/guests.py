@@ -27,7 +27,8 @@ _SERVE: Final = (
 )
 _QEMU: Final = (
     "QEMU (10.1 or later) has the card with -device "
-    '\'{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/nic.sock"}}\', and memory that others can map: '
+    '\'{"driver": "vfio-user-pci", "socket": {"type": "unix", "path": "/run/nic.sock"}}\', and memory that others can '
+    "map: "
     "-machine memory-backend=ram -object memory-backend-memfd,id=ram,size=256M,share=on. Which instruction makes an "
     "access only pagetrap boot knows."
 )

@@ -136,4 +136,4 @@ def test_every_value_is_known() -> None:
     }
     numbers = {"BYTES", "FIRST-LAST", "NUMBER", "PERCENT", "START+LENGTH", "TIME", "VALUE"}
     of_guests = {"COMMAND", "CPUS", "MIB", "NAME", "PORT", "SECONDS", "VENDOR:DEVICE", "WORD", "WORDS"}
-    assert unknown == {*numbers, *of_guests, "CODE", "HEX", "PLACE", "POLICY", "REGISTER", "REPORT"}
+    assert unknown == {*numbers, *of_guests, "CODE", "FAULT", "HEX", "PLACE", "POLICY", "REGISTER", "REPORT"}

@@ -33,6 +33,7 @@ PRINTING: Final = {
     "diff": ("diff run.jsonl run.jsonl", 2),
     "decode": ("decode 90", 1),
     "coverage": ("coverage", 1),
+    "describe": ("describe card.py:Card --format c", 1),
     "completion": ("completion bash", 1),
     "": ("--version", 1),
 }
@@ -47,6 +48,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     need(shutil.which(compiler), f"a C compiler, {compiler} (apt-get install gcc libc6-dev)")
     subprocess.run([compiler, "-O1", "-x", "c", "-", "-o", path / "loop"], input=LOOP, text=True, check=True)
     (path / "regs.bin").write_bytes(bytes(4096))
+    (path / "card.py").write_text("from mmio import Device, register\nclass Card(Device):\n    ctrl = register(0)\n")
     assert run(path, "trace -q -o run.jsonl --map '*/regs.bin' ./loop") == (5, "", "")
     return path
 
@@ -68,7 +70,7 @@ def recorded(place: Path) -> int:
 
 def test_each_command_is_here() -> None:
     """Whatever prints is tested: a new command must be added above."""
-    assert {*PRINTING, "trace", "attach", "run", "convert"} == {"", *subcommands(parser())}
+    assert {*PRINTING, "trace", "attach", "run", "boot", "serve", "convert"} == {"", *subcommands(parser())}
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

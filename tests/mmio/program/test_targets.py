@@ -135,7 +135,14 @@ def test_a_tree_stands_in_for_a_directory() -> None:
     assert targets.in_tree("/sys/bus/pcix") is targets.redirected("/dev/null") is None
     assert targets.named("/tmp/x/pci/devices/a") == "/sys/bus/pci/devices/a"
     assert targets.named("/tmp/x/pcix") == "/tmp/x/pcix"
-    assert targets.concerns() == {"ranges": False, "redirects": True, "devices": False, "ports": False, "trees": True}
+    assert targets.concerns() == {
+        "ranges": False,
+        "redirects": True,
+        "devices": False,
+        "ports": False,
+        "more": {},
+        "trees": True,
+    }
 
 
 def test_a_group_is_matched_with_one_of_its_targets() -> None:

@@ -29,7 +29,7 @@ HOSTING: Final = (
     MmioMutant(
         "an instruction fetched from a trapped page is taken for an access",
         "mmio.hosted.faults",
-        "if regs[_ERROR_CODE] & _FETCH or not perform(",
+        "if regs[ERROR_CODE] & FETCH or not perform(",
         "if not perform(",
         "hosted/test_host.py::test_a_jump_into_a_device_is_the_programs",
     ),
@@ -64,8 +64,8 @@ HOSTING: Final = (
     MmioMutant(
         "places in the program's area overlap",
         "mmio.hosted.program_area",
-        "start = -(-self._next // alignment) * alignment",
-        "start = self._next // alignment * alignment",
+        "        start = -(-start // alignment) * alignment\n        for addresses",
+        "        start = start // alignment * alignment\n        for addresses",
         "hosted/test_program_area.py::test_places_do_not_overlap",
     ),
     MmioMutant(

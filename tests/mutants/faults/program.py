@@ -99,7 +99,7 @@ PROGRAM: Final = (
     MmioMutant(
         "configuration space is read in eight bytes",
         "mmio.program.redirect",
-        '4 if path.endswith("/config") else 8',
+        "4 if is_config else 8",
         "8",
         "program/test_redirect.py::test_configuration_space_is_read_in_words",
     ),

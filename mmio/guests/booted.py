@@ -1,10 +1,11 @@
 """A virtual machine whose PCI cards are device models: boots a kernel, loads drivers, runs commands."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from threading import Condition, Thread
 from types import TracebackType
 from typing import Final
@@ -30,6 +31,8 @@ from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
 _ORDERLY: Final = 10.0  # seconds that the guest has to end by itself
+
+_LONGEST_FOLDER = 60  # bytes
 
 
 class Guest(Closing):
@@ -68,7 +71,7 @@ class Guest(Closing):
         self._over = ""
         self._ending = self._orderly = False
         with ExitStack() as opened:
-            folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-")))
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-", dir=_folder())))
             sockets = [folder / f"card{number}" for number in range(len(self.cards))]
             instructions, plugin = self._instructions(opened, folder, parts.qemu, settings.kvm)
             wiring = Wiring(folder, sockets, folder / "initrd", plugin)
@@ -235,3 +238,9 @@ def _functions(devices: Iterable[PciFunction]) -> tuple[PciFunction, ...]:
         if not isinstance(one, PciFunction):
             raise TypeError(f"devices are PCI functions, such as mmio.Pci(card, 0x8086, 0x100E), not {shortened(one)}")
     return found
+
+
+def _folder() -> str:
+    """Return the folder for what a guest needs while it runs: a socket's path has at most 107 bytes (unix(7))."""
+    usual = gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_FOLDER else "/tmp"

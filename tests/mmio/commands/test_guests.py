@@ -288,8 +288,8 @@ def test_pagetrap_killed(here: Path, signal_: signal.Signals) -> None:
             for line in lines:
                 if re.search("i6300ESB timer .*initialized", line):
                     break
-        started = descendants(process.pid)
-        assert started
+        while not (started := descendants(process.pid)):
+            assert process.poll() is None, process.communicate()[1]
         process.send_signal(signal_)
         rest = Thread(target=lines.read)
         rest.start()

@@ -1,17 +1,19 @@
-"""The tests of this source run twice: each access is a signal, or each instruction patched at its first fault."""
+"""Tests of this source run with each instruction patched at its first fault, some also with each access a signal."""
 
 import pytest
 
 from tests.mmio.hosted.engines import patch_after
 
 _ONCE = ("test_elf_image", "test_patching", "test_program_area", "test_rewinding")
+_TWICE = ("test_engines", "test_signal_storm", "test_trap_flag")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test twice; what is patched needs XSAVE."""
-    if metafunc.module.__name__.rpartition(".")[2] not in _ONCE:
-        ways = "signals", pytest.param("calls", marks=pytest.mark.cpu("XSAVE"))
-        metafunc.parametrize("way", ways, indirect=True)
+    """Run a test as its module says; what is patched needs XSAVE."""
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if module not in _ONCE:
+        patched = pytest.param("calls", marks=pytest.mark.cpu("XSAVE"))
+        metafunc.parametrize("way", ("signals", patched) if module in _TWICE else (patched,), indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what does not host a program once: tests of the other engine."""
-    other = [item for item in items if _engine(item) == "ptrace" and "calls" in item.name.partition("[")[2]]
+    twice = [item for item in items if item.module.__name__.rpartition(".")[2] in _TWICE]  # type: ignore[attr-defined]
+    other = [item for item in twice if _engine(item) == "ptrace" and "calls" in item.name.partition("[")[2]]
     items[:] = [item for item in items if item not in other]
     config.hook.pytest_deselected(items=other)
 

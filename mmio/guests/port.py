@@ -4,9 +4,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Final
 
 from mmio.closing import Closing
+
+_ACCEPTED_WITHIN: Final = 5  # seconds: QEMU has connected by then, or never does
 
 
 class Port(Closing):
@@ -24,18 +27,22 @@ class Port(Closing):
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._connection: socket.socket | None = None
+        self._connected = Event()  # or has ended
         self._thread = Thread(target=self._read, name=f"serial line {path.name}", daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         with suppress(OSError):
             self._connection, _ = self._listener.accept()
+            self._connected.set()
             while data := self._connection.recv(1 << 16):
                 self._received(data)
+        self._connected.set()
         self._received(b"")
 
     def send(self, data: bytes) -> None:
         """Send bytes to the guest; those to a guest that has ended are lost."""
+        self._connected.wait(_ACCEPTED_WITHIN)  # QEMU may have, before this process has accepted it
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.sendall(data)

@@ -79,7 +79,7 @@ def test_output_of_any_bytes(output: bytes, pieces: int) -> None:
         try:
             thread = played.answers(output, 0, pieces=pieces)
             passed: list[bytes] = []
-            done = played.control.run("x", 100, passed.append)
+            done = played.control.run("x", 20, passed.append)
             thread.join()
             assert done.output == output == b"".join(passed)
         finally:

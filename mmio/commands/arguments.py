@@ -67,3 +67,14 @@ def add_skip(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--skip", action="store_true", help="pass over bad lines, and say of each what is wrong with it"
     )
+
+
+def add_recording(command: argparse.ArgumentParser) -> None:
+    """Add what becomes of the accesses that a command records: file, format, live lines, summary."""
+    add_output(command)
+    add_format(command, "-o")
+    command.add_argument("--live", action="store_true", help="print each access to standard error as it happens")
+    command.add_argument(
+        "--fold", action="store_true", help="with --live: a poll loop is one row for each of its accesses"
+    )
+    command.add_argument("-q", "--quiet", action="store_true", help="no summary at the end")

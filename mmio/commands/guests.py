@@ -4,7 +4,7 @@ import argparse
 from typing import Final
 
 from mmio.commands import choosing, where
-from mmio.commands.arguments import add_format, add_output, path
+from mmio.commands.arguments import add_recording, path
 from mmio.commands.exits import TROUBLE
 from mmio.commands.parser import Commands, Example, Parser, declare
 
@@ -153,13 +153,7 @@ def _add_common(command: Parser) -> None:
         "ends all; such accesses are counted and summed up",
     )
     command.add_argument("--config", action="store_true", help="record accesses to configuration space, too")
-    add_output(command)
-    add_format(command, "-o")
-    command.add_argument("--live", action="store_true", help="print each access to standard error as it happens")
-    command.add_argument(
-        "--fold", action="store_true", help="with --live: a poll loop is one row for each of its accesses"
-    )
-    command.add_argument("-q", "--quiet", action="store_true", help="no summary at the end")
+    add_recording(command)
     choosing.add(command)
 
 

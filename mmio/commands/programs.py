@@ -6,7 +6,7 @@ from reprlib import repr as shortened
 from typing import Final
 
 from mmio.commands import choosing, where
-from mmio.commands.arguments import add_format, add_output
+from mmio.commands.arguments import add_recording
 from mmio.commands.exits import TROUBLE
 from mmio.commands.parser import Commands, Example, Parser, declare
 from mmio.program.targets import ANSWERS
@@ -246,13 +246,7 @@ def _add_engine(command: Parser) -> None:
 
 
 def _add_showing(command: Parser) -> None:
-    add_output(command)
-    add_format(command, "-o")
-    command.add_argument("--live", action="store_true", help="print each access to standard error as it happens")
-    command.add_argument(
-        "--fold", action="store_true", help="with --live: a poll loop is one row for each of its accesses"
-    )
-    command.add_argument("-q", "--quiet", action="store_true", help="no summary at the end")
+    add_recording(command)
     command.add_argument(
         "-f", "--follow", action="store_true", help="accepted for the habit: children and threads are always followed"
     )

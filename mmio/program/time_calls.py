@@ -252,11 +252,7 @@ def _timer_settime(stop: Stop) -> bool:
 
 def _timer_gettime(stop: Stop) -> bool:
     timer = stop.calls.timers.signal_timer(stop.thread.group, stop.number(0))
-    if timer is None:
-        return False
-    left, again = timer.left
-    stop.store(1, again, left)
-    return _answer(stop)
+    return False if timer is None else _tell_left(stop, timer)
 
 
 def _timer_getoverrun(stop: Stop) -> bool:
@@ -265,6 +261,13 @@ def _timer_getoverrun(stop: Stop) -> bool:
 
 def _timer_delete(stop: Stop) -> bool:
     return stop.calls.timers.delete(stop.thread.group, stop.number(0)) and _answer(stop)
+
+
+def _tell_left(stop: Stop, timer: SignalTimer | TimerDescriptor) -> bool:
+    """Store what is left of a timer, and its interval."""
+    left, again = timer.left
+    stop.store(1, again, left)
+    return _answer(stop)
 
 
 def _set_timer(stop: Stop, timer: SignalTimer | TimerDescriptor) -> bool:
@@ -305,11 +308,7 @@ def _timerfd_settime(stop: Stop) -> bool:
 
 def _timerfd_gettime(stop: Stop) -> bool:
     timer = stop.calls.timers.descriptor(stop.thread.group, stop.number(0))
-    if timer is None:
-        return False
-    left, again = timer.left
-    stop.store(1, again, left)
-    return _answer(stop)
+    return False if timer is None else _tell_left(stop, timer)
 
 
 FOLLOWING: Final = (

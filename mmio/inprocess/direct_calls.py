@@ -10,19 +10,19 @@ import sysconfig
 from collections.abc import Callable
 from ctypes import Array, addressof, c_uint64, c_void_p
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from attrs import define
 
 from mmio.inprocess import after_access, pending_exceptions
 from mmio.inprocess.trapped_frames import Stack
 from mmio.linux import xsave
-from mmio.linux.trampoline import ENABLED, FEATURES, LEVEL, OUTCOMES, PENDING, STUB, WAITING, XGETBV_1, trampoline
+from mmio.linux.trampoline import CODE, ENABLED, FEATURES, LEVEL, OUTCOMES, PENDING, STUB, WAITING, XGETBV_1, trampoline
+from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, Frame
 from mmio.patching import stub
 from mmio.patching.direct import Plain
 from mmio.patching.sites import Site
-from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import NOWHERE, Recorder
 from mmio.space.region import Segment
@@ -43,21 +43,6 @@ _NAME: Final = "enabled"
 _AVX512BW: Final = 1 << 30  # in EBX of CPUID leaf 7
 
 
-class Owner(Protocol):
-    """Owner of a region, such as a mapping."""
-
-    @property
-    def trace(self) -> Recorder | None:
-        """The trace that accesses to the region are recorded in, None if they are not."""
-
-
-class Ranges(Protocol):
-    """The ranges that trap; `TrappedRanges` has them."""
-
-    def owner_at(self, space: Space, address: int) -> Owner | None:
-        """Return the owner of a place, None when it has none."""
-
-
 @define(eq=False)
 class _Block:
     """The words of a direct call, and the objects they are about, which live as long."""
@@ -75,14 +60,17 @@ class _Block:
 class DirectCalls:
     """The direct calls of this process.
 
+    Args:
+        trace_at: returns the trace that accesses to a memory address are recorded in, None for none.
+
     Attributes:
         outcomes: what devices have done that have been called directly, where a frame has been made afterwards: a
             tuple of the answer, or of an exception's type, value and traceback; by the address of the stub's return.
     """
 
-    def __init__(self, ranges: Ranges) -> None:
+    def __init__(self, trace_at: Callable[[int], Recorder | None]) -> None:
         self.outcomes: dict[int, tuple[Any, ...]] = {}
-        self._ranges = ranges
+        self._trace_at = trace_at
         self._blocks: dict[int, _Block] = {}  # by the address of the instruction
         self._changes = 0
         self.possible = False
@@ -158,26 +146,28 @@ class DirectCalls:
             block.site.words[stub.DIRECT] = 0
         self._blocks.clear()
 
-    def finish(self, frame: Frame, regs: Any, bus: Initiator, run: Callable[[Frame, Initiator], None]) -> None:
+    def finish(self, frame: Frame, regs: Any, bus: Initiator, instructions: InstructionCache) -> None:
         """Complete an instruction whose device has been called directly, with what that has done.
 
         Args:
             frame: where.
             regs: its registers.
             bus: the thread's.
-            run: completes the instruction.
+            instructions: compiled.
         """
-        outcome = self.outcomes.pop(regs[STUB], None)
+        outcome, address = self.outcomes.pop(regs[STUB], None), regs[FAULT_ADDRESS]
         regs[RFLAGS] &= ~OUTCOME
-        if outcome is None:  # there was no memory to keep it
-            run(frame, bus)
-            return
-        address = regs[FAULT_ADDRESS]
-        bus.answer_next(address, lambda: _answer(outcome))
+        cached = instructions[regs[CODE]]
+        bus.instruction = cached.instruction
+        if outcome is not None:  # else there was no memory to keep it
+            bus.answer_next(address, lambda: _answer(outcome))
         try:
-            run(frame, bus)
+            cached.run(frame, bus)
         finally:
             bus.answer_next(address, None)
+        if after_access.waiting:
+            after_access.call()
+        pending_exceptions.check()
 
     def _recorded(self, site: Site, segment: Segment, plain: Plain, bus: Initiator) -> tuple[Trace | None, int] | None:
         """Return the trace that accesses are recorded in, if any, and the site's number there.
@@ -191,8 +181,7 @@ class DirectCalls:
         instruction, region, width, rows, number = sites.get(site.address, (None, None, 0, None, 0))
         if instruction is bus.instruction and region is segment.recorded_region and width == plain.width:
             return (rows, number) if type(rows) is Trace else None
-        owner = self._ranges.owner_at("memory", segment.start)
-        trace = None if owner is None else owner.trace
+        trace = self._trace_at(segment.start)
         return (trace, _UNKNOWN) if type(trace) is Trace and not trace.enabled else None
 
 

@@ -64,7 +64,7 @@ class Trap:
         self._frames = TrappedFrames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
-        self._direct = DirectCalls(trapped_ranges)
+        self._direct = DirectCalls(trapped_ranges.trace_at)
         self._frames.stack_ended = self._direct.forget
         pending_exceptions.in_direct_call = lambda: self._frames.stack.depth.value > 0
         self.patching = Patching(trapped_ranges, self._instructions, self._direct)
@@ -147,15 +147,15 @@ class Trap:
             try:
                 frame, regs, bus = frames[context]
                 ip = bus.ip = regs[rip]
+                if outcomes and regs[rflags] & OUTCOME:  # the device has been asked: nothing may come before that
+                    finish(frame, regs, bus, instructions)
+                    return
                 if pending:
                     pending_exceptions.check()
                 cached = instructions[regs[code]]
                 bus.instruction = cached.instruction
-                if outcomes and regs[rflags] & OUTCOME:
-                    finish(frame, regs, bus, cached.run)
-                else:
-                    run = cached.run
-                    run(frame, bus)
+                run = cached.run
+                run(frame, bus)
                 if waiting:
                     after_access.call()
                 known = met.get(ip)
@@ -232,6 +232,8 @@ class Trap:
         def on_failure(context: int, handler: int) -> None:
             trapped = frame, regs, _ = self._frames.at(context)
             error = _failed.pop(context, None) or _of_the_limit()
+            if regs[RFLAGS] & OUTCOME:  # the handler of the stub could not even begin
+                error = self._finish_late(trapped, error)
             if isinstance(error, ArgumentError) and RecursionError.__name__ in str(error):
                 error = RecursionError(*error.args).with_traceback(error.__traceback__)  # ctypes gives it another class
             if error is None:  # it was pending, and is found when the instruction faults again; or nothing has failed
@@ -254,6 +256,24 @@ class Trap:
             pending_exceptions.lend()
 
         return on_failure
+
+    def _finish_late(self, trapped: Trapped, error: BaseException | None) -> BaseException | None:
+        """Complete an instruction whose device has been called directly; return what that raises.
+
+        Args:
+            trapped: where.
+            error: what has kept the handler from doing so. It is raised when the driver returns, as what is pending.
+        """
+        frame, regs, bus = trapped
+        bus.ip = regs[RIP]
+        try:
+            self._direct.finish(frame, regs, bus, self._instructions)
+        except BaseException as raised:
+            return raised
+        error = error or pending_exceptions.pending.pop(threading.get_ident(), None)
+        if error is not None:
+            pending_exceptions.raise_on_return(regs, error)
+        return None
 
     def _settle_late(self, context: int) -> None:
         """Raise in this thread, soon, what was raised when the instruction had been done: no failure is seen then."""

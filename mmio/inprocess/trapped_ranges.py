@@ -125,6 +125,11 @@ class TrappedRanges:
         ranges = self.space.memory if space == "memory" else self.space.ports
         return self._owners.get(ranges.find(address).region)
 
+    def trace_at(self, address: int) -> Recorder | None:
+        """Return the trace that accesses to a memory address are recorded in, None for none."""
+        owner = self.owner_at("memory", address)
+        return None if owner is None else owner.trace
+
     def around(self, address: int) -> tuple[int, int, Counts]:
         """Return the addresses around one that one owner has: their start, their end, and its counts."""
         for region, alone in list(self._memory.items()):

@@ -32,3 +32,13 @@ def way(request: pytest.FixtureRequest) -> Iterator[str | None]:
         patching.met.clear()  # what is known of an instruction was found out another way
     yield chosen
     patching.faults, patching.only_files = FAULTS, True
+
+
+@pytest.fixture
+def at_once() -> Iterator[None]:
+    """Patch at the first fault, wherever code comes from."""
+    patching = _trap().patching
+    patching.faults, patching.only_files = 1, False
+    patching.met.clear()
+    yield
+    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False

@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from mmio import Mapping, Trace, ioremap
 from mmio.errors import NoRegister
 from mmio.inprocess.after_access import after_access
 from mmio.inprocess.mapping import _trap
-from mmio.inprocess.patching import FAULTS
 from mmio.linux.trampoline import INSIDE, trampoline
 from mmio.patching.direct import plain
 from mmio.records.access import Access
@@ -34,7 +32,7 @@ from tests.mmio.inprocess.models import Bytes
 from tests.native import compile_c
 
 # XGETBV with ECX = 1, which tells what is in use.
-pytestmark = pytest.mark.cpu("XSAVEC")
+pytestmark = [pytest.mark.cpu("XSAVEC"), pytest.mark.usefixtures("at_once")]
 
 # Each access is an instruction of six bytes or more, which a jump fits into wherever memory is free.
 DRIVER = r"""
@@ -48,6 +46,10 @@ ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
 uint32_t sum(uintptr_t p, int times) { uint32_t sum = 0; while (times--) sum += NEAR(uint32_t, p); return sum; }
 uint32_t signalled(uintptr_t p, int number) { if (number) raise(number); return NEAR(uint32_t, p); }
 uint32_t constant(int times) { uint32_t sum = 0; while (times--) sum += *(volatile uint32_t *)0x40010010; return sum; }
+static int asked, told;
+void begin(int number) { asked = 0, told = number; }
+int answer(int offset, int width) { if (told) asked++, raise(told); return 1; }
+int times_asked(void) { return asked; }
 void fill(uintptr_t p, int times) { while (times--) NEAR(uint32_t, p) = times; }
 """
 WIDTHS = (8, 16, 32, 64)
@@ -95,16 +97,6 @@ class Scripted(Bytes):
     def direct(self) -> int:
         """How often it has been called by no function of pagetrap's."""
         return sum(name not in ("read", "write", "_read_part", "_write_part") for name in self.callers)
-
-
-@pytest.fixture(autouse=True)
-def at_once() -> Iterator[None]:
-    """Patch at the first fault, wherever code comes from."""
-    patching = _trap().patching
-    patching.faults, patching.only_files = 1, False
-    patching.met.clear()
-    yield
-    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
 
 
 @pytest.fixture
@@ -212,6 +204,32 @@ def test_what_a_signal_handler_raises_comes_out(driver: ctypes.CDLL, number: sig
                 driver.signalled(mapping, 0)
     finally:
         signal.signal(number, before)
+
+
+def test_a_signal_between_the_device_and_the_frame(driver: ctypes.CDLL) -> None:
+    """A device in C answers a bool, and a signal comes: the access is recorded, and then the handler raises."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise TimeoutError("told")
+
+    answer = ctypes.PyDLL(driver._name).answer
+    answer.restype = ctypes.c_bool
+
+    class InC:
+        read = write = staticmethod(answer)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with ioremap(InC(), length=64) as mapping:
+            assert driver.sum(mapping, 10) == 10
+            driver.begin(signal.SIGUSR1)
+            for access in range(1, 30):
+                with pytest.raises(TimeoutError, match="told"):
+                    driver.sum(mapping, 1)
+                assert driver.times_asked() == access
+                assert len(mapping.trace) == 10 + access
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.parametrize("hold", [True, False])

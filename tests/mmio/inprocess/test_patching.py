@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,19 +56,9 @@ uintptr_t faulted_at(void) { return seen_address; }
 """
 
 
-pytestmark = pytest.mark.cpu("XSAVE")
+pytestmark = [pytest.mark.cpu("XSAVE"), pytest.mark.usefixtures("at_once")]
 
 NO_ROOM = "no memory is free where a jump of its size leads"
-
-
-@pytest.fixture(autouse=True)
-def at_once() -> Iterator[None]:
-    """Patch at the first fault, wherever code comes from."""
-    patching = _trap().patching
-    patching.faults, patching.only_files = 1, False
-    patching.met.clear()
-    yield
-    patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from mmio.commands.arguments import number
-from mmio.device.time_policy import TimePolicy, time_policy
-from mmio.pci.address import pci_address
 from mmio.program.targets import PROGRAM_END
 
 if TYPE_CHECKING:
+    from mmio.device.time_policy import TimePolicy
     from mmio.faults import Schedule
 
 FORMS: Final = (
@@ -154,8 +153,10 @@ def fault(text: str) -> "Schedule":
     return faults
 
 
-def policy(text: str) -> TimePolicy:
+def policy(text: str) -> "TimePolicy":
     """Parse what advances a clock. Raises argparse.ArgumentTypeError."""
+    from mmio.device.time_policy import time_policy  # here, for few commands need it
+
     try:
         return time_policy(text)
     except ValueError as error:
@@ -232,6 +233,8 @@ def _place(where: str, column: int) -> DevicePlace:
             raise _Wrong(problem, column + len("range:"))
         return span
     if kind == "pci" and colon:
+        from mmio.pci.address import pci_address  # here, for few commands need it
+
         try:
             pci_address(rest)
         except ValueError as error:

@@ -9,15 +9,17 @@ import fnmatch
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from glob import glob, has_magic
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from mmio.device.clock import Clock
 from mmio.linux.libc import PAGE, pages
 from mmio.linux.seccomp import Equal, When
 from mmio.space.policy import WIDTHS, Unmapped
 from mmio.space.region import DeviceLike, Watcher
+
+if TYPE_CHECKING:
+    from mmio.device.clock import Clock
 
 NoDevice: TypeAlias = Literal["error", "ones", "zeros", "real"]
 """Raise UnmappedAccess; read as ones or zeros and lose writes; or access what this machine has there."""

@@ -137,7 +137,7 @@ def section(report: Report | None) -> Iterator[str]:
     yield from wrap(
         "Random mixtures of signals, threads, children, execve, changes of mappings, system calls on the device, kills "
         "of program and tracer, full disks and few descriptors; each must end with the exit status, output, contents "
-        "and number of records that the program has natively ([how](correctness.md#the-ways-in-detail)). Made by "
+        "and number of records that the program has natively ([how](correctness.md#methods-in-detail)). Made by "
         f"`make soak SECONDS={report.seconds} SEED={report.seed} PUBLISH=1` on {report.system}.",
         120,
     )

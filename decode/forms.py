@@ -1,4 +1,4 @@
-"""Every form of every instruction that can touch memory or a port, with an example of each.
+"""List every form of every instruction that can access memory or a port, with an example of each.
 
 iced-x86 has a `Code` for each opcode with its operand kinds, 4,936 of them. A hand-written list of what there is to
 handle would have holes that go unnoticed; this one is generated from that table, so that what the emulator does not do

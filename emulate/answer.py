@@ -15,7 +15,7 @@ COMPILED: Final = "<pagetrap instruction "
 
 
 class BusError(PagetrapError):
-    """A bus answered a read with something that is not an unsigned int of the width asked for.
+    """A bus answered a read with something other than an unsigned int of the access's width.
 
     Attributes:
         problem: what came, and what was expected.

@@ -1,4 +1,4 @@
-"""An instruction written down as Python source, once.
+"""Translate a recipe into the Python source of one function.
 
 A recipe says what an instruction does in terms of reading and writing operands; the builder turns that into the text of
 one specialised function, in which every mask and width is a number. For `mov eax,[rdi+10h]` it is

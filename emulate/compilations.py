@@ -1,4 +1,4 @@
-"""Compiled instructions, kept and shared.
+"""Cache of compiled instructions, shared by emulators of equal settings.
 
 What a compiled instruction does depends on its bytes, the mode and the `Settings` of the emulator, and on nothing else:
 the registers and the bus are its arguments. So emulators of equal settings share one cache while one of them lives.

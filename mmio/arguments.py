@@ -1,4 +1,4 @@
-"""Checks of arguments where they are given, by messages that say what was expected and what came."""
+"""Checks of arguments at the call, with messages that say what was expected and what came."""
 
 from collections.abc import Iterable
 from operator import index

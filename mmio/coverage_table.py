@@ -1,4 +1,4 @@
-"""The table of what is emulated, printed by `pagetrap coverage` and kept as docs/coverage.md."""
+"""Table of the instruction forms that are emulated, for `pagetrap coverage` and docs/coverage.md."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

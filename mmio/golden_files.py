@@ -1,4 +1,4 @@
-"""Golden files of a test run: those of one test, and what the run says of them all at its end.
+"""Golden files of a test run: those of one test, and the run's final report on all of them.
 
 pytest-xdist runs tests in processes of their own. Each says what it has used; the process that hands out the tests puts
 it together, and alone says what nothing has used.

@@ -1,4 +1,4 @@
-"""Bitwise logic on whole vectors: AND, ANDN, OR, XOR, under as many names as there are kinds of elements.
+"""Bitwise logic on whole vectors: AND, ANDN, OR, XOR, for all kinds of elements.
 
 The kind matters only where an opmask chooses elements or one element is broadcast.
 """

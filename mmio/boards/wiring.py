@@ -1,4 +1,4 @@
-"""Wires from the lines of devices to the interrupts of a core; the length of a device."""
+"""Connect the lines of devices with the interrupts of a core."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Arguments that several subcommands have, so that each is spelt and understood in one way."""
+"""Arguments that several subcommands share."""
 
 import argparse
 import re

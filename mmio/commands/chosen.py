@@ -1,4 +1,4 @@
-"""The part of a trace file that the options choose, a record at a time, in memory that does not grow with the file."""
+"""Read the selected part of a trace file record by record, in memory that does not grow with the file."""
 
 import argparse
 import sys

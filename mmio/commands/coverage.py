@@ -1,4 +1,4 @@
-"""`pagetrap coverage`: of a device by a trace; without a trace, the table of what is emulated."""
+"""`pagetrap coverage`: of a device by a trace; without a trace, the table of emulated forms."""
 
 import argparse
 import sys

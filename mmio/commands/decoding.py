@@ -1,4 +1,4 @@
-"""`pagetrap decode`: what instructions are, what they touch, and what becomes of them."""
+"""`pagetrap decode`: disassembly, accesses and support of instructions."""
 
 import argparse
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`pagetrap boot` and `serve`: what they are asked. What they do is in `booting.py`."""
+"""Options of `pagetrap boot` and `serve`; `booting.py` executes them."""
 
 import argparse
 from typing import Final

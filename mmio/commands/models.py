@@ -1,4 +1,4 @@
-"""Device models from Python files, and whose fault it is when one fails.
+"""Load device models from Python files, and attribute failures to the model or to pagetrap.
 
 A model is a user's code in the making. When it fails, the user gets its traceback from the first line of the model on;
 pagetrap's lines above it would only be in the way.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ModelError(MmioError):
-    """A device model cannot be had, or has failed. The message may have several lines: a traceback."""
+    """A device model cannot be loaded, or has failed. The message may contain a traceback."""
 
 
 def load_device(file: str, name: str) -> DeviceLike:

@@ -1,4 +1,4 @@
-"""Names for instruction pointers of programs that come and go.
+"""Names for instruction pointers of programs, which start and end during a run.
 
 `Symbols` names those of one process while it lives. Here several are traced, each may execute another program, and the
 summary is printed when all of them are gone. So where an instruction lies is looked up when it is first seen.

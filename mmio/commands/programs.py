@@ -1,4 +1,4 @@
-"""`pagetrap trace`, `attach` and `run`: what they are asked. What they do is in `watching.py`."""
+"""Options of `pagetrap trace`, `attach` and `run`; `watching.py` executes them."""
 
 import argparse
 import re

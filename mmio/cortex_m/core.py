@@ -36,11 +36,11 @@ _NAPS: Final = 1_000_000  # calls of the clock after which a sleep is taken for 
 
 
 class ResetRequested(MmioError):
-    """The firmware asked for a reset of the system, by AIRCR.SYSRESETREQ, and nothing is set up to make one."""
+    """The firmware requested a system reset (AIRCR.SYSRESETREQ), and no reset is configured."""
 
 
 class SleepForever(MmioError, RuntimeError):
-    """The firmware sleeps, and nothing will wake it."""
+    """The firmware sleeps, and no event can wake it."""
 
 
 class CoreBlock(NamedTuple):

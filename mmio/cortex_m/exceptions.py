@@ -1,4 +1,4 @@
-"""Exceptions of a Cortex-M core: pending, enabled, active, their priorities, and which one is taken next.
+"""Exceptions of a Cortex-M core: pending, enabled, active, their priorities, and the next one to be taken.
 
 The rules are those of the ARMv7-M Architecture Reference Manual (DDI 0403), B1.5, and of the ARMv6-M one (DDI 0419),
 B1.5. A number is an exception number, but where it is called `irq`: interrupt 0 is exception 16.
@@ -17,7 +17,7 @@ from mmio.errors import MmioError
 
 
 class LockupError(MmioError, RuntimeError):
-    """A fault within a HardFault or NMI handler, or with FAULTMASK set: the core locks up (DDI 0403, B1.5.15)."""
+    """A fault in a HardFault or NMI handler, or with FAULTMASK set: the core locks up (DDI 0403, B1.5.15)."""
 
 
 def numbers(mask: int) -> Iterator[int]:

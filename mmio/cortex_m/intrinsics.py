@@ -22,7 +22,7 @@ INCLUDE: Final = Path(__file__).with_name("include")
 
 
 class BreakpointHit(MmioError):
-    """The firmware executed BKPT, by `__BKPT(number)`; mostly a failed assertion.
+    """The firmware executed BKPT, by `__BKPT(number)`; usually a failed assertion.
 
     Attributes:
         number: that of the instruction.

@@ -1,4 +1,4 @@
-"""The accesses to one device in their order, from its reset on, and what each of them covers.
+"""Accesses to one device in their order since its reset, and what each of them covers.
 
 What can be known of a register is what has passed over the bus. Its value is the reset value at first, then what was
 read, or what a write makes of it by the register's declared effects (woclr and the like); what happens inside the

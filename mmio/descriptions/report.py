@@ -1,4 +1,4 @@
-"""Collect what comes up while a description is read: notes for the reader, and problems that prevent a device.
+"""Collect notes and problems while a description is read.
 
 A note is something the description says and the device is not, or a slip of its author that cost one element: nothing
 of either kind is dropped in silence. For who wants slips to be errors (`strict`) they are problems. All problems are

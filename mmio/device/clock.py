@@ -1,4 +1,4 @@
-"""Virtual time: a clock that goes on only when it is told to, and calls what is due on the way.
+"""Virtual time: a clock that advances only on request, and calls the functions that become due.
 
 A device model that counts, times out or transmits at a baud rate needs time, and a test needs the same time in every
 run. So time is an int of nanoseconds that nothing moves but `advance` and its like, and what a policy names: accesses,
@@ -32,7 +32,7 @@ STORM: Final = 100_000  # calls at one time after which they are taken for ones 
 
 
 class ClockError(MmioError, RuntimeError):
-    """A clock cannot do as asked: it is advancing already, or what is waited for does not come."""
+    """A clock cannot advance: it is advancing already, or the expected event does not happen."""
 
 
 class Timer:

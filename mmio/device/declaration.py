@@ -1,4 +1,4 @@
-"""Reading a class body: which members and handlers it declares, and whether they make sense together.
+"""Read a class body: its members and handlers, and the checks that they are consistent.
 
 Run once, when the class is made, so that everything that can be wrong with a declaration is an error then, with the
 class and the register in its message.

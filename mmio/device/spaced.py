@@ -1,4 +1,4 @@
-"""A device on a bus wider than its own: the same registers, further apart.
+"""A device on a bus wider than its own: the same registers at larger offsets.
 
 An 8-bit part on a 32-bit bus has its registers 4 bytes apart, and answers in the lowest byte; device trees call that
 `reg-shift` and `reg-io-width`. The model need not know.

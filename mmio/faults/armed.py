@@ -1,4 +1,4 @@
-"""A fault in use: what has been counted so far, and whether it happens at the access at hand.
+"""An active fault: its counts so far, and whether it happens at the current access.
 
 What is random is a function of the seed and of how many times it was drawn, so that the state is a few numbers.
 """

@@ -1,4 +1,4 @@
-"""A fault as a value: what happens, where, and at which accesses. Its `str` is the line that means it.
+"""A fault as a value: its effect, its place and its accesses. Its `str` is the line that `grammar` parses.
 
 A schedule is such values and nothing else. What is counted and drawn while it is in use is kept elsewhere
 (`armed.py`), so that the same schedule does the same again.

@@ -1,4 +1,4 @@
-"""Traces as Arrow tables, and back: what data frames, DuckDB and Parquet files are made of.
+"""Convert traces to Arrow tables and back, for data frames, DuckDB and Parquet files.
 
 A row is a number, a time and a value; everything else belongs to its spot, so each spot's cells are made once and
 looked up for all its rows at once. What is no access is in a table of its own.

@@ -1,4 +1,4 @@
-"""The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
+"""Registry of the trace formats. A new one is a module in this folder and an entry in `FORMATS`.
 
 A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`, and has `records()` and `load()`. A
 format may have no reader.

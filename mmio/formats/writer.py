@@ -1,4 +1,4 @@
-"""Writing a trace while it is made, so that memory stays bounded and a crash costs little.
+"""Write a trace while it is recorded, in bounded memory, so that a crash loses little.
 
 A writer gathers records and hands them on in batches: when a batch is full, or some seconds after its first record,
 whether or not more come. Everything here is the same for lines of text and for columns of a table; what is not is said

@@ -83,7 +83,7 @@ LARGEST: Final = HEADER.size + ACCESS.size + MOST_DATA
 
 
 class VfioUserError(MmioError):
-    """The peer of a vfio-user connection broke the protocol, and the connection was ended."""
+    """The peer of a vfio-user connection violated the protocol, and the connection was closed."""
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""Decide which trapped instructions of a hosted program are patched, and count what traps.
+"""Decide which trapped instructions of a hosted program are patched, and count the accesses.
 
 An instruction that has faulted some times is made to call the handler (`mmio/patching`, `stub_entry.py`). Nothing else
 depends on it: a stub's range says only when the handler is asked. The handler looks itself whether the address is

@@ -1,4 +1,4 @@
-"""The second part of the trampoline: from a stub of a patched instruction to Python and back, without a signal.
+"""Second part of the trampoline: from a stub of a patched instruction to Python and back, without a signal.
 
 A stub (`mmio/patching/stub.py`) calls this when its instruction accesses something that traps. A little of the
 registers is put on the program's stack, below its red zone. Then signals are blocked, as in the handler of a signal. Of

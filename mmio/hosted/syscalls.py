@@ -1,4 +1,4 @@
-"""Answer those system calls of a hosted program that would end, replace or change the process it is hosted in.
+"""Handle the system calls of a hosted program that would end, replace or change its host process.
 
 Ending, becoming another program, making processes and threads, arranging signals, moving the heap: these are done here
 as the kernel does them for a program alone in its process. What a traced program's calls need besides (mappings that

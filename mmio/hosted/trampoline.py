@@ -1,4 +1,4 @@
-"""The machine code between a hosted program and Python.
+"""Machine code between a hosted program and Python.
 
 The program has a C library of its own, and with it thread-local storage of its own, which the FS base points to. So
 each crossing from one side to the other changes the FS base; and since C code of Python's may touch its storage at

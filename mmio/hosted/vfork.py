@@ -1,4 +1,4 @@
-"""vfork: the parent waits until its child executes or ends, and then finds what the child has written (vfork(2)).
+"""vfork: the parent waits until its child executes or ends, and then finds the child's writes in its memory (vfork(2)).
 
 A child by vfork shares its parent's memory. A hosted program's memory is also Python's and cannot be shared, so the
 child gets a copy by fork. Before it executes or ends, it waits until the parent has copied back the pages that differ.

@@ -1,4 +1,4 @@
-"""Waits of a hosted program's threads on a virtual clock: in the handler of the call, by asking again and again.
+"""Waits of a hosted program's threads on a virtual clock: polled in the handler of the call.
 
 All signals are blocked in a handler. So the call cannot be left in the kernel until something interrupts it, as under
 ptrace; the kernel is asked whether the wait is over, by the same call without a timeout, and between two questions time

@@ -1,4 +1,4 @@
-"""Decide which trapped instructions are patched, count what traps, and aim stubs at mappings.
+"""Decide which trapped instructions are patched, count the accesses, and aim stubs at mappings.
 
 An instruction that has faulted some times is made to call the handler (`mmio/patching`): a signal costs several times
 as much as the access. What cannot be patched keeps its signal, and nothing else depends on it.

@@ -1,4 +1,4 @@
-"""Frames of the threads that have trapped, and how deep their handlers may nest."""
+"""Frames of the threads that have trapped, and the limit for nested handlers."""
 
 import threading
 from collections.abc import Callable

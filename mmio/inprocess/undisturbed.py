@@ -1,4 +1,4 @@
-"""Call a function where no signal handler of the program's is called.
+"""Call a function in a thread in which no signal handler of the program runs.
 
 Python calls signal handlers in the main thread, between any two instructions of whatever runs there, and what they
 raise looks like an error of that code: a timeout's TimeoutError is an OSError. Code that catches errors, or that must

@@ -1,4 +1,4 @@
-"""Leaving a driver early: how an exception of a device model comes out of the Python call that entered the driver.
+"""Leave a driver early: propagate an exception of a device model to the Python call that entered the driver.
 
 Between the device model and that call lie the driver's C frames, which know nothing of exceptions. They are abandoned,
 as longjmp would: libgcc's unwinder walks the stack outwards from the signal's frame until it meets the address to which

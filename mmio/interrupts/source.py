@@ -1,4 +1,4 @@
-"""Interrupts out of a line's level: level- or edge-triggered, masked, and masked by themselves.
+"""Derive interrupts from a line's level: level- or edge-triggered, masked, and self-masking.
 
 A level-triggered interrupt is there while the line is asserted. What hands it to a program cannot wait until the
 program has quietened the device, so it masks the interrupt when it has handed over one, and the program unmasks it: if

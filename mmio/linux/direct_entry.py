@@ -1,4 +1,4 @@
-"""The third part of the trampoline: from a stub to the device itself, without a frame.
+"""Third part of the trampoline: from a stub to the device itself, without a frame.
 
 A stub of a plain load or store calls this (`mmio/patching/direct.py`). What an access of its instruction needs stands
 in a *block* of words (`mmio/inprocess/direct_calls.py`): the device's method, the addresses of its segment, the trace,

@@ -1,4 +1,4 @@
-"""IO ports of this machine as a device: every access is one IN or OUT, at the width the program's had.
+"""IO ports of this machine as a device: each access is one IN or OUT of the same width.
 
 `/dev/port` would not do: it moves a byte at a time, and a device may well know two bytes from a word. So the
 instruction is executed here, which takes the right to: `ioperm(2)`, the lesser one beside `iopl`, reaches every port

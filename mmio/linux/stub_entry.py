@@ -1,4 +1,4 @@
-"""The second part of the trampoline: from a stub to the same handlers and back, without the kernel.
+"""Second part of the trampoline: from a stub to the same handlers and back, without the kernel.
 
 A stub (`mmio/patching/stub.py`) calls this when an instruction that has been patched accesses a trapped range. It makes
 on the driver's stack the very frame that the kernel would have made: the address of the C library's return to the

@@ -1,4 +1,4 @@
-"""Say why some pointers of system calls are not helped when they lead to trapped memory.
+"""Reasons why some pointers of system calls are not supported in trapped memory.
 
 The words are those after "!" in the signatures, and calls of which a part is not described.
 """

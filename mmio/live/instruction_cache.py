@@ -38,7 +38,7 @@ _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration o
 
 
 class MissedAccess(AccessError):
-    """The instruction that faulted would not access the page that it faulted at: the CPU has decoded it otherwise."""
+    """The decoded instruction does not access the page of the fault, so the CPU has decoded it differently."""
 
 
 @frozen(slots=True)

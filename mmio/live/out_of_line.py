@@ -1,4 +1,4 @@
-"""Execute natively what the emulator does not emulate: the CPU runs a copy of the instruction, out of line.
+"""Execute an instruction natively that is not emulated: the CPU executes a copy of it, out of line.
 
 The memory operand of the copy is in a slot, and nothing else differs: the copy runs with the program's own registers.
 What the instruction reads is put into the slot from the device first, access by access as `decode.accesses` has them. A

@@ -1,4 +1,4 @@
-"""Serial EEPROMs of the 24Cxx family: AT24C02 and 24LC256 data sheets, which agree.
+"""Serial EEPROMs of the 24Cxx family (data sheets of AT24C02 and 24LC256).
 
 The chip has a pointer, which a write sets with its first one or two bytes. The bytes behind those go into one page and
 wrap around in it; at the stop condition a write cycle begins, during which the chip answers to nothing. Reads go on

@@ -1,4 +1,4 @@
-"""A serial NOR flash chip with the commands that nearly all have: W25Q80DV data sheet, chapter 8.
+"""A serial NOR flash chip with the common commands (W25Q80DV data sheet, chapter 8).
 
 A byte that is erased is 0xFF, and programming clears bits only. A command that changes something is carried out when
 the chip is deselected, if it is complete and a write enable came before. While it is busy the chip takes nothing but a

@@ -1,4 +1,4 @@
-"""A prescaled counter with auto-reload and compare values, in closed form: any number of clocks at once.
+"""A prescaled counter with auto-reload and compare values, computed for any number of clocks at once.
 
 RM0090, 18.3. The counter goes from 0 to its top, and then to 0, which is an *update*. Registers that are buffered
 (*preloaded*) have their value in two places: as written, and as the counter uses it, which it takes at an update.

@@ -1,4 +1,4 @@
-"""Patched instructions of this process: which ones there are, what stood there, and how they are taken back.
+"""Patched instructions of this process: their original bytes, and how they are restored.
 
 Only the bytes of the instruction itself change, so nothing need be known of what jumps where. But a short instruction's
 jump consists of bytes behind it, too, which are another instruction's. When that one is patched, the jumps that depend

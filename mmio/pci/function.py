@@ -20,7 +20,7 @@ _ALONE: Final = (Msi, MsiX, PcieEndpoint, PowerManagement)  # of which a functio
 
 
 class NotBusMaster(ProgramMemoryError):
-    """A function was to read or write memory while software does not let it: COMMAND.MASTER is 0.
+    """A function accessed memory while bus mastering is disabled (COMMAND.MASTER is 0).
 
     Args:
         verb: "read" or "write".

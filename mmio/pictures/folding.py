@@ -1,4 +1,4 @@
-"""Folding poll loops: runs of equal turns, found while a trace is read.
+"""Fold poll loops: runs of equal iterations, found while a trace is read.
 
 Of all loops of up to `MAX_LOOP` accesses that begin at an access, the one is taken that saves the most rows. A loop
 that goes on is not held in memory: once two turns of the longest loop have passed, the shortest loop that still goes

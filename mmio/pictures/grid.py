@@ -1,4 +1,4 @@
-"""Counts of accesses to one region, by offset and time: what a heat map draws.
+"""Counts of accesses to one region by offset and time: the data of a heat map.
 
 They are made while a trace is read. Rows begin as one byte each and are joined in pairs while there are too many, which
 gives the rows that knowing all accesses beforehand would: more accesses never touch fewer rows. Times are rounded, see

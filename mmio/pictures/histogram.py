@@ -1,4 +1,4 @@
-"""Counts of reads and writes by what was accessed and when, of a trace of any length in bounded memory.
+"""Counts of reads and writes by register and time, of a trace of any length in bounded memory.
 
 Where there are too many different times they are rounded, to more the longer the trace: a picture has so many columns
 and no more.

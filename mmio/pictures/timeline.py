@@ -1,4 +1,4 @@
-"""A picture of a trace: one lane a register, time from left to right, reads and writes apart.
+"""Timeline of a trace: one lane a register, time from left to right, reads and writes apart.
 
 What one looks for is rhythm: who is polled, how long the device kept the driver waiting, which registers go
 together. So lanes are in address order, reads stand in the upper half of a lane and writes in the lower, and

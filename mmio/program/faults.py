@@ -1,4 +1,4 @@
-"""Decide what a thread of a program has faulted at, and perform the access.
+"""Determine what a thread of a program has faulted at, and perform the access.
 
 The signal tells which it is: a page that may not be accessed (SEGV_ACCERR, with the address), or an instruction that
 user code may not execute (SI_KERNEL, without): IN and OUT, and the HLT at the end of an out-of-line copy that stores.

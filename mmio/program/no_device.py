@@ -1,4 +1,4 @@
-"""Answer a program where no device model does.
+"""Answer accesses of a program where no device model is.
 
 On a PC nothing claims such an access: a read gives ones, a write is lost, and the program goes on. Tools that look for
 hardware count on that.

@@ -22,7 +22,7 @@ from mmio.program.targets import PortTarget
 
 
 class NotGranted(UnmappedAccess):
-    """The program has no right to a real port: the access faults, as it does natively."""
+    """The program has no permission for a real port. The access faults, as it does natively."""
 
 
 @define

@@ -1,4 +1,4 @@
-"""A program's process: its memory as an address space, and what in it is trapped.
+"""A program's process: its memory as an address space, and its trapped ranges.
 
 A trapped mapping stays where the program put it, without any permission, so that every access stops the thread that
 makes it. Its part of the address space has the devices, or the real memory behind it, in its place. The program's own

@@ -1,4 +1,4 @@
-"""Reserve the pages of devices at addresses where a program has nothing mapped.
+"""Reserve the pages of devices at addresses where a program has mapped nothing.
 
 Programs written for a board have its devices at fixed addresses, and map nothing. The pages are *reserved*, by a
 mapping that nothing may access: an access is then the same fault as one to a trapped mapping, and the kernel

@@ -1,4 +1,4 @@
-"""Naming what is to be trapped in a program, however it is going to be run."""
+"""Define the targets of a program, for any engine."""
 
 import os
 import warnings

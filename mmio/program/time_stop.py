@@ -1,4 +1,4 @@
-"""A call about time that a program is stopped at, and what all rules for such calls use."""
+"""A program stopped at a system call about time, and the common part of the rules for such calls."""
 
 import errno
 from collections.abc import Callable, Collection, Mapping

@@ -1,4 +1,4 @@
-"""Transfers of bytes that may be longer than what is copied for one call: cut into parts, each a call of its own."""
+"""Transfers that may be longer than a bounce buffer: split into parts, each a system call."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Bring the threads of attached processes to a stop at which the tracer can let go of them.
+"""Bring the threads of attached processes to a stop at which the tracer can detach from them.
 
 All are asked to stop, and taken in the order in which they do. One after the other would not end: a thread may wait in
 the kernel for others, where it does not stop. execve waits until every other thread of the process has ended, and each

@@ -1,4 +1,4 @@
-"""This process watched from outside, by one that it starts for that.
+"""Watch this process from a second one that it starts for this purpose.
 
 The handler of a fault is Python, and cannot run where Python or malloc stands in the middle of changing its own pages.
 Another process can: it attaches to this one as a tracer, lets the pages trap, and does every access to them. What it

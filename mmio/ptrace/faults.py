@@ -1,4 +1,4 @@
-"""Answer a SIGSEGV of a traced thread: perform the access, or let the program have its signal."""
+"""Handle a SIGSEGV of a traced thread: perform the access, or deliver the signal to the program."""
 
 import ctypes
 from signal import SIGSEGV

@@ -1,4 +1,4 @@
-"""A traced process: besides its memory and mappings, what the tracer keeps in it and knows of it."""
+"""A traced process: memory, mappings, and the tracer's state for it."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""One thread of a traced process, and system calls made in its name.
+"""One thread of a traced process, and system calls made on its behalf.
 
 A call in the thread's name borrows its registers: it runs the `syscall` instruction at the process's *gate* (in the
 kernel's own vdso, which every program has) and puts everything back. All its signals wait in the meantime, so that no

@@ -1,4 +1,4 @@
-"""Tracing other programs: every access they make to chosen files, addresses and ports, one stop each.
+"""Trace other programs: one stop for each access to chosen files, addresses and ports.
 
 Here is how tracing begins and ends; what happens in between is in `event_loop.py`.
 

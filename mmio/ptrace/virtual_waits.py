@@ -1,4 +1,4 @@
-"""Waits of traced threads on a virtual clock: for ever in the kernel, until the tracer interrupts them.
+"""Waits of traced threads on a virtual clock: endless in the kernel, until the tracer interrupts them.
 
 The kernel wakes a thread for whatever else the call waits for, and for signals. When the thread's time has come it is
 interrupted (PTRACE_INTERRUPT), and the result of the call that stops there is made that of a timeout. A call that a

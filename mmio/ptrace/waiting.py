@@ -1,4 +1,4 @@
-"""Wait for whichever traced thread changes next, and for no other child.
+"""Wait for the next traced thread that changes state, and for no other child.
 
 `waitpid(-1)` would also take the exit status of every other child of this process from the code that waits for it, such
 as `subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is

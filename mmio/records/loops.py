@@ -1,4 +1,4 @@
-"""Recognising that a driver polls, while it does: the same few accesses again and again.
+"""Recognise polling while it happens: a short sequence of accesses that repeats.
 
 A loop is known after its second turn, by keys that say what counts as the same. From then on every access costs one
 comparison, however long the loop goes on. Outside of loops, a key that is none of the last few costs a look at these.

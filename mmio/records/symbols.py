@@ -1,4 +1,4 @@
-"""Names for instruction pointers: module, function, and source line where the module says.
+"""Names for instruction pointers: module, function, and source line if the module has line numbers.
 
 `/proc/PID/maps` tells which file an address comes from. Its symbols are read from the file itself, so that static
 functions have names too and another process is no different. What the file does not name the dynamic linker may,

@@ -1,4 +1,4 @@
-"""The parts of an access: what each device on its way sees of it.
+"""Parts of an access: the piece that each device gets.
 
 An access is cut where one region ends and another begins, and where a policy says so. All of it is looked up and
 checked here, so that an access that cannot be done is refused before any device has been touched.

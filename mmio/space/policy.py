@@ -1,4 +1,4 @@
-"""Policies for accesses that a device was not made for.
+"""Policies for accesses that a device does not support.
 
 Real devices differ: one takes any width anywhere, one hangs the bus on a byte write, one sits behind a bridge
 that cuts everything to dwords. The device model should not have to care, so the rule is data on the mapping.

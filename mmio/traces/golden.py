@@ -1,4 +1,4 @@
-"""Golden traces: what a driver did when it was known to be right, in a file that a person can read and review.
+"""Golden traces: the recorded accesses of a correct driver, in a file for review.
 
 A file has a line for each access, in the words of docs/expectations.md. What differs between two right runs is left
 out: where a region lies, when and in which thread something was done, and by which instruction; how often the driver
@@ -41,7 +41,7 @@ Missing = Literal["write", "fail"]
 
 
 class GoldenError(MmioError, ValueError):
-    """A golden file cannot be compared with: its name, its form, or another device's."""
+    """A golden file cannot be used: its name, its format, or its device is wrong."""
 
 
 @frozen(slots=True)

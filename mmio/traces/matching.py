@@ -1,4 +1,4 @@
-"""Matching accesses with expectations: exact, and in time that grows with accesses times expectations.
+"""Match accesses with expectations: exact, in time proportional to accesses times expectations.
 
 Expectations are a regular language but for `any order`, so they become an automaton (Thompson, 1968) whose states are
 followed all at once; nothing is tried and taken back. `any order` of n accesses would be a state for each of the 2^n

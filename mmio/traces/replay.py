@@ -1,4 +1,4 @@
-"""A recorded trace as a device: it answers a driver as the real one once did.
+"""A recorded trace as a device: it gives a driver the answers of the real one.
 
 The recording is one afternoon with the hardware; replayed, it is a test that runs anywhere. A strict replay is
 for a driver that must do exactly what it did: the first access that differs is an error. A driver that has

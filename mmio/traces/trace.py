@@ -1,4 +1,4 @@
-"""The record store: what every trapped access pays for.
+"""Record store: every trapped access appends to it.
 
 Most records are never looked at, so recording does as little as it can. A record becomes one packed row of 28 bytes in
 one growing bytearray: time, address, value and the number of its *site*. A site is everything that repeats when an

@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
         "show what a trace covers of a device; or what is emulated",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
         "one: list every instruction form that touches memory or a port by what becomes of it: emulated, native "
-        "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
+        "(executed natively when a real program is traced), refused, or unread (an encoding of obsolete CPUs).",
         _EXAMPLES,
         ("Exit status: 0, 1 when a file cannot be used or less is covered than --fail-under, 2 as always.",),
     )

@@ -41,8 +41,10 @@ MISTAKES: Final = (
     Mistake(
         "You step floating-point arithmetic.",
         _step("0f5807"),
-        ("'addps xmm0,[rdi]' is not emulated: floating-point arithmetic, left to the CPU",),
-        remark="In this process and in traced programs the CPU completes it; a library caller has no CPU to do so.",
+        (
+            "'addps xmm0,[rdi]' is not emulated: floating-point arithmetic",
+            "which is executed natively when a real program is traced",
+        ),
         remedy="execute the instruction by other means; it is not available from `Emulator.step`",
         symptom="an instruction is not emulated",
     ),

@@ -33,7 +33,7 @@ def test_every_record_comes_back_equal(record: Record) -> None:
 
 @given(st.lists(accesses() | events(), max_size=5))
 def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
-    """A file gives back the records that were written, in order."""
+    """A file returns the records that were written, in order."""
     path = tmp_path_factory.mktemp("round") / "trace.jsonl"
     in_order = [evolve(record, sequence=n) for n, record in enumerate(records)]
     save(in_order, path)

@@ -30,7 +30,7 @@ def tickets(engine: str, directory: Path, *command: str) -> Run:
 def test_a_tree_of_processes_is_served_as_one_program(
     engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Tree
 ) -> None:
-    """A tree of processes ends as natively, each access of each process is made once, on one device, and recorded."""
+    """A tree of processes ends as natively; each access is made once, on one device object, and recorded."""
     directory = tmp_path_factory.mktemp("tree")
     binary, text = program(trees.SOURCE), text_of(tree)
     device_file(directory)

@@ -72,7 +72,7 @@ def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     ],
 )
 def test_every_form_is_as_on_memory(executor: Executor, encoding: str, route: str) -> None:
-    """Every form leaves the same registers, flags and bytes on a device as on memory, whichever route it takes."""
+    """Every form leaves the same registers, flags and bytes on a device as on memory, emulated or native."""
     contents = harmless(random.Random(1), 4096)
     buffer = create_string_buffer(8192)
     memory = (ctypes.c_char * 4096).from_address(ctypes.addressof(buffer) + 4095 & -4096)

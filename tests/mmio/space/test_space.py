@@ -207,7 +207,7 @@ def test_thousands_of_regions() -> None:
 
 
 class SpaceAndBytes(RuleBasedStateMachine):
-    """The space and a naive byte dictionary, doing the same: every read, and every byte in the end, is equal.
+    """An address space and a dictionary of bytes return the same values for the same sequence of accesses.
 
     The dictionary knows no ranges, segments, borders or policies: each region is one byte object per address.
     """

@@ -29,7 +29,7 @@ class Form:
         syntax: as the manual has it: "MOV r32, r/m32".
         mnemonic: lower case.
         encoding: "legacy", "vex", "evex", "xop", "3dnow" or "mvex".
-        features: the CPUID features it needs, such as "SSE4_1"; "INTEL8086" and the like for what every CPU has.
+        features: the CPUID features it needs, such as "SSE4_1"; "INTEL8086" and similar names for what every CPU has.
         privileged: in ring 0 only.
         examples: the bytes of an example for each mode it exists in. None at all when `decode` does not read the form:
             the instruction of an obsolete CPU, whose opcode is free or means something else today.

@@ -60,7 +60,7 @@ def fitting_port(value: Any, port: int, width: int) -> int:
 
 
 def is_about_an_answer(error: TypeError) -> bool:
-    """Return whether an error comes from a compiled instruction itself, which shifts nothing but answers blindly."""
+    """Return whether an error comes from a compiled instruction itself, which shifts answers without a check."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

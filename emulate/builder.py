@@ -161,7 +161,7 @@ class Builder:
         return self._element(letter, register.index)
 
     def _element(self, letter: str, index: int) -> str:
-        """Return the expression of a register file's element: always the same, as commits are told apart by it."""
+        """Return the expression of a register file's element: always the same, as commits are distinguished by it."""
         if (letter, index) not in self._elements:
             self._elements[letter, index] = f"{letter}[{self.constant(index, 'reg')}]"
         return self._elements[letter, index]

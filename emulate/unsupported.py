@@ -23,7 +23,7 @@ class Decision:
 
     Attributes:
         status: what becomes of them instead.
-        reason: for "native", what they are; otherwise how the sentence goes on that begins with the instruction.
+        reason: for "native", what they are; otherwise how the sentence continues that begins with the instruction.
         mnemonics: regular expressions.
         features: CPUID features all instructions of which are meant.
     """
@@ -190,5 +190,5 @@ DECISIONS: Final = (
 
 @cache
 def reason(mnemonic: str) -> str:
-    """Return how a sentence goes on that begins with an instruction the emulator refuses."""
+    """Return how a sentence continues that begins with an instruction the emulator refuses."""
     return next((str(decision) for decision in DECISIONS if decision.covers(mnemonic)), "is not emulated")

@@ -80,7 +80,7 @@ def access(what: str, address: Any, width: Any) -> None:
 
 
 def known(function: str, given: Iterable[str], names: Iterable[str]) -> None:
-    """Check the names of keyword arguments that a function hands on to another.
+    """Check the names of keyword arguments that a function passes on to another.
 
     Args:
         function: the one that was called.

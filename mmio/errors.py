@@ -58,7 +58,9 @@ class ClosedMapping(MmioError, ValueError):
     """A mapping was used after it was closed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the mapping of {name!r} is closed: nobody answers there; use it within its `with` statement")
+        super().__init__(
+            f"the mapping of {name!r} is closed: no device answers there; use it within its `with` statement"
+        )
 
 
 class DefinitionError(MmioError, TypeError):

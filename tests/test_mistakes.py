@@ -125,7 +125,7 @@ def essence(message: str, part: str) -> str:
     """
     line = next(line for line in message.splitlines() if part in line)
     line = re.sub(r"^pagetrap( \w+)?: ", "", line)
-    line = re.sub(r"^(?:\w+\.)+(\w+): ", r"\1: ", line)
+    line = re.sub(r"^(?:\w+\.)+([A-Z]\w*): ", r"\1: ", line)
     line = re.sub(r"; (read|write) of \d+ bytes? at .*", "", line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
 

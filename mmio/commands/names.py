@@ -40,7 +40,7 @@ class Names:
             if symbols is None:
                 try:
                     symbols = self._programs[program] = Symbols(program[0])
-                except PermissionError:  # it has changed its user ID; its accesses go on without names
+                except PermissionError:  # it has changed its user ID; its accesses continue without names
                     continue
             found = symbols.locate(ip)
             if found is not None:

@@ -89,7 +89,7 @@ class Exceptions(Priorities):
         self._tell()
 
     def clear_pending(self, mask: int) -> None:
-        """Take back that exceptions are pending. An interrupt whose line is high stays so.
+        """Clear the pending state of exceptions. An interrupt whose line is high stays so.
 
         The line of a level-sensitive interrupt would make it pending again at once (Cortex-M3 Devices Generic User
         Guide, DUI 0552, 4.2.9).
@@ -274,7 +274,7 @@ class Exceptions(Priorities):
         return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `snapshot` returned, quietly.
+        """Restore what `snapshot` returned, quietly.
 
         Args:
             state: of exceptions with as many interrupts.

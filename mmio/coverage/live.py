@@ -74,7 +74,7 @@ class Collector:
         self.close()
 
     def close(self) -> None:
-        """Look for devices no more; those that there are go on being counted."""
+        """Look for devices no more; those that there are continue being counted."""
         if self._kept is not None:
             Device.__new__ = self._kept  # type: ignore[method-assign]
             self._kept = None

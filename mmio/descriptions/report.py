@@ -127,7 +127,9 @@ class Report:
         for name in sorted(set(self.without) - set(self._names)):
             self.problems.append(f"without: there is no {name!r}{did_you_mean(name, self._names)}")
         if self.unfit:
-            self.fail(f"what cannot be mended in the file can be left out: without={list(dict.fromkeys(self.unfit))}")
+            self.fail(
+                f"what cannot be corrected in the file can be left out: without={list(dict.fromkeys(self.unfit))}"
+            )
         if self.problems:
             raise DescriptionError(self.path, *self.problems)
 

@@ -31,7 +31,7 @@ class Spaced:
         if isinstance(self.device, type) or not (
             isinstance(self.device, DeviceLike) or hasattr(self.device, "name_at")
         ):
-            problem = "is no device: it needs read(offset, width) and write(offset, width, value)"
+            problem = "is not a device: it needs read(offset, width) and write(offset, width, value)"
             raise TypeError(f"{self.device!r} {problem}")
         if self.stride < self.width:
             raise ValueError(f"registers of {self.width} bytes cannot be {self.stride} bytes apart")

@@ -192,7 +192,7 @@ class Fault:
     def _problem(self) -> str | None:
         kind = KINDS.get(self.effect)
         if kind is None:
-            return f"{self.effect!r} is no effect; there are {', '.join(KINDS)}"
+            return f"{self.effect!r} is not an effect; there are {', '.join(KINDS)}"
         if (kind.settings == "some") != bool(self.settings):
             return f"{self.effect} takes {'bits, as in TXE=0' if kind.settings == 'some' else 'no bits'}"
         if self.flag is not None and kind.settings != "one":

@@ -308,7 +308,7 @@ class Faulty(Closing):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back the state of a snapshot made with the same schedule.
+        """Restore the state of a snapshot made with the same schedule.
 
         Args:
             state: what `snapshot` has returned.

@@ -81,7 +81,7 @@ class Host(Targeting):
         """
         if device is None:
             raise HostError(
-                f"real ports cannot be traced in this process, whose right to them is the program's, too: {ADVICE}"
+                f"real ports cannot be traced in this process, which would share the program's right to them: {ADVICE}"
             )
         super().map_ports(port, count, device, name, **policies)
 

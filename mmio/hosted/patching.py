@@ -157,7 +157,7 @@ class Patching:
         return TrapStats(self.signals, calls, self._patched + len(self._made), dict(self._unpatched))
 
     def faulted(self, thread: Thread, frame: Frame, regs: Any) -> bool:
-        """Take note of a fault; return whether the thread is to go on, at its stub or at the instruction once more."""
+        """Count a fault; return whether the thread is to continue, at its stub or at the instruction once more."""
         ip, cause = regs[RIP], regs[CAUSE]
         if cause not in (ACCERR, KERNEL) or self._sites is None:
             return False

@@ -232,7 +232,7 @@ def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> in
 
 @_answers("clone3")
 def _clone3(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    return -errno.ENOSYS  # every C library goes on with clone
+    return -errno.ENOSYS  # every C library continues with clone
 
 
 @_answers("execve")
@@ -290,7 +290,9 @@ def _own_path(calls: HostCalls, thread: Thread, path: int, buffer: int, size: in
 
 @_answers("seccomp")
 def _seccomp(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    raise HostError(f"{calls.path} restricts its own system calls (seccomp), which would be ours, too: {ADVICE}")
+    raise HostError(
+        f"{calls.path} restricts its own system calls (seccomp), which would also apply to pagetrap: {ADVICE}"
+    )
 
 
 @_answers("prctl")

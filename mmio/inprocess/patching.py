@@ -221,7 +221,7 @@ class Patching:
             met.calls_until = MISSES if learnt else _CALLS_UNTIL
 
     def slot_at(self, address: int) -> int | None:
-        """Return the stub of an instruction that is being patched or taken back, or was; None for any other."""
+        """Return the stub of an instruction that is being patched or restored, or was; None for any other."""
         site = self.sites.known(address)
         return None if site is None else site.slot
 

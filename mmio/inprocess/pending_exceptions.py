@@ -93,7 +93,7 @@ def raise_on_return(words: MutableSequence[int], error: BaseException) -> None:
 
 
 def withdraw() -> None:
-    """Take back what `raise_on_return` was told last in this thread."""
+    """Cancel the last `raise_on_return` of this thread."""
     _under_way.pop(get_ident(), None)
 
 

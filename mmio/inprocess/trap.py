@@ -305,7 +305,7 @@ class Trap:
             pending_exceptions.raise_on_return(regs, error)
         try:
             finish()
-        except Exception:  # the program cannot go on from here
+        except Exception:  # the program cannot continue from here
             pending_exceptions.withdraw()
             _report(error)
             regs[VERDICT] = PASS_ON

@@ -15,8 +15,8 @@ _PATIENCE: Final = 1.0  # seconds
 def undisturbed(function: Callable[[], None]) -> None:
     """Call a function in a thread of its own, and wait until it has returned, or for a second.
 
-    What a signal handler raises ends the waiting; the function goes on, if it has begun. Where no thread can be started
-    (a limit, the interpreter's end), the function is called in this one.
+    What a signal handler raises ends the waiting; the function continues, if it has begun. Where no thread can be
+    started (a limit, the interpreter's end), the function is called in this one.
 
     Raises:
         BaseException: what the function raises.

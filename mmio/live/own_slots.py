@@ -51,7 +51,7 @@ class OwnSlotMemory:
         return string_at(address, length)
 
 
-_lock: Final = held_by_fork()  # a child goes on with the slots that there are
+_lock: Final = held_by_fork()  # a child continues with the slots that there are
 _made: list[Slots] = []
 
 

@@ -104,7 +104,7 @@ def extent_of(buffer: Any) -> Extent:
             view = memoryview(buffer)
         except TypeError as error:
             raise TypeError(
-                f"{type(buffer).__name__} is no buffer: expected a ctypes object, an mmap, a bytearray, a writable "
+                f"{type(buffer).__name__} is not a buffer: expected a ctypes object, an mmap, a bytearray, a writable "
                 f"memoryview or array, or (address, length)"
             ) from error
         with view:

@@ -48,7 +48,7 @@ class Alarm:
             timer.cancel()
 
     def restore(self, left: int | None) -> None:
-        """Take back what `left` was."""
+        """Restore what `left` was."""
         if left is None:
             self.cancel()
         else:

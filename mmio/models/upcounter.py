@@ -101,7 +101,7 @@ class Upcounter:
         return met & self.outputs
 
     def _overflow(self, before: int, last: int) -> int:
-        """Go on to 0, and return the flags. What is compared with more than the top matches here (CC1IF, 18.4.5)."""
+        """Advance to 0, and return the flags. What is compared with more than the top matches here (CC1IF, 18.4.5)."""
         flags = self._matches(before + 1, last) | self._matches(self.top + 1, self._most)
         self.count = self._fraction = 0
         flags |= self._update()

@@ -34,7 +34,7 @@ class NotBusMaster(ProgramMemoryError):
 
     def __init__(self, verb: str, address: int, length: int, function: str) -> None:
         problem = (
-            "it is no bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
+            "it is not a bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
             "pci_set_master in Linux), or has reset the function since"
         )
         super().__init__(verb, address, length, 0, function, problem, function)

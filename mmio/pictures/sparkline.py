@@ -44,7 +44,7 @@ def bars(filled: Lanes, width: int = WIDTH) -> str:
 
 
 def _bars(counts: Sequence[int]) -> Iterator[str]:
-    """One bar a column, high as the accesses in it; nothing but none is a blank."""
+    """One bar a column, high as the accesses in it; only none is a blank."""
     most = max(counts)
     for count in counts:
         yield BARS[(count * len(BARS) - 1) // most] if count else " "

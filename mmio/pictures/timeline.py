@@ -22,7 +22,7 @@ WRITES: Final = "#d95f02"
 MAX_LANES: Final = 60
 HEIGHT: Final = 0.34  # of a mark, where a lane is 1 high
 COLUMNS: Final = 1000  # of time; about a pixel each
-TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are told apart
+TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are distinguished
 
 
 class Timeline:

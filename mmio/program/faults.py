@@ -115,7 +115,7 @@ def original(slot: Slot, frame: StoppedFrame, info: SignalInfo) -> None:
     Args:
         slot: the slot that the thread is in.
         frame: its registers, which must be stored afterwards.
-        info: the signal at hand, which names the original afterwards.
+        info: the current signal, which names the original afterwards.
     """
     if info.address == frame.rip:
         info.address = slot.ip

@@ -328,7 +328,7 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     start = first + trapped.start - trapped.origin
     devices = "; ".join(f"{span.name!r} has {first + span.start:#x}..{first + span.end:#x}" for span in trapped.spans)
     place = "the file that is mapped" if trapped.offset is not None else "the program's memory"
-    remedy = "make a device longer, or let unmapped='ones' answer (--unmapped=ones)"
+    remedy = "make the device longer, or use unmapped='ones' (--unmapped=ones)"
     return Beyond(lambda offset: f"no device answers at {start + offset:#x} of {place} ({devices}): {remedy}")
 
 

@@ -7,7 +7,7 @@ has seen it tells at the end, and the watchpoint hears of it then as if it happe
     python -m mmio.ptrace.external_watcher PID START LENGTH
 
 is the other process. It waits for a line, because the one to be traced may first have to permit it, answers with a line
-when it is there, and, when it is interrupted, lets go and writes one line of JSON for each access to the bytes.
+when it is there, and, when it is interrupted, detaches and writes one line of JSON for each access to the bytes.
 """
 
 import ctypes

@@ -25,7 +25,7 @@ _instructions: Final = _Instructions()
 def answer(thread: Thread) -> int:
     """Perform the access a thread has stopped at; return the signal the program is to receive, 0 for none.
 
-    Its registers, the signal and the code have been fetched. The registers must be stored before it goes on.
+    Its registers, the signal and the code have been fetched. The registers must be stored before it continues.
 
     Raises:
         UnsupportedInstruction: the instruction can be completed neither by the emulator nor out of line.

@@ -331,7 +331,7 @@ class Thread:
             frame.load()
 
     def begin_call(self, number: int, *arguments: int) -> None:
-        """Set the thread before a system call, which it makes when it goes on. Its registers are the call's."""
+        """Set the thread before a system call, which it makes when it continues. Its registers are the call's."""
         regs = self.regs
         regs[RIP], regs[RAX], regs[ORIG_RAX] = self.process.gate, number, NO_CALL
         for place, value in zip(ARGUMENTS[self.process.bits], arguments, strict=False):

@@ -145,7 +145,7 @@ class Tracer(Closing, Targeting):
 
         Raises:
             Exception: whatever a device raised, or `UnsupportedInstruction`; the trace is complete up to there, spawned
-                programs are killed, and attached ones go on without us.
+                programs are killed, and attached ones continue without us.
         """
         with Interrupts() as interrupts:
             try:

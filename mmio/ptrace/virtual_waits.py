@@ -68,7 +68,7 @@ class KernelWaits:
         return 0
 
     def _slept(self, thread: StoppedThread, deadline: int) -> bool:
-        """Go on to the end of a sleep at once, if no other thread can do anything meanwhile; return whether it is."""
+        """Advance to the end of a sleep at once, if no other thread can run meanwhile; return whether it did."""
         virtual = self._calls.time
         while virtual.clock.now < deadline:
             if len(self._threads) > 1 or proc_maps.has_signal(thread.pid):

@@ -4,7 +4,7 @@
 functions have names too and another process is no different. What the file does not name the dynamic linker may,
 which knows the exported functions of this process. Files are read once, when an address in them first turns up.
 
-A name is never in the way of an access: a damaged file costs its names, or its lines, and one `SymbolsWarning`.
+A name is never in the path of an access: a damaged file costs its names, or its lines, and one `SymbolsWarning`.
 """
 
 import ctypes

@@ -19,7 +19,7 @@ class DriverError(MmioError, AssertionError):
 
 
 class _Before:
-    """A device that hands on what it is asked, and has the attributes of the one behind it."""
+    """A device that passes on what it is asked, and has the attributes of the one behind it."""
 
     def __init__(self, device: Any, names: Any) -> None:
         self._device = device

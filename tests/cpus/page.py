@@ -49,10 +49,10 @@ def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) ->
     yield from wrap(
         f"QEMU {version} without hardware virtualisation (TCG), by `make test-cpus` with {cases} cases a form, seed "
         f"{seed}, in guests with these CPU models: {', '.join(guests)}. In a guest, pagetrap is compared with the "
-        "emulated CPU: registers, defined flags, memory, faults. Listed are the cases that differ there and on which a real CPU "
-        f"({host_cpu()}) agrees with pagetrap. Many follow from features that QEMU omits on purpose: alignment checks "
-        "(EFLAGS.AC, SSE operands), segment limits, unmasked floating-point exceptions. In the lines below, silicon is "
-        "the emulated CPU.",
+        "emulated CPU: registers, defined flags, memory, faults. Listed are the cases that differ there and on which a "
+        f"real CPU ({host_cpu()}) agrees with pagetrap. Many follow from features that QEMU omits on purpose: "
+        "alignment checks (EFLAGS.AC, SSE operands), segment limits, unmasked floating-point exceptions. In the lines "
+        "below, silicon is the emulated CPU.",
         120,
     )
     for verdict, title in (

@@ -53,7 +53,7 @@ def test_vector_of_bytes_that_are_no_instruction(
 
 
 def test_too_long_is_a_kind_of_invalid() -> None:
-    """Who catches `InvalidInstruction` goes on catching instructions that are too long."""
+    """Who catches `InvalidInstruction` continues catching instructions that are too long."""
     assert issubclass(InstructionTooLong, InvalidInstruction)
 
 

@@ -86,7 +86,7 @@ def test_every_error_is_a_pagetrap_error() -> None:
 
 
 def test_the_base_is_public_everywhere() -> None:
-    """Each package hands on the one base class."""
+    """Each package passes on the one base class."""
     assert decode.PagetrapError is emulate.PagetrapError is mmio.PagetrapError is PagetrapError
 
 

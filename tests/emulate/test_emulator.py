@@ -74,7 +74,7 @@ def test_no_more_code_is_read_than_there_is() -> None:
 
 
 class Pages(Ram):
-    """RAM that hands out code as far as the end of its page only."""
+    """RAM that gives out code as far as the end of its page only."""
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return no byte of the next page."""

@@ -60,7 +60,7 @@ MISTAKES: Final = (
     Mistake(
         "You map a device that does not say how long it is.",
         f"{_THING}    def write(self, offset, width, value): pass\n\nmmio.ioremap(Thing())\n",
-        ("Thing has no length of its own; say ioremap(device, length=…)",),
+        ("Thing has no length of its own; call ioremap(device, length=…)",),
         remedy="pass `length=`, or give the class an attribute `length`",
     ),
     Mistake(
@@ -72,7 +72,7 @@ MISTAKES: Final = (
     Mistake(
         "You map an object without a write method.",
         f"{_THING}\nmmio.ioremap(Thing(), length=4)\n",
-        ("is no device: it needs read(offset, width) and write(offset, width, value)",),
+        ("is not a device: it needs read(offset, width) and write(offset, width, value)",),
         remedy="give the model both methods, `read` and `write`",
     ),
     Mistake(
@@ -102,13 +102,13 @@ MISTAKES: Final = (
     Mistake(
         "Your driver makes an access of a width that the mapping forbids.",
         _on("driver.load8(mapping)", ", widths={4}"),
-        ("narrower than every width the mapping takes (4)", "'Card' offset 0x0 (CTRL)", "mov al,[rdi]"),
+        ("narrower than every width the mapping allows (4)", "'Card' offset 0x0 (CTRL)", "mov al,[rdi]"),
         remedy="correct the driver, or add the width to `widths=`",
     ),
     Mistake(
         "Your driver makes an unaligned access that the mapping forbids.",
         _on(_at(2), ', unaligned="error"'),
-        ("not aligned to 4 bytes, which the mapping demands", "'Card' offset 0x2 (CTRL+2..STATUS)", "mov eax,[rdi]"),
+        ("not aligned to 4 bytes, which the mapping requires", "'Card' offset 0x2 (CTRL+2..STATUS)", "mov eax,[rdi]"),
         remedy="correct the driver, or pass another `unaligned=`",
     ),
     Mistake(
@@ -134,19 +134,19 @@ with mmio.ioremap(card) as mapping:
     Mistake(
         "You pass a mapping to the driver after it was closed.",
         _on("pass") + "driver.load(mapping)\n",
-        ("the mapping of 'Card' is closed: nobody answers there", "use it within its `with` statement"),
+        ("the mapping of 'Card' is closed: no device answers there", "use it within its `with` statement"),
         remedy="call the driver inside the `with` statement",
     ),
     Mistake(
         "You enter a mapping again after it was closed.",
         _on("pass") + "with mapping:\n    driver.load(mapping)\n",
-        ("the mapping of 'Card' is closed: nobody answers there",),
+        ("the mapping of 'Card' is closed: no device answers there",),
         remedy="call `ioremap` again",
     ),
     Mistake(
         "You watch a mapping after it was closed.",
         _on("pass") + "mapping.watch()\n",
-        ("the mapping of 'Card' is closed: nobody answers there",),
+        ("the mapping of 'Card' is closed: no device answers there",),
         remedy="call `watch` inside the `with` statement",
     ),
     Mistake(

@@ -27,7 +27,7 @@ MISTAKES: Final = (
     _typed(
         "You show standard input.",
         "cat run.jsonl | pagetrap show -",
-        "-: No such file or directory; standard input is /dev/stdin here",
+        "-: No such file or directory; for standard input write /dev/stdin",
         remedy="write `/dev/stdin`",
     ),
     _typed(
@@ -64,14 +64,14 @@ MISTAKES: Final = (
     _typed(
         "You convert to a format that does not exist.",
         "pagetrap convert run.jsonl run.csv",
-        "run.csv: its suffix is of no trace format; there are .jsonl (jsonlines)",
+        "run.csv: no trace format has this suffix; expected one of .jsonl (jsonlines)",
         remedy="use a suffix of the message, or `--format`",
     ),
     _typed(
         "You show a format that is only written.",
         "pagetrap convert run.jsonl run.vcd && pagetrap show run.vcd",
         f"run.vcd{_NO_TRACE}",
-        "vcd is only written, so keep a trace in another format, too",
+        "vcd cannot be read back, so also keep the trace in another format",
         remedy="show the original trace; also save a trace in JSON Lines or Parquet",
     ),
     _typed(
@@ -101,7 +101,7 @@ MISTAKES: Final = (
     _typed(
         "You select a register that is not in the trace.",
         "pagetrap show --only CTRL run.jsonl",
-        "run.jsonl: no access is one that was asked for; the trace has accesses to",
+        "run.jsonl: no access matches the selection; the trace has accesses to",
         "regs.bin",
         remedy="use a name of the trace: `pagetrap show` lists them",
         symptom="a filter selects nothing",

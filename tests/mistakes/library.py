@@ -112,7 +112,7 @@ MISTAKES: Final = (
     Mistake(
         "You pass bytes to accesses without decoding them.",
         'from decode import accesses\nfrom emulate import Cpu\nprint(accesses(b"\\x8b\\x07", Cpu()))\n',
-        ("instruction is what decode returns, not bytes: accesses(decode(code), cpu)",),
+        ("instruction is an Instruction, as decode returns, not bytes: accesses(decode(code), cpu)",),
         remedy="`accesses(decode(code), cpu)`",
     ),
     Mistake(
@@ -124,13 +124,13 @@ MISTAKES: Final = (
     Mistake(
         "You pass a path to Replay.",
         "import mmio\nmmio.Replay('run.jsonl')\n",
-        ("a replay is of accesses, as open_trace(path).load() gives, not of 'r'",),
+        ("a replay takes accesses, such as open_trace(path).load(), not 'r'",),
         remedy="pass `mmio.open_trace(path).load()`",
     ),
     Mistake(
         "You attach a plain file to a trace.",
         "import mmio\nmmio.Trace().attach(open('x.jsonl', 'w'))\n",
-        ("a sink has write(record), as mmio.writer('run.jsonl') has",),
+        ("a sink needs a method write(record), as mmio.writer('run.jsonl') has",),
         remedy="attach `mmio.writer(path)`",
     ),
     Mistake(

@@ -66,7 +66,7 @@ def test_a_zero_byte_is_an_error(good: Path) -> None:
 
 
 def test_a_line_without_end_is_refused_in_bounded_memory(good: Path) -> None:
-    """A line without end is refused after a bounded part of it, and reading can go on with the next."""
+    """A line without end is refused after a bounded part of it, and reading can continue with the next."""
     before = len(good.read_bytes().splitlines())
     damaged(good, lambda data: data + b"x" * (3 * MAX_LINE) + b"\nnonsense\n")
     error = failure(good)
@@ -187,7 +187,7 @@ def test_a_file_without_its_end_was_cut(
 def test_an_older_file_is_not_called_cut(
     suffix: str, tmp_path_factory: pytest.TempPathFactory, made: list[Access]
 ) -> None:
-    """A file whose head promises no end, such as Linux's own log, is read as ever."""
+    """A file whose head promises no end, such as Linux's own log, is read as usual."""
     path = tmp_path_factory.mktemp("old") / f"trace{suffix}"
     save(made, path)
     whole = list(open_trace(path).records())

@@ -167,7 +167,7 @@ def test_a_signal_to_pagetrap_is_for_what_the_program_has_left(tmp_path: Path) -
 
 @both
 def test_a_model_that_raises_for_a_child_ends_the_run(tmp_path: Path, engine: str) -> None:
-    """The model's author gets the traceback, the trace is whole, and no process of the program goes on."""
+    """The model's author gets the traceback, the trace is whole, and no process of the program continues."""
     source = r"""
     int main(int argc, char **argv) {
         volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);

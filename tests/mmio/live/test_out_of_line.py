@@ -136,7 +136,7 @@ def test_masked_elements_are_not_touched(executor: Executor, mapping: Mapping) -
 
 
 def test_policy_applies(executor: Executor) -> None:
-    """The mapping's policy splits what is too wide for the device, natively as ever."""
+    """The mapping's policy splits what is too wide for the device, natively as usual."""
     with ioremap(Bytes(4096)) as mapping:
         executor.run(ADDPS, rsi=mapping.address)
         assert [access.width for access in mapping.trace] == [8, 8]
@@ -214,7 +214,7 @@ def test_reentrance(driver: CDLL) -> None:
 
 
 def test_the_same_bytes_elsewhere(driver: CDLL) -> None:
-    """An instruction that a model runs meanwhile, of the same bytes, goes on where it stands, and so does the first."""
+    """An instruction of the same bytes that a model runs meanwhile continues at its place, and so does the first."""
 
     class Relay(Bytes):
         def read(self, offset: int, width: int) -> int:

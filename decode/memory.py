@@ -1,4 +1,4 @@
-"""Memory and ports that an instruction touches, whether it names them or not, in architectural order.
+"""Memory and port accesses of an instruction, explicit and implicit, in architectural order.
 
 iced-x86 says nothing of the memory of CLZERO, calls what UMONITOR and CLFLUSH name a read, and describes the stack
 accesses of Intel's CPUs.

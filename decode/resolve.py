@@ -100,7 +100,7 @@ def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
         cpu: the registers that its addresses depend on.
     """
     if not isinstance(instruction, Instruction):
-        problem = f"instruction is what decode returns, not {type(instruction).__name__}"
+        problem = f"instruction is an Instruction, as decode returns, not {type(instruction).__name__}"
         raise TypeError(f"{problem}: accesses(decode(code), cpu)")
     if not instruction.rep:
         yield from _once(instruction, cpu, 0)

@@ -1,4 +1,4 @@
-"""Checks of arguments where they are given, by messages that say what was expected and what came."""
+"""Checks of arguments at the call, with messages that say what was expected and what came."""
 
 from collections.abc import Iterable
 from operator import index
@@ -80,7 +80,7 @@ def access(what: str, address: Any, width: Any) -> None:
 
 
 def known(function: str, given: Iterable[str], names: Iterable[str]) -> None:
-    """Check the names of keyword arguments that a function hands on to another.
+    """Check the names of keyword arguments that a function passes on to another.
 
     Args:
         function: the one that was called.

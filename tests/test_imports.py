@@ -177,7 +177,7 @@ def test_third_party_imports_are_declared(module: Path) -> None:
 def test_init_only_hands_on_names(module: Path) -> None:
     """An `__init__` holds a docstring, imports and an `__all__` that lists exactly the imported names.
 
-    Those imported for type checkers only are handed on by `mmio.demand`, which it then uses.
+    Those imported for type checkers only are passed on by `mmio.demand`, which it then uses.
     """
     imported: list[str] = []
     exported: list[str] = []

@@ -179,7 +179,7 @@ def _refused(call: Callable[[Any], object], junk: Any) -> None:
     ("call", "message"),
     [
         (lambda junk: Emulator(Ram(16)).step(junk, b"\x90"), "cpu is an emulate.Cpu"),
-        (lambda junk: accesses(junk, Cpu()), "instruction is what decode returns, not "),
+        (lambda junk: accesses(junk, Cpu()), "instruction is an Instruction, as decode returns, not "),
     ],
     ids=["step", "accesses"],
 )

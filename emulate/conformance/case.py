@@ -1,4 +1,4 @@
-"""Cases that ran on a real CPU, and what came of each.
+"""Cases that were executed on a real CPU, with their outcomes.
 
 `silicon.json` holds them, one a line, each as what differs from a common state; here they are made whole. A case is one
 instruction, all registers and one window of memory; everything around the window is absent. User programs' rules hold:

@@ -83,7 +83,7 @@ def call(b: Builder) -> None:
 
 @recipe("ret", "retf")
 def ret(b: Builder) -> None:
-    """Pop the address to go on at, CS after it when far, and release as many bytes as the operand says."""
+    """Pop the address to continue at, CS after it when far, and release as many bytes as the operand says."""
     stack, width = Stack(b), operand_size(b)
     if b.instruction.mnemonic == "retf":
         _go_far(b, *_far_return(b, stack, width))

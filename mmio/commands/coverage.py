@@ -1,4 +1,4 @@
-"""`pagetrap coverage`: of a device by a trace; without a trace, the table of what is emulated."""
+"""`pagetrap coverage`: of a device by a trace; without a trace, the table of emulated forms."""
 
 import argparse
 import sys
@@ -32,12 +32,15 @@ def add(commands: Commands) -> None:
         commands,
         "coverage",
         _coverage,
-        "show what a trace covers of a device; or what is emulated",
+        "show the coverage of a device by a trace, or of instruction forms by the emulator",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
-        "one: list every instruction form that touches memory or a port by what becomes of it: emulated, native "
-        "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
+        "one: list every instruction form that accesses memory or a port by its support: emulated, native (executed "
+        "natively when a real program is traced), refused, or unread (an encoding of obsolete CPUs).",
         _EXAMPLES,
-        ("Exit status: 0, 1 when a file cannot be used or less is covered than --fail-under, 2 as always.",),
+        (
+            "Exit status: 0, 1 when a file cannot be used or less is covered than --fail-under, 2 when the command "
+            "line is wrong.",
+        ),
     )
     command.add_argument("traces", metavar="TRACE", nargs="*", type=path, help=TRACE_FILE)
     device = command.add_argument_group("of a device", "Several devices are reported one after the other.")

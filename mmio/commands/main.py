@@ -1,4 +1,4 @@
-"""The parser of the whole command line, and what becomes of errors.
+"""Parser of the whole command line, and reporting of errors.
 
 One module a subject in `mmio.commands`, and argparse to find it. Results go to standard output, complaints to standard
 error, in one or two lines.

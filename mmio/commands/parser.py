@@ -38,7 +38,7 @@ class Example(NamedTuple):
 
 
 class UsageError(MmioError):
-    """The arguments are well-formed one by one and make no sense together."""
+    """The arguments are valid individually but not together."""
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -43,8 +43,8 @@ _CONVERT = (
 )
 _DIFF = (
     Example("what my driver does that the vendor's does not", "pagetrap diff vendor.jsonl mine.jsonl"),
-    Example("the same, but who polls longer does not differ", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
-    Example("only whether they do the same", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
+    Example("the same, ignoring how long a loop polls", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
+    Example("only whether they are equal", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
 )
 _READ_ONCE = (
     "A trace is read once, in memory that does not grow with it, and may come through a pipe: "
@@ -95,10 +95,10 @@ def add(commands: Commands) -> None:
     diff = declare(
         commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
     )
-    diff.add_argument("mine", metavar="A", type=path, help="a trace file; what only this one has is marked -")
-    diff.add_argument("other", metavar="B", type=path, help="a trace file; what only this one has is marked +")
+    diff.add_argument("mine", metavar="A", type=path, help="a trace file; accesses only in this one are marked -")
+    diff.add_argument("other", metavar="B", type=path, help="a trace file; accesses only in this one are marked +")
     diff.add_argument(
-        "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
+        "--fold", action="store_true", help="ignore how long a loop polls: equal reads in a row count as one"
     )
     choosing.add(diff)
     add_skip(diff)

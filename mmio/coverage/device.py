@@ -333,7 +333,7 @@ def loaded(text: str) -> list[DeviceCoverage]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"this is no JSON: {error}") from None
+        raise ValueError(f"this is not JSON: {error}") from None
     devices = data.get("devices") if isinstance(data, Mapping) else None
     if not isinstance(devices, Sequence) or isinstance(devices, str):
         raise ValueError("expected a coverage report, with a list of devices")

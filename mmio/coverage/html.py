@@ -1,4 +1,4 @@
-"""Coverage of devices as one HTML page that needs nothing else: no network, no script."""
+"""Coverage of devices as one self-contained HTML page without scripts."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

@@ -83,10 +83,10 @@ class TraceReader:
             if record.name in self._regions:
                 self._regions[record.name].restart(record.space, record.start)
         elif not hasattr(record, "sequence"):
-            raise TypeError(f"coverage is of accesses, as open_trace(path).load() gives, not of {shortened(record)}")
+            raise TypeError(f"coverage takes accesses, such as open_trace(path).load(), not {shortened(record)}")
 
     def finish(self) -> None:
-        """Hand over what was counted.
+        """Pass what was counted.
 
         Raises:
             ValueError: the trace has no such region, or several and none is called as the device is.

@@ -62,7 +62,7 @@ def save(coverages: Sequence[Covered], path: str | PathLike[str], format: str | 
     chosen = _SUFFIXES.get(splitext(path)[1].lower()) if format is None else format
     if chosen not in REPORTS:
         known = ", ".join(f"{name} ({suffix})" for suffix, name in _SUFFIXES.items())
-        what = f"{path}: its suffix is of no report" if format is None else f"there is no report {format!r}"
+        what = f"{path}: no report has this suffix" if format is None else f"there is no report {format!r}"
         raise ValueError(f"{what}; expected one of {known}")
     text = REPORTS[chosen](coverages)
     with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -1,7 +1,7 @@
-"""The accesses to one device in their order, from its reset on, and what each of them covers.
+"""Accesses to one device in their order since its reset, and what each of them covers.
 
 What can be known of a register is what has passed over the bus. Its value is the reset value at first, then what was
-read, or what a write makes of it by the register's declared effects (woclr and the like); what happens inside the
+read, or what a write makes of it by the register's declared effects (woclr and others); what happens inside the
 device shows with the next read. So a trace from a file gives the same as the live device.
 """
 
@@ -108,7 +108,7 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Go on with a device that has just been reset."""
+        """Continue with a device that has just been reset."""
         self._values = list(self._plan.resets)
         self._locked = [0] * len(self._values)
 

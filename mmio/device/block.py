@@ -1,4 +1,4 @@
-"""Devices made of devices: a block of registers at an offset, many equal ones, and a bank behind an index register."""
+"""Devices composed of devices: a block of registers at an offset, arrays of blocks, a bank behind an index register."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Generic, Never, NoReturn, Protocol, TypeVar, overload

@@ -1,7 +1,7 @@
-"""Addresses that a device may use, as an IOMMU has them: DMA to anything else is an error that says what is there.
+"""Addresses that a device may use, as in an IOMMU: DMA to any other address raises an error with the reason.
 
 A driver maps a buffer, hands its address to the device, and unmaps it when the device has done. Hardware without an
-IOMMU takes any address; so a driver that hands over a wrong one, or one it has already unmapped, overwrites whatever
+IOMMU takes any address; so a driver that passes a wrong one, or one it has already unmapped, overwrites whatever
 has the memory now, and fails somewhere else. A device whose `memory` is a `Dma` finds it at the access.
 """
 

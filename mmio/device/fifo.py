@@ -1,4 +1,4 @@
-"""A register in front of a queue: a write puts a value in, a read takes one out.
+"""A register in front of a queue: a write appends a value, a read removes one.
 
 A driver sees a FIFO as one register, so it is declared as one. The queue itself is the model's: the other end of a wire
 pushes what a driver will read, and drains what it has written.

@@ -1,4 +1,4 @@
-"""Wires out of a device: an interrupt, a reset, a DMA request."""
+"""Output lines of a device: an interrupt, a reset, a DMA request."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias

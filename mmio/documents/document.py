@@ -1,4 +1,4 @@
-"""One function for all documents, by the name of the format."""
+"""Create a document by the name of its format."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A device class as rows of a datasheet's table, whatever the table is written in.
+"""A device class as rows of a register table, independent of the output format.
 
 What is repeated is one row: an array of registers, and the registers of equal blocks. The offset says how they lie.
 """

@@ -1,4 +1,4 @@
-"""A fault as a value: what happens, where, and at which accesses. Its `str` is the line that means it.
+"""A fault as a value: its effect, its place and its accesses. Its `str` is the line that `grammar` parses.
 
 A schedule is such values and nothing else. What is counted and drawn while it is in use is kept elsewhere
 (`armed.py`), so that the same schedule does the same again.
@@ -192,7 +192,7 @@ class Fault:
     def _problem(self) -> str | None:
         kind = KINDS.get(self.effect)
         if kind is None:
-            return f"{self.effect!r} is no effect; there are {', '.join(KINDS)}"
+            return f"{self.effect!r} is not an effect; there are {', '.join(KINDS)}"
         if (kind.settings == "some") != bool(self.settings):
             return f"{self.effect} takes {'bits, as in TXE=0' if kind.settings == 'some' else 'no bits'}"
         if self.flag is not None and kind.settings != "one":

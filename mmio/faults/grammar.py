@@ -115,7 +115,7 @@ class _Line:
         place, equal, text = word.partition("=")
         if not place or not equal:
             self._back()
-            self._refuse("is no condition: expected REGISTER.FIELD=VALUE or REGISTER=VALUE")
+            self._refuse("is not a condition: expected REGISTER.FIELD=VALUE or REGISTER=VALUE")
         register, dot, name = place.rpartition(".")
         if dot and register and _NAME.fullmatch(name):
             return Condition(register, self._setting(name, text))
@@ -141,7 +141,7 @@ class _Line:
         time = self._time(word)
         if time is None:
             self._back()
-            self._refuse("is no time, such as 10us: a number and ns, us, ms or s")
+            self._refuse("is not a time, such as 10us: a number and ns, us, ms or s")
         return time
 
     def _time(self, word: str) -> int | None:
@@ -163,7 +163,9 @@ class _Line:
     def _count(self, word: str) -> int:
         if not _NUMBER.fullmatch(word):
             self._back()
-            self._refuse("is no number from 0 up" if word.startswith("-") else "is neither a number nor a time (10us)")
+            self._refuse(
+                "is not a number from 0 up" if word.startswith("-") else "is neither a number nor a time (10us)"
+            )
         return int(_number(word))
 
     def _probability(self) -> float:
@@ -173,7 +175,7 @@ class _Line:
             return float(word)
         except ValueError:
             self._back()
-            self._refuse("is no probability, such as 0.25")
+            self._refuse("is not a probability, such as 0.25")
 
     def _seed(self) -> int:
         return self._count(self._take("a number"))

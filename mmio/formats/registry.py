@@ -1,4 +1,4 @@
-"""The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
+"""Registry of the trace formats. A new one is a module in this folder and an entry in `FORMATS`.
 
 A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`, and has `records()` and `load()`. A
 format may have no reader.
@@ -92,7 +92,7 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Rea
     *others, last = (form.name for form in FORMATS if form.reader is not None)
     readable = f"{', '.join(others)} or {last}"
     written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
-    hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
+    hint = f"; {written[0]} cannot be read back, so also keep the trace in another format" if written else ""
     raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {shown[:24]!r}{hint}")
 
 
@@ -118,7 +118,7 @@ def _chosen(path: str | PathLike[str], format: str | None) -> Format:
     if format is not None:
         raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
     known = ", ".join(f"{' or '.join(form.suffixes)} ({form.name})" for form in FORMATS)
-    raise ValueError(f"{fspath(path)}: its suffix is of no trace format; there are {known}; or name the format")
+    raise ValueError(f"{fspath(path)}: no trace format has this suffix; expected one of {known}; or name the format")
 
 
 def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **options: Any) -> None:

@@ -1,7 +1,7 @@
-"""Interrupts out of a line's level: level- or edge-triggered, masked, and masked by themselves.
+"""Derive interrupts from a line's level: level- or edge-triggered, masked, and self-masking.
 
 A level-triggered interrupt is there while the line is asserted. What hands it to a program cannot wait until the
-program has quietened the device, so it masks the interrupt when it has handed over one, and the program unmasks it: if
+program has quietened the device, so it masks the interrupt when it has passed one, and the program unmasks it: if
 the line is still asserted, there is the next one (uio_pdrv_genirq.c, vfio_pci_intrs.c of Linux). An edge-triggered one
 is a line that comes to be asserted. While masked, one edge is remembered, as an interrupt controller does.
 """

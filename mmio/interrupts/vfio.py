@@ -1,4 +1,4 @@
-"""Interrupts as VFIO hands them out: VFIO_DEVICE_SET_IRQS (linux/vfio.h, drivers/vfio/pci/vfio_pci_intrs.c).
+"""Interrupts by VFIO: VFIO_DEVICE_SET_IRQS (linux/vfio.h, drivers/vfio/pci/vfio_pci_intrs.c).
 
 An index of interrupts has vectors, each a line. A trigger is an event descriptor of the user's that is signalled. A
 level-triggered one (INTx) masks itself as it fires, and is unmasked by a call or by an event descriptor of the user's;

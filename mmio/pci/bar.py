@@ -1,4 +1,4 @@
-"""Base address registers: what a function asks for, the register that says so, and who answers behind it.
+"""Base address registers: the size a function requests, the register, and the device behind it.
 
 Software finds out the size of a region by writing ones: the address bits below the size cannot be set, so the lowest
 one that reads back as one is the size (PCI Local Bus Specification 3.0, 6.2.5.1). The registers are declared so:

@@ -1,4 +1,4 @@
-"""Capabilities: what a function can do beyond its header, in a list that software walks.
+"""PCI capabilities: the linked list of a function's features beyond the header.
 
 Each says in the words of `mmio.device` which registers it has; `ConfigSpace` places them and makes the list. The
 numbers are those of the PCI Local Bus Specification 3.0 (6.7, 6.8, appendix H), the PCI Bus Power Management Interface

@@ -1,4 +1,4 @@
-"""Configuration space of a function: the type 0 header, and the capabilities behind it.
+"""Configuration space of a function: the type 0 header, followed by the capabilities.
 
 The registers of each function are declared for it, with its numbers as reset values and its masks as fields; so BAR
 sizing, write masks and bits that are cleared by ones are those of any `Device`. What no register has reads as zero, and

@@ -20,7 +20,7 @@ _ALONE: Final = (Msi, MsiX, PcieEndpoint, PowerManagement)  # of which a functio
 
 
 class NotBusMaster(ProgramMemoryError):
-    """A function was to read or write memory while software does not let it: COMMAND.MASTER is 0.
+    """A function accessed memory while bus mastering is disabled (COMMAND.MASTER is 0).
 
     Args:
         verb: "read" or "write".
@@ -34,7 +34,7 @@ class NotBusMaster(ProgramMemoryError):
 
     def __init__(self, verb: str, address: int, length: int, function: str) -> None:
         problem = (
-            "it is no bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
+            "it is not a bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
             "pci_set_master in Linux), or has reset the function since"
         )
         super().__init__(verb, address, length, 0, function, problem, function)

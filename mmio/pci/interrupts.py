@@ -1,4 +1,4 @@
-"""Interrupts of a function: INTx, MSI and MSI-X, by what software has enabled.
+"""Interrupts of a function: INTx, MSI or MSI-X, as software has enabled.
 
 A message is a write of the vector's data to its address. One that is masked is pending, and sent when it is unmasked
 (PCI Local Bus Specification 3.0, 6.8.3.4, 6.8.2). While COMMAND.MASTER is off a function writes nothing: such a message

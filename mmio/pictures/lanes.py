@@ -1,4 +1,4 @@
-"""Accesses sorted into lanes, one a register: what a timeline draws and what the terminal's bars stand for.
+"""Accesses sorted into lanes, one a register: the data of a timeline and of the terminal's bars.
 
 A card with a thousand registers has more lanes than a reader looks at. So if there are too many, the elements of an
 array share one, and then places without a name do that lie near each other: as few together as will do.

@@ -1,4 +1,4 @@
-"""A trace as a table people read, whole or line by line as it happens.
+"""A trace as a table for the terminal, whole or line by line as it is recorded.
 
 One function turns an access into cells; everything that shows accesses starts there. Polling, which would drown
 the rest, can be folded: a loop that makes the same few accesses again and again becomes these few rows, each

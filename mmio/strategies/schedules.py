@@ -54,7 +54,7 @@ def fault_schedules(
     until = None if until is None else integer("until", until, least=1)
     for effect in effects:
         if effect not in KINDS:
-            raise FaultError(f"{shortened(effect)} is no effect; there are {', '.join(KINDS)}")
+            raise FaultError(f"{shortened(effect)} is not an effect; there are {', '.join(KINDS)}")
     places, lines = _registers(device), _lines(device)
     whole = name or _core(device).__name__
     if registers is not None:

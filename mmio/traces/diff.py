@@ -1,4 +1,4 @@
-"""Comparing two traces: what one driver does that another does not.
+"""Compare two traces: the accesses that only one driver makes.
 
 Two accesses are the same when they do the same to the same register: direction, space, place, width and values.
 Time, thread and instruction pointer differ between any two runs. The place is a region and an offset, so a

@@ -1,4 +1,4 @@
-"""Expected accesses of a driver, in lines that a test can hold.
+"""Expected accesses of a driver, as lines in a test.
 
 A line is how a datasheet's programming example would read: `W4 CTRL=0x1`, then `R4 STATUS`. Direction and width are
 exact, because a driver that gets them wrong is wrong; a value is compared where one is given, because what a

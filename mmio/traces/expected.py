@@ -1,4 +1,4 @@
-"""One expected access, in words: `W4 CTRL=0x1`.
+"""One expected access, as text: `W4 CTRL=0x1`.
 
 Direction and width are exact, because a driver that gets them wrong is wrong; a value is compared where one is given,
 because what a device answered is often not the driver's doing. A place goes by any name it has, so that a test need not

@@ -1,4 +1,4 @@
-"""Golden traces: what a driver did when it was known to be right, in a file that a person can read and review.
+"""Golden traces: the recorded accesses of a correct driver, in a file for review.
 
 A file has a line for each access, in the words of docs/expectations.md. What differs between two right runs is left
 out: where a region lies, when and in which thread something was done, and by which instruction; how often the driver
@@ -41,7 +41,7 @@ Missing = Literal["write", "fail"]
 
 
 class GoldenError(MmioError, ValueError):
-    """A golden file cannot be compared with: its name, its form, or another device's."""
+    """A golden file cannot be used: its name, its format, or its device is wrong."""
 
 
 @frozen(slots=True)
@@ -95,7 +95,7 @@ def assert_trace(
     Raises:
         AssertionError: the trace is not like the file; the message is a diff. Or there is no file, and `missing` is
             "fail".
-        GoldenError: the name is none, the file is no golden file, or it is of another device.
+        GoldenError: the name is none, the file is not a golden file, or it is of another device.
         OSError: the file cannot be written.
     """
     __tracebackhide__ = True
@@ -126,7 +126,7 @@ def compare(
     warn_of_cut(trace, stacklevel=3)
     if update or not path.exists():
         if not update and (missing or default_missing()) == "fail":
-            raise AssertionError(f"there is no golden file {path}; write it with {UPDATE}, and look at it")
+            raise AssertionError(f"there is not a golden file {path}; write it with {UPDATE}, and look at it")
         text = written(parts, trace, declared)
         if not path.exists() or path.read_text() != text:
             _write(path, text)
@@ -300,9 +300,9 @@ def _read(path: Path) -> _Kept:
     try:
         first, *rest = path.read_text().split("\n")
     except UnicodeDecodeError:
-        raise GoldenError(f"{path} is no golden file: it is not text") from None
+        raise GoldenError(f"{path} is not a golden file: it is not text") from None
     if not first.startswith(HEADER):
-        raise GoldenError(f"{path} is no golden file: it begins with {first[:60]!r}, not with {HEADER}{VERSION}")
+        raise GoldenError(f"{path} is not a golden file: it begins with {first[:60]!r}, not with {HEADER}{VERSION}")
     if first != f"{HEADER}{VERSION}":
         version = first.removeprefix(HEADER)[:20]
         raise GoldenError(f"{path} is of version {version}, expected {VERSION}; write it anew with {UPDATE}")

@@ -27,7 +27,7 @@ _KEYWORD: Final = re.compile(r"(never|any +order)\b *")
 
 
 class ExpectationError(MmioError, ValueError):
-    """A text is no expectation, or names what the trace has not got.
+    """A text is not a valid expectation, or uses a name that is not in the trace.
 
     Args:
         problem: a sentence.

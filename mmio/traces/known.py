@@ -1,4 +1,4 @@
-"""Names that a trace knows: its regions, their registers, the fields of these.
+"""Names in a trace: its regions, their registers, and the fields of these.
 
 A name that nothing has is a mistake in a test, and must not look like an access that is missing. What has been accessed
 is known by its records; the rest by the devices, as far as these say. So a name is only refused where all is known.

@@ -157,7 +157,7 @@ class Selection:
 
     `only`: the access touches one of these places; `without`: and none of these. `since` (included) and `until` (not
     included) are times in ns. An atomic both reads and writes, so it passes `direction=READ` and `direction=WRITE`;
-    `READ_WRITE` lets nothing but atomics through. Every other attribute is a value the access must have, or a container
+    `READ_WRITE` lets only atomics through. Every other attribute is a value the access must have, or a container
     (range, set, tuple, list …) that must hold it; None stands for any.
     """
 
@@ -274,7 +274,7 @@ def place_or_access(text: str, known: "Callable[[], Known] | None" = None) -> Pl
 
 
 class Selected:
-    """A sink that hands on the accesses a selection wants, and all events: without them the rest cannot be read."""
+    """A sink that passes on the accesses a selection wants, and all events: without them the rest cannot be read."""
 
     def __init__(self, sink: "Sink", selection: Selection) -> None:
         self._sink = sink

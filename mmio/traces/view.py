@@ -1,4 +1,4 @@
-"""Looking at a trace: what any sequence of accesses can do, whether recorded here, filtered, or read from a file.
+"""Operations on any sequence of accesses: recorded here, filtered, or read from a file.
 
 A view is a list of numbers and a function that builds the access of a number. So a filtered trace of a million
 records costs eight bytes a record, and no `Access` exists until it is looked at.

@@ -1,4 +1,4 @@
-"""A console (virtio 1.2, 5.3): a queue of buffers to receive into, one of what is sent."""
+"""A console (virtio 1.2, 5.3): one queue of buffers to receive into, one queue of data to send."""
 
 from typing import Final
 

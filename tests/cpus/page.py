@@ -1,4 +1,4 @@
-"""docs/qemu.md: where QEMU's emulated CPUs depart from silicon, by mnemonic, with the simplest case seen of each."""
+"""docs/qemu.md: differences between QEMU's emulated CPUs and silicon, by mnemonic, with the simplest case of each."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def departures(guests: Mapping[str, Judged], version: str, cases: int, seed: int
 
 
 def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) -> Iterator[str]:
-    yield "# Where QEMU departs from silicon"
+    yield "# Differences between QEMU and silicon"
     yield ""
     yield from wrap(
-        f"QEMU {version} without hardware help (TCG), by `make test-cpus` with {cases} cases a form, seed {seed}, in "
-        f"guests with these CPU models: {', '.join(guests)}. In a guest the emulated CPU judges pagetrap as a real one "
-        "does: registers, defined flags, memory, faults. Listed is what differs there, and where a real CPU "
-        f"({host_cpu()}), on the same cases, agrees with pagetrap. Much follows from what QEMU leaves out on purpose: "
-        "alignment checks (EFLAGS.AC, SSE operands), the limits of segments, unmasked floating-point exceptions. "
-        "In the lines below, silicon is what the guest took for its CPU.",
+        f"QEMU {version} without hardware virtualisation (TCG), by `make test-cpus` with {cases} cases a form, seed "
+        f"{seed}, in guests with these CPU models: {', '.join(guests)}. In a guest, pagetrap is compared with the "
+        "emulated CPU: registers, defined flags, memory, faults. Listed are the cases that differ there and on which a "
+        f"real CPU ({host_cpu()}) agrees with pagetrap. Many follow from features that QEMU omits on purpose: "
+        "alignment checks (EFLAGS.AC, SSE operands), segment limits, unmasked floating-point exceptions. In the lines "
+        "below, silicon is the emulated CPU.",
         120,
     )
     for verdict, title in (

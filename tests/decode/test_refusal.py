@@ -54,7 +54,7 @@ def test_vector_of_bytes_that_are_no_instruction(
 
 
 def test_too_long_is_a_kind_of_invalid() -> None:
-    """Who catches `InvalidInstruction` goes on catching instructions that are too long."""
+    """Who catches `InvalidInstruction` continues catching instructions that are too long."""
     assert issubclass(InstructionTooLong, InvalidInstruction)
 
 
@@ -105,7 +105,7 @@ def examples(bits: int) -> Iterator[bytes]:
 @pytest.mark.silicon
 @pytest.mark.parametrize("bits", MODES)
 def test_length_limit_on_silicon(bits: int) -> None:
-    """Prefixes before any form: up to 15 bytes they change nothing, and of 16 or more the CPU raises #GP."""
+    """Redundant prefixes have no effect up to 15 bytes; with 16 or more bytes the CPU raises #GP."""
     source = random.Random(bits)
     for code in examples(bits):
         try:
@@ -122,7 +122,7 @@ def test_length_limit_on_silicon(bits: int) -> None:
 @pytest.mark.silicon
 @pytest.mark.parametrize("bits", MODES)
 def test_forbidden_prefixes_on_silicon(bits: int) -> None:
-    """LOCK before any form, and REX, 66, F2 and F3 before VEX: #UD where `decode` says so, and only there."""
+    """LOCK before any form, and REX, 66, F2 and F3 before VEX, raise #UD exactly where `decode` refuses them."""
     source = random.Random(bits)
     for code in examples(bits):
         if decode(code, bits).mnemonic in ("verw", "rstorssp", "setssbsy", "clrssbsy"):

@@ -35,7 +35,7 @@ def openings(module: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_a_docstring_opens_with_a_verb_or_a_noun(module: Path) -> None:
-    """No docstring begins with What, Where, Let, Tell and the like."""
+    """No docstring begins with What, Where, Let, Tell or a similar word."""
     assert [text for text, word in openings(module).items() if word in FORBIDDEN] == []
 
 

@@ -89,7 +89,7 @@ def test_families_are_covered(family: str) -> None:
 
 @pytest.mark.parametrize("name", REGRESSIONS)
 def test_same_result_as_silicon_where_it_once_was_not(name: str) -> None:
-    """What a law has found once is looked at every time."""
+    """Every case that the law has once failed on is tested in each run."""
     need_silicon()
     case = REGRESSIONS[name]
     if host_has(Decoder(case.bits, case.code).decode().code, case.bits):

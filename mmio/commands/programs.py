@@ -2,9 +2,9 @@
 
 import argparse
 import re
-from reprlib import repr as shortened
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.commands import choosing, where
 from mmio.commands.arguments import add_recording
 from mmio.commands.exits import TROUBLE

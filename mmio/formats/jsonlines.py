@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from os import PathLike
-from reprlib import repr as shortened
 from typing import Any, Final
 
 from attrs import NOTHING, fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
+from mmio.arguments import shortened
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
 from mmio.records.access import LETTERS, Access, Describe, FieldPlace, Space

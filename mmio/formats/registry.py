@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from mmio.arguments import path as path_of
 from mmio.formats import jsonlines, mmiotrace, parquet, parquet_reader, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import OnError, Reader, named
@@ -112,13 +113,14 @@ def writer(path: str | PathLike[str], *, format: str | None = None, **options: A
 
 def _chosen(path: str | PathLike[str], format: str | None) -> Format:
     """Return the format of a name, or else of a suffix."""
+    path = path_of("path", path)
     for form in FORMATS:
-        if form.name == format or (format is None and fspath(path).endswith(form.suffixes)):
+        if form.name == format or (format is None and path.endswith(form.suffixes)):
             return form
     if format is not None:
         raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
     known = ", ".join(f"{' or '.join(form.suffixes)} ({form.name})" for form in FORMATS)
-    raise ValueError(f"{fspath(path)}: no trace format has this suffix; expected one of {known}; or name the format")
+    raise ValueError(f"{path}: no trace format has this suffix; expected one of {known}; or name the format")
 
 
 def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **options: Any) -> None:

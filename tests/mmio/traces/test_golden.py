@@ -246,7 +246,7 @@ def test_names_are_checked(tmp_path: Path) -> None:
         assert_trace(run(), "run", folder=tmp_path, volatile="BASE")
     with pytest.raises(TypeError, match="fold has names of registers and fields"):
         assert_trace(run(), "run", folder=tmp_path, fold=["a\nb"])
-    with pytest.raises(ValueError, match="missing is 'write' or 'fail', not 'x'"):
+    with pytest.raises(ValueError, match="missing is one of write, fail, not 'x'"):
         assert_trace(run(), "run", folder=tmp_path, missing="x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="trace is a trace or a list of accesses"):
         assert_trace(object(), "run", folder=tmp_path)  # type: ignore[arg-type]

@@ -32,7 +32,6 @@ def add(commands: Commands) -> None:
         commands,
         "coverage",
         _coverage,
-        "show what a trace covers of a device; or what is emulated",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
         "one: list every instruction form that touches memory or a port by what becomes of it: emulated, native "
         "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",

@@ -21,7 +21,6 @@ def add(commands: Commands) -> None:
         commands,
         "decode",
         _decode,
-        "show instructions, their operands and the accesses they make",
         "Decode x86 machine code: each instruction with its bytes, its operands, the memory and port accesses it "
         "makes, in order, and what becomes of it when it touches a device: emulated, native (completed by the CPU "
         "itself on a live source, which a library caller has not got), or refused. Widths are in bytes.",

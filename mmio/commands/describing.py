@@ -24,7 +24,6 @@ def add(commands: Commands) -> None:
         commands,
         "describe",
         _describe,
-        "write the registers of a device as tables, a C header, SVD or SystemRDL",
         "Write what a device model, or a register description, says of its registers: offsets, fields, access, values "
         "at reset, names of values and effects.",
         _EXAMPLES,

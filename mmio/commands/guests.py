@@ -59,7 +59,6 @@ def add(commands: Commands) -> None:
         commands,
         "boot",
         _boot,
-        "boot a kernel whose drivers have cards that exist only in Python",
         "Boot a kernel in QEMU with device models as PCI cards, load drivers, run a command, and record every access "
         "of the drivers: width, value, function, instruction.",
         _BOOT,
@@ -128,7 +127,6 @@ def add(commands: Commands) -> None:
         commands,
         "serve",
         _serve,
-        "let a virtual machine have a card that exists only in Python",
         "Serve a device model as a PCI card to a virtual machine, by the vfio-user protocol, and record every access "
         "to it. It ends when its client goes.",
         _SERVE,

@@ -119,8 +119,8 @@ def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...], vendor:
     width = MemorySizeExt.size(memory.memory_size)
     segments = [o for o in operands if isinstance(o, RegisterOperand) and o.register.file == SEGMENT]
     if vendor == "intel" and segments and (width == 4 or segments[0].direction == WRITE):
-        # PUSH of a selector leaves the upper half of its slot of 4 bytes (SDM vol. 2B, PUSH: recent CPUs). POP reads two
-        # bytes of a slot of any size (tests/emulate/test_order.py). AMD's CPUs access the whole slot.
+        # PUSH of a selector leaves the upper half of its slot of 4 bytes (SDM vol. 2B, PUSH: recent CPUs). POP reads
+        # two bytes of a slot of any size (tests/emulate/test_order.py). AMD's CPUs access the whole slot.
         width = 2
     return MemoryOperand(
         ICED_REGISTERS.get(memory.base),

@@ -32,7 +32,6 @@ def add(commands: Commands) -> None:
         commands,
         "coverage",
         _coverage,
-        "show the coverage of a device by a trace, or of instruction forms by the emulator",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
         "one: list every instruction form that accesses memory or a port by its support: emulated, native (executed "
         "natively when a real program is traced), refused, or unread (an encoding of obsolete CPUs).",

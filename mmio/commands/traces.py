@@ -65,7 +65,7 @@ _EXIT_DIFF = (
 def add(commands: Commands) -> None:
     """Declare the subcommands."""
     description = "Show a trace: by default a summary and a timeline."
-    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_READ_ONCE, _EXIT))
+    show = declare(commands, "show", _show, description, _SHOW, (_READ_ONCE, _EXIT))
     show.add_argument("trace", metavar="TRACE", type=path, help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
@@ -82,9 +82,7 @@ def add(commands: Commands) -> None:
     add_skip(show)
 
     description = "Convert a trace, record by record."
-    convert = declare(
-        commands, "convert", _convert, "write a trace file in another format", description, _CONVERT, (_EXIT,)
-    )
+    convert = declare(commands, "convert", _convert, description, _CONVERT, (_EXIT,))
     convert.add_argument("trace", metavar="IN", type=path, help=TRACE_FILE)
     convert.add_argument("out", metavar="OUT", type=path, help="the file to write; its suffix says in which format")
     add_format(convert, "OUT")
@@ -92,9 +90,7 @@ def add(commands: Commands) -> None:
     add_skip(convert)
 
     description = "Compare what was done to which register. Times, threads and instruction pointers may differ."
-    diff = declare(
-        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
-    )
+    diff = declare(commands, "diff", _diff, description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE)
     diff.add_argument("mine", metavar="A", type=path, help="a trace file; accesses only in this one are marked -")
     diff.add_argument("other", metavar="B", type=path, help="a trace file; accesses only in this one are marked +")
     diff.add_argument(

@@ -36,6 +36,7 @@ ROOMS = (
     *(
         "device",
         "coverage",
+        "reports",
         "interrupts",
         "models",
         "pci",

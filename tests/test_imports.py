@@ -41,6 +41,7 @@ ROOMS = (
     *(
         "device",
         "coverage",
+        "reports",
         "interrupts",
         "models",
         "pci",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mmio.reports.page import SCRIPTS
 from tests.needs import need
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +91,7 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         "emulate/conformance/silicon.json.gz",
     }
     expected |= {"mmio/guests/init.sh", "mmio/guests/plugin.c"}
+    expected |= {f"mmio/reports/{name}" for name in ("page.html", "report.css", *SCRIPTS)}
     expected |= {f"mmio/cortex_m/include/pagetrap_{name}.h" for name in ("cmsis", "run")}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

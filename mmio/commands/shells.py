@@ -29,6 +29,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "GLOB": "files",
     "IN": "files",
     "OUT": "files",
+    "PAGE": "files",
     "PICTURE": "files",
     "PID": "processes",
     "PROGRAM": "programs",

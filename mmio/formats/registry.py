@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from os import PathLike, fspath
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from attrs import frozen
@@ -17,7 +16,8 @@ from mmio.arguments import path as path_of
 from mmio.formats import jsonlines, mmiotrace, parquet, parquet_reader, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import OnError, Reader, named
-from mmio.formats.writer import Writer, lock
+from mmio.formats.whole import replaced
+from mmio.formats.writer import Writer
 from mmio.records.access import Access
 from mmio.records.events import Event, Record
 from mmio.traces.view import TraceView
@@ -153,15 +153,8 @@ def save_whole(trace: TraceView, path: str | PathLike[str], *, format: str | Non
         TraceFileError: another writer is writing the file, or the disk is full.
     """
     form = _chosen(path, format)
-    target = os.path.realpath(path)
-    if fspath(path).endswith("/") or (os.path.exists(target) and not os.path.isfile(target)):
+    if fspath(path).endswith("/"):
         save(trace, path, format=form.name, **options)
         return
-    if os.path.exists(target):
-        with open(target, "rb") as there:
-            lock(there.fileno(), target)
-    folder, name = os.path.split(target)
-    with TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
-        unfinished = os.path.join(beside, name)
+    with replaced(path) as unfinished:
         save(trace, unfinished, format=form.name, **options)
-        os.replace(unfinished, target)

@@ -175,7 +175,7 @@ def _row(sign: str, mine: Access | None, other: Access | None, resolve: Resolver
         str(access.width),
         access.place,
         access.shown,
-        access.decoded,
+        access.fields,
         resolve(access.ip) if access.ip else "",
         access.text,
     )

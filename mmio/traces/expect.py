@@ -122,7 +122,7 @@ def _story(outcome: Outcome, items: Sequence[Item], made: Sequence[Access], reso
         return notation(access, region=several)
 
     def by(access: Access) -> str:
-        return " ".join(filter(None, (access.decoded and f"({access.decoded})", made_by(access, resolve).strip())))
+        return " ".join(filter(None, (access.fields and f"({access.fields})", made_by(access, resolve).strip())))
 
     rows = [row for taken in outcome.path for row in _matched(taken, made, done)]
     if len(rows) > SHOWN:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from mmio.arguments import instance, shortened
-from mmio.records.access import Access, FieldPlace, Space, place
+from mmio.records.access import Access, Space, place
+from mmio.records.fields import FieldPlace
 
 EXAMPLES: Final = "'W4 CTRL=0x1', 'R2 timer+0x10' or 'R1 port 0x71'"
 MAX_WIDTH: Final = 1 << 16  # bytes; more than any instruction moves

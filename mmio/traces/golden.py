@@ -308,7 +308,7 @@ def _shown(part: Line | Turn) -> list[str]:
 
 
 def _commented(line: Line, count: str) -> str:
-    told = printable(line.access.decoded) if "=" in line.text else ""
+    told = printable(line.access.fields) if "=" in line.text else ""
     return f"{line.text}{count}{_COMMENT}{told}" if told else f"{line.text}{count}"
 
 
@@ -354,7 +354,7 @@ def _difference(path: Path, kept: _Kept, now: Sequence[Line], trace: Sequence[Ac
 
     def came(index: int) -> str:
         line = now[index]
-        told = f" ({line.access.decoded})" if line.access.decoded else ""
+        told = f" ({line.access.fields})" if line.access.fields else ""
         return f"{line.text}{told}{made_by(line.access, resolve)}"
 
     lines = diff_lines(mine, other, kept.lines.__getitem__, came, lambda index: now[index].text)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from attrs import Factory, define
 
-from mmio.records.access import Access, FieldPlace
+from mmio.records.access import Access
+from mmio.records.fields import FieldPlace
 from mmio.records.region import RecordedRegion
 
 MAX_LENGTH: Final = 1 << 16  # bytes of a region that is asked for its names, byte by byte

@@ -96,8 +96,8 @@ def shows(shown: str, printed: str) -> bool:
     )
 
 
-def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
-    """Run blocks in one session in `folder` and demand that each prints what the page shows."""
+def printed(blocks: Sequence[Block], folder: Path) -> list[str]:
+    """Run blocks in one session in `folder` and return what each printed."""
     environment = plain(os.environ) | {
         "PYTHONPATH": str(TOP),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -114,8 +114,14 @@ def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for block, printed in zip(blocks, json.loads(done.stdout), strict=True):
-        assert shows(block.output, printed), f"{block.place} shows:\n{block.output}\nbut it printed:\n{printed}"
+    outputs: list[str] = json.loads(done.stdout)
+    return outputs
+
+
+def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
+    """Run blocks in one session in `folder` and demand that each prints what the page shows."""
+    for block, output in zip(blocks, printed(blocks, folder), strict=True):
+        assert shows(block.output, output), f"{block.place} shows:\n{block.output}\nbut it printed:\n{output}"
 
 
 def _run_session() -> None:
@@ -128,10 +134,10 @@ def _run_session() -> None:
     session = InteractiveInterpreter({"__name__": "__main__"})
     outputs = []
     for number, (language, code) in enumerate(blocks):
-        with tempfile.TemporaryFile("w+") as printed:
+        with tempfile.TemporaryFile("w+") as caught:
             # By descriptor, because commands and native code print, too.
-            os.dup2(printed.fileno(), 1)
-            os.dup2(printed.fileno(), 2)
+            os.dup2(caught.fileno(), 1)
+            os.dup2(caught.fileno(), 2)
             if language == "python":
                 session.runsource(code, f"<block {number}>", "exec")
             elif language == "console":
@@ -141,8 +147,8 @@ def _run_session() -> None:
                 Path(name).write_text(text)
             sys.stdout.flush()
             sys.stderr.flush()
-            printed.seek(0)
-            outputs.append(printed.read())
+            caught.seek(0)
+            outputs.append(caught.read())
     json.dump(outputs, answer)
     answer.close()
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import Block, Page, assert_runs, shows
+from tests.docs.renew import renewed
+from tests.documents import Block, Page, assert_runs, printed, shows
 
 TEXT = """
 ```python
@@ -103,3 +104,13 @@ LINE = (
 def test_times_addresses_and_instructions_are_not_compared(printed: str, same: bool) -> None:
     """A page may show a real run: another one has other times, addresses and instructions, and nothing else."""
     assert shows(LINE, printed) == same
+
+
+def test_outputs_are_renewed(tmp_path: Path) -> None:
+    """What has changed is replaced and what is new is added; the rest of the page stays, and a "…" is not touched."""
+    stale = TEXT.replace("```\n5\n```", "```\n6\n```").replace("$ echo end\nend\n", "$ echo end\n")
+    stale = stale.replace("5 …", "7 …")
+    found = page(tmp_path, stale)
+    text, by_hand = renewed(found, printed(found.blocks, tmp_path))
+    assert text == TEXT.replace("5 …", "7 …")
+    assert [block.output for block in by_hand] == ["7 …\n"]

@@ -130,35 +130,38 @@ class Kind:
 
 KINDS: Final[dict[Effect, Kind]] = {
     "stuck": Kind(
-        "reads show these bits so, whatever the device has", "SR stuck TXE=0 after 3 reads", ("read",), "some"
+        "reads show these bits with these values, whatever the device has",
+        "SR stuck TXE=0 after 3 reads",
+        ("read",),
+        "some",
     ),
     "late": Kind(
-        "these bits are late: in so many reads (or so long) after each write to the device, and at the start, a read "
-        "that would show them so shows them inverted",
+        "these bits get these values late: after each write to the device, and at the start, the given number of reads "
+        "(or the given time) still shows them inverted",
         "SR late TXE=1 by 20us",
         ("read",),
         "some",
     ),
     "removed": Kind(
-        "all ones from then on, writes are lost, no interrupts: the device is gone",
+        "from then on reads show all ones, writes are lost, and no interrupts come: the device is gone",
         "Card removed after 10 accesses",
         ("access", "read", "write"),
     ),
     "lost": Kind(
-        "of a register: writes are lost; of a line: it stays low until the device next asserts it",
+        "for a register: a write is lost; for a line: it stays low until the device asserts it the next time",
         "CR1 lost at write 2",
         ("write", "interrupt"),
         counts=("read", "write", "access", "interrupt"),
     ),
     "overrun": Kind(
-        "of a FIFO's register: what is next in it is lost, and the read gets what comes after that. A condition is "
-        "shown by the next read of its register",
+        "for the register of a FIFO: the next entry is lost, and the read gets the one after it. A condition is shown "
+        "by the next read of its register",
         "RBR overrun LSR.OE=1 at read 2",
         ("read",),
         "one",
     ),
     "bus-error": Kind(
-        "the access raises BusError, as an access that a policy refuses raises PolicyError",
+        "the access raises BusError in Python, like an access that a policy refuses raises PolicyError",
         "STATUS bus-error at access 4",
         ("access", "read", "write"),
     ),
@@ -168,14 +171,14 @@ KINDS: Final[dict[Effect, Kind]] = {
         ("access", "read", "write"),
     ),
     "garbage": Kind(
-        "what software may write holds random values, within its fields and their enumerations, from the start and "
-        "after each reset of the device",
+        "everything that software may write holds random values, within fields and their enumerations, from the start "
+        "and after each reset of the device",
         "Card garbage seed 7",
         (),
         counts=(),
     ),
     "spurious": Kind(
-        "an interrupt without a cause: a pulse on the line, after an access to the device or at a time",
+        "an interrupt without a cause: a pulse on the line, after an access to the device or at a given time",
         "irq spurious at write 3",
         ("access", "read", "write"),
     ),

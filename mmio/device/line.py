@@ -1,8 +1,11 @@
 """Output lines of a device: an interrupt, a reset, a DMA request."""
 
+from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from typing import Final, TypeAlias
+
+from attrs import Factory, define
 
 from mmio.arguments import shortened
 from mmio.device.member import Member
@@ -10,8 +13,8 @@ from mmio.errors import MmioError
 
 Subscriber: TypeAlias = Callable[[bool], object]
 
-STORM: Final = 10_000
-"""Changes of a line that may come of one before it is taken for endless."""
+DEEP: Final = 100
+"""Changes of a line in each other, each made by a subscriber that was called for the one before; more are refused."""
 
 
 class LineError(MmioError, RuntimeError):
@@ -33,6 +36,14 @@ def trigger_word(trigger: str) -> str:
     return trigger
 
 
+@define
+class _Calls:
+    """The calls of subscribers that wait in one thread, and how many changes are in each other."""
+
+    waiting: deque[tuple[Subscriber, bool]] = Factory(deque)
+    depth: int = 0
+
+
 class Line:
     """One wire: a level, and the functions that are called when it changes.
 
@@ -41,13 +52,13 @@ class Line:
         trigger: "level" or "edge": how an interrupt comes of it, where it is one.
     """
 
-    __slots__ = ("_changes", "_level", "_subscribers", "name", "trigger")
+    __slots__ = ("_calls", "_level", "_subscribers", "name", "trigger")
 
     def __init__(self, name: str, trigger: str = "level") -> None:
         self.name = name
         self.trigger = trigger
         self._level = False
-        self._changes: dict[int, list[bool]] = {}  # that are being told, by thread
+        self._calls: dict[int, _Calls] = {}  # by thread, while subscribers are called
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -58,8 +69,9 @@ class Line:
     def set(self, level: bool) -> None:
         """Drive the line. Subscribers are called, in the order they came, when the level changes.
 
-        Each is told of each change, in the order of the changes: one that a subscriber makes itself is told when all
-        have been told of the one before.
+        When `set` returns, all have been called. A subscriber may drive the line itself: then those that have not been
+        called for the first change are called for it before all are called for the second. So each gets all changes in
+        order.
 
         Raises:
             LineError: subscribers drive the line to and fro without end.
@@ -69,21 +81,21 @@ class Line:
             return
         self._level = level
         thread = get_ident()
-        if thread in self._changes:
-            self._changes[thread].append(level)  # a subscriber's own: told by the call that has called it
-            return
-        changes = self._changes[thread] = [level]
+        calls = self._calls.setdefault(thread, _Calls())
+        calls.depth += 1
         try:
-            for told, change in enumerate(changes):
-                if told == STORM:
-                    raise LineError(
-                        f"{STORM} changes of the line {self.name} came of one, and there are more: subscribers drive "
-                        "it to and fro without end"
-                    )
-                for subscriber in tuple(self._subscribers):
-                    subscriber(change)
+            if calls.depth > DEEP:
+                raise LineError(
+                    f"{DEEP} changes of the line {self.name} in each other: subscribers drive it to and fro without end"
+                )
+            calls.waiting.extend((subscriber, level) for subscriber in self._subscribers)
+            while calls.waiting:
+                subscriber, change = calls.waiting.popleft()
+                subscriber(change)
         finally:
-            del self._changes[thread]
+            calls.depth -= 1
+            if not calls.depth:
+                del self._calls[thread]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(level)` on every change from now on. Returns a function that ends this.

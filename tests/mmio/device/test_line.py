@@ -86,11 +86,29 @@ def test_every_subscriber_is_told_of_each_change_in_order() -> None:
     assert heard == [True, False]
 
 
+def test_a_subscriber_s_own_change_has_been_told_when_set_returns() -> None:
+    """An interrupt handler that a subscriber calls acknowledges the interrupt, and finds the line at rest at once."""
+    wire = Line("irq")
+    levels: list[bool] = []
+    found: list[list[bool]] = []
+
+    def handle(level: bool) -> None:
+        if level:
+            wire.set(False)
+            found.append(levels.copy())
+
+    wire.subscribe(handle)
+    wire.subscribe(levels.append)
+    wire.set(True)
+    assert found == [[True, False]]
+    assert levels == [True, False]
+
+
 def test_a_line_without_rest_is_an_error() -> None:
     """Subscribers that answer each change with another are told so, and the line can be used afterwards."""
     wire = Line("irq")
     end = wire.subscribe(lambda level: wire.set(not level))
-    with pytest.raises(LineError, match=r"changes of the line irq came of one.*to and fro without end"):
+    with pytest.raises(LineError, match=r"changes of the line irq in each other: .*to and fro without end"):
         wire.set(True)
     end()
     heard: list[bool] = []

@@ -100,6 +100,43 @@ class Polled(Timed):
         self.read, self.write = read, write
 
 
+class Fronting:
+    """Base of what stands in front of a device: an access moves the clock as one of the device itself would.
+
+    Attributes:
+        device: the device behind it.
+    """
+
+    device: Any
+
+    def _device_moving(self) -> Clock | None:
+        return moving(self.device)
+
+    def _device_on_bus(self) -> Any:
+        return on_time(self, self._device_moving())
+
+
+def moving(device: Any) -> Clock | None:
+    """Return the clock that accesses to a device move; None where they move none.
+
+    Args:
+        device: any device.
+    """
+    clock_of = getattr(type(device), "_device_moving", None)
+    found: Clock | None = None if clock_of is None else clock_of(device)
+    return found
+
+
+def on_time(device: Any, clock: Clock | None) -> Any:
+    """Return a device as the bus is to see it: itself where no clock moves.
+
+    Args:
+        device: any device.
+        clock: the clock that its accesses move.
+    """
+    return device if clock is None else timed(device, clock)
+
+
 def timed(device: Any, clock: Clock) -> Any:
     """Return a device as the bus is to see it, by the clock's policy: itself where no access moves the clock.
 

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from decode import READ, WRITE, Direction
 from mmio.closing import Closing
 from mmio.device.clock import Clock, Timer
+from mmio.device.timed import Fronting
 from mmio.errors import NoRegister
 from mmio.faults.armed import Armed
 from mmio.faults.arming import Armoury
@@ -27,7 +28,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 _F = TypeVar("_F", bound="Faulty")
 
 
-class Faulty(Closing):
+class Faulty(Fronting, Closing):
     """A device with faults; made by `wrap`. It has the attributes of the device, and answers as that does.
 
     Args:

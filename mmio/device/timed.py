@@ -4,6 +4,7 @@ A wrapper, so that the way of an access has no question about time in it: a devi
 is.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from mmio.device.clock import Clock
@@ -29,7 +30,9 @@ class Timed:
 
     def __init__(self, device: Any, clock: Clock) -> None:
         self._device = self.device = device
-        access, inner_read, inner_write = clock.access, device.read, device.write
+        # One call where `Clock.access` would be two.
+        access = partial(clock.spend, clock.per_access) if clock.per_access else clock.access
+        inner_read, inner_write = device.read, device.write
 
         def read(offset: int, width: int) -> int:
             access()

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.docs.test_links import anchors
-from tests.mistakes import command_line, drivers, files, install, library, models
+from tests.mistakes import command_line, drivers, files, install, kit, library, models
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.workshop import CARD, message_of
 
@@ -22,6 +22,7 @@ SUBJECTS: Final[dict[str, ModuleType]] = {
     "Programs: the command line": command_line,
     "Trace files": files,
     "Decoder, emulator, address space": library,
+    "What a driver's test is made of": kit,
 }
 
 ALL: Final[list[Mistake]] = [mistake for module in SUBJECTS.values() for mistake in module.MISTAKES]

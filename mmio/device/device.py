@@ -30,7 +30,7 @@ from mmio.device.line import Line, LineDeclaration
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
 from mmio.device.time_policy import Still
-from mmio.device.timed import timed
+from mmio.device.timed import on_time
 from mmio.errors import NoRegister
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -176,12 +176,16 @@ class Device:
         self._device_clock = clock
         self._device_clock_made = False
 
-    def _device_on_bus(self) -> Any:
-        """Return the device as a bus is to see it: what moves its clock at each access, where the clock wants that."""
+    def _device_moving(self) -> Clock | None:
+        """Return the clock, if it is one that accesses move."""
         clock = self._device_clock
         if clock is None and self._device_outer is not None:
             clock = self.clock
-        return self if clock is None or isinstance(clock.policy, Still) else timed(self, clock)
+        return None if clock is None or isinstance(clock.policy, Still) else clock
+
+    def _device_on_bus(self) -> Any:
+        """Return the device as a bus is to see it: what moves its clock at each access, where the clock wants that."""
+        return on_time(self, self._device_moving())
 
     @property
     def memory(self) -> ProgramMemory:

@@ -10,12 +10,13 @@ from typing import Any
 from attrs import field, frozen, validators
 
 from decode import Direction
+from mmio.device.timed import Fronting
 from mmio.errors import NoRegister
 from mmio.space.region import DeviceLike
 
 
 @frozen
-class Spaced:
+class Spaced(Fronting):
     """The registers of `device`, each `width` bytes, `stride` bytes apart.
 
     An access starts where a register does and is `width` to `stride` bytes wide: the device sees its lowest `width`

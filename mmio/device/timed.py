@@ -4,6 +4,7 @@ A wrapper, so that the path of an access has no question about time in it: a dev
 is.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from mmio.device.clock import Clock
@@ -29,7 +30,9 @@ class Timed:
 
     def __init__(self, device: Any, clock: Clock) -> None:
         self._device = self.device = device
-        access, inner_read, inner_write = clock.access, device.read, device.write
+        # One call where `Clock.access` would be two.
+        access = partial(clock.spend, clock.per_access) if clock.per_access else clock.access
+        inner_read, inner_write = device.read, device.write
 
         def read(offset: int, width: int) -> int:
             access()
@@ -98,6 +101,43 @@ class Polled(Timed):
                 raise
 
         self.read, self.write = read, write
+
+
+class Fronting:
+    """Base of what stands in front of a device: an access moves the clock as one of the device itself would.
+
+    Attributes:
+        device: the device behind it.
+    """
+
+    device: Any
+
+    def _device_moving(self) -> Clock | None:
+        return moving(self.device)
+
+    def _device_on_bus(self) -> Any:
+        return on_time(self, self._device_moving())
+
+
+def moving(device: Any) -> Clock | None:
+    """Return the clock that accesses to a device move; None where they move none.
+
+    Args:
+        device: any device.
+    """
+    clock_of = getattr(type(device), "_device_moving", None)
+    found: Clock | None = None if clock_of is None else clock_of(device)
+    return found
+
+
+def on_time(device: Any, clock: Clock | None) -> Any:
+    """Return a device as the bus is to see it: itself where no clock moves.
+
+    Args:
+        device: any device.
+        clock: the clock that its accesses move.
+    """
+    return device if clock is None else timed(device, clock)
 
 
 def timed(device: Any, clock: Clock) -> Any:

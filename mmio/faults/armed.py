@@ -4,22 +4,26 @@ What is random is a function of the seed and of how many times it was drawn, so 
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from random import Random
 from typing import Any, Final
 
 from mmio.faults.fault import Fault, Unit
 from mmio.faults.places import Spot
 
-_GOLDEN: Final = 0x9E37_79B9_7F4A_7C15
-_MASK: Final = (1 << 64) - 1
+_BLOCK: Final = 256  # numbers that are drawn together
 _STATE: Final = ("reads", "writes", "interrupts", "drawn", "applied", "since", "written", "began", "latched")
 
 
 def draw(seed: int, number: int) -> float:
-    """Return a number from 0 to 1, the same for the same arguments (splitmix64 of Steele, Lea and Flood, 2014)."""
-    mixed = (seed * _GOLDEN + (number + 1) * _GOLDEN) & _MASK
-    mixed = (mixed ^ mixed >> 30) * 0xBF58_476D_1CE4_E5B9 & _MASK
-    mixed = (mixed ^ mixed >> 27) * 0x94D0_49BB_1331_11EB & _MASK
-    return ((mixed ^ mixed >> 31) >> 11) / (1 << 53)
+    """Return a number from 0 to 1, the same for the same arguments."""
+    return _drawn(seed, number // _BLOCK)[number % _BLOCK]
+
+
+@lru_cache(maxsize=64)
+def _drawn(seed: int, block: int) -> tuple[float, ...]:
+    random = Random(f"{seed}/{block}").random
+    return tuple(random() for _ in range(_BLOCK))
 
 
 class Armed:
@@ -35,6 +39,7 @@ class Armed:
     Attributes:
         reads, writes, interrupts: at its place, so far.
         applied: how often it has happened.
+        happens: the events that it may happen at, whatever else it waits for.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Armed:
         self.effect = fault.effect
         self.spots = spots
         self.mask, self.value = bits
-        self._holds, self._now = holds, now
+        self.holds, self.now = holds, now
         self.reads = self.writes = self.interrupts = 0
         self.drawn = self.applied = 0
         self.since = 0  # reads since the last write to the device, for what is late
@@ -59,7 +64,7 @@ class Armed:
         self.pending = 0  # an overrun that no read has shown yet
         self._at, self._after, self._limit = fault.at, fault.after, fault.limit
         self.is_simple = not (fault.when or fault.start is not None or fault.probability or fault.limit)
-        self._happens: tuple[Unit, ...] = _directions(fault)
+        self.happens: tuple[Unit, ...] = _directions(fault)
 
     def count(self, unit: Unit) -> bool:
         """Count an event at its place; return whether the fault happens at it.
@@ -78,7 +83,7 @@ class Armed:
                 self.applied += 1
                 return True
             return False
-        if unit not in self._happens:
+        if unit not in self.happens:
             return False
         if self._after is not None:
             seen = self._seen(self._after.unit)
@@ -86,7 +91,7 @@ class Armed:
                 return False
         if self._at is not None and self._seen(self._at.unit) != self._at.count:
             return False
-        if not self.is_simple and not self._also():
+        if not self.is_simple and not self.also():
             return False
         if self.effect == "late":
             return True  # whether it shows depends on the value
@@ -99,7 +104,7 @@ class Armed:
         """Count that the fault has had its effect."""
         self.applied += 1
         if self.began < 0 and self._limit is not None:
-            self.began = self._now()
+            self.began = self.now()
 
     def is_late(self) -> bool:
         """Return whether a current read is too early for what comes late; counts the read."""
@@ -107,14 +112,14 @@ class Armed:
         assert by is not None
         self.since += 1
         if by.unit == "ns":
-            return self._now() - self.written < by.count
+            return self.now() - self.written < by.count
         return self.since <= by.count
 
     def begin_again(self) -> None:
         """Note a write to the device, after which what is late is late once more."""
         self.since = 0
         if self.fault.by is not None and self.fault.by.unit == "ns":
-            self.written = self._now()
+            self.written = self.now()
 
     @property
     def seen(self) -> str:
@@ -133,14 +138,14 @@ class Armed:
         for name in (*_STATE, "pending"):
             setattr(self, name, state[name])
 
-    def _also(self) -> bool:
+    def also(self) -> bool:
         """Return whether time, condition, limit and chance allow it."""
         fault = self.fault
-        if fault.start is not None and self._now() < fault.start:
+        if fault.start is not None and self.now() < fault.start:
             return False
         if not self._within_limit():
             return False
-        if self._holds is not None and not self._holds():
+        if self.holds is not None and not self.holds():
             return False
         if fault.probability is not None:
             self.drawn += 1
@@ -152,7 +157,7 @@ class Armed:
         if limit is None:
             return True
         if limit.unit == "ns":
-            return self.began < 0 or self._now() - self.began < limit.count
+            return self.began < 0 or self.now() - self.began < limit.count
         return self.applied < limit.count
 
     def _seen(self, unit: Unit) -> int:

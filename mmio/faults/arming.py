@@ -48,7 +48,8 @@ class Armoury:
             raise FaultError(f"fault {str(fault)!r}: a {kind} has no clock; say wrap(device, …, clock=Clock())")
         holds = None
         if fault.when is not None:
-            holds = partial(_holds, *places.condition(fault, fault.when))
+            register, mask, value = places.condition(fault, fault.when)
+            holds = partial(_holds, register._cell, mask, value)
         rest = places.within(fault.place)
         if fault.effect == "spurious" or rest in places.lines:
             armed = Armed(fault, [], (0, 0), holds, self._now)
@@ -94,8 +95,8 @@ class Armoury:
         return 0 if clock is None else clock.now
 
 
-def _holds(register: Any, mask: int, value: int) -> bool:
-    return bool(register.value & mask == value)
+def _holds(cell: Any, mask: int, value: int) -> bool:
+    return bool(cell.value & mask == value)
 
 
 def _units(fault: Fault) -> set[str]:

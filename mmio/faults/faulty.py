@@ -1,7 +1,8 @@
 """A wrapper of a device that applies faults.
 
 An access that no fault is about costs one look-up more than it would without. The others are performed by the plan of
-their offset and width: which faults have to be asked, and which bits of the access each of them changes.
+their offset and width: which faults have to be asked, and which bits of the access each of them changes; or by a short
+way, where there is one fault to ask (`ways.py`).
 """
 
 import warnings
@@ -12,6 +13,7 @@ from typing import Any, Self, TypeVar
 from decode import READ, WRITE, Direction
 from mmio.closing import Closing
 from mmio.device.clock import Clock, Timer
+from mmio.device.timed import Fronting
 from mmio.errors import NoRegister
 from mmio.faults.armed import Armed
 from mmio.faults.arming import Armoury
@@ -19,7 +21,8 @@ from mmio.faults.errors import BusError, BusFault, FaultWarning
 from mmio.faults.fault import Schedule
 from mmio.faults.lines import Gate
 from mmio.faults.places import Places
-from mmio.faults.step import Read, Step, moved, reaches, stuck
+from mmio.faults.step import Read, Step, plan_of, reaches
+from mmio.faults.ways import Write, interrupting_read, short_read, short_write
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
 
@@ -27,7 +30,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 _F = TypeVar("_F", bound="Faulty")
 
 
-class Faulty(Closing):
+class Faulty(Fronting, Closing):
     """A device with faults; made by `wrap`. It has the attributes of the device, and answers as that does.
 
     Args:
@@ -76,18 +79,19 @@ class Faulty(Closing):
         self._armed, self._of_line = self._armoury.armed, self._armoury.of_line
         self._gates: dict[str, Gate] = {}
         self._plans: dict[tuple[int, int], tuple[Step, ...]] = {}
-        # By offset, a width of accesses that need no plan; and how such a read is made.
+        # By offset, a width of accesses that have a short way, and the way.
         self._read_ways: dict[int, tuple[int, Read]] = {}
-        self._write_ways: dict[int, int] = {}
+        self._write_ways: dict[int, tuple[int, Write]] = {}
         self._timers: list[Timer] = []
         self._closed = False
         self._active = list(self._armed)
         self._late = [armed for armed in self._armed if armed.effect == "late"]
-        self._spurious = [(line, armed) for line, armed in self._of_line if armed.effect == "spurious"]
+        spurious = [(line, armed) for line, armed in self._of_line if armed.effect == "spurious"]
+        self._spurious = [(line, armed) for line, armed in spurious if not _at_a_time(armed)]
         self._everywhere = bool(self._spurious) or any(armed.spots is None for armed in self._armed)
-        self._begin()
+        self._begin([each for each in spurious if _at_a_time(each[1])])
 
-        read_way, write_way, inner_write = self._read_ways.get, self._write_ways.get, device.write
+        read_way, write_way = self._read_ways.get, self._write_ways.get
         read_faulty, write_faulty = self._read, self._write
 
         def read(offset: int, width: int) -> int:
@@ -101,10 +105,11 @@ class Faulty(Closing):
                 raise
 
         def write(offset: int, width: int, value: int) -> None:
-            if write_way(offset) != width:
+            way = write_way(offset)
+            if way is None or way[0] != width:
                 return write_faulty(offset, width, value)
             try:
-                inner_write(offset, width, value)
+                way[1](offset, width, value)
             except NoRegister as hole:
                 self._take_over(hole)
                 raise
@@ -114,7 +119,7 @@ class Faulty(Closing):
 
     # Making it
 
-    def _begin(self) -> None:
+    def _begin(self, pulses: list[tuple[str, Armed]]) -> None:
         removed = [armed for armed in self._armed if armed.effect == "removed" and armed.spots is None]
         named = {line for line, _ in self._of_line}
         for name in self._places.lines if removed else named:
@@ -124,40 +129,30 @@ class Faulty(Closing):
             armed.begin_again()
         for garbage in self._armoury.garbage:
             garbage.begin()
-        for name, armed in self._spurious:
-            at = armed.fault.at
-            if at is not None and at.unit == "ns":
-                clock = self._find_clock()
-                assert clock is not None
-                pulse = partial(self._pulse, name, armed)
-                self._timers.append(clock.after(max(at.count - clock.now, 0), pulse))
+        for name, armed in pulses:
+            at, clock = armed.fault.at, self._find_clock()
+            assert at is not None
+            assert clock is not None
+            pulse = partial(self._pulse, name, armed)
+            self._timers.append(clock.after(max(at.count - clock.now, 0), pulse))
 
     # Accesses
 
     def _steps(self, offset: int, width: int) -> tuple[Step, ...]:
         """Return the plan of an access."""
-        steps: list[Step] = []
-        full = (1 << 8 * width) - 1
-        for number, armed in enumerate(self._active):
-            if armed.spots is None:
-                steps.append(Step(armed, 0, 0, full, "", False))
-                continue
-            places = [(spot, armed.mask, armed.value, False) for spot in armed.spots]
-            if number in self._armoury.flags:
-                places.append((*self._armoury.flags[number], True))
-            for spot, mask, value, is_flag in places:
-                if spot.start >= offset + width or spot.end <= offset:
-                    continue
-                lanes = moved((1 << 8 * spot.width) - 1, spot.start - offset) & full
-                mask, value = (moved(bits, spot.start - offset) & lanes for bits in (mask, value))
-                steps.append(Step(armed, mask, value, lanes, spot.name if spot.shared else "", is_flag))
-        plan = tuple(steps)
+        plan = plan_of(self._active, self._armoury.flags, offset, width)
         self._plans[offset, width] = plan
-        if not (plan or self._late or self._everywhere):
-            self._read_ways[offset] = width, self.device.read
-            self._write_ways[offset] = width
-        elif len(plan) == 1 and not self._spurious and (way := stuck(plan[0], self.device.read)) is not None:
-            self._read_ways[offset] = width, way
+        spurious = [armed for _, armed in self._spurious]
+        read: Read | None = None
+        if not spurious:
+            read = short_read(plan, self.device.read, self._read, width)
+            write = short_write(plan, self._late, self.device.write, self._write)
+            if write is not None:
+                self._write_ways[offset] = width, write
+        elif len(spurious) == 1 and not plan:
+            read = interrupting_read(spurious[0], self.device.read, self._interrupt)
+        if read is not None:
+            self._read_ways[offset] = width, read
         return plan
 
     def _plan(self, offset: int, width: int, direction: Direction) -> tuple[Step, ...]:
@@ -250,11 +245,11 @@ class Faulty(Closing):
 
     def _interrupt(self, unit: Any) -> None:
         for line, armed in self._spurious:
-            if (armed.fault.at is None or armed.fault.at.unit != "ns") and armed.count(unit):
+            if armed.count(unit):
                 self._gates[line].pulse()
 
     def _pulse(self, line: str, armed: Armed) -> None:
-        if armed.fault.when is None or armed._also():
+        if armed.fault.when is None or armed.also():
             armed.happened()
             self._gates[line].pulse()
 
@@ -387,6 +382,10 @@ class Faulty(Closing):
 @cache
 def _named(base: type[_F], name: str) -> type[_F]:
     return type(name, (base,), {"__doc__": base.__doc__, "__module__": base.__module__})
+
+
+def _at_a_time(armed: Armed) -> bool:
+    return armed.fault.at is not None and armed.fault.at.unit == "ns"
 
 
 def _loses(losing: list[Armed], removed: list[Armed]) -> bool:

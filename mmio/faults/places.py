@@ -15,6 +15,7 @@ from mmio.device.device import Device
 from mmio.device.field import Field
 from mmio.device.line import Line
 from mmio.device.spaced import Spaced
+from mmio.device.timed import Timed
 from mmio.faults.errors import FaultError
 from mmio.faults.fault import Condition, Setting
 
@@ -61,6 +62,8 @@ class Places:
     def __init__(self, device: Any, name: str | None) -> None:
         self.name = name or type(device).__name__
         stride = width = 1
+        if isinstance(device, Timed):
+            device = device.device
         if isinstance(device, Spaced):
             stride, width, device = device.stride, device.width, device.device
         self.core = device

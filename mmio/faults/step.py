@@ -1,9 +1,10 @@
 """Part of one fault in the accesses of one offset and width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from mmio.faults.armed import Armed
+from mmio.faults.places import Spot
 
 Read: TypeAlias = Callable[[int, int], int]
 
@@ -28,31 +29,33 @@ class Step(NamedTuple):
     is_flag: bool
 
 
-def stuck(step: Step, inner_read: Read) -> Read | None:
-    """Return the read of a register that is stuck, and has nothing else wrong: the fault that most have.
-
-    It does what the general way does, in a third of the time. None for a fault with more to it.
+def plan_of(
+    active: Sequence[Armed], flags: Mapping[int, tuple[Spot, int, int]], offset: int, width: int
+) -> tuple[Step, ...]:
+    """Return the plan of an access: which faults are about it, and about which of its bits.
 
     Args:
-        step: the one of the access.
-        inner_read: reads the device.
+        active: the faults.
+        flags: of overruns, by the number of the fault: where the flag is, mask and value.
+        offset: of the access.
+        width: of the access, in bytes.
     """
-    armed, fault = step.armed, step.armed.fault
-    counted = [span for span in (fault.after, fault.at) if span is not None]
-    if armed.effect != "stuck" or step.name or not armed.is_simple or any(span.unit != "read" for span in counted):
-        return None
-    first = fault.at.count if fault.at is not None else 1 + (0 if fault.after is None else fault.after.count)
-    only = fault.at is not None
-    keep, value = ~step.mask, step.value
-
-    def read(offset: int, width: int) -> int:
-        armed.reads = number = armed.reads + 1
-        if number < first or (only and number > first):
-            return inner_read(offset, width)
-        armed.applied += 1
-        return inner_read(offset, width) & keep | value
-
-    return read
+    steps: list[Step] = []
+    full = (1 << 8 * width) - 1
+    for number, armed in enumerate(active):
+        if armed.spots is None:
+            steps.append(Step(armed, 0, 0, full, "", False))
+            continue
+        places = [(spot, armed.mask, armed.value, False) for spot in armed.spots]
+        if number in flags:
+            places.append((*flags[number], True))
+        for spot, mask, value, is_flag in places:
+            if spot.start >= offset + width or spot.end <= offset:
+                continue
+            lanes = moved((1 << 8 * spot.width) - 1, spot.start - offset) & full
+            mask, value = (moved(bits, spot.start - offset) & lanes for bits in (mask, value))
+            steps.append(Step(armed, mask, value, lanes, spot.name if spot.shared else "", is_flag))
+    return tuple(steps)
 
 
 def moved(bits: int, count: int) -> int:

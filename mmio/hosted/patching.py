@@ -5,7 +5,6 @@ depends on it: a stub's range says only when the handler is asked. The handler l
 trapped now, and has the instruction executed as it is where it is not.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from ctypes import c_uint64
@@ -36,7 +35,6 @@ from mmio.hosted.trampoline import (
 from mmio.linux.fork_locks import fork_lock
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE
-from mmio.linux.proc_maps import mappings
 from mmio.live import code_overlay, signal_frame
 from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
@@ -44,7 +42,7 @@ from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching import stub
 from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
-from mmio.patching.sites import NotPatched, Site, Sites
+from mmio.patching.sites import NotPatched, Site, Sites, text_mapping
 from mmio.patching.stats import TrapStats
 
 FAULTS: Final = 32
@@ -304,11 +302,7 @@ class Patching:
         """
         if self._text.start <= ip and ip + length <= self._text.stop:
             return
-        found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
-        if found is None or found.shared or ip + length > found.end:
-            raise NotPatched("its code is shared memory")
-        if self.only_files and ("w" in found.permissions or not found.path.startswith("/")):
-            raise NotPatched("its code does not come from a file")
+        found = text_mapping(ip, length, self.only_files)
         if ip not in AREA:
             raise NotPatched("its code lies at an address that the program has chosen, as stubs near it would")
         self._text = range(found.start, found.end)

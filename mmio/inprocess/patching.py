@@ -24,7 +24,7 @@ from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import PAGE
 from mmio.linux.loaded_modules import is_runtime
 from mmio.linux.proc_files import read_link, read_text
-from mmio.linux.proc_maps import mappings, threads
+from mmio.linux.proc_maps import threads
 from mmio.linux.trampoline import (
     ARENAS,
     CODE,
@@ -45,7 +45,7 @@ from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
-from mmio.patching.sites import NotPatched, Site, Sites, width_of
+from mmio.patching.sites import NotPatched, Site, Sites, text_mapping, width_of
 from mmio.patching.stats import TrapStats
 from mmio.space.initiator import Initiator
 
@@ -324,11 +324,7 @@ class Patching:
         Raises:
             NotPatched: it is no such text.
         """
-        found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
-        if found is None or found.shared or ip + length > found.end:
-            raise NotPatched("its code is shared memory")
-        if self.only_files and ("w" in found.permissions or not found.path.startswith("/")):
-            raise NotPatched("its code does not come from a file")
+        found = text_mapping(ip, length, self.only_files)
         if (found.path and is_runtime(found.path)) or found.path == read_link(os.getpid(), "exe"):
             raise NotPatched("it is part of the C library or of Python")
         return range(found.start, found.end)

@@ -7,8 +7,9 @@ device.
 """
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from mmio.device.line import Line
 from mmio.interrupts.source import InterruptSource
@@ -17,8 +18,37 @@ COUNT: Final = struct.Struct("<I")
 """The count as a read returns it, and what a write of irqcontrol holds."""
 
 
-class Uio:
-    """The interrupt of a UIO device.
+class UioInterrupt(ABC):
+    """The interrupt of a device at /dev/uioN, wherever it comes from.
+
+    Attributes:
+        count: interrupts so far, modulo 2 to the 32nd.
+        told: functions that are called after each; each open of the device has one.
+        has_maps: whether the descriptor can be mapped.
+    """
+
+    has_maps: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[Callable[[], object]] = []
+
+    @abstractmethod
+    def control(self, on: int) -> None:
+        """Mask (0) or unmask (any other value), as a write to the descriptor does."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Listen no more."""
+
+    def _event(self) -> None:
+        self.count = self.count + 1 & 0xFFFFFFFF
+        for tell in tuple(self.told):
+            tell()
+
+
+class Uio(UioInterrupt):
+    """The interrupt of a UIO device that is a line.
 
     Args:
         line: of the device.
@@ -30,8 +60,7 @@ class Uio:
     """
 
     def __init__(self, line: Line, trigger: str | None = None) -> None:
-        self.count = 0
-        self.told: list[Callable[[], object]] = []
+        super().__init__()
         self.source = InterruptSource(line, self._event, trigger=trigger)
 
     def control(self, on: int) -> None:
@@ -44,8 +73,3 @@ class Uio:
     def close(self) -> None:
         """Take it off the line."""
         self.source.close()
-
-    def _event(self) -> None:
-        self.count = self.count + 1 & 0xFFFFFFFF
-        for tell in tuple(self.told):
-            tell()

@@ -5,6 +5,7 @@ jump consists of bytes behind it, too, which are another instruction's. When tha
 on its bytes are restored first, and made anew afterwards.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from ctypes import Array, c_uint64
@@ -15,6 +16,7 @@ from attrs import define, field
 
 from decode import WRITE, Instruction
 from decode.operands import MemoryOperand
+from mmio.linux.proc_maps import Mapping, mappings
 from mmio.linux.process_memory import read_here
 from mmio.patching import stub, text
 from mmio.patching.direct import Plain, plain
@@ -289,3 +291,22 @@ def _tried(function: Callable[[], _Result]) -> _Result:
         return function()
     except OSError as error:
         raise NotPatched(error.strerror or str(error)) from error
+
+
+def text_mapping(ip: int, length: int, only_files: bool) -> Mapping:
+    """Return the mapping of this process that an instruction is in, if it may be patched there.
+
+    Args:
+        ip: the address of the instruction.
+        length: of what is changed, in bytes.
+        only_files: it must come from a file; other code may be changed by its owner.
+
+    Raises:
+        NotPatched: its code is shared, or comes from no file.
+    """
+    found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
+    if found is None or found.shared or ip + length > found.end:
+        raise NotPatched("its code is shared memory")
+    if only_files and ("w" in found.permissions or not found.path.startswith("/")):
+        raise NotPatched("its code does not come from a file")
+    return found

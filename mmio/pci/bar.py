@@ -16,6 +16,7 @@ from mmio.device.declared import Declared
 from mmio.device.field import Field, bit
 from mmio.device.field import field as bits
 from mmio.device.register import register
+from mmio.device.timed import Fronting
 from mmio.errors import NoRegister
 from mmio.space.region import answering
 
@@ -171,7 +172,7 @@ class Piece:
         return self.start <= offset < self.start + self.length
 
 
-class Window:
+class Window(Fronting):
     """The region behind a base address register, as a device: what an access to it meets.
 
     While the function decodes no such accesses (COMMAND, or a power state other than D0), reads are ones and writes are

@@ -156,7 +156,7 @@ class PciFunction:
         self.config.changed = self._changed
         self._power = 0
         self._memory = _BusMaster(self)
-        for device_model in self._models():
+        for device_model in self.models:
             device_model.memory = self._memory
         self._windows = {index: self._window(index) for index in self.bars}
 
@@ -197,7 +197,9 @@ class PciFunction:
             pieces.append(Piece(offset, length, made))
         return Interrupts(self.config, table, pending, msi, msix.vectors)
 
-    def _models(self) -> list[Device]:
+    @property
+    def models(self) -> list[Device]:
+        """Return the devices in its regions that are each a `Device`."""
         found = {id(bar.device): bar.device for bar in self.bars.values() if isinstance(bar.device, Device)}
         return list(found.values())
 

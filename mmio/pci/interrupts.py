@@ -89,6 +89,11 @@ class Interrupts:
         return self._vectors[mode]
 
     @property
+    def can_signal(self) -> bool:
+        """Return whether the function has an interrupt in any mode."""
+        return any(self._vectors.values())
+
+    @property
     def asserted(self) -> bool:
         """The function asserts its pin, before COMMAND.INTX_OFF: STATUS.INTERRUPT."""
         return self._asserted

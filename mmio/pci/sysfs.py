@@ -15,6 +15,7 @@ from mmio.pci.function import PciFunction
 DEVICES: Final = "/sys/bus/pci/devices"
 SYS: Final = "/sys/bus/pci"
 PROC: Final = "/proc/bus/pci"
+UIO: Final = "/sys/class/uio"
 
 _IO, _MEMORY, _PREFETCH, _READ_ONLY, _WIDE = 0x100, 0x200, 0x2000, 0x4000, 0x10_0000  # IORESOURCE_…
 _ALIGNED: Final = 0x4_0000  # IORESOURCE_SIZEALIGN

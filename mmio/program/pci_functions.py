@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +22,11 @@ from mmio.linux.proc_files import read_part
 from mmio.pci.address import PciAddress
 from mmio.pci.bus import ConfigPorts, PciBus
 from mmio.pci.function import PciFunction
-from mmio.pci.sysfs import DEVICES, PROC, SYS, attributes, proc_line
+from mmio.pci.sysfs import DEVICES, PROC, SYS, UIO, attributes, proc_line
+from mmio.pci.uio import UioNode
 from mmio.program.accessing import Accessing, ProgramsMemory
 from mmio.program.targets import FileTarget, Group, PortTarget, Targets, Tree
+from mmio.space.region import on_bus
 
 CONFIG_PORT: Final = 0xCF8
 CONFIG_PORTS: Final = 8
@@ -52,7 +55,7 @@ class PciFunctions:
         weakref.finalize(targets, _remove, self.directory, os.getpid())
         self._targets, self._accessing = targets, accessing
         self._shown: set[PciAddress] = set()
-        for prefix in (SYS, PROC):
+        for prefix in (SYS, PROC, UIO):
             (self.directory / prefix.lstrip("/")).mkdir(parents=True)
             targets.trees.append(Tree(prefix, str(self.directory / prefix.lstrip("/"))))
         for name in ("devices", "drivers", "slots"):
@@ -111,7 +114,13 @@ class PciFunctions:
             files.append(FileTarget(path, device, length=length, name=name, **options))
 
         config = function.config
-        for path in (f"{base}/config", f"{PROC}/{_proc_bus(address)}/{address.device:02x}.{address.function}"):
+        places = [base]
+        if function.interrupts.can_signal:
+            uio, number = self._uio(base, function)
+            places.append(f"{UIO}/uio{number}/device")
+            files.append(uio)
+        proc = f"{PROC}/{_proc_bus(address)}/{address.device:02x}.{address.function}"
+        for path in (*(f"{place}/config" for place in places), proc):
             answered(path, config, config.length, f"{function.name}.config")
         for name, attribute in (("reset", _Reset(function)), ("enable", _Enable(function))):
             answered(f"{base}/{name}", attribute, attribute.length, f"{function.name}.{name}", recorded=False)
@@ -119,10 +128,10 @@ class PciFunctions:
             answered(f"{base}/rom", function.rom, function.rom.length, f"{function.name}.rom")
         ports: list[PortTarget] = []
         for index, bar in function.bars.items():
-            window, start = function.bar(index), function.address(index)
+            window, start = on_bus(function.bar(index)), function.address(index)
             suffixes = ("", "_wc") if bar.prefetchable else ("",)
-            for suffix in suffixes:
-                answered(f"{base}/resource{index}{suffix}", window, bar.size, bar.title, policies=policies)
+            for place, suffix in product(places, suffixes):
+                answered(f"{place}/resource{index}{suffix}", window, bar.size, bar.title, policies=policies)
             if bar.kind == "io":
                 ports.append(PortTarget(start, bar.size, window, bar.title, policies))
             else:
@@ -130,6 +139,19 @@ class PciFunctions:
         self._targets.files += files
         self._targets.ports += ports
         return [*files, *ports]
+
+    def _uio(self, base: str, function: PciFunction) -> tuple[FileTarget, int]:
+        """Make the directories of a function's /dev/uioN; return its target and its number."""
+        taken = [target for target in self._targets.files if target.device is not None]
+        free = (number for number in count() if not any(each.matches(f"/dev/uio{number}", None) for each in taken))
+        number = next(free)
+        for place in (f"{base}/uio", UIO):
+            directory = self.directory / place.lstrip("/") / f"uio{number}"
+            directory.mkdir(parents=True)
+            for name, text in (("name", "uio_pci_generic"), ("version", "0.01.0")):
+                (directory / name).write_text(f"{text}\n")
+        node = UioNode(function)
+        return FileTarget(f"/dev/uio{number}", node, length=node.length, name="uio", recorded=False), number
 
 
 class Pagemap:

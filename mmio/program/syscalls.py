@@ -37,6 +37,7 @@ _MAP_ANONYMOUS: Final = 0x20
 _MREMAP_DONTUNMAP: Final = 4
 _NO_FILE: Final = 0xFFFFFFFF
 _EFAULT: Final = 14
+_EINVAL: Final = 22
 _ON_FAULT: Final = 1  # MLOCK_ONFAULT, asm-generic/mman-common.h
 
 
@@ -162,7 +163,11 @@ class SystemCalls:
             ours = duplicate_descriptor(thread.group, descriptor)
             source = shared_object(ours, offset, length, bool(protection & PROT_WRITE))
         changed = dict(enumerate(call.arguments)) | {2: PROT_NONE}
-        if self._redirects.uio.device(path) is not None:  # whose descriptor is of no file that can be mapped
+        uio = self._redirects.uio.device(path)
+        if uio is not None and not uio.has_maps:
+            thread.answer_call(-_EINVAL)
+            return
+        if uio is not None:  # whose descriptor is of no file that can be mapped
             changed |= {3: flags | _MAP_ANONYMOUS, 4: _NO_FILE, 5: 0}
         if call.bits == 64 and not address and not flags & _MAP_FIXED:
             changed[0] = process.hint(length)

@@ -188,7 +188,10 @@ class Targeting:
             from mmio.program.pci_functions import PciFunctions  # here, for few programs need it
 
             self._pci = PciFunctions(self._targets, lambda: self._accessing)
-        return self._pci.add(address, function, policies)
+        place = self._pci.add(address, function, policies)
+        if self._targets.clock is None and function.models:
+            self._follow(function.models[0].clock)  # whose timer may raise the interrupt that a read waits for
+        return place
 
     def redirect(self, pattern: str, file: str) -> None:
         """Redirect paths that match a pattern to another file; they need not exist.

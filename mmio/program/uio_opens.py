@@ -14,10 +14,11 @@ from typing import Any, Final
 from mmio.device.line import Line
 from mmio.errors import MmioError
 from mmio.interrupts.event_fd import signal_event
-from mmio.interrupts.uio import COUNT, Uio
+from mmio.interrupts.uio import COUNT, Uio, UioInterrupt
 from mmio.linux.descriptors import descriptor_state, duplicate_descriptor
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.memory import Unreachable
+from mmio.pci.uio import UioNode
 from mmio.program.kernel_access import KernelAccess, scatter
 from mmio.program.program_timers import event_id
 from mmio.program.targets import Targets
@@ -50,6 +51,14 @@ def line_of(device: Any) -> Line | None:
     return lines[0] if lines else None
 
 
+def _interrupt(device: Any) -> UioInterrupt | None:
+    """Return the interrupt of a device at /dev/uioN; None when it has none."""
+    if isinstance(device, UioNode):
+        return device.interrupt()
+    line = line_of(device)
+    return None if line is None else Uio(line)
+
+
 def is_uio(file: str | int) -> bool:
     """Return whether a pattern of paths means UIO devices."""
     return isinstance(file, str) and "uio" in file
@@ -65,17 +74,16 @@ class UioOpens:
     def __init__(self, targets: Targets) -> None:
         self.time: TimeCalls | None = None
         self._targets = targets
-        self._devices: dict[str, Uio | None] = {}
+        self._devices: dict[str, UioInterrupt | None] = {}
         self._opens: dict[int, tuple[str, int]] = {}  # by the number of the event file: the path, our descriptor
 
-    def device(self, path: str) -> Uio | None:
+    def device(self, path: str) -> UioInterrupt | None:
         """Return the interrupt of a path; None when it is not that of a UIO device with one."""
         if _PATH.fullmatch(path) is None:
             return None
         if path not in self._devices:
             devices = [target.device for target in self._targets.of_file(path) if target.device is not None]
-            lines = [line for line in map(line_of, devices) if line is not None]
-            self._devices[path] = Uio(lines[0]) if lines else None
+            self._devices[path] = next((found for found in map(_interrupt, devices) if found is not None), None)
         return self._devices[path]
 
     def path(self, thread: StoppedThread, descriptor: int) -> str | None:

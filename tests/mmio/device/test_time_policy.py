@@ -1,13 +1,16 @@
 """The events that advance a clock, and what is refused."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmio import AddressSpace, Clock, Device, register, us
+import mmio
+from mmio import AddressSpace, Clock, Device, Spaced, faults, register, us
 from mmio.device.time_policy import FORMS, HostTime, PerAccess, PerPoll, Still, TimePolicy, time_policy
+from mmio.pci import Bar, PciFunction
 
 POLICIES = st.one_of(
     st.just(Still()),
@@ -151,3 +154,41 @@ def test_holes_are_those_of_the_device() -> None:
         space.map(0, 0x100, card, unmapped="ones")
         assert space.read(0x40, 4) == 0xFFFFFFFF
         space.write(0x40, 4, 1)
+
+
+def _of_function(card: Card) -> Any:
+    function = PciFunction(1, 2, 3, bars=[Bar(0, card, size=0x1000)])
+    function.config.command.MEMORY = 1
+    return function.bar(0)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        lambda card: card,
+        lambda card: Spaced(card, 4, 4),
+        lambda card: faults.wrap(card, "CTRL stuck 0x1"),
+        lambda card: faults.wrap(Spaced(card, 4, 4), "STAT lost at write 1"),
+        _of_function,
+    ],
+    ids=["alone", "spaced", "faulty", "both", "pci"],
+)
+def test_whatever_stands_in_front_an_access_moves_the_clock_once(front: Callable[[Card], Any]) -> None:
+    """The policy of a device's clock holds behind wider spacing, faults, and in the region of a PCI function."""
+    card = Card()
+    card.clock = Clock(policy="access:1us")
+    space = AddressSpace()
+    space.map(0x1000, 8, front(card))
+    space.read(0x1000, 4)
+    space.write(0x1004, 4, 1)
+    assert card.clock.now == us(2)
+
+
+def test_faults_that_are_injected_leave_the_time_of_an_access() -> None:
+    """A device whose accesses take time takes it once, with faults and without."""
+    card = Card()
+    card.clock = Clock(policy="access:1us")
+    line = "CTRL stuck 0x1 when STAT=0"  # asks the device, and that is no access
+    with mmio.ioremap(card) as mapping, faults.inject(mapping, line):
+        assert mapping.space.read(mapping.address, 4) == 1
+    assert card.clock.now == us(1)

@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from mmio import Device, bit, line, register
+from mmio import Device, bit, line, register, us
 from mmio.device.memory import ProgramMemory
 from mmio.hosted import Host
 from mmio.pci import Bar, Msi, PcieEndpoint, PciFunction, PowerManagement
@@ -317,3 +318,105 @@ def test_texts_are_removed() -> None:
 
     gc.collect()
     assert not directory.exists()
+
+
+WAITS: Final = r"""
+static int wait_for(int fd, uint32_t expected) {
+	uint32_t count = 0;
+	return read(fd, &count, 4) != 4 || count != expected;
+}
+"""
+
+
+class Later(Device):
+    """A device that interrupts some time after it is told to, until that is acknowledged."""
+
+    go = register(0x00)
+    done = register(0x04, on_write="woclr")
+    irq = line()
+
+    @go.written
+    def _start(self, old: int, new: int) -> None:
+        self.clock.after(us(50), self._finish)
+
+    @done.written
+    def _acknowledge(self, old: int, new: int) -> None:
+        self.irq.set(bool(new))
+
+    def _finish(self) -> None:
+        self.done.value = 1
+        self.irq.set(True)
+
+
+class Interrupting(PciFunction):
+    """A function with such a device."""
+
+    def __init__(self) -> None:
+        self.later = Later()
+        super().__init__(1, 2, 0x088000, bars=[Bar(0, self.later, size=0x1000)], capabilities=[Msi()])
+        self.interrupts.follow(self.later.irq)
+
+
+def _interrupts(engine: type[Tracer | Host], body: str) -> tuple[int, Interrupting]:
+    targeting, function = engine(), Interrupting()
+    function.later.clock = targeting.use_virtual_time()
+    targeting.map_pci(function, "00:03.0")
+    source = DRIVER.replace("int main(void)", f"{WAITS}int main(void)") + body + "return 0; }"
+    targeting.spawn([compiled(source, "-O1", "-w")])
+    return targeting.run(), function
+
+
+each_engine = pytest.mark.parametrize("engine", [Tracer, Host])
+
+
+@each_engine
+def test_the_pin_reaches_the_program_by_uio(engine: type[Tracer | Host]) -> None:
+    """A read of /dev/uio0 waits for the pin, which masks itself by INTX_OFF until the program clears that."""
+    body = """volatile uint8_t *bar = mapped(DIR "/resource0", 4096, 0); int fd = open("/dev/uio0", O_RDWR);
+        if (fd < 0) return 1;
+        for (uint32_t number = 1; number <= 3; number++) {
+            W32(bar, 0) = 1;
+            if (wait_for(fd, number)) return 2;
+            if (!(config(4) >> 10 & 1) || !(config(4) >> 19 & 1)) return 3;
+            W32(bar, 4) = 1;
+            set_config(4, config(4) & ~(1 << 10), 2);
+        }"""
+    assert _interrupts(engine, body)[0] == 0
+
+
+@each_engine
+def test_messages_reach_the_program_by_uio(engine: type[Tracer | Host]) -> None:
+    """Each message of a program that has enabled MSI counts, and none while its function is no bus master."""
+    body = """int fd = open("/dev/uio0", O_RDWR | O_NONBLOCK);
+        volatile uint8_t *bar = mapped(DIR "/resource0", 4096, 0);
+        int at = config(0x34) & 0xff; set_config(at + 2, 1, 2);
+        W32(bar, 0) = 1; usleep(1000); W32(bar, 4) = 1;
+        if (!wait_for(fd, 1)) return 1;
+        set_config(4, config(4) | 4, 2);
+        for (uint32_t number = 1; number <= 2; number++) {
+            W32(bar, 0) = 1; usleep(1000); W32(bar, 4) = 1;
+            if (wait_for(fd, number)) return 2;
+        }"""
+    status, function = _interrupts(engine, body)
+    assert (status, len(function.interrupts.lost)) == (0, 1)
+
+
+def test_uio_is_found_as_drivers_do() -> None:
+    """sysfs leads from the function to its number and back to configuration space; the descriptor has no maps."""
+    body = """struct __dirstream *uio = opendir(DIR "/uio"); struct dirent *entry; int number = -1;
+        while ((entry = readdir(uio))) sscanf(entry->d_name, "uio%d", &number);
+        if (number != 0) return 1;
+        if (read(open("/sys/class/uio/uio0/name", O_RDONLY), text, 15) != 15 || memcmp(text, "uio_pci_generic", 15))
+            return 2;
+        if (pread(open("/sys/class/uio/uio0/device/config", O_RDWR), &value, 4, 0) != 4 || value != 0x00020001)
+            return 3;
+        int fd = open("/dev/uio0", O_RDWR);
+        if (mmap(0, 4096, 3, MAP_SHARED, fd, 0) != MAP_FAILED || errno != EINVAL) return 4;
+        value = 0; if (write(fd, &value, 4) != 4 || !(config(4) >> 10 & 1)) return 5;
+        value = 1; if (write(fd, &value, 4) != 4 || config(4) >> 10 & 1) return 6;"""
+    headers = "#include <dirent.h>\n#include <errno.h>\n"
+    targeting = Tracer()
+    targeting.map_pci(Interrupting(), "00:03.0")
+    source = headers + DRIVER + body + "return 0; }"
+    targeting.spawn([compiled(source, "-O1", "-w")])
+    assert targeting.run() == 0

@@ -263,3 +263,26 @@ def test_the_file_is_beside_the_one_that_calls(tmp_path: Path) -> None:
     runpy.run_path(str(tmp_path / "test_card.py"))
     assert (tmp_path / "golden" / "test_card" / "x.trace").is_file()
     assert os.listdir(tmp_path / "golden" / "test_card") == ["x.trace"]
+
+
+def test_a_region_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
+    """The file of such a device is its own, and is not taken for another's."""
+    trace = Trace()
+    space = AddressSpace(trace)
+    space.map(START, 4, Nic(), "a, b")
+    space.write(START, 4, 1)
+    for _ in range(2):
+        assert_trace(trace, "comma", folder=tmp_path, missing="write")
+
+
+@given(cut=st.integers(0, 400), junk=st.binary(max_size=4))
+def test_whatever_has_become_of_a_file(tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes) -> None:
+    """A file that was cut, with anything behind the cut, is refused or is a diff, and the message can be shown."""
+    path = written(tmp_path_factory.mktemp("golden"))
+    path.write_bytes(path.read_bytes()[:cut] + junk)
+    message = ""
+    try:
+        assert_trace(run(), path.stem, folder=path.parent)
+    except (GoldenError, AssertionError) as error:
+        message = str(error)
+    assert message.replace("\n", "").isprintable()

@@ -27,6 +27,7 @@ SUBJECTS: Final = {
     "diff": Subject("traces", "compare two trace files"),
     "coverage": Subject("coverage", "show what a trace covers of a device; or what is emulated"),
     "describe": Subject("describing", "write the registers of a device as tables, a C header, SVD or SystemRDL"),
+    "doctor": Subject("doctor", "examine this machine and this installation: what works here, and why not"),
     "completion": Subject("shells", "print a completion script for a shell"),
 }
 """By name, in the order of a user's way through them."""

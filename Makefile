@@ -20,7 +20,7 @@ FAST := tests/test_imports.py tests/test_public_api.py tests/docs/test_docstring
   $(addprefix tests/mmio/,device descriptions pictures records space traces watchpoints)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test guest bench coverage campaign test-cpus mutants fuzz soak docs clean python compiler
+.PHONY: help demo check test dist-check guest bench coverage campaign test-cpus mutants fuzz soak docs clean python compiler
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -35,6 +35,9 @@ check: $(TEST)  ## Lint, check the types, run a fast subset of the tests: a minu
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -q -m 'not slow' $(FAST)
+
+dist-check: $(TEST)  ## Build sdist and wheel into dist/ and try both with every Python there is, PYTHONS='python3.11 …'
+	$(BIN)/python -m tests.distributions $(PYTHONS)
 
 guest: $(DEMO)  ## Fetch QEMU, a kernel and busybox, unpacked into the user's cache folder, for tests that boot guests
 	$(BIN)/pagetrap boot --fetch

@@ -1,4 +1,4 @@
-"""What importing pagetrap takes, on top of Python and what it is built on; and what the first use of a name loads.
+"""What importing pagetrap and starting its command take, on top of Python and what it is built on.
 
 python -m benchmarks.imports
 """
@@ -18,20 +18,30 @@ _ALTERNATIVES = {
     "and mmio.ioremap, used": f"{_BARE}, mmio; mmio.ioremap",
     "and mmio.Tracer, used": f"{_BARE}, mmio; mmio.Tracer",
 }
+_COMMANDS = {
+    "python -c pass": ("-c", "pass"),
+    "python -c 'import pagetrap'": ("-c", "import pagetrap"),
+    "pagetrap --help": ("-m", "pagetrap", "--help"),
+    "pagetrap decode 8b4710": ("-m", "pagetrap", "decode", "8b4710"),
+}
 
 
-def _importing(statement: str) -> Callable[[int], None]:
+def _running(*arguments: str) -> Callable[[int], None]:
     def run(calls: int) -> None:
         for _ in range(calls):
-            subprocess.run([sys.executable, "-c", statement], check=True)
+            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
     return run
 
 
 def measure() -> list[tuple[str, list[Timing]]]:
-    """Time the imports, each in a new interpreter."""
-    alternatives = {name: _importing(statement) for name, statement in _ALTERNATIVES.items()}
-    return [("importing it", compare(alternatives, calls=1, rounds=25))]
+    """Time the imports and commands, each in a new interpreter."""
+    imports = {name: _running("-c", statement) for name, statement in _ALTERNATIVES.items()}
+    commands = {name: _running(*arguments) for name, arguments in _COMMANDS.items()}
+    return [
+        ("importing it", compare(imports, calls=1, rounds=25)),
+        ("starting the command", compare(commands, calls=1, rounds=25)),
+    ]
 
 
 if __name__ == "__main__":

@@ -5,20 +5,28 @@ What it imports is there even when `decode`, `emulate` or `mmio` is another dist
 
 import sys
 
-from pagetrap.collisions import collisions, message
+from pagetrap.collisions import collisions, lacking, message
 
 
 def command() -> int:
     """Run `pagetrap` as a process of its own, and return its exit status.
 
-    Where a package is not pagetrap's there is only `pagetrap doctor`, and the message that it has.
+    Where a package is not pagetrap's, or a dependency is missing, `pagetrap doctor` is the only command that works.
     """
-    found = collisions()
-    if not found:
+    found, missing = collisions(), lacking()
+    if not found and not missing:
         from mmio.__main__ import command as run
 
         return run()
-    print(f"pagetrap: {message(found)}", file=sys.stderr)
+    if sys.argv[1:2] == ["doctor"]:
+        from pagetrap.doctor import run as examine
+
+        return examine(as_json="--json" in sys.argv)
+    if found:
+        print(f"pagetrap: {message(found)}", file=sys.stderr)
+    else:
+        needed = " ".join(missing)
+        print(f"pagetrap: not installed: {needed}; {sys.executable} -m pip install {needed}", file=sys.stderr)
     return 1
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("decode", "emulate", "mmio")
 
+DEPENDENCIES: Final = {"attrs": "attr", "iced-x86": "iced_x86"}
+"""Distributions that pagetrap cannot do without, and the modules that they are imported by."""
+
 _MARK: Final = b"PagetrapError"
 """Each of the three exports it, so its `__init__` has the word."""
 
@@ -60,6 +63,19 @@ def check() -> None:
 def collisions() -> list[Collision]:
     """Return the packages that are not pagetrap's."""
     return [collision for package in PACKAGES if (collision := _collision(package)) is not None]
+
+
+def lacking() -> list[str]:
+    """Return the distributions of `DEPENDENCIES` that are not installed."""
+    return [name for name, module in DEPENDENCIES.items() if find_spec(module) is None]
+
+
+def place(package: str) -> str:
+    """Return the folder in which a package is found, "" when it is not."""
+    import os.path
+
+    spec = find_spec(package)
+    return "" if spec is None or spec.origin is None else os.path.dirname(spec.origin)
 
 
 def message(found: list[Collision]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tests.cpu import cpu_lacks, cpu_report
+from tests.distributions import clean, dist, online, wheel  # noqa: F401  (fixtures)
 from tests.oracle.hidden import hidden
 
 # No deadline: the first example of a kind pays for decoding, compiling and signal handlers, the others do not.

@@ -1,6 +1,6 @@
 """Modules that starting does not load. Loading them takes longer than what is asked for.
 
-Measured beside an empty program: `make bench`, benchmarks/startup.py.
+Measured beside an empty program: `python -m benchmarks.imports`.
 """
 
 import subprocess

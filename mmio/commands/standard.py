@@ -77,5 +77,5 @@ class _Lossy(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: it is closed by now, at the end of the interpreter
             self._stream.flush()

@@ -26,6 +26,7 @@ SUBJECTS: Final = {
     "diff": Subject("traces", "compare two trace files"),
     "coverage": Subject("coverage", "show the coverage of a device by a trace, or of forms by the emulator"),
     "describe": Subject("describing", "write the registers of a device as tables, a C header, SVD or SystemRDL"),
+    "doctor": Subject("doctor", "examine this machine and this installation: what works here, and why not"),
     "completion": Subject("shells", "print a completion script for a shell"),
 }
 """By name, in the order of a user's way through them."""

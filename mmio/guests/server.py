@@ -53,6 +53,7 @@ from mmio.guests.messages import (
 )
 from mmio.guests.requests import PeerGone, Requests
 from mmio.linux.libc import PAGE
+from mmio.live.gil import need_gil
 
 _RESETTABLE: Final = 1  # flags of the device
 _PCI: Final = 2
@@ -107,6 +108,7 @@ class Server(Closing):
     """
 
     def __init__(self, path: str | os.PathLike[str], served: Served) -> None:
+        need_gil()
         self.path = checked_path("path", path)
         self._served = served
         self._listener = _listening(self.path)

@@ -161,7 +161,7 @@ def load(image: Image, area: Area) -> Loaded:
 
     Raises:
         OSError: there is no room for it.
-        HostError: something of this process is where it must go.
+        HostError: something of this process is where it must go, or so near that calls of the two cannot be told apart.
     """
     loads = [segment for segment in image.segments if segment.kind == _LOAD]
     low = min(segment.address for segment in loads) & -PAGE
@@ -169,6 +169,9 @@ def load(image: Image, area: Area) -> Loaded:
     base = 0
     if image.kind == _SHARED:
         base = area.place(high - low, max(PAGE, *(segment.alignment for segment in loads)), of_file=True) - low
+    if not any(base + low in place for place in area.places):
+        problem = f"{image.path} must lie at {base + low:#x}, below 4 GiB, where this Python lies, too: {ADVICE}"
+        raise HostError(problem)
     try:
         map_memory(base + low, high - low, PROT_NONE, PRIVATE_ANONYMOUS | NORESERVE | FIXED_NOREPLACE)
     except FileExistsError:

@@ -17,6 +17,7 @@ from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.run_loop import RunLoop
 from mmio.linux import own_descriptors, proc_files
 from mmio.linux.stacks import need_calls
+from mmio.live.gil import need_gil
 from mmio.patching.stats import TrapStats
 from mmio.program.accessing import Accessing
 from mmio.program.finding import find_program
@@ -53,6 +54,7 @@ class Host(Targeting):
     """
 
     def __init__(self, trace: Trace | None = None, *, patching: bool = True) -> None:
+        need_gil()
         super().__init__(trace)
         self.patching = patching
         self._stats = TrapStats(0, 0, 0, {})

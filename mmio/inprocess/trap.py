@@ -42,6 +42,7 @@ from mmio.linux.trampoline import (
 )
 from mmio.live import out_of_line
 from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
+from mmio.live.gil import need_gil
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
 from mmio.live.own_slots import own_slots
@@ -60,6 +61,7 @@ class Trap:
     """The three handlers of faults in the trapped ranges."""
 
     def __init__(self, trapped_ranges: TrappedRanges) -> None:
+        need_gil()
         self.trapped_ranges = trapped_ranges
         self._frames = TrappedFrames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)

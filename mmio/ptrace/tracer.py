@@ -16,6 +16,7 @@ from typing import Any
 from mmio.arguments import integer, path, shortened
 from mmio.closing import Closing
 from mmio.linux import proc_maps
+from mmio.live.gil import need_gil
 from mmio.program.accessing import Accessing
 from mmio.program.redirect import Redirects
 from mmio.program.targeting import Targeting, program_arguments, program_environment
@@ -48,6 +49,7 @@ class Tracer(Closing, Targeting):
     """
 
     def __init__(self, trace: Trace | None = None) -> None:
+        need_gil()
         super().__init__(trace)
         self._redirects = Redirects(self._targets, lambda: AddressSpace(self.trace))
         self._calls = TracedCalls(self._targets, self._redirects)

@@ -1,5 +1,6 @@
 """Standard streams that are closed, full, or read by no program any more."""
 
+import io
 import os
 import shlex
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 from mmio.commands.main import parser
 from mmio.commands.parser import subcommands
+from mmio.commands.standard import lossy
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT
 from tests.needs import need
 
@@ -122,3 +124,11 @@ def test_the_program_finds_closed_what_was_closed(here: Path) -> None:
     """The descriptors that pagetrap opens for itself are its own."""
     status, printed, _ = run(here, "trace -q --map x -- sh -c '[ -e /proc/self/fd/0 ] || echo closed'", "<&- 2>&1")
     assert (status, printed.splitlines()[0]) == (0, "closed")
+
+
+def test_a_stream_without_a_reader_may_be_closed() -> None:
+    """Flushing it then is nothing: Python does it at its end, and reports what that raises (from 3.14 on)."""
+    stream = io.StringIO()
+    messages = lossy(stream)
+    stream.close()
+    messages.flush()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmio.hosted import elf_image
 from mmio.hosted.errors import HostError
+from mmio.hosted.program_area import AREA, Area
 from tests.mmio.ptrace.programs import program
 
 
@@ -108,3 +109,15 @@ def test_a_program_that_is_cut_off_is_said_to_be(tmp_path: Path) -> None:
     path.chmod(0o755)
     with pytest.raises(HostError, match=r"cut has been cut off: its segments end at byte \d+, and it has 3000"):
         elf_image.command(str(path), [b"name"])
+
+
+def test_a_program_among_the_pages_of_python_is_refused(tmp_path: Path) -> None:
+    """Where Python lies below 4 GiB, calls of a program there would pass for Python's: it is not loaded."""
+    path = tmp_path / "low"
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 0x30000078, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    path.write_bytes(header + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x30000000, 0x30000000, 121, 121, 0x1000) + b"\xf4")
+    path.chmod(0o700)
+    area = Area()
+    area.places = (AREA,)  # as with Debian's Python
+    with pytest.raises(HostError, match="low must lie at 0x30000000, below 4 GiB, where this Python lies, too: use"):
+        elf_image.load(elf_image.read(str(path)), area)

@@ -304,7 +304,7 @@ class Other(Device):
             ValueError,
             "was read from a file, and cannot count",
         ),
-        (lambda: loaded("{"), ValueError, "this is no JSON"),
+        (lambda: loaded("{"), ValueError, "this is not JSON"),
         (lambda: loaded("[]"), ValueError, "expected a coverage report, with a list of devices"),
         (lambda: of().save("x.doc"), ValueError, "x.doc: no report has this suffix; expected one of term"),
         (lambda: of().save("x", "pdf"), ValueError, "there is no report 'pdf'"),

@@ -257,7 +257,7 @@ def test_a_class_may_be_tried_again() -> None:
 
 def test_a_misspelt_decorator_is_an_error() -> None:
     """It is an attribute of the register object, and there is no such attribute."""
-    with pytest.raises(AttributeError, match="writen"):
+    with pytest.raises(AttributeError, match="writen"):  # codespell:ignore
 
         class Card(Device):
             reg = register(0)

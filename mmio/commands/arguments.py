@@ -2,9 +2,9 @@
 
 import argparse
 import re
-from reprlib import repr as shortened
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.formats import FORMATS
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from mmio.commands import devices
 from mmio.commands.arguments import TRACE_FILE, add_skip, path
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, UsageError, declare
@@ -32,7 +33,6 @@ def add(commands: Commands) -> None:
         commands,
         "coverage",
         _coverage,
-        "show the coverage of a device by a trace, or of instruction forms by the emulator",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
         "one: list every instruction form that accesses memory or a port by its support: emulated, native (executed "
         "natively when a real program is traced), refused, or unread (an encoding of obsolete CPUs).",
@@ -44,15 +44,11 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("traces", metavar="TRACE", nargs="*", type=path, help=TRACE_FILE)
     device = command.add_argument_group("of a device", "Several devices are reported one after the other.")
-    device.add_argument(
-        "--device",
-        metavar="FILE.py:CLASS[@REGION]",
-        action="append",
-        default=[],
-        type=_device,
-        help="the device, and the name of its region in the traces: the class's, or that of the only one, if left out",
+    devices.add(
+        device,
+        "the device, and the name of its region in the traces",
+        "every peripheral of a CMSIS-SVD file in the traces",
     )
-    device.add_argument("--svd", metavar="FILE", type=path, help="every peripheral of a CMSIS-SVD file in the traces")
     device.add_argument(
         "--report",
         metavar="REPORT",
@@ -79,15 +75,6 @@ def add(commands: Commands) -> None:
     )
     forms.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
     forms.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
-
-
-def _device(text: str) -> tuple[str, str, str | None]:
-    """Return file, class and region."""
-    model, at, region = text.partition("@")
-    file, _, name = model.rpartition(":")
-    if not (file and name) or (at and not region):
-        raise argparse.ArgumentTypeError(f"expected FILE.py:CLASS or FILE.py:CLASS@REGION, got {text!r}")
-    return file, name, region or None
 
 
 def _report(text: str) -> tuple[str, str | None]:

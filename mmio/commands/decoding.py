@@ -21,7 +21,6 @@ def add(commands: Commands) -> None:
         commands,
         "decode",
         _decode,
-        "show instructions, their operands and the accesses they make",
         "Decode x86 machine code: each instruction with its bytes, its operands, the memory and port accesses it "
         "makes, in order, and its support: emulated, native (executed natively when a real program is traced; not "
         "available from Emulator.step), or refused. Widths are in bytes.",

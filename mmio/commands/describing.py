@@ -24,7 +24,6 @@ def add(commands: Commands) -> None:
         commands,
         "describe",
         _describe,
-        "write the registers of a device as tables, a C header, SVD or SystemRDL",
         "Write the registers of a device model or of a register description: offsets, fields, access, values at reset, "
         "names of values and effects.",
         _EXAMPLES,

@@ -59,7 +59,6 @@ def add(commands: Commands) -> None:
         commands,
         "boot",
         _boot,
-        "boot a kernel with device models as PCI cards",
         "Boot a kernel in QEMU with device models as PCI cards, load drivers, run a command, and record every access "
         "of the drivers: width, value, function, instruction.",
         _BOOT,
@@ -126,7 +125,6 @@ def add(commands: Commands) -> None:
         commands,
         "serve",
         _serve,
-        "offer a device model to a virtual machine as a PCI card",
         "Serve a device model as a PCI card to a virtual machine, by the vfio-user protocol, and record every access "
         "to it. It ends when its client goes.",
         _SERVE,

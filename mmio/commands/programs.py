@@ -2,9 +2,9 @@
 
 import argparse
 import re
-from reprlib import repr as shortened
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.commands import choosing, where
 from mmio.commands.arguments import add_recording
 from mmio.commands.exits import TROUBLE
@@ -84,7 +84,6 @@ def add(commands: Commands) -> None:
         commands,
         "trace",
         _watch,
-        "run a program and record its accesses to chosen mappings",
         "Run a program, follow its threads and children, and record every access to the chosen mappings and IO ports: "
         "width, value, instruction. A summary goes to standard error.",
         _TRACE,
@@ -108,7 +107,6 @@ def add(commands: Commands) -> None:
         commands,
         "attach",
         _watch,
-        "record the accesses of a running program to chosen mappings",
         "Trace a running process until it ends, or until Ctrl-C detaches from it; then it continues unchanged.",
         _ATTACH,
         (
@@ -134,7 +132,6 @@ def add(commands: Commands) -> None:
         commands,
         "run",
         _watch,
-        "run a program on device models",
         "Run a program with device models answering at its mappings and IO ports; iopl and ioperm succeed.",
         _RUN,
         ("WHERE is one of:\n\n" + where.forms(), _OWN_ANSWER, _MODEL, _EXIT, _LIVE, _INTERRUPT),

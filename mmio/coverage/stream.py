@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from decode import READ, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.coverage.counted import NO_REGISTER, NOT_READABLE, NOT_WRITABLE, FieldCoverage, RegisterCoverage
 from mmio.device.device import Device
 from mmio.device.effects import Effects
@@ -46,7 +47,7 @@ class Plan:
 
     def __init__(self, device: type[Any]) -> None:
         if not (isinstance(device, type) and issubclass(device, Device)):
-            raise TypeError(f"coverage is of a Device class, not of {device!r}")
+            raise TypeError(f"coverage is of a Device class, not of {shortened(device)}")
         if not device.layout.places:
             raise ValueError(f"{device.__name__} has no registers, so there is nothing of it to cover")
         self.device = device

@@ -273,7 +273,7 @@ class Clock:
         """Advance by some time, or not at all while a call is being made: what takes time is then a model's own work.
 
         Args:
-            duration: in ns, from 0.
+            duration: in ns, from 0; the bus has checked it.
         """
         if not self._advancing:
             to = self._now + duration

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from mmio.arguments import shortened
 from mmio.device.block import Indexed, LaidOut, Nested
 from mmio.device.declared import Declared, Kind
 from mmio.device.layout import Layout, RegisterPlace
@@ -37,6 +38,8 @@ def read_members(cls: type, api: Iterable[str]) -> Members:
                 raise DefinitionError(f"{where}: already declared as {member.attribute}; make another")
             if attribute in api:
                 raise DefinitionError(f"{where}: every Device has an attribute of this name; use another, and name=")
+            if not isinstance(member.name, str):
+                raise DefinitionError(f"{where}: name is {shortened(member.name)}, expected a str")
             members[attribute] = member
     return members
 
@@ -66,6 +69,8 @@ def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
 
 def _condition(where: str, when: Selection, members: Members) -> Condition:
     """Return a selection by the name of its register, which must be one of the class."""
+    if not isinstance(when, Selection):
+        raise DefinitionError(f"{where}: when= is made as REGISTER.has(FIELD=1), not {shortened(when)}")
     if when.register not in members.values():
         what = when.register.attribute or "a register that was never declared"
         raise DefinitionError(f"{where}: when= is about {what}, which is not a register of this class")

@@ -40,7 +40,7 @@ class ProgramMemoryError(MmioError, ValueError):
         problem: str | None = None,
         device: str = "",
     ) -> None:
-        bytes_ = f"{length} byte{'s'[: length != 1]}"
+        bytes_ = f"{shortened(length)} byte{'s'[: length != 1]}"
         if problem is None:
             what = "memory to read" if verb == "read" else "memory to write to"
             problem = (

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from mmio.arguments import shortened
 from mmio.faults.errors import FaultError
-from mmio.faults.fault import KINDS, TIMES, Condition, Fault, Schedule, Setting, Span, Unit
+from mmio.faults.fault import KINDS, MOST, TIMES, Condition, Fault, Schedule, Setting, Span, Unit
 
 _UNITS: Final[dict[str, Unit]] = {
     "read": "read",
@@ -151,7 +151,7 @@ class _Line:
         if match[1].startswith("-"):
             self._back()
             self._refuse("is negative: times are from 0")
-        return int(match[1]) * TIMES[match[2]]
+        return self._fitting(int(match[1]) * TIMES[match[2]])
 
     def _unit(self) -> Unit:
         word = self._take("reads, writes, accesses or interrupts")
@@ -166,7 +166,14 @@ class _Line:
             self._refuse(
                 "is not a number from 0 up" if word.startswith("-") else "is neither a number nor a time (10us)"
             )
-        return int(_number(word))
+        return self._fitting(int(_number(word)))
+
+    def _fitting(self, number: int) -> int:
+        """Return a number that was taken just now, if it is not too high."""
+        if number > MOST:
+            self._back()
+            self._refuse(f"is too much: counts, seeds and times in ns are up to {MOST:#x}")
+        return number
 
     def _probability(self) -> float:
         self._expect("probability")

@@ -9,15 +9,15 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from os import PathLike
-from reprlib import repr as shortened
 from typing import Any, Final
 
 from attrs import NOTHING, fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
+from mmio.arguments import shortened
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
-from mmio.records.access import LETTERS, Access, Describe, FieldPlace, Space
+from mmio.records.access import LETTERS, Access, Describe, Space
 from mmio.records.events import (
     Cut,
     Ended,
@@ -32,6 +32,7 @@ from mmio.records.events import (
     Undecoded,
     Unmapped,
 )
+from mmio.records.fields import FieldPlace
 from mmio.records.flags import NAMES, flag_names
 from mmio.records.spot import Remembered, Spot
 

@@ -15,6 +15,7 @@ from mmio.device.device import Device
 from mmio.device.field import bit, field
 from mmio.device.register import register
 from mmio.pci.capabilities import Capability
+from mmio.records.printable import printable
 
 HEADER_END: Final = 0x40
 LIST_END: Final = 0x100  # of the space that configuration mechanism #1 reaches
@@ -220,4 +221,4 @@ def config_space(name: str, numbers: Mapping[str, int], registers: Mapping[str, 
         if declared.effects.writable:
             declared.noted.append(("written", _written))
     members["_written"] = _written
-    return type(name, (ConfigSpace,), {"length": length, "__doc__": ConfigSpace.__doc__, **members})()
+    return type(printable(name), (ConfigSpace,), {"length": length, "__doc__": ConfigSpace.__doc__, **members})()

@@ -6,11 +6,11 @@ is lost, which `lost` keeps, because the driver that forgot the bit waits for an
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import integer, one_of, shortened
 from mmio.device.line import Line
 from mmio.pci.config import ConfigSpace
 from mmio.pci.msix import MsixTable, PendingBits
@@ -81,7 +81,11 @@ class Interrupts:
 
         Args:
             mode: "intx", "msi" or "msix".
+
+        Raises:
+            ValueError: there is no such mode.
         """
+        one_of("mode", mode, get_args(Mode))
         return self._vectors[mode]
 
     @property

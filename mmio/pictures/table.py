@@ -53,7 +53,7 @@ def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, time
         access.place if access.region is not None else "",
         times,
         access.shown,
-        access.decoded,
+        access.fields,
         access.notes,
         resolve(access.ip) if access.ip else "",
         access.text,

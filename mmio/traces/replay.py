@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from mmio.errors import DeviceError
-from mmio.records.access import Access, FieldPlace
+from mmio.records.access import Access
+from mmio.records.fields import FieldPlace
 from mmio.traces.naming import cut_of, warn_of_cut
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them

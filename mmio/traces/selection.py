@@ -8,12 +8,12 @@ ranges, and code goes by its address, its module or its function.
 import re
 from collections.abc import Callable, Container, Iterable
 from fnmatch import fnmatchcase
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import evolve, field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.records.access import LETTERS, Access
 from mmio.records.events import Record
 from mmio.records.symbols import Location
@@ -185,7 +185,11 @@ class Selection:
                 raise TypeError(f"{name} is a time in ns, an int, not {time!r}")
         for name in ("offset", "address", "width", "value", "ip", "thread"):
             if isinstance(getattr(self, name), str | bytes):
-                raise TypeError(f"{name} is an int, or a range or set of them, not {getattr(self, name)!r}")
+                raise TypeError(f"{name} is an int, or a range or set of them, not {shortened(getattr(self, name))}")
+        for name in ("region", "register", "space"):
+            given = getattr(self, name)
+            if given is not None and (isinstance(given, bytes) or not isinstance(given, str | Container)):
+                raise TypeError(f"{name} is a str, or a set of them, not {shortened(given)}")
 
     @_tests.default
     def _make_tests(self) -> tuple[tuple[str, Callable[[object], bool]], ...]:

@@ -23,8 +23,9 @@ from attrs import astuple, frozen
 from decode import Direction, Instruction
 from mmio.linux.fork_locks import fork_lock
 from mmio.pictures.table import Live, Resolver
-from mmio.records.access import Access, FieldPlace, Space
+from mmio.records.access import Access, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Started
+from mmio.records.fields import FieldPlace
 from mmio.records.region import RecordedRegion
 from mmio.records.rows import ROW, Block
 from mmio.records.sink import Sink, Take, taker

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.device.register import register
 from mmio.virtio.queue import Virtqueue
 from mmio.virtio.transport import CONFIG, VirtioMmio
@@ -44,7 +45,12 @@ class VirtioConsole(VirtioMmio):
 
         Args:
             data: the bytes.
+
+        Raises:
+            TypeError: it is no bytes.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data is bytes, not {shortened(data)}")
         self._waiting += data
         self.serve(_RECEIVE)
 

@@ -47,12 +47,19 @@ def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) ->
     yield "# Differences between QEMU and silicon"
     yield ""
     yield from wrap(
-        f"QEMU {version} without hardware virtualisation (TCG), by `make test-cpus` with {cases} cases a form, seed "
-        f"{seed}, in guests with these CPU models: {', '.join(guests)}. In a guest, pagetrap is compared with the "
-        "emulated CPU: registers, defined flags, memory, faults. Listed are the cases that differ there and on which a "
-        f"real CPU ({host_cpu()}) agrees with pagetrap. Many follow from features that QEMU omits on purpose: "
-        "alignment checks (EFLAGS.AC, SSE operands), segment limits, unmasked floating-point exceptions. In the lines "
-        "below, silicon is the emulated CPU.",
+        "QEMU can emulate an x86 CPU without hardware help (TCG). This page lists the instructions whose result there "
+        "differs from that of a real CPU, found while pagetrap's own emulator was compared with both. It is of use to "
+        "those who run code in QEMU and get other results than on hardware.",
+        120,
+    )
+    yield ""
+    yield from wrap(
+        f"It is made by `make test-cpus`, with QEMU {version}, {cases} cases a form, seed {seed}, and these CPU "
+        f"models: {', '.join(guests)}. In each guest the same cases run on the emulated CPU and in pagetrap: "
+        "registers, defined flags, memory and faults are compared. A difference is listed here when a real CPU "
+        f"({host_cpu()}) agrees with pagetrap on the same case. Many come from what QEMU leaves out on purpose: "
+        "alignment checks (EFLAGS.AC, SSE operands), the limits of segments, unmasked floating-point exceptions. "
+        "In the column of differences, *silicon* is the CPU of the guest.",
         120,
     )
     for verdict, title in (

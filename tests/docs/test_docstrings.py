@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-MODULES = sorted(path.relative_to(TOP) for top in ("decode", "emulate", "mmio") for path in (TOP / top).rglob("*.py"))
+PACKAGES = "decode", "emulate", "mmio", "pagetrap"
+MODULES = sorted(path.relative_to(TOP) for top in PACKAGES for path in (TOP / top).rglob("*.py"))
 
 # A reader must turn such a sentence around to learn what the thing is.
 FORBIDDEN = frozenset(
     ["Be", "Have", "How", "Let", "Tell", "What", "Where", "Whether", "Which", "Who", "Whoever", "Why"]
 )
 
-TREES = "benchmarks", "decode", "emulate", "examples", "mmio", "tests"
+TREES = "benchmarks", "decode", "emulate", "examples", "mmio", "pagetrap", "tests"
 PAGES = {"architecture.md", "correctness.md", "embedding.md", "guarantees.md", "in-process-engine.md"}  # about the code
 
 PRONOUNS = re.compile(r"\b(anybody|everybody|nobody|ours|somebody|theirs|whoever)\b", re.IGNORECASE)

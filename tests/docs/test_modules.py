@@ -5,7 +5,7 @@ from pathlib import Path
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "modules.md"
-PACKAGES = "decode", "emulate", "mmio"
+PACKAGES = "decode", "emulate", "mmio", "pagetrap"
 
 
 def page() -> str:

@@ -126,7 +126,7 @@ with mmio.ioremap(card) as mapping:
     print(card.status)
     print(mapping.trace[0].register, "was written:", mapping.trace[0].value)
 """,
-        ("STATUS 0x00000000 READY=0", "STATUS was written: 1"),
+        ("STATUS 0x00000000", "STATUS was written: 1"),
         remark="The write has no effect, as in hardware, and it is in the trace.",
         remedy='if the register is writable, declare it without `access="r"`',
         symptom="a write to a register has no effect",

@@ -50,7 +50,7 @@ def test_peripherals_are_where_the_file_has_them(board: Board, firmware: CDLL) -
     assert board.USART2.CR1.UE == 1
     assert board["USART1"].CR1.UE == 0
     assert [str(access.register) for access in board.trace] == ["SR", "CR1"]
-    assert "UE=1" in str(board.trace[-1])
+    assert "(UE" in str(board.trace[-1])
     assert [access.address for access in board.trace] == [UART2 + SR, UART2 + CR1]
     assert set(board.peripherals) >= {"USART1", "USART2", "TIMER", "NVIC", "SysTick", "SCB"}
 

@@ -25,7 +25,7 @@ def tickets(engine: str, directory: Path, *command: str) -> Run:
 
 
 @both
-@settings(LAW, max_examples=8)
+@settings(LAW, max_examples=4)
 @given(tree=trees.trees)
 def test_a_tree_of_processes_is_served_as_one_program(
     engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Tree

@@ -15,7 +15,7 @@ STORM: Final = 10_000
 
 
 class LineError(MmioError, RuntimeError):
-    """Subscribers of a line drive it to and fro without end."""
+    """Subscribers of a line drive it back and forth without end."""
 
 
 TRIGGERS: Final = ("level", "edge")
@@ -62,7 +62,7 @@ class Line:
         have been told of the one before.
 
         Raises:
-            LineError: subscribers drive the line to and fro without end.
+            LineError: subscribers drive the line back and forth without end.
         """
         level = bool(level)
         if level == self._level:
@@ -78,7 +78,7 @@ class Line:
                 if told == STORM:
                     raise LineError(
                         f"{STORM} changes of the line {self.name} came of one, and there are more: subscribers drive "
-                        "it to and fro without end"
+                        "it back and forth without end"
                     )
                 for subscriber in tuple(self._subscribers):
                     subscriber(change)

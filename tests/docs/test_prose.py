@@ -22,7 +22,10 @@ from tests.documents import TOP
 TREES: Final = ("decode", "emulate", "mmio", "tests", "benchmarks", "examples")
 MESSAGES: Final = ("decode", "emulate", "mmio")  # where each string may be shown to a user
 GENERATED: Final = {"mistakes.md", "verification.md", "unicorn.md", "qemu.md"}  # their words are in Python sources
-KEPT: Final = {"mmio/traces/golden.py"}  # the header of golden files that exist
+KEPT: Final = {
+    "mmio/traces/golden.py",
+    "mmio/ptrace/asm_loop.py",
+}  # the header of existing files; labels of machine code
 
 
 @frozen
@@ -34,41 +37,46 @@ class Rule:
     better: str
 
     @property
+    def phrases(self) -> list[str]:
+        """The words, each phrase by itself."""
+        return self.words.split("|")
+
+    @property
     def pattern(self) -> re.Pattern[str]:
         """The words as a pattern; a line may end between two of them."""
         return re.compile(rf"\b(?:{self.words})\b".replace(" ", r"\s+(?:#\s*)?"), re.IGNORECASE)
 
 
 RULES: Final = (
-    Rule("somebody|anybody|everybody|whoever|ours|theirs", "a pronoun in place of the noun", "process, caller, user …"),
-    Rule("of ours", "unclear who we are", "pagetrap's"),
+    Rule("somebody|anybody|everybody|whoever|ours", "a pronoun in place of the noun", "process, caller, user …"),
     Rule("nothing but", "a double negative", "only"),
     Rule("as ever", "not a technical term", "as usual, unchanged"),
     Rule("told apart|tell apart|tells apart", "ambiguous", "distinguished, distinguish"),
-    Rule("(?:is|are) told from", "ambiguous", "is distinguished from"),
-    Rule("at hand(?! of)", "vague", "this, the current, available"),
-    Rule("lets? go of", "not the field's term", "release, detach from"),
-    Rule("goes on|go on", "colloquial", "continues, continue"),
-    Rule("hands? on|handed on", "colloquial", "pass on, passed on"),
+    Rule("is told from|are told from", "ambiguous", "is distinguished from"),
+    Rule("cpu at hand|fault at hand|access at hand", "vague", "this CPU, the current fault"),
+    Rule("let go of|lets go of|lets go", "not the field's term", "release, detach from"),
+    Rule("goes on|go on|went on", "colloquial", "continues, continue"),
+    Rule("hand on|hands on|handed on", "colloquial", "pass on, passed on"),
     Rule("handed out|hands out", "colloquial", "give out, allocate"),
     Rule("and the like", "colloquial", "and others, and similar"),
     Rule("there is no more", "unclear", "the data ends, nothing follows"),
     Rule("which is which", "unclear", "say what is distinguished"),
     Rule("believes", "a program does not believe", "assumes, expects; virtualised"),
-    Rule("the way of an access", "not the field's term", "the path of an access"),
-    Rule("library caller only|only a library caller", "private words", "not available from Emulator.step"),
-    Rule("completed by the CPU itself", "private words", "executed natively"),
-    Rule("knows nothing of", "colloquial", "is independent of, does not use"),
+    Rule("way of an access", "not the field's term", "the path of an access"),
+    Rule("only a library caller", "private words", "not available from Emulator.step"),
+    Rule("completed by the cpu itself", "private words", "executed natively"),
+    Rule("know nothing of|knows nothing of", "colloquial", "is independent of, does not use"),
     Rule("of its like|their like", "archaic", "others, similar"),
     Rule("mended|mends", "not a technical term", "correct, corrected, repair"),
     Rule("newcomer", "not a technical term", "user"),
     Rule("for want of", "archaic", "because … is missing"),
-    Rule("it goes without saying|of course", "an aside", "leave it out"),
+    Rule("of course", "an aside", "leave it out"),
 )
 
 _FENCE: Final = re.compile(r"^(```+).*?^\1", re.DOTALL | re.MULTILINE)
 _CODE: Final = re.compile(r"`[^`\n]*`")
 _RULES: Final = [(rule, rule.pattern) for rule in RULES]
+_PHRASES: Final = [phrase for rule in RULES for phrase in rule.phrases]
 
 
 def blanked(match: re.Match[str]) -> str:
@@ -98,6 +106,12 @@ def prose_of_module(text: str, *, messages: bool) -> str:
     return "\n".join(lines.get(number, "") for number in range(1, text.count("\n") + 2))
 
 
+def suspicious(text: str) -> bool:
+    """Return whether a text has any of the words, perhaps in code: much faster than the patterns."""
+    words = " ".join(text.replace("#", " ").split()).lower()
+    return any(phrase in words for phrase in _PHRASES)
+
+
 def findings(path: Path, prose: str) -> Iterator[str]:
     """Yield what the rules say of a text: place, words, reason, replacement."""
     for rule, pattern in _RULES:
@@ -125,7 +139,8 @@ def modules(tree: str) -> list[Path]:
 
 def test_pages_use_plain_words() -> None:
     """No page has words of `RULES` outside of code."""
-    found = [line for path in pages() for line in findings(path, prose_of_page(path.read_text()))]
+    texts = ((path, path.read_text()) for path in pages())
+    found = [line for path, text in texts if suspicious(text) for line in findings(path, prose_of_page(text))]
     assert not found, "\n".join(found)
 
 
@@ -135,7 +150,7 @@ def test_docstrings_comments_and_messages_use_plain_words(tree: str) -> None:
     found: list[str] = []
     for path in modules(tree):
         text = path.read_text()
-        if any(pattern.search(text) for _, pattern in _RULES):  # reading tokens takes longer
+        if suspicious(text):  # reading tokens takes longer
             found += findings(path, prose_of_module(text, messages=tree in MESSAGES))
     assert not found, "\n".join(found)
 

@@ -55,7 +55,7 @@ def test_a_handler_is_overridden_like_any_method() -> None:
 
 
 def test_a_handler_on_an_inherited_register_is_the_subclass_s_only() -> None:
-    """The base class, and its other subclasses, know nothing of it."""
+    """The base class and its other subclasses are unchanged."""
 
     class Base(Device):
         ctrl = register(0)

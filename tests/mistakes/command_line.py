@@ -301,7 +301,7 @@ MISTAKES: Final = (
     _typed(
         "You give the trace an unknown suffix.",
         f"{_TRACE} -o run.out {_PEEK}",
-        "run.out: its suffix",
+        "run.out: no trace format has this suffix",
         ".vcd",
         remedy="use a suffix of the message, or `--format`",
     ),

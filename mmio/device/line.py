@@ -58,8 +58,8 @@ class Line:
     def set(self, level: bool) -> None:
         """Drive the line. Subscribers are called, in the order they came, when the level changes.
 
-        Each is told of each change, in the order of the changes: one that a subscriber makes itself is told when all
-        have been told of the one before.
+        Each subscriber gets every change, in order. A change made by a subscriber is delivered after all subscribers
+        have received the previous one.
 
         Raises:
             LineError: subscribers drive the line back and forth without end.
@@ -97,7 +97,7 @@ class Line:
         return lambda: self._subscribers.remove(subscriber)
 
     def restore(self, level: bool) -> None:
-        """Put the level back without telling anyone."""
+        """Restore the level without calling subscribers."""
         self._level = level
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ class Uio:
             self.source.mask()
 
     def close(self) -> None:
-        """Take it off the line."""
+        """Disconnect it from the line."""
         self.source.close()
 
     def _event(self) -> None:

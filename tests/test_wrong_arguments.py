@@ -148,6 +148,8 @@ CALLS_OF_TEXT: Final[dict[str, Callable[[Any], object]]] = {
     "Tracer spawn directory": lambda junk: Tracer().spawn(["true"], directory=junk),
     "timeline": TRACE.timeline,
     "heatmap": TRACE.heatmap,
+    "report title": lambda junk: TRACE.report(title=junk),
+    "report save": lambda junk: TRACE.report().save(junk),
 }
 
 

@@ -153,7 +153,7 @@ class Trace {
 
   /** The value with all digits of its width; of an atomic what was read, too. */
   shown(row) {
-    const digits = 2 * this.site(row).width, old = this.old(row);
+    const digits = 2 * this.data.sites[this.spotSite[this.spot[row]]][2], old = this.old(row); // two each byte
     return `${old === null ? "" : `${hex(old, digits)} \u2192 `}${hex(this.value(row), digits)}`;
   }
 

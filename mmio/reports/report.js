@@ -105,6 +105,7 @@ class Report {
 
   /** Choose the access of a row of the trace; the filter gives way if it is in the way. */
   select(row) {
+    if (row < 0) return;
     this.show("accesses");
     let at = this._position(row);
     if (at < 0) {
@@ -130,6 +131,7 @@ class Report {
     this.timeline.selected = row;
     this.timeline.soon();
     showDetail(this.detail, this.trace, row);
+    if (innerWidth < 960) this.detail.scrollIntoView({ block: "nearest" }); // it stands below the table there
   }
 
   /** Keep the chosen access when other rows are shown. */

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from decode import Direction
 from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
+from mmio.pictures.notebook import notebook
 from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
@@ -341,4 +342,4 @@ class TraceView(Sequence[Access]):
         return f"<{type(self).__name__} of {len(self):,} accesses>"
 
     def _repr_html_(self) -> str:
-        return table(self, limit=PRINTED_ROWS, resolve=names(self), html=True)
+        return notebook(self, locations(self), PRINTED_ROWS)

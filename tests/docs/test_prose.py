@@ -19,8 +19,8 @@ from attrs import frozen
 
 from tests.documents import TOP
 
-TREES: Final = ("decode", "emulate", "mmio", "tests", "benchmarks", "examples")
-MESSAGES: Final = ("decode", "emulate", "mmio")  # where each string may be shown to a user
+TREES: Final = ("decode", "emulate", "mmio", "pagetrap", "tests", "benchmarks", "examples")
+MESSAGES: Final = ("decode", "emulate", "mmio", "pagetrap")  # where each string may be shown to a user
 GENERATED: Final = {"mistakes.md", "verification.md", "unicorn.md", "qemu.md"}  # their words are in Python sources
 KEPT: Final = {
     "mmio/traces/golden.py",

@@ -286,7 +286,7 @@ class Other(Device):
     [
         (lambda: DeviceCoverage(Empty), ValueError, "Empty has no registers, so there is nothing of it to cover"),
         (lambda: DeviceCoverage(int), TypeError, "coverage is of a Device class, not of <class 'int'>"),
-        (lambda: DeviceCoverage.of(Card, [1]), TypeError, "coverage is of accesses, .* not of 1"),  # type: ignore[list-item]
+        (lambda: DeviceCoverage.of(Card, [1]), TypeError, "coverage takes accesses, .* not 1"),  # type: ignore[list-item]
         (
             lambda: of() | DeviceCoverage(Other),
             ValueError,

@@ -16,7 +16,7 @@ SEED ?= 1
 ENGINE ?= pagetrap
 SECONDS ?= 60
 
-FAST := tests/test_imports.py tests/test_public_api.py tests/docs/test_docstrings.py tests/decode tests/emulate \
+FAST := tests/test_imports.py tests/test_public_api.py tests/docs/test_docstrings.py tests/docs/test_prose.py tests/decode tests/emulate \
   $(addprefix tests/mmio/,device descriptions pictures records space traces watchpoints)
 
 .DEFAULT_GOAL := help

@@ -96,7 +96,7 @@ def decode(code: bytes | bytearray | memoryview, bits: int = 64, vendor: Vendor 
     Raises:
         TruncatedInstruction: the bytes end before the instruction does.
         InvalidInstruction: no instruction has this encoding; `vector` is what the CPU raises.
-        ValueError: `bits` is not a mode, or `vendor` not a maker.
+        ValueError: `bits` is not a mode, or `vendor` not a vendor.
         TypeError: `code` is not bytes-like.
     """
     try:

@@ -117,7 +117,7 @@ _info = InstructionInfoFactory().info
 
 @cache
 def forms() -> tuple[Form, ...]:
-    """Return every form that names memory, touches it without naming it (the stack), or accesses a port."""
+    """Return every form that accesses memory, explicitly or implicitly (the stack), or a port."""
     found = ((name, OpCodeInfo(getattr(Code, name))) for name in names(Code).values())
     return tuple(_form(name, code) for name, code in found if _touches(name, code))
 

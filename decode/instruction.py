@@ -101,13 +101,13 @@ class Instruction:
         form: the encoding's name in iced-x86's `Code`: "MOV_R32_RM32". Unique to an opcode and operand kinds.
         encoding: "legacy", "vex", "evex", "xop" or "3dnow".
         operands: in Intel order, destination first.
-        accesses: what it touches in memory and ports, in architectural order.
+        accesses: its memory and port accesses, in architectural order.
         lock: whether it has a LOCK prefix.
         rep: "" or the prefix in force on a string instruction: "rep", "repe", "repne".
         string: "" or the string operation it is: "movs", "stos", "lods", "cmps", "scas", "ins", "outs".
         opmask: the EVEX opmask register, None when unmasked.
         zeroing: EVEX zeroing-masking.
-        vendor: whose CPUs take the bytes for this; "intel" also where all do.
+        vendor: the vendor whose CPUs decode the bytes as this instruction; "intel" if all do.
     """
 
     code: bytes

@@ -73,7 +73,7 @@ def accesses(instruction: Instruction, cpu: Registers) -> list[Touch]:
     """Return every access the instruction makes with these registers, in order, as `(direction, address, width)`.
 
     A read-modify-write is one READ and one WRITE. A REP string instruction is listed for its whole count; REPE and
-    REPNE may stop earlier, which only executing can tell.
+    REPNE may stop earlier, depending on the data.
 
     Args:
         instruction: what `decode` returned.

@@ -27,7 +27,7 @@ def check_vendor(vendor: object) -> None:
 
 
 def vendor_of(name: str) -> Vendor:
-    """Return whose CPUs one behaves like that calls itself `name` in CPUID leaf 0: Intel's unless it is known better.
+    """Return the vendor that a CPU follows, by its name in CPUID leaf 0: Intel's for unknown names.
 
     Args:
         name: EBX, EDX and ECX as text: "GenuineIntel". Centaur's and Zhaoxin's CPUs count as Intel's; none was tried.

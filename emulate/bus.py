@@ -24,10 +24,10 @@ class Bus(Protocol):
     - `read_block(address, length) -> bytes | None` and `write_block(address, data) -> bool`: whole blocks, for REP
       string instructions on plain memory. None and False say "not plain memory here"; then each element is accessed
       on its own.
-    - `moved(source, destination, width, data, backwards)`: told of a block that such an instruction has just moved, for
+    - `moved(source, destination, width, data, backwards)`: called after such an instruction has moved a block, for
       a bus that keeps records: the addresses of the first elements (no source, None, for STOS), the bytes in the order
       of their addresses, and whether the elements went down from there.
-    - `begin(instruction, ip)`: told before each step which instruction is about to run, and where it stands.
+    - `begin(instruction, ip)`: called before each step with the instruction and its address.
     - `fetch(address, length) -> bytes`: up to `length` code bytes, for `Emulator.step` without code.
     """
 
@@ -40,7 +40,7 @@ class Bus(Protocol):
         ...
 
     def port_read(self, port: int, width: int) -> int:
-        """Return what IO port `port` answers, 1, 2 or 4 bytes."""
+        """Read IO port `port`, 1, 2 or 4 bytes."""
         ...
 
     def port_write(self, port: int, width: int, value: int) -> None:

@@ -47,7 +47,7 @@ class Compilations:
         """Return the compiled instruction at the start of `code`, from the cache when it is there.
 
         Raises:
-            UnsupportedInstruction: the emulator does not do this instruction.
+            UnsupportedInstruction: the emulator does not support this instruction.
             DecodeError: the bytes are not an instruction.
             ValueError: `bits` is not a mode.
         """

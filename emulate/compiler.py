@@ -48,7 +48,7 @@ class Compiled:
     def source(self) -> str:
         """The Python text of `run`, empty for string instructions, which share one state machine.
 
-        It is written again whenever it is asked for: kept, it would be most of what a compiled instruction takes.
+        It is generated at each access: stored, it would take most of a compiled instruction's memory.
         """
         written = _written(self.instruction, self.settings)
         return str(written) if isinstance(written, Source) else ""
@@ -109,7 +109,7 @@ def _code(text: str) -> CodeType:
 
 
 def is_supported(instruction: Instruction) -> bool:
-    """Return whether the emulator does this instruction."""
+    """Return whether the emulator supports this instruction."""
     recipe = _recipe(instruction)
     if recipe is None:
         return False

@@ -30,7 +30,7 @@ class RegisterFile:
     Attributes:
         bits: the mode: 16, 32 or 64.
         protected: protected mode. 64- and 32-bit code always is; 16-bit code is real mode unless this is set.
-        slots: where rax … r15, rip, rflags stand in `regs`.
+        slots: positions of rax … r15, rip, rflags in `regs`.
         regs: 18 unsigned 64-bit words.
         selectors, bases: six each, es cs ss ds fs gs.
         limits: the six segments' highest offsets, or None not to check any. Unused in 64-bit code.
@@ -83,7 +83,7 @@ class RegisterFile:
 
 
 class Cpu(RegisterFile):
-    """A CPU's registers, all zero but for what is given.
+    """Registers of a CPU, zero except those given.
 
     Args:
         bits: 64, 32 or 16.

@@ -26,24 +26,24 @@ class Emulator:
 
     Args:
         bus: where loads, stores and port accesses go.
-        slots: where the general registers stand in the `regs` of the CPUs it will be given; the plain `Cpu`'s order
-            unless said otherwise.
+        slots: positions of the general registers in the `regs` of the CPUs it executes on; those of `Cpu` when left
+            out.
         alignment_check: raise #AC for misaligned accesses while EFLAGS.AC is set, as ring 3 under CR0.AM does.
         max_iterations: most iterations of a REP string instruction in one step; then `step` returns with rip still at
             the instruction, every finished element committed, and `cpu.pending` saying "iterations".
-        port_allowed: asked with port and width before each port access, as IOPL and the IO permission bitmap are
+        port_allowed: called with port and width before each port access, as IOPL and the IO permission bitmap are
             (SDM vol. 1, 19.5.2); False raises #GP before anything is accessed. Left out, every port is allowed.
-        bus_checks_answers: the bus itself sees to it that its answers are unsigned ints of the width asked for, as an
-            `AddressSpace` does, and each read is a little cheaper. Nothing looks at them then: what else a bus
-            answered would stand in a register.
+        bus_checks_answers: the bus itself guarantees that its answers are unsigned ints of the access's width, as an
+            `AddressSpace` does, and each read is a little cheaper. They are not checked then, and an
+            invalid one would get into a register.
         cache_size: byte strings whose compiled instructions are kept, in each of the three modes; about 2 KiB of memory
             each. When there are more, those that have not been used for long are evicted. Emulators whose arguments are
             equal, besides `bus`, share what is kept.
-        vendor: "intel" or "amd": whose CPUs to do as where they differ (docs/vendors.md).
+        vendor: "intel" or "amd": the vendor to follow where the CPUs differ (docs/vendors.md).
         vouched: the former name of `bus_checks_answers`; it still works, with a DeprecationWarning.
 
     Raises:
-        ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is no maker.
+        ValueError: `max_iterations` or `cache_size` is less than 1, or `vendor` is not a vendor.
         TypeError: `cache_size` is no int, or `bus` no bus.
     """
 
@@ -95,9 +95,9 @@ class Emulator:
 
         Raises:
             Fault: what the CPU would raise. The registers are as they were, except for finished REP elements.
-            UnsupportedInstruction: the emulator does not do this instruction.
+            UnsupportedInstruction: the emulator does not support this instruction.
             DecodeError: the bytes are not an instruction; its `vector` is what the CPU would raise.
-            BusError: the bus answered something that does not fit. The registers are as they were.
+            BusError: the bus returned an invalid answer. The registers are unchanged.
             Exception: whatever the bus raised, unchanged.
         """
         compiled: Compiled | None
@@ -130,7 +130,7 @@ class Emulator:
         """Return the compiled instruction at the start of `code`, from the cache when it was seen before.
 
         Raises:
-            UnsupportedInstruction: the emulator does not do this instruction.
+            UnsupportedInstruction: the emulator does not support this instruction.
             DecodeError: the bytes are not an instruction.
             TypeError: `code` is not bytes-like.
         """

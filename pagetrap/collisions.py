@@ -3,7 +3,7 @@
 The Python Package Index has unrelated distributions with these import names. Installing one into the same environment
 overwrites files of pagetrap without a message, and uninstalling it deletes them. A module of the same name beside a
 user's script hides the package in the same way. This module finds the three packages without running any of their
-code, so it works whatever stands in their place; it imports nothing but the standard library, and that only as far as
+code, so it works whatever stands in their place; it imports only the standard library, and that only as far as
 it needs.
 """
 
@@ -87,7 +87,7 @@ def message(found: list[Collision]) -> str:
 
 
 def remedy(found: list[Collision]) -> list[str]:
-    """Return what mends it: commands for a shell, and files to be renamed."""
+    """Return the remedy: commands for a shell, and files to be renamed."""
     from shlex import quote
 
     pip = f"{quote(sys.executable)} -m pip"

@@ -7,7 +7,7 @@ A block of Python, or of console lines (`$ command`), is run. A plain block righ
 and what follows a command in a console block is what that prints; "…" stands for anything. What differs from run to run
 and from compiler to compiler (times, threads, addresses, instructions) is shown as it was in some run, and not compared
 (`masked`). A block whose first line is a comment with a file name is that file. Blocks that are run together share a
-folder and Python's names, as in one long interactive session; an exception is printed and the session goes on, so a
+folder and Python's names, as in one long interactive session; an exception is printed and the session continues, so a
 page can show what a mistake looks like.
 """
 

@@ -124,7 +124,7 @@ def essence(message: str, part: str) -> str:
 
     The module of an exception, the name of the command and the place of an access are left out.
     """
-    line = next(line for line in message.splitlines() if part in line)
+    line = next((line for line in message.splitlines() if part in line), message.splitlines()[-1])
     line = re.sub(r"^pagetrap( \w+)?: ", "", line)
     line = re.sub(r"^(?:\w+\.)+([A-Z]\w*): ", r"\1: ", line)
     line = re.sub(r"; (read|write) of \d+ bytes? at .*", "", line)

@@ -150,7 +150,7 @@ def test_bad_trace_path(pytester: pytest.Pytester) -> None:
     """A file that cannot be written ends pytest at once, as wrong usage."""
     result = pytester.runpytest_inprocess("--mmio-trace=run.doc")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--mmio-trace: run.doc: its suffix is of no trace format*"])
+    result.stderr.fnmatch_lines(["*--mmio-trace: run.doc: no trace format has this suffix*"])
 
 
 BOARD = """

@@ -13,10 +13,10 @@ _SPAN: Final = 192
 
 
 def check_bus(make: Callable[[], Bus], start: int, size: int) -> Report:
-    """Check a bus on a stretch of it that is to be plain memory.
+    """Check a bus on a range of it that is plain memory.
 
-    The bytes around the stretch are not touched, but for accesses that begin inside and reach over its end: these may
-    raise anything, and must have changed nothing if they do.
+    The bytes around the range are not accessed, except by accesses that begin inside and end outside of it: these may
+    raise anything, and must not change anything if they do.
 
     Args:
         make: returns a fresh bus.
@@ -24,7 +24,7 @@ def check_bus(make: Callable[[], Bus], start: int, size: int) -> Report:
         size: how many bytes, 192 or more.
 
     Raises:
-        ValueError: the stretch is too short to tell anything.
+        ValueError: the range is too short.
     """
     if size < _SPAN:
         raise ValueError(f"expected {_SPAN} bytes of memory or more, got {size}")

@@ -56,5 +56,5 @@ class Report:
             first.setdefault(failure.law, failure)
         counts = f"{self.checked} checked, {self.skipped} skipped, {len(self.failures)} failed"
         if self.unjudged:
-            counts += f", {self.unjudged} not judged for want of CPU features"
+            counts += f", {self.unjudged} not judged, because CPU features are missing"
         return "\n".join([counts, *map(str, first.values())])

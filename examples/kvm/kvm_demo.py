@@ -24,7 +24,7 @@ def run_on_kvm(machine: Machine) -> list[Instruction]:
     """Run the guest until it halts; return the instructions that KVM could not do.
 
     Raises:
-        RuntimeError: KVM has stopped for something this example knows nothing of.
+        RuntimeError: KVM has stopped for a reason that this example does not handle.
     """
     cpu = VCpu(machine.memory.data)
     emulator = Emulator(machine.space, slots=SLOTS)

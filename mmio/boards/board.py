@@ -44,7 +44,7 @@ class Board(Memories, Running, Closing):
         clock: its time.
         core: the Cortex-M core, None where the board has none.
         handlers: the firmware's interrupt handlers, by exception number or interrupt name.
-        notes: what the peripherals are not of all that the file says, and what the file has wrong.
+        notes: what the peripherals do not implement of the file, and errors in the file.
     """
 
     _open = ""  # the name of the board that is: one chip at a time has the addresses
@@ -177,7 +177,7 @@ class Board(Memories, Running, Closing):
         return self
 
     def close(self) -> None:
-        """Take the board away. Closing twice is closing once.
+        """Unmap the board. Closing it again has no effect.
 
         Raises:
             BaseException: what a model raised in a thread the firmware made itself.

@@ -46,7 +46,7 @@ class Image:
         elif places and min(at for at, _ in places) < start:
             raise ValueError(f"{self.path} has bytes before {start:#x}: {self}; give a size to leave them out")
         elif end - start > _LARGEST:
-            raise ValueError(f"{self.path} goes on for {end - start:#x} bytes after {start:#x}: {self}; give a size")
+            raise ValueError(f"{self.path} continues for {end - start:#x} bytes after {start:#x}: {self}; give a size")
         found = bytearray([erased]) * (end - start)
         for at, data in places:
             first, last = max(at, start), min(at + len(data), end)

@@ -66,7 +66,7 @@ class Chip(Protocol):
 
     Attributes:
         path: the file.
-        notes: what the file itself, and the classes made so far, are not of all that the file says.
+        notes: errors in the file, and what the classes made so far do not implement of it.
     """
 
     path: str | PathLike[str]

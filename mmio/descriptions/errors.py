@@ -23,4 +23,4 @@ class DescriptionError(MmioError, ValueError):
 
 
 class DescriptionWarning(UserWarning):
-    """A description says something about the device that a `Device` has no words for, and that is left to its code."""
+    """A description contains something that a `Device` cannot declare and that its code must implement."""

@@ -8,7 +8,7 @@ from mmio.device.device import Device
 
 
 class Checkpoint:
-    """State of some devices and of their clocks, to return to as often as a test wants.
+    """State of devices and of their clocks, which can be restored any number of times.
 
         start = mmio.checkpoint(card, uart)
         …

@@ -121,7 +121,7 @@ class Clock:
 
     @property
     def policy(self) -> TimePolicy:
-        """Return the policy: it says by what the clock advances, beside `advance` and its like."""
+        """The policy by which the clock advances, besides `advance` and `run_for`."""
         return self._policy
 
     @property
@@ -160,7 +160,7 @@ class Clock:
         return self._timer(integer("delay", delay, least=0), 0, call)
 
     def every(self, period: int, call: Call) -> Timer:
-        """Make a call again and again, the first one a period from now.
+        """Make a call periodically, first after one period.
 
         Args:
             period: ns between two calls, from 1.

@@ -309,7 +309,7 @@ class Device:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain dicts, lists and ints, fit for JSON.
 
-        A model with state beyond its registers adds keys of its own here and takes them back in `restore`.
+        A model with state beyond its registers adds keys of its own here and reads them in `restore`.
         """
         state: dict[str, Any] = {"registers": {}, "locked": {}, "lines": {}, "blocks": {}}
         for attribute, bound in self._device_bound.items():

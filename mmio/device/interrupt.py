@@ -37,7 +37,7 @@ class Interrupt:
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Hold the handler back for a while, as a CPU with interrupts disabled; what is pending comes at the end."""
+        """Block the handler, like a CPU with interrupts disabled; a pending interrupt is delivered at the end."""
         self._disabled += 1
         try:
             yield
@@ -46,7 +46,7 @@ class Interrupt:
         self._deliver()
 
     def close(self) -> None:
-        """Take the handler off the line. Closing twice is closing once."""
+        """Disconnect the handler from the line. Closing again has no effect."""
         end, self._end = self._end, lambda: None
         end()
         self._disabled += 1

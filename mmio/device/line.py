@@ -18,7 +18,7 @@ DEEP: Final = 100
 
 
 class LineError(MmioError, RuntimeError):
-    """Subscribers of a line drive it to and fro without end."""
+    """Subscribers of a line drive it back and forth without end."""
 
 
 TRIGGERS: Final = ("level", "edge")
@@ -74,7 +74,7 @@ class Line:
         order.
 
         Raises:
-            LineError: subscribers drive the line to and fro without end.
+            LineError: subscribers drive the line back and forth without end.
         """
         level = bool(level)
         if level == self._level:
@@ -86,7 +86,7 @@ class Line:
         try:
             if calls.depth > DEEP:
                 raise LineError(
-                    f"{DEEP} changes of the line {self.name} in each other: subscribers drive it to and fro without end"
+                    f"{DEEP} changes of the line {self.name} in each other: subscribers drive it back and forth without end"
                 )
             calls.waiting.extend((subscriber, level) for subscriber in self._subscribers)
             while calls.waiting:
@@ -109,7 +109,7 @@ class Line:
         return lambda: self._subscribers.remove(subscriber)
 
     def restore(self, level: bool) -> None:
-        """Put the level back without telling anyone."""
+        """Restore the level without calling subscribers."""
         self._level = level
 
     def __repr__(self) -> str:

@@ -71,7 +71,7 @@ class _Line:
         effect: Any = self._take(f"an effect ({', '.join(KINDS)})").lower()
         if effect not in KINDS:
             self._back()
-            self._refuse("is no effect", KINDS)
+            self._refuse("is not an effect", KINDS)
         parts: dict[str, Any] = {}
         kind = KINDS[effect]
         if kind.settings == "some":

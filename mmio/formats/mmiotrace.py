@@ -40,8 +40,8 @@ from mmio.records.events import (
 from mmio.records.spot import LIMIT, Spot
 
 VERSION: Final = "20070824"
-OURS: Final = "pagetrap "
-_ENDS: Final = OURS + '{"ends":true}'
+PREFIX: Final = "pagetrap "
+_ENDS: Final = PREFIX + '{"ends":true}'
 _PROMISE: Final = f"MARK 0.000001 {_ENDS}"
 
 _KINDS: Final = ("VERSION", "PCIDEV", "MAP", "UNMAP", "MARK", "UNKNOWN", "R", "W", "LSPCI")
@@ -169,14 +169,14 @@ def _pieces(spot: Spot, value: int, old: int | None) -> Iterator[tuple[str, int,
 def _mark_line(mark: Mark) -> str:
     """Return a mark as plain text, where that says the same to every reader."""
     plain = mark.text.isprintable() and mark.text.isascii() and mark.text == mark.text.strip() != ""
-    if not plain or mark.text.startswith(OURS) or mark.time < _MICROSECOND:
+    if not plain or mark.text.startswith(PREFIX) or mark.time < _MICROSECOND:
         return _ours(mark)
     return f"MARK {seconds(mark.time)} {mark.text}\n"
 
 
 def _ours(record: Record) -> str:
     at = seconds(max(record.time, _MICROSECOND))  # zero is the time of losses
-    return f"MARK {at} {OURS}{to_json(record)}\n"
+    return f"MARK {at} {PREFIX}{to_json(record)}\n"
 
 
 def _pci_line(device: PciDevice) -> str:
@@ -266,9 +266,9 @@ class _Parser:
         lost = _LOST.fullmatch(text)
         if lost and at == _NEVER:
             return Loss(self._sequence, self._time, int(lost[1]))
-        if not text.startswith(OURS):
+        if not text.startswith(PREFIX):
             return Mark(self._sequence, _time(at), text)
-        record = evolve(from_json(text.removeprefix(OURS)), sequence=self._sequence)
+        record = evolve(from_json(text.removeprefix(PREFIX)), sequence=self._sequence)
         if isinstance(record, Mapped):
             if record.space == "memory":
                 self._announced[record.number] = record  # the MAP line follows

@@ -60,7 +60,7 @@ class _Wires:
 class VcdWriter(LineWriter):
     """Writes VCD.
 
-    `room`: bytes kept for declarations. Registers for which there is no more are left out, and a `mark` says so.
+    `room`: bytes kept for declarations. Registers beyond that are left out, and a `mark` says so.
     Other arguments as for every writer.
 
     Raises:

@@ -46,7 +46,7 @@ class Thread:
         done: the bytes that earlier parts of its call have transferred; more are to follow when it is not 0.
         found: the buffers of that call.
         signals: the stack its signals arrive on.
-        blocked: which of the held signals it believes to block.
+        blocked: those of the held signals that are blocked in its virtual mask.
         alternate: its own signal stack, as sigaltstack(2) has it: place, flags, size.
         clear_at: the address of a word to clear when it ends.
         outcome: why it has left the program.

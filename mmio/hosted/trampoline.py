@@ -149,7 +149,7 @@ leave:
 restorer: where the handler returns to.
     b80f000000               mov eax,0Fh                      rt_sigreturn
     0f05                     syscall
-gate: what to go on at is on the stack.
+gate: the address to continue at is on the stack.
     0f05                     syscall
     c28000                   ret 80h
 """

@@ -72,7 +72,7 @@ class Ports(Closing):
         return self
 
     def close(self) -> None:
-        """Take the device away. Closing twice is closing once.
+        """Take the device away. Closing again has no effect.
 
         Raises:
             BaseException: what the device raised in a thread the driver made itself, where it could come out of no
@@ -180,7 +180,7 @@ class Mapping(Ports):
         return f"touches {self.address + offset:#x}, beyond the device ({self.region.name!r}, 0x0..{self.length:#x})"
 
     def close(self) -> None:
-        """Take the device away, and what makes the mapping a pointer with it. See `Ports.close`."""
+        """Unmap the device; the mapping is no pointer afterwards. See `Ports.close`."""
         vars(self).pop("_as_parameter_", None)
         if not self.closed and self._beside:
             fixed_pages().leave(self)
@@ -208,7 +208,7 @@ class Mapping(Ports):
         """Return a ctypes pointer to the device's memory, for functions that are declared to take `POINTER(kind)`.
 
         Raises:
-            ClosedMapping: there is no device any more.
+            ClosedMapping: the mapping is closed.
             TypeError: the kind is no ctypes type, or the offset no int.
         """
         self._need_open()
@@ -222,10 +222,10 @@ class Mapping(Ports):
     ) -> Watch:
         """Watch bytes of the device, all from `offset` on when no length is given; see `AddressSpace.watch`.
 
-        Hits have the region's name unless told another, and know function and line.
+        Hits have the region's name by default, and function and line.
 
         Raises:
-            ClosedMapping: there is no device any more.
+            ClosedMapping: the mapping is closed.
             ValueError, TypeError: an argument is not what it should be.
         """
         self._need_open()

@@ -1,10 +1,10 @@
 """Leave a driver early: propagate an exception of a device model to the Python call that entered the driver.
 
-Between the device model and that call lie the driver's C frames, which know nothing of exceptions. They are abandoned,
-as longjmp would: libgcc's unwinder walks the stack outwards from the signal's frame until it meets the address to which
-libffi's calls return (one fixed address, learnt once by calling a function that reports where it returns to). The
-unwinder reconstructs the registers the driver would have had to restore by then; the frame is rewritten to that state,
-and the thread continues as if the driver had returned.
+Between the device model and that call lie the driver's C frames, which do not propagate exceptions. They are
+abandoned, as by longjmp: libgcc's unwinder walks the stack outwards from the signal's frame until it meets the address
+to which libffi's calls return (one fixed address, learnt once by calling a function that reports where it returns to).
+The unwinder reconstructs the registers the driver would have had to restore by then; the frame is rewritten to that
+state, and the thread continues as if the driver had returned.
 
 The interpreter then raises the exception when it looks for asynchronous ones, which is right after the call (see
 `pending_exceptions.py`). The result of the call is never looked at.

@@ -58,7 +58,7 @@ class EventFd:
         return self._descriptor
 
     def mask(self) -> None:
-        """Hold interrupts back."""
+        """Mask interrupts."""
         self.source.mask()
 
     def unmask(self) -> None:
@@ -66,7 +66,7 @@ class EventFd:
         self.source.unmask()
 
     def close(self) -> None:
-        """Take it off the line, and close the descriptor if it was made here. Closing twice is closing once."""
+        """Disconnect it from the line, and close the descriptor if it was made here. Closing again has no effect."""
         self.source.close()
         self._close_descriptor()
 

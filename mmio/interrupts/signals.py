@@ -61,7 +61,7 @@ class SignalSender:
         self.source.unmask()
 
     def close(self) -> None:
-        """Take it off the line. Closing twice is closing once."""
+        """Disconnect it from the line. Closing again has no effect."""
         self.source.close()
 
     def __enter__(self) -> Self:

@@ -64,11 +64,11 @@ class InterruptSource:
 
     @property
     def masked(self) -> bool:
-        """Return whether interrupts are held back."""
+        """Return whether interrupts are masked."""
         return self._masked
 
     def mask(self) -> None:
-        """Hold interrupts back."""
+        """Mask interrupts."""
         with self._lock:
             self._masked = True
 
@@ -84,7 +84,7 @@ class InterruptSource:
                 self._deliver()
 
     def close(self) -> None:
-        """Take it off the line. Closing twice is closing once."""
+        """Disconnect it from the line. Closing again has no effect."""
         self._closed = True
         end, self._end = self._end, lambda: None
         end()

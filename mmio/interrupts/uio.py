@@ -71,5 +71,5 @@ class Uio(UioInterrupt):
             self.source.mask()
 
     def close(self) -> None:
-        """Take it off the line."""
+        """Disconnect it from the line."""
         self.source.close()

@@ -47,7 +47,7 @@ class UioFile:
         return self._theirs.fileno()
 
     def close(self) -> None:
-        """Take it off the line, and close the descriptor. Closing twice is closing once."""
+        """Disconnect it from the line, and close the descriptor. Closing again has no effect."""
         if self._ours.fileno() >= 0:
             self.uio.close()
             inbox().remove(self._ours.fileno())

@@ -80,7 +80,7 @@ class _Vector:
 
     @property
     def masked(self) -> bool:
-        """Return whether interrupts are held back."""
+        """Return whether interrupts are masked."""
         return self._source is not None and self._source.masked
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class VfioInterrupts:
         return INFO_EVENTFD | kind, len(self._vectors)
 
     def masked(self, vector: int = 0) -> bool:
-        """Return whether a vector's interrupts are held back.
+        """Return whether a vector's interrupts are masked.
 
         Args:
             vector: its number.
@@ -200,7 +200,7 @@ class VfioInterrupts:
         self.set_irqs(flags, start, count, message[_HEADER.size : size])
 
     def close(self) -> None:
-        """Release all descriptors and lines. Closing twice is closing once."""
+        """Release all descriptors and lines. Closing again has no effect."""
         for vector in self._vectors:
             vector.close()
 

@@ -58,7 +58,7 @@ def map_pages(length: int, protection: int = PROT_NONE) -> int:
     Inaccessible pages cost address space only, no memory.
 
     Raises:
-        OSError: the kernel refuses, for want of memory or address space.
+        OSError: the kernel refuses, because memory or address space is missing.
     """
     address = LIBC.mmap(None, length, protection, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE, -1, 0)
     if address is None or address == _FAILED:

@@ -5,7 +5,7 @@ from attrs import frozen
 
 @frozen
 class TrapStats:
-    """Counts of accesses, by the way they came to the device.
+    """Counts of accesses by their path to the device.
 
     Attributes:
         signals: accesses by a fault.

@@ -1,10 +1,10 @@
 """Fold poll loops: runs of equal iterations, found while a trace is read.
 
 Of all loops of up to `MAX_LOOP` accesses that begin at an access, the one is taken that saves the most rows. A loop
-that continues is not held in memory: once two turns of the longest loop have passed, the shortest loop that still goes
-on has the most to save of all that do (a longer one is a multiple of it, as two periods of one sequence have their
-greatest common divisor as a period: Fine and Wilf, 1965), and later accesses only add to what it saves. So the choice
-is the same as with the whole trace in memory, and a few thousand accesses are held whatever the length of the trace.
+that continues is not held in memory: once two turns of the longest loop have passed, the shortest loop that still
+continues has the most to save of all that do (a longer one is a multiple of it, as two periods of one sequence have
+their greatest common divisor as a period: Fine and Wilf, 1965), and later accesses only add to what it saves. So the
+choice is the same as with the whole trace in memory, and a few thousand accesses are held for a trace of any length.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence

@@ -32,7 +32,7 @@ def reserve(thread: StoppedThread, start: int, end: int) -> None:
     except FileExistsError:
         return
     except OSError:
-        pass  # for want of address space, too: the device answers, only something else may come to be there
+        pass  # also without address space left: the device answers, but the program may map something else there
     else:
         place &= (1 << process.bits) - 1
         if place != start:  # a kernel before 4.17 takes the address for a hint

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import frozen
 
 SIGNAL_CALLS: Final = ("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn")
-"""The calls by which the tracer knows what a thread believes to be blocked."""
+"""The calls by which the tracer tracks the virtual signal mask of a thread."""
 BIT: Final = 1 << SIGSEGV - 1
 """SIGSEGV in a signal mask."""
 MASK_SIZE: Final = 8

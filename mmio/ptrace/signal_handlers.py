@@ -5,9 +5,9 @@ default (force_sig_info_to_task in kernel/signal.c). It is blocked in a handler 
 the handler for SIGSEGV itself unless its action has SA_NODEFER. So the bit is taken out of each mask on its way to the
 kernel, that flag is set, and both are remembered and shown where the program asks.
 
-What a thread believes changes where a handler begins and where it ends. The tracer sees both: it passes each signal on,
-and rt_sigreturn stops the thread. A program that has a fault of its own while it believes that SIGSEGV is blocked would
-be killed by the kernel; the tracer does that.
+The virtual mask of a thread changes where a handler begins and where it ends. The tracer sees both: it passes each
+signal on, and rt_sigreturn stops the thread. A fault of the program's own while SIGSEGV is blocked in its virtual mask
+would be fatal natively, so the tracer kills the program.
 """
 
 from signal import SIGSEGV

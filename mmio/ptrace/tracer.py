@@ -142,12 +142,12 @@ class Tracer(Closing, Targeting):
     def run(self) -> int:
         """Trace until all programs have ended; return how the first one did: its exit status, or minus a signal.
 
-        Ctrl-C is the program's to deal with, which the terminal gives it, too; the tracer detaches from what it has
-        attached to, waits for what it has spawned, and then raises KeyboardInterrupt. A second one ends it all at once.
+        Ctrl-C reaches the program as well, which may handle it. The tracer detaches from attached processes, waits for
+        spawned ones, and then raises KeyboardInterrupt. A second Ctrl-C ends everything at once.
 
         Raises:
             Exception: whatever a device raised, or `UnsupportedInstruction`; the trace is complete up to there, spawned
-                programs are killed, and attached ones continue without us.
+                programs are killed, and attached ones continue without the tracer.
         """
         with Interrupts() as interrupts:
             try:
@@ -191,7 +191,7 @@ class Tracer(Closing, Targeting):
             raise detaching.failures[0]
 
     def kill(self) -> None:
-        """Kill the programs we have spawned, and wait until they are gone."""
+        """Kill the spawned programs, and wait until they have ended."""
         spawned = [thread for thread in self._threads.values() if not thread.process.attached]
         known = {thread.pid for thread in spawned} | set(self._event_loop.early)
         for thread in spawned:  # when there is no descriptor left, /proc cannot be read

@@ -43,7 +43,7 @@ class Access:
         offset: bytes from the start of the region, None where nothing is mapped.
         register: the device's name for these bytes, None when it has none.
         flags: bits of `mmio.records.flags`.
-        describe: what tells the meaning of the value. It is not compared.
+        describe: function that decodes the value; not compared.
         layout: the fields of the value, if the device says; not compared either.
     """
 

@@ -7,7 +7,7 @@ UNALIGNED: Final = 2  # split because it was not aligned to its own width
 TOO_WIDE: Final = 4  # split because the mapping does not take this width
 UNMAPPED: Final = 8  # at least one byte hit nothing and was answered by the `unmapped` policy
 ATOMIC: Final = 16  # part of a LOCK or XCHG: read and written in one go
-NATIVE: Final = 32  # the instruction was completed by the CPU itself, out of line
+NATIVE: Final = 32  # the instruction was executed natively, out of line
 KERNEL: Final = 64  # the kernel moved the data, in a system call that was given a buffer there
 MISFIT: Final = 128  # the instruction noted for the access does not make such an access
 

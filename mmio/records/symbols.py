@@ -124,7 +124,7 @@ class Symbols:
         return None
 
     def refresh(self) -> None:
-        """Forget names and look again at what the process has mapped, such as after an exec or dlclose."""
+        """Discard names and read again what the process has mapped, such as after an exec or dlclose."""
         self._names.clear()
         self._read_maps_again()
 

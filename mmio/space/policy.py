@@ -47,9 +47,9 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any, Any, str], None]:
 
 @frozen(cache_hash=True)
 class Policy:
-    """The accesses a mapping lets through, and what becomes of the others.
+    """The accesses that a mapping allows, and the treatment of others.
 
-    `widths`: the widths in bytes the device takes.
+    `widths`: the widths in bytes that the device supports.
     `too_wide`: a wider access (or one of a width in between, such as 6) is refused, split into accepted
     widths, or passed on. An access narrower than all of them is refused: there is nothing to split it into.
     `unaligned`: an access (or piece) not aligned to its own width, counted from the start of the device, is
@@ -68,10 +68,10 @@ class Policy:
         return self.widths if self.unaligned == "pass" else self.widths & {1}
 
     def pieces(self, offset: int, width: int, at_border: bool = False) -> tuple[Piece, ...] | Refusal:
-        """Cut an access into what the device will see, in address order, or say why it is refused.
+        """Split an access into those that the device gets, in address order, or return why it is refused.
 
-        `at_border`: the access is itself what a border between two regions left over; any width may come of
-        that, and it is always cut to accepted ones.
+        `at_border`: the access is a part of one that was split at a border between regions. It may have any width, and
+        is always split into accepted ones.
         """
         return _pieces(self, offset % _PHASE, width, at_border)
 

@@ -40,7 +40,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 
 @runtime_checkable
 class DeviceLike(Protocol):
-    """The least a device model must have. Offsets count from the start of its region, widths are bytes.
+    """Interface of a device model. Offsets count from the start of its region, widths are bytes.
 
     Optional, and used when there: `name_at(offset, width) -> str | None` and `describe(offset, width, value)
     -> str` for records and errors, and `fields_at(offset, width)`, which gives name, highest and lowest bit of each

@@ -120,7 +120,7 @@ class AddressSpace:
         return self._add(self.memory, region)
 
     def unmap(self, region: Region | int) -> None:
-        """Take out a region, or the topmost memory region that starts at an address.
+        """Remove a region, or the topmost memory region that starts at an address.
 
         Raises:
             MappingError: it is not mapped.
@@ -152,7 +152,7 @@ class AddressSpace:
             ranges.exchange(region, on_bus(device), device if names is None else names)
 
     def watch(self, start: int, length: int = 1, on: On = "write", **options: Unpack[WatchOptions]) -> Watch:
-        """Watch `length` bytes from `start` on: every access to them, by whatever thread, that meets the conditions.
+        """Watch `length` bytes from `start` on: every access to them, by any thread, that meets the conditions.
 
             with space.watch(0x1000, 4, on="change", ip=range(0x401000, 0x402000)) as hits:
                 …
@@ -170,9 +170,9 @@ class AddressSpace:
             value: a condition on the watched bytes that the access touched, as one little-endian int: a number, a range
                 or set of numbers, or a function of one.
             ip: the same on the address of the instruction, or the name of the function it is in.
-            when: a function of the `Hit`; whatever it may ask, it comes last.
-            ignore: how many hits to count only, before the first is told.
-            call: what is called with each hit; what it or `when` does to the bytes itself is no hit.
+            when: a further condition, a function of the `Hit`, evaluated last.
+            ignore: number of hits that are only counted, before the first is reported.
+            call: function called with each hit; accesses made by it or by `when` are no hits.
             stop: raise `WatchpointStop` after the access.
             keep: how many hits to keep, the last ones; all when left out.
             name: in the hits.

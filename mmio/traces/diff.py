@@ -55,8 +55,8 @@ class TraceDiff(Sequence[Hunk]):
     """The hunks of two traces, in order; printed, the differences with some accesses around them.
 
     Args:
-        mine: the accesses of one trace, told with a minus sign where the other has not got them.
-        other: the accesses of the other, told with a plus sign likewise.
+        mine: the accesses of one trace, marked with a minus sign where the other does not have them.
+        other: the accesses of the other, marked with a plus sign likewise.
         fold: of reads of one register that follow each other and find the same value, take the first.
     """
 
@@ -71,7 +71,7 @@ class TraceDiff(Sequence[Hunk]):
 
     @property
     def same(self) -> bool:
-        """Return whether the traces do the same."""
+        """Return whether the traces are equal."""
         return all(hunk.kind == "equal" for hunk in self._hunks)
 
     def __len__(self) -> int:

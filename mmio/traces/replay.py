@@ -34,7 +34,7 @@ class Step:
 
 
 class Replay:
-    """A device that does what a trace says.
+    """A device that answers as recorded in a trace.
 
     Give it the accesses of one region, such as `trace.filter(region="timer")`. Offsets count from the start of
     that region, which may now lie elsewhere. Map it under the same name, `ioremap(replay, name="timer")`, and the new
@@ -79,7 +79,7 @@ class Replay:
         return len(self._steps)
 
     def read(self, offset: int, width: int) -> int:
-        """Return what was read then."""
+        """Return the recorded value."""
         if self.strict:
             return self._next("read", offset, width, None).value
         answers = self._answers.get((offset, width))

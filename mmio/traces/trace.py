@@ -60,9 +60,9 @@ class SharedFields:
 class Trace(TraceView):
     """Records accesses; a sequence of `Access`.
 
-    `keep`: hold only the last so many, and say how many were dropped. `sinks`: who gets every access as it
-    happens. `locate`: says where instructions are, such as `Symbols().locate`; each is asked for once, and the
-    trace and its files keep the answer. Set `enabled` to False to record nothing for a while.
+    `keep`: number of accesses to keep, the last ones; those dropped are counted. `sinks`: receivers of every access as
+    it is recorded. `locate`: returns the location of an instruction, such as `Symbols().locate`; it is called once for
+    each, and the trace and its files keep the answer. Set `enabled` to False to record nothing for a while.
     """
 
     def __init__(self, *, keep: int | None = None, sinks: Sequence[Sink] = (), locate: Locate | None = None) -> None:
@@ -187,11 +187,11 @@ class Trace(TraceView):
         self._note(Mark(self._end, monotonic_ns() - self.began, text))
 
     def lose(self, accesses: int) -> None:
-        """Say that so many accesses were missed here."""
+        """Record that a number of accesses are missing here."""
         self._note(Loss(self._end, monotonic_ns() - self.began, accesses))
 
     def attach(self, sink: Sink) -> None:
-        """Give every access from now on to a sink, too. It is first told which regions there are.
+        """Pass every access from now on to a sink as well. The sink first gets the regions.
 
         Raises:
             TypeError: it is no sink: it has no `write`, or is a file, of which `mmio.writer(path)` makes one.

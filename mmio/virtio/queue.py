@@ -296,7 +296,7 @@ class Virtqueue:
             )
             if flags & INDIRECT:
                 if is_indirect or flags & NEXT:
-                    self._wrong(f"descriptor {at} is indirect within a table, or goes on (flags {flags:#x})")
+                    self._wrong(f"descriptor {at} is indirect within a table, or has a next one (flags {flags:#x})")
                 if length % _DESCRIPTOR.size or not length:
                     self._wrong(f"the indirect table of descriptor {at} has {length} bytes, expected 16 for each entry")
                 table, entries, at, is_indirect = address, length // _DESCRIPTOR.size, 0, True

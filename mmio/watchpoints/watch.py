@@ -108,7 +108,7 @@ class Watch(Closing, Sequence[Hit]):
         old: int | None,
         region: RecordedRegion | None,
     ) -> None:
-        """Hear of an access that touches what is watched.
+        """Receive an access to watched bytes.
 
         Args:
             who: made it: has `ip`, `instruction` and `thread`.
@@ -157,7 +157,7 @@ class Watch(Closing, Sequence[Hit]):
         self._meet(Hit(number, access, self.name, first - self.start, before, new, self._symbols))
 
     def close(self) -> None:
-        """Watch no more. Closing twice is closing once."""
+        """End the watchpoint. Closing again has no effect."""
         closing, self._closing = self._closing, []
         for function in closing:
             function()
@@ -168,7 +168,7 @@ class Watch(Closing, Sequence[Hit]):
 
     @property
     def closed(self) -> bool:
-        """Return whether it watches no more."""
+        """Return whether the watchpoint was closed."""
         return not self._closing
 
     def table(self, *, html: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Where mistakes are made: a directory with a device model, a driver, a program and a trace, as a newcomer has them."""
+"""Where mistakes are made: a directory with a device model, a driver, a program and a trace, as a user has them."""
 
 import os
 import re
@@ -84,7 +84,7 @@ _KEPT: Final[list["tempfile.TemporaryDirectory[str]"]] = []  # removed when the 
 
 @cache
 def message_of(mistake: Mistake) -> str:
-    """Make a mistake and return what the newcomer reads, without what differs from run to run."""
+    """Make a mistake and return its message, without what differs from run to run."""
     place = workshop()
     if mistake.setup is not None:
         mistake.setup(place)

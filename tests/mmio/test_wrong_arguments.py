@@ -132,8 +132,8 @@ def _loads_and_stores(mapping: mmio.Mapping) -> None:
 @pytest.mark.parametrize(
     ("function", "wrong", "meant"),
     [
-        ("ioremap", "lenght", "length"),
-        ("ioremap", "nmae", "name"),
+        ("ioremap", "lenght", "length"),  # codespell:ignore
+        ("ioremap", "nmae", "name"),  # codespell:ignore
         ("map_ports", "unalinged", "unaligned"),
         ("Mapping.ports", "width", "widths"),
     ],
@@ -153,7 +153,7 @@ def test_a_misspelt_argument_of_a_tracer(call: str) -> None:
     """So it is for programs."""
     arguments = {"map_file": ("x",), "map": (0, 4), "map_ports": (0, 4, Card()), "watch": (0,)}[call]
     with pytest.raises(TypeError, match=rf"^{call}\(\) has no argument 'nmae'; did you mean 'name'\?$"):
-        getattr(Tracer(), call)(*arguments, nmae="x")
+        getattr(Tracer(), call)(*arguments, nmae="x")  # codespell:ignore
 
 
 NONE_SUCH: Final = st.sampled_from(["map_file", "map", "map_ports", "redirect"]).flatmap(

@@ -1,6 +1,6 @@
 """What AMD CPUs do that pagetrap does otherwise, though it has `vendor="amd"`.
 
-Either the manuals leave a result undefined, or no bus can tell, or no CPU was at hand that has the form. Each rule is
+Either the manuals leave a result undefined, or no bus can tell, or no CPU with the form was available. Each rule is
 as narrow as it can be said: on the same cases everything else still counts, and on other CPUs none of this is asked.
 """
 

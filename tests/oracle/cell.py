@@ -104,7 +104,7 @@ class Cell:
             return
         for entry, base in enumerate(bases):
             # struct user_desc, asm/ldt.h: seg_32bit, contents (2 bits: 0 data, 2 code), read_exec_only,
-            # limit_in_pages, seg_not_present, useable
+            # limit_in_pages, seg_not_present, usable
             kind = 0b10 if entry == CODE_SEGMENT else 0
             flags = (bits == 32) | kind << 1 | (bits == 32) << 4 | 1 << 6
             limit = 0xFFFFF if bits == 32 else 0xFFFF

@@ -24,7 +24,7 @@ PLAIN = ("mov", "movzx", "add", "sub", "adc", "sbb", "xor", "or", "cmp", "inc", 
 @pytest.mark.parametrize("bits", [64, 32, 16])
 @pytest.mark.parametrize("name", PLAIN)
 def test_unicorn_agrees_with_silicon(name: str, bits: int) -> None:
-    """Two judges that know nothing of each other come to the same result, so the cases reach both unharmed."""
+    """Two independent judges come to the same result, so the cases reach both unharmed."""
     silicon, unicorn, source = need_silicon(), UnicornEngine(), random.Random(bits)
     agreed = 0
     for code in codes_by_operation(bits).get(name, []):

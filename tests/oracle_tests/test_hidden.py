@@ -109,7 +109,7 @@ def test_vector_state_by_way_of_fxsave(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.cpu("AVX")
 def test_a_hidden_feature_is_judged_no_more() -> None:
-    """With AVX hidden the oracle's layout, its forms and the report's head know nothing of it; without, they do."""
+    """With AVX hidden the oracle's layout, its forms and the report's head leave it out; without, they have it."""
     program = (
         "from iced_x86 import Code; from tests.oracle.host import host_has, silicon; from tests.cpu import cpu_report;"
         "from tests.oracle.case import Case, VectorState;"

@@ -33,7 +33,7 @@ class Verdict:
     Attributes:
         differences: a line each; none when all is as it should be.
         records: in the trace.
-        refused: whether pagetrap gave up for want of descriptors, as it says it does.
+        refused: whether pagetrap refused because descriptors were missing.
         disk_full: whether the trace did not fit.
     """
 

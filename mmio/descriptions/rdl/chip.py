@@ -21,7 +21,7 @@ class RdlFile(Mapping[str, type[Any]]):
             board.uart.CTRL.EN
 
     A peripheral is what has registers: a regfile, a memory, an address map with registers of its own, and each register
-    that stands in a map of peripherals. An address map that has only others inside, a bus, is gone through; where two
+    that stands in a map of peripherals. An address map that has only others inside, a bus, is searched; where two
     peripherals have one name, that of the bus stands before it: "apb.uart". Of an array each element is one: "uart[0]".
 
     Args:
@@ -31,7 +31,7 @@ class RdlFile(Mapping[str, type[Any]]):
 
     Attributes:
         path: the file.
-        notes: what the classes made so far are not of all that the file says.
+        notes: what the classes made so far do not implement of the file.
 
     Raises:
         ImportError: systemrdl-compiler is missing.

@@ -43,7 +43,7 @@ def from_rdl(
 
         Uart = mmio.from_rdl("uart.rdl")
 
-    A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
+    A class, so that a model can be made of it: subclass it and add handlers to its registers, or call it as it is.
     Registers, blocks (regfiles and address maps) and fields are called as the file has them.
 
     SystemRDL has Perl code between <% and %> run by the compiler. That is an error unless `perl` permits it.
@@ -55,7 +55,7 @@ def from_rdl(
         defines: macros.
         include: folders to look for included files in.
         without: registers, blocks or fields to leave out: `without=["DR", "dma.CTRL"]`.
-        perl: run the Perl code in the file and in those that it includes. It can do what you can do: read it first.
+        perl: run the Perl code in the file and in those that it includes. It runs with your rights: read it first.
 
     Warns:
         DescriptionWarning: the file says things that a Device does not do; `notes` of the class lists them.

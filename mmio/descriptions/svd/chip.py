@@ -20,7 +20,7 @@ def from_svd(
 
         Uart = from_svd("chip.svd", "UART1")
 
-    A class, so that a model can be made of it: subclass it and hang handlers on its registers, or call it as it is.
+    A class, so that a model can be made of it: subclass it and add handlers to its registers, or call it as it is.
     Registers, clusters and fields are called as the file has them.
 
     Args:
@@ -30,7 +30,7 @@ def from_svd(
         strict: what is wrong in the file is an error; otherwise it costs the element that it is about, and a note.
 
     Warns:
-        DescriptionWarning: the class is not all that the file says; `notes` of the class lists what it is not.
+        DescriptionWarning: the class does not implement all of the file; its `notes` list the rest.
 
     Raises:
         ImportError: lxml is missing.
@@ -61,10 +61,10 @@ class SvdFile(Mapping[str, type[Any]]):
 
     Attributes:
         path: the file.
-        notes: what the file itself, and the classes made so far, are not of all that the file says.
+        notes: errors in the file, and what the classes made so far do not implement of it.
 
     Warns:
-        DescriptionWarning: once a file, with the first class that is not all the file says.
+        DescriptionWarning: once a file, with the first class that does not implement all of the file.
 
     Raises:
         ImportError: lxml is missing.

@@ -85,7 +85,7 @@ def test_registers_of_a_smaller_cpu_conform() -> None:
     assert report, str(report)
     beyond = [case for case, _ in recorded() if any(name.startswith("AVX512") for name in case.features)]
     assert report.unjudged == len(beyond) > 100
-    assert str(report).splitlines()[0].endswith(f", {len(beyond)} not judged for want of CPU features")
+    assert str(report).splitlines()[0].endswith(f", {len(beyond)} not judged, because CPU features are missing")
 
 
 def test_an_emulator_may_lack_features() -> None:

@@ -63,7 +63,7 @@ def test_flash_and_option_bytes_of_one_file(tmp_path: Path) -> None:
             board.rom(0x0900_0000, path, 0x1000, name="other")
         with pytest.raises(ValueError, match=r"bytes before 0x10000000: .*; give a size"):
             board.rom(0x1000_0000, path, name="high")
-        with pytest.raises(ValueError, match=r"goes on for 0x17ffc007 bytes .*; give a size"):
+        with pytest.raises(ValueError, match=r"continues for 0x17ffc007 bytes .*; give a size"):
             board.rom(FLASH, path, name="all")
 
 

@@ -84,7 +84,7 @@ def test_models_take_the_place_of_blocks(soc: Path, stores: CDLL) -> None:
         with pytest.raises(UnmappedAccess, match="console"):
             stores.load(0x6000_0008)
         with pytest.raises(AttributeError, match="did you mean 'console'"):
-            print(board.consol)
+            print(board.consol)  # codespell:ignore
 
 
 def test_what_is_no_description_is_refused(soc: Path, tmp_path: Path) -> None:

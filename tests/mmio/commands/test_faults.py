@@ -88,7 +88,7 @@ def test_faults_add_up_and_idle_ones_are_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("Card.STAT stuk RDY=0", "argument --fault: fault 'Card.STAT stuk RDY=0': 'stuk' (column 11) is no effect"),
+        ("Card.STAT stuk RDY=0", "argument --fault: fault 'Card.STAT stuk RDY=0': 'stuk' (column 11) is not an effect"),
         ("", "argument --fault: expected a fault such as"),
         ("Card.STTA stuck RDY=0", "Card has no register or line 'STTA'; did you mean 'STAT'?"),
         ("Card.STAT stuck RYD=0", "STAT has no field 'RYD'; did you mean 'RDY'?"),

@@ -111,7 +111,7 @@ def test_a_page_has_the_differences_to_another_trace(here: Path, capsys: Output)
         (["--html", "run.html", "--against", "none.jsonl"], 1, "none.jsonl: No such file or directory"),
         (["--html", "run.html", "--device", "timer.py:Timer@uart"], 1, "the trace has no access to a region 'uart'"),
         (["--html", "run.html", "--device", "timer.py:Tmier"], 1, "timer.py has no class 'Tmier'; did you mean Timer?"),
-        (["--html", "run.html", "--only", "uart"], 1, "run.jsonl: no access is one that was asked for"),
+        (["--html", "run.html", "--only", "uart"], 1, "run.jsonl: no access matches the selection"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

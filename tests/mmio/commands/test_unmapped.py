@@ -58,7 +58,7 @@ def test_error_ends_the_program_at_the_first(tmp_path: Path, engine: str) -> Non
     run = probe(engine, tmp_path, "--unmapped=error")
     assert run.status == 125
     told = (
-        "no device answers at 0xffc of the file that is mapped ('Card' has 0x0..0x100): make a device longer, or let "
+        "no device answers at 0xffc of the file that is mapped ('Card' has 0x0..0x100): make the device longer, or use "
     )
     assert told in run.complaints
     assert "--unmapped=ones" in run.complaints

@@ -170,7 +170,7 @@ def test_the_state_survives_json() -> None:
 
 
 def test_escalation_is_told() -> None:
-    """HFSR.FORCED is set when a fault becomes a HardFault for want of being enabled."""
+    """HFSR.FORCED is set when a fault becomes a HardFault because it is not enabled."""
     core = Core()
     assert core.fault(USAGE_FAULT) == HARD_FAULT
     assert Space(core)[0xE000_ED2C] == 1 << 30

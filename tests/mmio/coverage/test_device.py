@@ -286,7 +286,7 @@ class Other(Device):
     [
         (lambda: DeviceCoverage(Empty), ValueError, "Empty has no registers, so there is nothing of it to cover"),
         (lambda: DeviceCoverage(int), TypeError, "coverage is of a Device class, not of <class 'int'>"),
-        (lambda: DeviceCoverage.of(Card, [1]), TypeError, "coverage is of accesses, .* not of 1"),  # type: ignore[list-item]
+        (lambda: DeviceCoverage.of(Card, [1]), TypeError, "coverage takes accesses, .* not 1"),  # type: ignore[list-item]
         (
             lambda: of() | DeviceCoverage(Other),
             ValueError,
@@ -304,7 +304,7 @@ class Other(Device):
             ValueError,
             "was read from a file, and cannot count",
         ),
-        (lambda: loaded("{"), ValueError, "this is no JSON"),
+        (lambda: loaded("{"), ValueError, "this is not JSON"),
         (lambda: loaded("[]"), ValueError, "expected a coverage report, with a list of devices"),
         (lambda: of().save("x.doc"), ValueError, "x.doc: no report has this suffix; expected one of term"),
         (lambda: of().save("x", "pdf"), ValueError, "there is no report 'pdf'"),

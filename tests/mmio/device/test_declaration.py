@@ -55,7 +55,7 @@ def test_a_handler_is_overridden_like_any_method() -> None:
 
 
 def test_a_handler_on_an_inherited_register_is_the_subclass_s_only() -> None:
-    """The base class, and its other subclasses, know nothing of it."""
+    """The base class and its other subclasses are unchanged."""
 
     class Base(Device):
         ctrl = register(0)
@@ -257,7 +257,7 @@ def test_a_class_may_be_tried_again() -> None:
 
 def test_a_misspelt_decorator_is_an_error() -> None:
     """It is an attribute of the register object, and there is no such attribute."""
-    with pytest.raises(AttributeError, match="writen"):
+    with pytest.raises(AttributeError, match="writen"):  # codespell:ignore
 
         class Card(Device):
             reg = register(0)

@@ -108,7 +108,7 @@ def test_a_line_without_rest_is_an_error() -> None:
     """Subscribers that answer each change with another are told so, and the line can be used afterwards."""
     wire = Line("irq")
     end = wire.subscribe(lambda level: wire.set(not level))
-    with pytest.raises(LineError, match=r"changes of the line irq in each other: .*to and fro without end"):
+    with pytest.raises(LineError, match=r"changes of the line irq in each other: .*back and forth without end"):
         wire.set(True)
     end()
     heard: list[bool] = []

@@ -92,7 +92,7 @@ def test_what_is_no_schedule_is_refused(faults: object) -> None:
 @pytest.mark.parametrize("device", [Card, None, 3])
 def test_what_is_no_device_is_refused(device: object) -> None:
     """As a mapping does."""
-    with pytest.raises(TypeError, match=r"is no device|map a device, not a class"):
+    with pytest.raises(TypeError, match=r"is not a device|map a device, not a class"):
         wrap(device, "STAT stuck RDY=0")
 
 

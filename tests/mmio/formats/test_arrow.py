@@ -185,7 +185,7 @@ def test_words_of_values_are_asked_for_once() -> None:
 def test_a_table_of_something_else_is_refused() -> None:
     """The error says which column is missing."""
     with pytest.raises(
-        ValueError, match="it has no column address, direction, sequence, time, width, so it is no table"
+        ValueError, match="it has no column address, direction, sequence, time, width, so it is not a table"
     ):
         list(from_arrow(pyarrow.table({"value": [1]})))
     broken = TraceView.of([access()]).to_arrow().set_column(7, "value", pyarrow.nulls(1, pyarrow.uint64()))

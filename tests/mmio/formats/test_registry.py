@@ -132,7 +132,7 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="in the middle"):
         Failing().save(path)
-    with pytest.raises(ValueError, match="its suffix is of no trace format"):
+    with pytest.raises(ValueError, match="no trace format has this suffix"):
         Trace().save(tmp_path / "run.xyz")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

@@ -21,7 +21,7 @@ def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
-    """An exception goes on, and what it leaves behind is the old file alone."""
+    """An exception propagates, and only the old file is left."""
     file = tmp_path / "file"
     file.write_text("old")
     with pytest.raises(IsADirectoryError), replaced(file):

@@ -438,7 +438,7 @@ int main(int argc, char **argv) {
 
 
 def test_a_program_that_blocks_every_signal(tmp_path: Path) -> None:
-    """It only believes to block SIGSEGV; its mask is as it was after each access."""
+    """SIGSEGV is blocked in its virtual mask only, which is unchanged after each access."""
     run = here(BLOCKED, tmp_path)
     assert (run.status, run.output, run.signals, run.calls) == (0, "250 1 1", 1, 49)
 

@@ -60,7 +60,7 @@ def test_a_device_sees_the_vectors_in_their_order() -> None:
 
 
 def test_memory_that_goes_on_into_nothing() -> None:
-    """What ends where there is no more is one byte longer, so that its copy ends there, too."""
+    """A buffer at the end of memory is one byte longer, so that its copy ends there, too."""
     found = [Buffer(0x1000, 1 << 40, READ), Buffer(0x1004, 8, WRITE)]
     whole = overlapping(found, Access(), 1 << 50)[found[0]]  # type: ignore[arg-type]
     assert (whole.address, whole.length, whole.direction) == (0x1000, END - 0x1000 + 1, READ_WRITE)
@@ -86,7 +86,7 @@ def test_a_transfer_over_its_own_array(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_messages_in_one_buffer() -> None:
-    """Of what two messages leave in one buffer the second is on top, also when it fails for want of memory."""
+    """Of what two messages leave in one buffer the second is on top, also when it fails because memory is missing."""
     numbers = NUMBERS[64]
     script = poke(SCRATCH, 0x100, b"A" * 8 + bytes(16)) + poke(TRAPPED, 0x300, bytes(8))
     for at, length in ((0x100, 8), (0x108, 16)):

@@ -152,7 +152,7 @@ def test_forgotten_bus_master() -> None:
     """A driver that forgets to make its card a bus master is told at the transfer."""
     function = Copier()
     body = 'volatile uint8_t *bar = mapped(DIR "/resource0", 4096, 0); W32(bar, 16) = 1; W32(bar, 20) = 1;'
-    with pytest.raises(ValueError, match="read of 1 byte at address 0x0 by Copier: it is no bus master"):
+    with pytest.raises(ValueError, match="read of 1 byte at address 0x0 by Copier: it is not a bus master"):
         _runs(Tracer(), body, function)
 
 

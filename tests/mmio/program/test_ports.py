@@ -84,7 +84,7 @@ def test_a_port_without_the_right_to_it_faults(kernel: Granting, asks: str) -> N
 
 
 def test_a_port_that_is_not_traced_is_not_ours(kernel: Granting) -> None:
-    """A port that the kernel has not granted faults, although the program believes otherwise: we do not step in."""
+    """A port that the kernel has not granted faults, even if the program expects a grant: pagetrap does not answer."""
     tracer = tracer_of(0x304, 4)
     with kernel.machine(Recording()) as machine:
         assert run(tracer, program("int main() { ioperm(0x30c, 1, 1); return inb(0x30c); }")).status in (

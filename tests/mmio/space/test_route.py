@@ -98,7 +98,7 @@ def test_a_policy_refuses() -> None:
         "'device' refuses it: not aligned to 4 bytes, which the mapping requires; "
         "write of 4 bytes at address 0x1002, 'device' offset 0x2"
     )
-    with pytest.raises(PolicyError, match=r"width not among those the mapping takes \(1, 2, 4, 8\)"):
+    with pytest.raises(PolicyError, match=r"width not among those the mapping allows \(1, 2, 4, 8\)"):
         space.read(0x1000, 16)
     assert spy.seen == []
     assert log == []

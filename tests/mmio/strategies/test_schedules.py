@@ -60,7 +60,7 @@ def test_a_choice_is_kept_to(schedule: Schedule) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"effects": ["stuk"]}, "'stuk' is no effect"),
+        ({"effects": ["stuk"]}, "'stuk' is not an effect"),
         ({"registers": ["STTA"]}, "Card has no register 'STTA'; it has CTRL"),
         ({"fields": ["RYD"]}, "Card has no field 'RYD'"),
         ({"registers": ["IDENT"], "effects": ["stuck"]}, "Card has nothing that could be stuck"),

@@ -61,7 +61,7 @@ def test_failure_is_a_diff() -> None:
 
 
 def test_a_failure_names_the_code_that_did_it() -> None:
-    """By what the trace knows of it; code it knows nothing of is an address."""
+    """By the location in the trace; code without one is an address."""
     view = TraceView.of([POLL, access(0, instruction=MOV), access(1, ip=0x5000)])
     with pytest.raises(AssertionError) as caught:
         assert_accesses(view, [])

@@ -114,7 +114,7 @@ def test_rings_over_each_other(ram: bytes, desc: int, driver_at: int, device_at:
         ),
         ([(0x8000, 0, INDIRECT, 0)], 0, "the indirect table of descriptor 0 has 0 bytes, expected 16 for each entry"),
         ([(0x8000, 24, INDIRECT, 0)], 0, "has 24 bytes"),
-        ([(0x8000, 16, INDIRECT | NEXT, 1)], 0, "descriptor 0 is indirect within a table, or goes on"),
+        ([(0x8000, 16, INDIRECT | NEXT, 1)], 0, "descriptor 0 is indirect within a table, or has a next one"),
         ([(DESC, 16, INDIRECT, 0)], 0, "descriptor 0 is indirect within a table"),
         ([((1 << 64) - 4, 8, 0, 0)], 0, "8 bytes at 0xfffffffffffffffc go beyond all addresses"),
         ([(0xFFFC, 8, 0, 0)], 0, "the test has no memory to read at 0xfffc"),

@@ -175,7 +175,7 @@ def test_a_peripheral_without_registers_has_none(tmp_path: Path) -> None:
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
-    """A vendor's file is mended in one go, or trimmed: what was left out is no problem."""
+    """A vendor's file is corrected at once, or trimmed: what was left out is no problem."""
     inside = (
         register("A", 0, "<size>0</size>")
         + register("B", 8)

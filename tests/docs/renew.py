@@ -50,6 +50,7 @@ def renew(paths: list[str]) -> Iterator[str]:
     for path in paths:
         page = Page(path)
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "examples").symlink_to(TOP / "examples")
             text, by_hand = renewed(page, printed(page.blocks, Path(folder)))
         (TOP / path).write_text(text)
         yield from (f"{block.place}: written by hand, and prints something else" for block in by_hand)

@@ -16,6 +16,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from code import InteractiveInterpreter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -124,11 +126,21 @@ def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
         assert shows(block.output, output), f"{block.place} shows:\n{block.output}\nbut it printed:\n{output}"
 
 
+def execute(session: InteractiveInterpreter, name: str, language: str, code: str) -> None:
+    """Run one block in this process: Python in the session, a command in a shell, or write a file."""
+    if language == "python":
+        session.runsource(code, name, "exec")
+    elif language == "console":
+        subprocess.run(code, shell=True, check=False)
+    else:
+        file, _, text = code.partition("\n")
+        Path(file).write_text(text)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
 def _run_session() -> None:
     """Run the blocks on standard input; write what each printed to standard output. This process is the session."""
-    import tempfile
-    from code import InteractiveInterpreter
-
     blocks = json.load(sys.stdin)
     answer = os.fdopen(os.dup(1), "w")
     session = InteractiveInterpreter({"__name__": "__main__"})
@@ -138,15 +150,7 @@ def _run_session() -> None:
             # By descriptor, because commands and native code print, too.
             os.dup2(caught.fileno(), 1)
             os.dup2(caught.fileno(), 2)
-            if language == "python":
-                session.runsource(code, f"<block {number}>", "exec")
-            elif language == "console":
-                subprocess.run(code, shell=True, check=False)
-            else:
-                name, _, text = code.partition("\n")
-                Path(name).write_text(text)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            execute(session, f"<block {number}>", language, code)
             caught.seek(0)
             outputs.append(caught.read())
     json.dump(outputs, answer)

@@ -1,4 +1,4 @@
-"""A register in a device: its value, and what the device's own code sees of it.
+"""A register of a device object: its value, for the device's own code.
 
 The value and everything an access needs are in a `Cell`. The names are in a `BoundRegister` in front of it, because a
 class that catches attribute names (`timer.ctrl.EN = 1`) pays for it on every attribute, and an access must not.
@@ -10,7 +10,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from mmio.device.declared import Declared, Kind
-from mmio.device.field import describe
+from mmio.device.field import shown
 from mmio.errors import DeviceError
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -214,7 +214,7 @@ class BoundRegister:
     def __repr__(self) -> str:
         cell = self._cell
         text = f"{cell.name} 0x{cell.value:0{2 * cell.width}x}"
-        fields = describe(cell.fields.values(), cell.value)
+        fields = shown(cell.fields.values(), cell.value)
         return f"{text} {fields}" if fields else text
 
 

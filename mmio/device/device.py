@@ -23,7 +23,7 @@ from mmio.device.block import OPEN, BlockArray, BoundBlocks, Nested, Surrounding
 from mmio.device.bound import BoundArray, BoundRegister, Cell
 from mmio.device.clock import Clock
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
-from mmio.device.field import describe
+from mmio.device.field import shown
 from mmio.device.fifo import BoundFifo, Fifo, FifoCell
 from mmio.device.layout import Layout
 from mmio.device.line import Line, LineDeclaration
@@ -157,7 +157,7 @@ class Device:
     def clock(self) -> Clock:
         """The device's time. One of its own is made at first use; assign another to share it.
 
-        The timers of one that was made go on in the one that is assigned. A block has the clock of the device around
+        The timers of one that was made continue in the one that is assigned. A block has the clock of the device around
         it. It is no part of the device's state: `reset`, `snapshot` and `restore` leave it as it is.
         """
         if self._device_clock is None:
@@ -376,7 +376,7 @@ class Device:
         for _, group in groupby(placed, key=lambda row: (row[0].family, row[1].value)):
             (place, cell), *more = group
             name = f"{place.name[:-1]}..{more[-1][0].name.rpartition('[')[2]}" if more else place.name
-            fields = describe(place.fields, cell.value)
+            fields = shown(place.fields, cell.value)
             rows.append((f"0x{place.offset:0{digits}x}", name, f"0x{cell.value:0{2 * cell.width}x} {fields}".rstrip()))
         longest = max((len(name) for _, name, _ in rows), default=0)
         return "\n".join(f"{offset}  {name:{longest}}  {value}" for offset, name, value in rows)

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from mmio.device.effects import Access, OnRead, OnWrite
 from mmio.errors import DefinitionError
+from mmio.records.fields import field_text
 
 Names: TypeAlias = Mapping[int, str] | type[IntEnum]
 
@@ -60,12 +61,17 @@ class Field:
 
     def format(self, value: int) -> str:
         """Print the field of a register's value: 'EN=1', 'PSC=0x03', 'MODE=FAST'."""
+        return f"{self.name}={self._text(value)}"
+
+    def shown(self, value: int) -> str:
+        """Print the field if it is not zero: 'EN', 'PSC=0x03', 'MODE=FAST'."""
+        return field_text(self.name, self.of(value), self.width, self._text(value))
+
+    def _text(self, value: int) -> str:
         number = self.of(value)
         if number in self.enum:
-            return f"{self.name}={self.enum[number]}"
-        if self.width <= 3:
-            return f"{self.name}={number}"
-        return f"{self.name}=0x{number:0{(self.width + 3) // 4}x}"
+            return self.enum[number]
+        return f"{number}" if self.width <= 3 else f"0x{number:0{(self.width + 3) // 4}x}"
 
 
 def field(
@@ -113,6 +119,11 @@ def bit(
     if not (isinstance(name, str) and isinstance(index, int)):
         raise DefinitionError(f"bit({name!r}, {index!r}): expected name and number, as in bit('EN', 0)")
     return Field(name, index, index, _names(enum), reset, access, on_read, on_write, singlepulse)
+
+
+def shown(fields: Iterable[Field], value: int) -> str:
+    """Print those fields of a value that are not zero: 'EN PSC=0x03'."""
+    return " ".join(filter(None, (field.shown(value) for field in fields)))
 
 
 def describe(fields: Iterable[Field], value: int, lanes: int = -1) -> str:

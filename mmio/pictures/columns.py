@@ -6,6 +6,7 @@ has not.
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import zip_longest
 
 from attrs import frozen
 
@@ -16,10 +17,14 @@ GAP = "  "
 
 @frozen(slots=True)
 class Column:
-    """A heading, and whether the cells stand to the right (numbers) or to the left (words)."""
+    """A heading, and how the cells stand.
+
+    `right`: to the right (numbers) and not to the left (words). `tinted`: in HTML in the colour of their row.
+    """
 
     title: str
     right: bool = False
+    tinted: bool = False
 
     def padded(self, cell: str, width: int) -> str:
         """Return the cell filled up to `width`."""
@@ -55,18 +60,26 @@ class Growing:
             yield GAP.join(self._columns[i].padded(line[i], self._widths[i]) for i in shown).rstrip()
 
 
-def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """Return an HTML table for a notebook."""
+def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str, tints: Sequence[str] = ()) -> str:
+    """Return an HTML table for a notebook.
+
+    Args:
+        columns: the headings.
+        rows: the cells.
+        caption: a line above.
+        tints: a CSS colour for each row.
+    """
     used = _used(columns, rows)
 
-    def line(tag: str, cells: Sequence[str]) -> str:
-        return "".join(
-            f'<{tag} style="text-align:{"right" if columns[i].right else "left"}">{escape(printable(cells[i]))}</{tag}>'
-            for i in used
-        )
+    def line(tag: str, cells: Sequence[str], tint: str) -> str:
+        styles = [
+            f"text-align:{'right' if column.right else 'left'}{f';color:{tint}' if tint and column.tinted else ''}"
+            for column in columns
+        ]
+        return "".join(f'<{tag} style="{styles[i]}">{escape(printable(cells[i]))}</{tag}>' for i in used)
 
-    head = line("th", [column.title for column in columns])
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    head = line("th", [column.title for column in columns], "")
+    body = "".join(f"<tr>{line('td', row, tint)}</tr>" for row, tint in zip_longest(rows, tints, fillvalue=""))
     style = "font-family:monospace;white-space:pre"
     return (
         f'<table style="{style}"><caption>{escape(printable(caption))}</caption>'

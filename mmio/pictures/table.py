@@ -1,4 +1,4 @@
-"""A trace as a table people read, whole or line by line as it happens.
+"""A trace as a table for the terminal, whole or line by line as it is recorded.
 
 One function turns an access into cells; everything that shows accesses starts there. Polling, which would drown
 the rest, can be folded: a loop that makes the same few accesses again and again becomes these few rows, each
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
 from mmio.pictures.columns import GAP, Column, Growing, aligned
-from mmio.pictures.columns import html as as_html
 from mmio.pictures.folding import Run, alone, folded
 from mmio.records.access import Access
 from mmio.records.events import Record
@@ -53,7 +52,7 @@ def cells(access: Access, resolve: Resolver = hex, *, thread: bool = False, time
         access.place if access.region is not None else "",
         times,
         access.shown,
-        access.decoded,
+        access.fields,
         access.notes,
         resolve(access.ip) if access.ip else "",
         access.text,
@@ -66,9 +65,8 @@ def table(
     limit: int | None = None,
     fold: bool = False,
     resolve: Resolver = hex,
-    html: bool = False,
 ) -> str:
-    """Return the accesses as aligned text, or as HTML.
+    """Return the accesses as aligned text.
 
     `limit`: how many rows at most; how many accesses were left out is said below. `fold`: poll loops become one
     row for each of their accesses. `resolve` names instruction pointers.
@@ -83,8 +81,6 @@ def table(
     threads = len({access.thread for access, _ in shown}) > 1
     rows = [cells(access, resolve, thread=threads, times=times) for access, times in shown]
     more = encodable(f"… {left:,} more") if left else ""
-    if html:
-        return as_html(COLUMNS, rows, f"{len(accesses):,} accesses {more}")
     return "\n".join(filter(None, (aligned(COLUMNS, rows) if rows else "", more))) or "no accesses"
 
 

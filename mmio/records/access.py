@@ -11,16 +11,14 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction, Instruction
+from mmio.records.fields import FieldPlace, folded
 from mmio.records.flags import flag_names
 from mmio.records.printable import printable
 
 Space: TypeAlias = Literal["memory", "port"]
 
 Describe = Callable[[int, int, int], str]
-"""`describe(offset, width, value)`: what a device says a value means, such as "EN=1 PSC=0x3"."""
-
-FieldPlace = tuple[str, int, int]
-"""A field of a value: its name, its highest and its lowest bit."""
+"""`describe(offset, width, value)`: what a device says a value means, such as "EN=1 PSC=0x03"."""
 
 LETTERS = {READ: "R", WRITE: "W", READ_WRITE: "RW"}
 
@@ -69,10 +67,15 @@ class Access:
 
     @property
     def decoded(self) -> str:
-        """The value's fields as the device names them ("EN=1 PSC=0x3"), "" when it does not."""
+        """The value's fields as the device names them ("EN=1 PSC=0x03"), "" when it does not."""
         if self.describe is None or self.offset is None:
             return ""
         return self.describe(self.offset, self.width, self.value)
+
+    @property
+    def fields(self) -> str:
+        """The fields that are not zero, as tables show them: "EN PSC=0x03"; what `decoded` is without fields."""
+        return folded(self.decoded, self.layout, self.value)
 
     @property
     def code(self) -> bytes:
@@ -115,10 +118,10 @@ class Access:
         return shown(self.value, self.old, self.width)
 
     def __str__(self) -> str:
-        """Return the access on one line: "R 4 timer.STATUS 0x00000003 (EN=1) at 0x401000: mov eax,[rdi+10h]"."""
+        """Return the access on one line: "R 4 timer.STATUS 0x00000003 (EN) at 0x401000: mov eax,[rdi+10h]"."""
         parts = [self.letter, str(self.width), self.place, self.shown]
-        if self.decoded:
-            parts.append(f"({self.decoded})")
+        if self.fields:
+            parts.append(f"({self.fields})")
         if self.ip:
             parts.append(f"at {self.ip:#x}")
         line = printable(" ".join(parts))

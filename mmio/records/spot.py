@@ -10,7 +10,8 @@ from typing import Final, Generic, TypeVar
 from attrs import define
 
 from decode import Direction, Instruction
-from mmio.records.access import Access, Describe, FieldPlace, Space, place
+from mmio.records.access import Access, Describe, Space, place
+from mmio.records.fields import FieldPlace
 
 LIMIT: Final = 1 << 14  # a driver that fills video memory has a spot for each word of it
 

@@ -1,4 +1,4 @@
-"""docs/qemu.md: where QEMU's emulated CPUs depart from silicon, by mnemonic, with the simplest case seen of each."""
+"""docs/qemu.md: differences between QEMU's emulated CPUs and silicon, by mnemonic, with the simplest case of each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def departures(guests: Mapping[str, Judged], version: str, cases: int, seed: int
 
 
 def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) -> Iterator[str]:
-    yield "# Where QEMU departs from silicon"
+    yield "# Differences between QEMU and silicon"
     yield ""
     yield from wrap(
         f"QEMU {version} without hardware help (TCG), by `make test-cpus` with {cases} cases a form, seed {seed}, in "

@@ -61,10 +61,8 @@ def test_demo_shows_each_access(demo: "subprocess.CompletedProcess[str]", access
     for access in accesses:
         start = f"  {access.letter} {access.width}  {access.offset:#06x} {access.register} "
         assert any(line.startswith(start) and access.shown in line for line in lines), start
-    assert re.search(
-        r"^  W 4  0x0008 CTRL +0x0000000e  RESET=0 UP=1 TX=1 RX=1 .*or dword ptr", demo.stdout, re.MULTILINE
-    )
-    assert re.search(r"^  R 4  0x000c STATUS +0x00000033  READY=1 LINK=1 SPEED=1000M", demo.stdout, re.MULTILINE)
+    assert re.search(r"^  W 4  0x0008 CTRL +0x0000000e  UP TX RX .*or dword ptr", demo.stdout, re.MULTILINE)
+    assert re.search(r"^  R 4  0x000c STATUS +0x00000033  READY LINK SPEED=1000M", demo.stdout, re.MULTILINE)
 
 
 def test_demo_sums_up(demo: "subprocess.CompletedProcess[str]", accesses: list[mmio.Access]) -> None:

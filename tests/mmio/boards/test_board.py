@@ -50,7 +50,7 @@ def test_peripherals_are_where_the_file_has_them(board: Board, firmware: CDLL) -
     assert board.USART2.CR1.UE == 1
     assert board["USART1"].CR1.UE == 0
     assert [str(access.register) for access in board.trace] == ["SR", "CR1"]
-    assert "UE=1" in str(board.trace[-1])
+    assert "(UE" in str(board.trace[-1])
     assert [access.address for access in board.trace] == [UART2 + SR, UART2 + CR1]
     assert set(board.peripherals) >= {"USART1", "USART2", "TIMER", "NVIC", "SysTick", "SCB"}
 
@@ -109,7 +109,7 @@ def test_wide_accesses_and_narrow_ones(board: Board, firmware: CDLL, chip: Path,
     board.close()
     with mmio.board(chip, widths=(4,)) as strict:
         firmware = strict.load(firmware_path)
-        with pytest.raises(mmio.PolicyError, match=r"narrower than every width the mapping takes \(4\)"):
+        with pytest.raises(mmio.PolicyError, match=r"narrower than every width the mapping allows \(4\)"):
             firmware.store1(UART1 + CR1, 1)
 
 

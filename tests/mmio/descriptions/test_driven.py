@@ -97,5 +97,5 @@ def test_a_driver_talks_to_an_rdl_device(driver: CDLL) -> None:
         text = str(mapping.trace)
     assert (dma.CH_1.started, dma.CH_1.CTRL.START, dma.CH_1.CTRL.ENABLE) == (1, 0, 1)
     assert (dma.STATUS.DONE, dma.STATUS.ERROR, dma.STATUS.COUNT) == (0, 1, 0)
-    for expected in ("CH[1].CTRL", "ENABLE=1 START=1 MODE=OFF BURST=0x08", "STATUS", "DONE=1 ERROR=1 COUNT=0x07"):
+    for expected in ("CH[1].CTRL", "ENABLE START BURST=0x08", "STATUS", "DONE ERROR COUNT=0x07"):
         assert expected in text

@@ -125,7 +125,7 @@ def test_it_is_as_good_as_its_value(timer: Timer) -> None:
 def test_it_prints_with_its_fields(timer: Timer) -> None:
     """Name, value in full width, fields; named values by name."""
     timer.ctrl.value = 0x10301
-    assert str(timer.ctrl) == "CTRL 0x00010301 EN=1 PSC=0x03 MODE=ONCE"
+    assert str(timer.ctrl) == "CTRL 0x00010301 EN PSC=0x03 MODE=ONCE"
     assert f"{timer.ctrl}" == repr(timer.ctrl) == str(timer.ctrl)
     assert str(timer.count) == "COUNT 0x0000"
     assert (timer.count.name, timer.count.width) == ("COUNT", 2)

@@ -288,7 +288,7 @@ def test_dump_is_a_line_a_register(timer: Timer) -> None:
     timer.fifo[2].value = 5
     timer.counter.count.value = 9
     assert timer.dump().splitlines() == [
-        "0x00  CTRL           0x00000301 EN=1 PSC=0x03",
+        "0x00  CTRL           0x00000301 EN PSC=0x03",
         "0x04  STAT           0x0000f0f0",
         "0x08  CAUSE          0x00001234",
         "0x0c  KEY            0x0000",

@@ -148,4 +148,4 @@ def test_ports_are_named_by_the_register() -> None:
         "00:03.0 0xe0",
         "CONFIG_DATA",
     ]
-    assert "MASTER=0" in str(trace)
+    assert "MASTER=0" in trace[3].decoded

@@ -161,7 +161,7 @@ def test_failure_of_items_shows_what_matched_and_what_came() -> None:
         "                      3  R4 STATUS=0x1",
         "-  R4 STATUS *",
         "-  W4 CTRL.UP=1",
-        "+                     4  W4 CTRL=0x0    (UP=0 MODE=0x0)",
+        "+                     4  W4 CTRL=0x0",
     ]
 
 

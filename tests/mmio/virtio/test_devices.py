@@ -109,7 +109,7 @@ def test_rng_with_a_driver_in_c(driver: Any) -> None:
             assert driver.rng_read(mapping, buffer, length) == length
             assert buffer.raw == bytes(range(length)) + b"\xee" * (64 - length)
         assert (device.problems, device.irq.level) == ([], False)
-        assert "DRIVER_OK=1" in str(mapping.trace)
+        assert "DRIVER_OK" in str(mapping.trace)
 
 
 def test_rng_with_a_wrong_buffer(driver: Any) -> None:

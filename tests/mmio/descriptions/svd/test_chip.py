@@ -20,8 +20,8 @@ def test_a_whole_peripheral() -> None:
     assert Device in uart.__mro__
     assert (uart.__name__, uart.base_address, uart.source) == ("UART1", 0x4001_0000, str(SENSOR))
     assert uart().dump().splitlines() == [
-        "0x00  CR                 0x00000010 EN=0 PARITY=NONE BAUD=0x001 PINA=0 PINB=0 PINC=0 PIND=0",
-        "0x04  SR                 0x00000001 TXE=1 OVERRUN=0 BREAK=0",
+        "0x00  CR                 0x00000010 BAUD=0x001",
+        "0x04  SR                 0x00000001 TXE",
         "0x08  DR                 0x0000",
         "0x0c  KEY                0x00000000",
         "0x10  LOCK               0x00000000",

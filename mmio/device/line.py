@@ -10,8 +10,8 @@ from mmio.errors import MmioError
 
 Subscriber: TypeAlias = Callable[[bool], object]
 
-STORM: Final = 10_000
-"""Changes of a line that may come of one before it is taken for endless."""
+STORM: Final = 50
+"""Depth of changes that subscribers make while they are told of one, from which on they are taken for endless."""
 
 
 class LineError(MmioError, RuntimeError):
@@ -33,6 +33,38 @@ def trigger_word(trigger: str) -> str:
     return trigger
 
 
+class _News:
+    """The changes that came of one, and how many of them each subscriber has been told."""
+
+    __slots__ = ("_changes", "_depth", "_name", "_subscribers", "_told")
+
+    def __init__(self, name: str, subscribers: tuple[Subscriber, ...]) -> None:
+        self._name = name
+        self._subscribers = subscribers
+        self._changes: list[bool] = []
+        self._told = [0] * len(subscribers)
+        self._depth = 0
+
+    def tell(self, level: bool) -> None:
+        """Tell a change to those that know the ones before; the others are told where those are being told."""
+        if self._depth == STORM:
+            raise LineError(
+                f"{STORM} changes of the line {self._name} came of one, and there are more: subscribers drive it to "
+                "and fro without end"
+            )
+        self._changes.append(level)
+        before = len(self._changes) - 1
+        self._depth += 1
+        try:
+            for index, subscriber in enumerate(self._subscribers):
+                if self._told[index] == before:
+                    while self._told[index] < len(self._changes):
+                        self._told[index] += 1
+                        subscriber(self._changes[self._told[index] - 1])
+        finally:
+            self._depth -= 1
+
+
 class Line:
     """One wire: a level, and the functions that are called when it changes.
 
@@ -41,13 +73,13 @@ class Line:
         trigger: "level" or "edge": how an interrupt comes of it, where it is one.
     """
 
-    __slots__ = ("_changes", "_level", "_subscribers", "name", "trigger")
+    __slots__ = ("_level", "_news", "_subscribers", "name", "trigger")
 
     def __init__(self, name: str, trigger: str = "level") -> None:
         self.name = name
         self.trigger = trigger
         self._level = False
-        self._changes: dict[int, list[bool]] = {}  # that are being told, by thread
+        self._news: dict[int, _News] = {}  # being told, by thread
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -58,8 +90,9 @@ class Line:
     def set(self, level: bool) -> None:
         """Drive the line. Subscribers are called, in the order they came, when the level changes.
 
-        Each is told of each change, in the order of the changes: one that a subscriber makes itself is told when all
-        have been told of the one before.
+        Each is told of each change, in the order of the changes. One that a subscriber makes is told at once to those
+        that know the changes before it, and to the others after those: a handler that lowers the line has lowered it
+        when it returns.
 
         Raises:
             LineError: subscribers drive the line to and fro without end.
@@ -69,21 +102,15 @@ class Line:
             return
         self._level = level
         thread = get_ident()
-        if thread in self._changes:
-            self._changes[thread].append(level)  # a subscriber's own: told by the call that has called it
+        news = self._news.get(thread)
+        if news is not None:  # a subscriber's own change
+            news.tell(level)
             return
-        changes = self._changes[thread] = [level]
+        news = self._news[thread] = _News(self.name, tuple(self._subscribers))
         try:
-            for told, change in enumerate(changes):
-                if told == STORM:
-                    raise LineError(
-                        f"{STORM} changes of the line {self.name} came of one, and there are more: subscribers drive "
-                        "it to and fro without end"
-                    )
-                for subscriber in tuple(self._subscribers):
-                    subscriber(change)
+            news.tell(level)
         finally:
-            del self._changes[thread]
+            del self._news[thread]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(level)` on every change from now on. Returns a function that ends this.

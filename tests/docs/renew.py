@@ -1,8 +1,8 @@
 """Renew the outputs that pages show: `python -m tests.docs.renew docs/cookbook.md …`.
 
 Each page is run as its test runs it. Where a block prints something else than the page shows, the page gets what it
-printed; of an error whose traceback is left out ("…"), the message. Any other output with a "…" was written by hand:
-the place is named instead.
+printed; of an error whose traceback is left out ("…"), the message. Any other output with a "…" was written by hand,
+and an error where none was is no output to show: the place is named instead.
 """
 
 import sys
@@ -21,7 +21,9 @@ def written(block: Block, output: str) -> str:
 
 
 def new_output(block: Block, output: str) -> str | None:
-    """Return what a page should show of an output, or None where that was written by hand."""
+    """Return what a page should show of an output, or None for one to look at: written by hand, or now an error."""
+    if "Traceback" in output and not block.output.startswith(("…", "Traceback")):
+        return None
     if "…" not in block.output:
         return f"{output.rstrip()}\n" if output.strip() else ""
     opening, _, message = block.output.partition("\n")
@@ -53,7 +55,7 @@ def renew(paths: list[str]) -> Iterator[str]:
             (Path(folder) / "examples").symlink_to(TOP / "examples")
             text, by_hand = renewed(page, printed(page.blocks, Path(folder)))
         (TOP / path).write_text(text)
-        yield from (f"{block.place}: written by hand, and prints something else" for block in by_hand)
+        yield from (f"{block.place}: look at it: it prints something else" for block in by_hand)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ class Line:
         try:
             if calls.depth > DEEP:
                 raise LineError(
-                    f"{DEEP} changes of the line {self.name} in each other: subscribers drive it back and forth without end"
+                    f"{DEEP} changes of the line {self.name} in each other: subscribers drive it back and forth "
+                    "without end"
                 )
             calls.waiting.extend((subscriber, level) for subscriber in self._subscribers)
             while calls.waiting:

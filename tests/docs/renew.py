@@ -1,7 +1,8 @@
 """Renew the outputs that pages show: `python -m tests.docs.renew docs/cookbook.md …`.
 
 Each page is run as its test runs it. Where a block prints something else than the page shows, the page gets what it
-printed. Where the page has a "…" it was written by hand: the place is named instead.
+printed; of an error whose traceback is left out ("…"), the message. Any other output with a "…" was written by hand,
+and an error where none was is no output to show: the place is named instead.
 """
 
 import sys
@@ -19,17 +20,30 @@ def written(block: Block, output: str) -> str:
     return f"```python\n{block.code}```\n" + (f"\n```\n{output}```\n" if output else "")
 
 
+def new_output(block: Block, output: str) -> str | None:
+    """Return what a page should show of an output, or None for one to look at: written by hand, or now an error."""
+    if "Traceback" in output and not block.output.startswith(("…", "Traceback")):
+        return None
+    if "…" not in block.output:
+        return f"{output.rstrip()}\n" if output.strip() else ""
+    opening, _, message = block.output.partition("\n")
+    if opening in ("…", "Traceback …") and output.startswith("Traceback") and message.count("\n") == 1:
+        return f"{opening}\n{output.rstrip().splitlines()[-1]}\n"
+    return None
+
+
 def renewed(page: Page, outputs: list[str]) -> tuple[str, list[Block]]:
     """Return the text of a page with new outputs, and the blocks that have to be looked at."""
     done, rest, by_hand = "", page.text, []
     for block, output in zip(page.blocks, outputs, strict=True):
         if block.language == "file" or shows(block.output, output):
             continue
-        if "…" in block.output:
+        new = new_output(block, output)
+        if new is None:
             by_hand.append(block)
             continue
         before, old, rest = rest.partition(written(block, block.output))
-        done += before + (written(block, f"{output.rstrip()}\n" if output.strip() else "") if old else "")
+        done += before + (written(block, new) if old else "")
     return done + rest, by_hand
 
 
@@ -38,9 +52,10 @@ def renew(paths: list[str]) -> Iterator[str]:
     for path in paths:
         page = Page(path)
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "examples").symlink_to(TOP / "examples")
             text, by_hand = renewed(page, printed(page.blocks, Path(folder)))
         (TOP / path).write_text(text)
-        yield from (f"{block.place}: written by hand, and prints something else" for block in by_hand)
+        yield from (f"{block.place}: look at it: it prints something else" for block in by_hand)
 
 
 if __name__ == "__main__":

@@ -121,3 +121,40 @@ def test_what_cannot_be_called_cannot_subscribe() -> None:
     """It is refused when it subscribes, and not at the next interrupt."""
     with pytest.raises(TypeError, match="subscriber is a function that takes the level, not 5"):
         Line("irq").subscribe(5)  # type: ignore[arg-type]
+
+
+def test_a_subscriber_is_told_of_its_own_change_at_once() -> None:
+    """A handler that lowers the line within its call has lowered it for whoever called it: no second interrupt."""
+    wire = Line("irq")
+    heard: list[bool] = []
+
+    def handle(level: bool) -> None:
+        heard.append(level)
+        if level and len(heard) < 6:
+            for again in (False, True, False):
+                wire.set(again)
+            assert heard[-1] is wire.level
+
+    wire.subscribe(handle)
+    wire.set(True)
+    assert heard[:3] == [True, False, True]
+    assert wire.level is heard[-1] is False
+
+
+def test_thousands_of_changes_within_one_are_told() -> None:
+    """A handler may serve as many changes as there are: only endless recursion is an error."""
+    wire = Line("irq")
+    heard: list[bool] = []
+
+    def serve(level: bool) -> None:
+        if len(heard) == 0:
+            heard.append(level)
+            for _ in range(3000):
+                wire.set(False)
+                wire.set(True)
+        else:
+            heard.append(level)
+
+    wire.subscribe(serve)
+    wire.set(True)
+    assert heard == [True, *[False, True] * 3000]

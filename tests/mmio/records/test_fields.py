@@ -42,9 +42,7 @@ def registers(draw: st.DrawFn) -> list[RegisterPlace]:
 
 
 @given(registers(), st.integers(0, (1 << 64) - 1), st.sampled_from([4, 8]))
-def test_what_a_device_says_is_folded_as_its_registers_are(
-    places: list[RegisterPlace], value: int, width: int
-) -> None:
+def test_what_a_device_says_is_folded_as_its_registers_are(places: list[RegisterPlace], value: int, width: int) -> None:
     """The text of a record, folded, is that of the registers' fields: one rule, from fields or from text."""
     layout = Layout("Card", places)
     value &= (1 << 8 * width) - 1

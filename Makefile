@@ -99,7 +99,7 @@ $(BASE): | python
 
 $(DEMO): $(BASE) setup.cfg pyproject.toml
 	@echo 'Installing what make demo needs into $(VENV)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,plot]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,plot,svd]'
 	@touch $@
 
 $(TEST): $(BASE) setup.cfg pyproject.toml

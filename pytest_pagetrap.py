@@ -92,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
     given = config.getoption("mmio_trace")
     if given is None or not runs_tests:
         return  # the process that hands out tests to workers runs none
+    _check_packages()
     from mmio import writer
     from mmio.traces.gathered import Gathered
 
@@ -104,6 +105,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_GATHERED] = Gathered(file)
 
 
+def _check_packages() -> None:
+    """Check that what is imported next is pagetrap's: another distribution may have packages of the same names.
+
+    Raises:
+        pytest.UsageError: it is not; the message has what was found, and what mends it.
+    """
+    from pagetrap.collisions import check
+
+    try:
+        check()
+    except ImportError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
     names, reports = config.getoption("mmio_cov"), config.getoption("mmio_cov_report")
     least, omit = config.getoption("mmio_cov_fail_under"), config.getoption("mmio_cov_omit")
@@ -113,6 +128,7 @@ def _start_coverage(config: pytest.Config, runs_tests: bool) -> None:
                 "--mmio-cov-report, --mmio-cov-omit and --mmio-cov-fail-under need --mmio-cov=CLASS"
             )
         return
+    _check_packages()
     from mmio.coverage.session import SessionCoverage
 
     try:
@@ -188,6 +204,7 @@ def mmio_trap(request: pytest.FixtureRequest) -> "Generator[Traps]":
 
     Mappings are closed when the test is over. When it fails, its report shows the last accesses of each.
     """
+    _check_packages()
     from mmio.testing import Traps
 
     gathered = request.config.stash.get(_GATHERED, None)
@@ -224,6 +241,7 @@ def golden(request: pytest.FixtureRequest) -> "Golden":
     The file is `golden/MODULE/TEST.trace` beside the test. The first run writes it; `--mmio-golden-update` writes it
     anew.
     """
+    _check_packages()
     from mmio.golden_files import Golden
 
     return Golden(_golden_run(request.config), request.path, request.node.name)

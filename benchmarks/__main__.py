@@ -1,11 +1,10 @@
 """Run every benchmark and keep the figures: `make bench`, or `python -m benchmarks`.
 
-Writes RESULTS.md, RESULTS.json and RESULTS.svg, and the tables of the README. Ratios from one run are what counts; the
-absolute times belong to the machine they name.
+Writes RESULTS.md, RESULTS.json and RESULTS.svg, and the tables of other pages. Ratios from one run are what counts;
+the absolute times belong to the machine they name.
 """
 
 import json
-from pathlib import Path
 
 from attrs import asdict
 
@@ -32,7 +31,7 @@ from benchmarks import (
 from benchmarks.chart import draw
 from benchmarks.growth import RESULTS as GROWTH
 from benchmarks.measure import Timing, made_by, table
-from benchmarks.readme import refreshed
+from benchmarks.readme import RESULTS, refresh
 
 PARTS = (
     step,
@@ -53,8 +52,6 @@ PARTS = (
     imports,
     descriptions,
 )
-RESULTS = Path(__file__).with_name("RESULTS.md")
-README = RESULTS.parents[1] / "README.md"
 PICTURE = RESULTS.with_suffix(".svg")
 
 
@@ -82,7 +79,7 @@ def main() -> None:
         ]
     )
     RESULTS.write_text(text + "\n")
-    README.write_text(refreshed(README.read_text(), RESULTS.read_text()))
+    refresh()
     rows = [{"title": title, "rows": [asdict(timing) for timing in timings]} for title, timings in measured]
     RESULTS.with_suffix(".json").write_text(json.dumps({"made": made, "tables": rows}, indent=1) + "\n")
     draw({(title, timing.name): timing for title, timings in measured for timing in timings}, PICTURE)

@@ -3,7 +3,7 @@
     python -m benchmarks.ptrace
 
 The C tracer decodes nothing, performs nothing and records nothing: what it takes is the kernel's, and the floor.
-pagetrap decodes, performs the access or asks a device, records, and goes on. Starting the program is part of both.
+pagetrap decodes, performs the access or asks a device, records, and continues. Starting the program is part of both.
 """
 
 import os

@@ -3,9 +3,9 @@
     python -m benchmarks.stream [--records 10000000]
 
 The records are those of a driver that polls and sets fifty registers, each by an instruction of its own, and now and
-then fills a buffer word by word. They go through a trace that keeps few of them, to a writer that hands on thousands at
-a time. The bare alternative makes the same rows as dicts and gives them to `json.dumps` and `file.write`, or to
-pyarrow; it records nothing. Each runs in a process of its own, so that memory can be told apart.
+then fills a buffer word by word. They go through a trace that keeps few of them, to a writer that passes on thousands
+at a time. The bare alternative makes the same rows as dicts and gives them to `json.dumps` and `file.write`, or to
+pyarrow; it records nothing. Each runs in a process of its own, so that memory can be distinguished.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Bytes to `Instruction`.
+"""Decode bytes into an `Instruction`.
 
 iced-x86's answers are taken as they are, except where they are unknown or depend on the address: REP accesses have no
 size there, masked accesses are given at full width, RIP-relative displacements come out absolute. Those are put right

@@ -1,4 +1,4 @@
-"""The base of all errors, and what can be wrong with instruction bytes.
+"""Base class of all errors, and errors of the decoder.
 
 There are two kinds of bad bytes, because a caller acts differently on them: with more bytes a truncated instruction may
 become a good one (a short one at the end of the last mapped page is legal), an invalid one never does. What the CPU
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class PagetrapError(Exception):
-    """The base of every error that `decode`, `emulate` and `mmio` raise of their own.
+    """Base class of every error of `decode`, `emulate` and `mmio`.
 
     Arguments of the wrong type or value are Python's TypeError and ValueError, as everywhere; some classes here are a
     ValueError or an OSError, too.
@@ -17,7 +17,7 @@ class PagetrapError(Exception):
 
 
 class DecodeError(PagetrapError, ValueError):
-    """Bytes that are not one whole instruction.
+    """The bytes are not one complete instruction.
 
     Attributes:
         reason: what is wrong with the bytes, without them.
@@ -38,7 +38,7 @@ class DecodeError(PagetrapError, ValueError):
 
 
 class TruncatedInstruction(DecodeError):
-    """The bytes end before the instruction does; with more of them it may become one, or turn out to be invalid.
+    """The bytes end before the instruction does. With more bytes it may be valid or invalid.
 
     Where they end because their page does, the CPU fetches the next byte from the next page: #PF if that is absent.
     """
@@ -54,7 +54,7 @@ class InvalidInstruction(DecodeError):
 
 
 class InstructionTooLong(InvalidInstruction):
-    """The instruction would have more than 15 bytes: #GP(0), before any byte after the fifteenth is fetched.
+    """The instruction has more than 15 bytes: #GP(0), before the sixteenth byte is fetched.
 
     That rule is in SDM vol. 3A, 6.15, interrupt 13. Bytes that are undefined as well may raise #UD instead: the manual
     does not order the two (SDM vol. 3A, table 6-2), and CPUs differ.

@@ -1,4 +1,4 @@
-"""Every form of every instruction that can touch memory or a port, with an example of each.
+"""List every form of every instruction that can access memory or a port, with an example of each.
 
 iced-x86 has a `Code` for each opcode with its operand kinds, 4,936 of them. A hand-written list of what there is to
 handle would have holes that go unnoticed; this one is generated from that table, so that what the emulator does not do
@@ -29,7 +29,7 @@ class Form:
         syntax: as the manual has it: "MOV r32, r/m32".
         mnemonic: lower case.
         encoding: "legacy", "vex", "evex", "xop", "3dnow" or "mvex".
-        features: the CPUID features it needs, such as "SSE4_1"; "INTEL8086" and the like for what every CPU has.
+        features: the CPUID features it needs, such as "SSE4_1"; "INTEL8086" and similar names for what every CPU has.
         privileged: in ring 0 only.
         examples: the bytes of an example for each mode it exists in. None at all when `decode` does not read the form:
             the instruction of an obsolete CPU, whose opcode is free or means something else today.

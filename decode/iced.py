@@ -1,4 +1,4 @@
-"""The numbers iced-x86 answers with, by what they mean here."""
+"""Numbers of iced-x86's enumerations, with their meaning for this package."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Code that computes the address of an instruction's memory operand, for a stub that looks before it accesses."""
+"""Generate code that computes the address of a memory operand, for a stub that checks it before the access."""
 
 from typing import Final
 

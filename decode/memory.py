@@ -1,4 +1,4 @@
-"""Memory and ports that an instruction touches, whether it names them or not, in architectural order.
+"""Memory and port accesses of an instruction, explicit and implicit, in architectural order.
 
 iced-x86 says nothing of the memory of CLZERO, calls what UMONITOR and CLFLUSH name a read, and describes the stack
 accesses of Intel's CPUs.
@@ -57,11 +57,16 @@ def accesses_of(
             else:
                 operand = _implicit_operand(memory, operands, vendor)
                 found.append(MemoryAccess(operand.direction, operand.width, operand, operand.width))
-        # POP reads the stack before it writes its operand; AMD's CPUs return to a selector before an offset.
-        if mnemonic == "pop" or (mnemonic == "retf" and vendor == "amd"):
+        # POP reads the stack before it writes its operand. RETF reads the selector before the offset, and POPA the slot
+        # of the stack pointer as well: CPUs of both vendors do (tests/emulate/test_order.py), though the pseudocode of
+        # SDM vol. 2B pops the offset first and skips that slot.
+        if mnemonic == "pop":
             found.reverse()
-        elif mnemonic in ("popa", "popad") and vendor == "amd":
-            found.insert(_SP_SLOT, _next(found[_SP_SLOT - 1]))  # the stack pointer's, which Intel's CPUs pass over
+        elif mnemonic == "retf":
+            offset, selector = found
+            found = [_of_selector(selector) if vendor == "intel" else selector, offset]
+        elif mnemonic in ("popa", "popad"):
+            found.insert(_SP_SLOT, _next(found[_SP_SLOT - 1]))
     for port_operand in operands:
         if isinstance(port_operand, PortOperand):
             port = PortAccess(port_operand.direction, port_operand.width, port_operand, repeats)
@@ -95,6 +100,12 @@ def _implicit_line(raw: IcedInstruction, width: int, direction: Direction) -> Me
     return MemoryOperand(base, None, 1, 0, segment, base.width, width, direction)
 
 
+def _of_selector(access: Access) -> MemoryAccess:
+    """Return the access to the selector in a slot of the stack, the low two bytes."""
+    assert isinstance(access, MemoryAccess)
+    return evolve(access, width=2, operand=evolve(access.operand, width=2))
+
+
 def _next(access: Access) -> MemoryAccess:
     """Return the access to the memory after that of another one."""
     assert isinstance(access, MemoryAccess)
@@ -106,12 +117,10 @@ def _implicit_operand(memory: UsedMemory, operands: tuple[Operand, ...], vendor:
     """Return an operand for memory an instruction touches without naming it, such as the stack."""
     address_width = ADDRESS_WIDTHS[memory.address_size]
     width = MemorySizeExt.size(memory.memory_size)
-    if (
-        vendor == "intel"
-        and width == 4
-        and any(isinstance(o, RegisterOperand) and o.register.file == SEGMENT and o.direction == READ for o in operands)
-    ):
-        # PUSH of a selector leaves the upper half of its slot (SDM vol. 2B, PUSH: recent CPUs); AMD's CPUs clear it.
+    segments = [o for o in operands if isinstance(o, RegisterOperand) and o.register.file == SEGMENT]
+    if vendor == "intel" and segments and (width == 4 or segments[0].direction == WRITE):
+        # PUSH of a selector leaves the upper half of its slot of 4 bytes (SDM vol. 2B, PUSH: recent CPUs). POP reads
+        # two bytes of a slot of any size (tests/emulate/test_order.py). AMD's CPUs access the whole slot.
         width = 2
     return MemoryOperand(
         ICED_REGISTERS.get(memory.base),

@@ -1,4 +1,4 @@
-"""The same instruction with its memory operand somewhere else.
+"""Encode an instruction again with its memory operand at another place.
 
 An instruction that is completed natively runs as a copy whose operand is a scratch slot. The copy addresses the slot by
 no register: relative to its own position in 64-bit code, by its absolute address in 32-bit code. Whatever base, index

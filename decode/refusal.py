@@ -45,7 +45,7 @@ def _prefixes(window: bytes, bits: int) -> int:
 
 
 def _is_too_long(window: bytes, start: int, bits: int) -> bool:
-    """Return whether invalid bytes would go on after the fifteenth, told by leaving out prefixes that say nothing.
+    """Return whether invalid bytes would continue after the fifteenth, told by leaving out prefixes that say nothing.
 
     Those are all of one kind but the last, segment overrides, and REX prefixes that do not come last.
     """

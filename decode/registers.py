@@ -1,4 +1,4 @@
-"""The one table of registers, and the one rule for writing part of one.
+"""Table of all registers, and the rule for writing a part of one.
 
 A register is a window into a *file*: an array of equally wide words (the sixteen general registers, the thirty-two
 vector registers, …). `AH` is bits 8 to 15 of word 0 of the general file. Everything that reads, writes, names or

@@ -15,6 +15,7 @@ MAX_ELEMENTS = 1 << 20
 """Most accesses `accesses` will put in one list; `iter_accesses` has no limit."""
 
 _DIRECTION_FLAG = 1 << 10
+_XSAVE_AREA = 2752 + 8192  # bytes: the standard form's last component, tile data, ends there (SDM vol. 1, 13.5.14)
 
 
 class Registers(Protocol):
@@ -99,7 +100,7 @@ def iter_accesses(instruction: Instruction, cpu: Registers) -> Iterator[Touch]:
         cpu: the registers that its addresses depend on.
     """
     if not isinstance(instruction, Instruction):
-        problem = f"instruction is what decode returns, not {type(instruction).__name__}"
+        problem = f"instruction is an Instruction, as decode returns, not {type(instruction).__name__}"
         raise TypeError(f"{problem}: accesses(decode(code), cpu)")
     if not instruction.rep:
         yield from _once(instruction, cpu, 0)
@@ -118,7 +119,8 @@ def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[i
     That is each access, and whole memory operands of which nothing or only some elements are accessed: CLFLUSH and its
     like "check as a load would" (SDM vol. 2A, CLFLUSH), as UMONITOR and MONITORX do, and a masked-off element may fault
     where it is not accessed (SDM vol. 2B, MASKMOVDQU; vol. 2C, VMASKMOV). ENTER checks the page of the new top of the
-    stack (SDM vol. 2A). A test asks the CPU whether that is all.
+    stack (SDM vol. 2A). XSAVE and its like may report any byte of the largest area, as Intel's CPUs report its last
+    byte. A test compares with the CPU.
 
     Args:
         instruction: the instruction; nothing of it is executed.
@@ -131,7 +133,8 @@ def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[i
         if not isinstance(operand, MemoryOperand) or (operand.index is not None and operand.index.file == VECTOR):
             continue
         if operand.direction or instruction.mnemonic in UNTOUCHED:
-            yield effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu)), max(operand.width, 1)
+            width = operand.width or (_XSAVE_AREA if operand.direction else 1)
+            yield effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu)), width
     for touch in iter_accesses(instruction, cpu):
         if isinstance(touch, MemoryTouch):
             yield touch.address, touch.width

@@ -1,4 +1,4 @@
-"""Select the parts of its memory operand that a masked instruction touches.
+"""Select the parts of its memory operand that a masked instruction accesses.
 
 Most EVEX instructions touch the elements whose opmask bit is set and no others, faults included ("fault suppression",
 SDM vol. 2A, 2.8). Some do not pair elements of memory with bits of the opmask (shuffles, packs, inserts) and read the

@@ -1,4 +1,4 @@
-"""CPU vendors whose CPUs do different things with the same bytes.
+"""Differences between Intel's and AMD's CPUs in decoding and executing the same bytes.
 
 Both makers' manuals describe one instruction set, and where they contradict each other or say nothing, CPUs differ:
 `decode` knows the encodings, the sizes and the accesses, `emulate` the rest. docs/vendors.md has all of it.

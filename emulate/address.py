@@ -1,4 +1,4 @@
-"""The checks an address must pass before anything is accessed: canonical, within its segment, aligned."""
+"""Checks of an address before any access: canonical, within its segment, aligned."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -15,7 +15,7 @@ COMPILED: Final = "<pagetrap instruction "
 
 
 class BusError(PagetrapError):
-    """A bus answered a read with something that is not an unsigned int of the width asked for.
+    """A bus answered a read with something other than an unsigned int of the access's width.
 
     Attributes:
         problem: what came, and what was expected.
@@ -60,7 +60,7 @@ def fitting_port(value: Any, port: int, width: int) -> int:
 
 
 def is_about_an_answer(error: TypeError) -> bool:
-    """Return whether an error comes from a compiled instruction itself, which shifts nothing but answers blindly."""
+    """Return whether an error comes from a compiled instruction itself, which shifts answers without a check."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

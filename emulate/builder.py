@@ -1,4 +1,4 @@
-"""An instruction written down as Python source, once.
+"""Translate a recipe into the Python source of one function.
 
 A recipe says what an instruction does in terms of reading and writing operands; the builder turns that into the text of
 one specialised function, in which every mask and width is a number. For `mov eax,[rdi+10h]` it is
@@ -161,7 +161,7 @@ class Builder:
         return self._element(letter, register.index)
 
     def _element(self, letter: str, index: int) -> str:
-        """Return the expression of a register file's element: always the same, as commits are told apart by it."""
+        """Return the expression of a register file's element: always the same, as commits are distinguished by it."""
         if (letter, index) not in self._elements:
             self._elements[letter, index] = f"{letter}[{self.constant(index, 'reg')}]"
         return self._elements[letter, index]

@@ -1,4 +1,4 @@
-"""The bus: memory and ports as an emulated instruction sees them.
+"""Bus protocol: memory and ports as an emulated instruction accesses them.
 
 Four methods are enough. Three more are used when a bus has them, because only the bus can know that a range is plain
 memory (whole blocks at once) or how to make a read-modify-write indivisible.

@@ -1,4 +1,4 @@
-"""Compiled instructions, kept and shared.
+"""Cache of compiled instructions, shared by emulators of equal settings.
 
 What a compiled instruction does depends on its bytes, the mode and the `Settings` of the emulator, and on nothing else:
 the registers and the bus are its arguments. So emulators of equal settings share one cache while one of them lives.
@@ -73,8 +73,8 @@ _shared: Final[WeakValueDictionary[tuple[object, ...], Compilations]] = WeakValu
 def shared(settings: Settings, size: int) -> Compilations:
     """Return the compilations of these settings and this size, which all who ask for the same get.
 
-    A callable among the settings is told from others by identity, whatever its `__eq__` says, and is not kept alive by
-    having been here: it may own the emulator. Its `id` cannot come to mean another one as long as the entry lives.
+    A callable among the settings is compared by identity, independent of its `__eq__`. It is not kept alive by the
+    cache: it may own the emulator. Its `id` cannot be reused as long as the entry lives.
     """
     values = (getattr(settings, field.name) for field in fields(Settings))
     key = (size, *(id(value) if callable(value) else value for value in values))

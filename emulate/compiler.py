@@ -1,6 +1,6 @@
-"""From an instruction to a callable, once.
+"""Compile an instruction into a function, once.
 
-The text a `Builder` wrote is compiled here; this is the only place that does so. It holds nothing but numbers and names
+The text a `Builder` wrote is compiled here; this is the only place that does so. It holds only numbers and names
 the builder made, as in the classes that attrs and dataclasses generate.
 
 Python's compiler takes several times as long as decoding and building together, but most instructions a program brings

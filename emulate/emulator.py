@@ -1,4 +1,4 @@
-"""One step at a time: find the compiled instruction, run it.
+"""Execute one instruction: find its compiled function and call it.
 
 An instruction met before costs one dictionary look-up and the work itself; that is the whole of `step`.
 """

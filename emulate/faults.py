@@ -1,4 +1,4 @@
-"""Typed failures of an instruction.
+"""Architectural exceptions and other failures of an instruction, as Python exceptions.
 
 A `Fault` is what the CPU itself would raise, with its vector and error code; a virtual machine hands it to its guest.
 `UnsupportedInstruction` is the emulator's: the CPU could do it, this emulator does not.
@@ -54,14 +54,14 @@ class DivideError(Fault):
 
 
 class BoundRange(Fault):
-    """#BR: BOUND found its index outside the bounds."""
+    """#BR: the index of BOUND is outside the bounds."""
 
     vector = 5
     mnemonic = "#BR"
 
 
 class InvalidOpcode(Fault):
-    """#UD: an encoding the CPU refuses when it executes it."""
+    """#UD: an encoding that the CPU refuses at execution."""
 
     vector = 6
     mnemonic = "#UD"
@@ -82,7 +82,7 @@ class GeneralProtection(Fault):
 
 
 class PageFault(Fault):
-    """#PF: nothing is mapped there, or not for this access. Raised by a bus.
+    """#PF: no memory is mapped at the address, or it does not permit the access. Raised by a bus.
 
     The error code has bit 0 set when the page is present, bit 1 on a write, bit 2 in user mode (SDM vol. 3A, 4.7).
     """
@@ -95,7 +95,7 @@ class PageFault(Fault):
 
 
 class MathFault(Fault):
-    """#MF: an x87 exception that is not masked, raised by the next x87 or MMX instruction that waits for it."""
+    """#MF: an unmasked x87 exception, raised by the next waiting x87 or MMX instruction."""
 
     vector = 16
     mnemonic = "#MF"
@@ -109,7 +109,7 @@ class AlignmentCheck(Fault):
 
 
 class SimdFault(Fault):
-    """#XM: an SSE or AVX floating-point exception that is not masked.
+    """#XM: an unmasked SSE or AVX floating-point exception.
 
     MXCSR has been changed when this is raised: its exception bits tell what happened (SDM vol. 1, 11.5.1).
 
@@ -129,7 +129,7 @@ class SimdFault(Fault):
 
 
 class UnsupportedInstruction(PagetrapError):
-    """The emulator does not do this instruction.
+    """The emulator does not support this instruction.
 
     Attributes:
         instruction: which one; its `code` and `bits` are the bytes and the mode.

@@ -1,4 +1,4 @@
-"""Vector operands under a mask: which elements of memory are touched, and how results merge into registers.
+"""Vector operands under a mask: the accessed elements of memory, and merging results into registers.
 
 A masked-off element is never touched (SDM vol. 2A, 2.8), not even by the checks of its address: each selected element
 is one access, and with none selected the address may be anything.

@@ -1,4 +1,4 @@
-"""The table from mnemonic to recipe, and the generic drivers most instructions share.
+"""Table from mnemonic to recipe, and the generic recipes that most instructions share.
 
 A recipe is a function of a `Builder`. To add an instruction, put a recipe (or, for the usual shapes, a pure function
 under one of the drivers below) into the family module it belongs to; nothing else has to change.

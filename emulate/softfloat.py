@@ -1,4 +1,4 @@
-"""Arithmetic in single and double precision on bit patterns, as SSE does it.
+"""Single and double precision arithmetic on bit patterns, as SSE performs it.
 
 Every function takes the patterns, the format as data and MXCSR, and returns the result with all masked responses in it,
 and the exceptions met, as bits of MXCSR (SDM vol. 1, 4.8, 4.9 and 11.5). Nothing is approximate: a finite number is an

@@ -1,4 +1,4 @@
-"""The text of a compiled instruction, its parameters, and the lines that commit its results."""
+"""Source text of a compiled instruction: its parameters, and the lines that commit its results."""
 
 from typing import Any
 

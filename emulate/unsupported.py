@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 Status: TypeAlias = Literal["native", "refused", "unread"]
-"""native: a live source has the CPU do it. refused: no source does. unread: `decode` does not know it either."""
+"""native: executed natively by the live sources. refused: not supported. unread: not decoded either."""
 
 
 @frozen(slots=True)
@@ -23,7 +23,7 @@ class Decision:
 
     Attributes:
         status: what becomes of them instead.
-        reason: for "native", what they are; otherwise how the sentence goes on that begins with the instruction.
+        reason: for "native", what they are; otherwise how the sentence continues that begins with the instruction.
         mnemonics: regular expressions.
         features: CPUID features all instructions of which are meant.
     """
@@ -43,7 +43,11 @@ class Decision:
         return self._matches.fullmatch(mnemonic) is not None or not self.features.isdisjoint(features)
 
     def __str__(self) -> str:
-        return f"is not emulated: {self.reason}, left to the CPU" if self.status == "native" else self.reason
+        return (
+            f"is not emulated: {self.reason}, which is executed natively when a real program is traced"
+            if self.status == "native"
+            else self.reason
+        )
 
 
 _FLOATS = "(ps|pd|ss|sd|ph|sh)"
@@ -121,7 +125,7 @@ DECISIONS: Final = (
     Decision("native", "x87 arithmetic", ("fi?(add|mul|com|comp|sub|subr|div|divr)",)),
     Decision(
         "native",
-        "the x87 and SSE state in one piece, with instruction and data pointers that the Cpu does not hold",
+        "the whole x87 and SSE state, with instruction and data pointers that `Cpu` does not have",
         ("fnstenv|fldenv|fnsave|frstor", "fx(save|rstor)(64)?"),
     ),
     Decision("native", "arithmetic in memory without an old value (RAO-INT)", ("a(add|and|or|xor)",)),
@@ -155,27 +159,27 @@ DECISIONS: Final = (
     Decision("refused", "needs tile registers, which are not modelled", ("tile(loadd|loaddt1|stored)",)),
     Decision(
         "refused",
-        "moves the processor state that the operating system has enabled, which is not modelled",
+        "transfers the processor state that the operating system has enabled, which is not modelled",
         ("x(save|savec|saveopt|saves|rstor|rstors)(64)?",),
     ),
-    Decision("refused", "needs a device that answers whether it took the command", ("enqcmds?",)),
-    Decision("refused", "needs AMD's lightweight profiling, which no CPU has any more", ("llwpcb|lwpins|lwpval",)),
+    Decision("refused", "needs a device that reports whether it accepted the command", ("enqcmds?",)),
+    Decision("refused", "needs AMD's lightweight profiling, which no current CPU has", ("llwpcb|lwpins|lwpval",)),
     Decision(
         "refused", "prefetches for Knights Landing, by a vector of addresses", ("v(gather|scatter)pf[01][dq]p[sd]",)
     ),
     Decision(
         "refused",
-        "needs VIA's PadLock, which works on memory by itself",
+        "needs VIA's PadLock, an engine with memory accesses of its own",
         ("montmul|xstore(_alt)?|xsha(1|256|512)(_alt)?|xcrypt(ecb|cbc|ctr|cfb|ofb)|ccs_(hash|encrypt)",),
     ),
     # --- what decode does not read ----------------------------------------------------------------------------------
     Decision("unread", "belongs to Knights Corner, whose encoding no other CPU has", features=frozenset(("KNC",))),
     Decision("unread", "is two instructions, WAIT and one more", ("fstenv|fstcw|fsave|fstsw",)),
-    Decision("unread", "is reserved where another instruction has been put since", ("reservednop",)),
-    Decision("unread", "is gone from Intel's CPUs (MPX)", features=frozenset(("MPX",))),
+    Decision("unread", "is reserved; later CPUs have another instruction there", ("reservednop",)),
+    Decision("unread", "was removed from Intel's CPUs (MPX)", features=frozenset(("MPX",))),
     Decision(
         "unread",
-        "exists on a few old CPUs only, where others have another instruction or none",
+        "exists on a few old CPUs only; others have another instruction there or none",
         ("pop", "montmul"),
         frozenset(("IA64", "UMOV", "INTEL386_A0_ONLY", "INTEL486_A_ONLY", "CYRIX_SHR", "CYRIX_SMM", "CYRIX_EMMI")),
     ),
@@ -186,5 +190,5 @@ DECISIONS: Final = (
 
 @cache
 def reason(mnemonic: str) -> str:
-    """Return how a sentence goes on that begins with an instruction the emulator refuses."""
+    """Return how a sentence continues that begins with an instruction the emulator refuses."""
     return next((str(decision) for decision in DECISIONS if decision.covers(mnemonic)), "is not emulated")

@@ -1,4 +1,4 @@
-"""Registers that are nothing but memory: for programs whose device does not exist.
+"""Registers that are only memory: for programs whose device does not exist.
 
     pagetrap run --device examples/registers.py:Registers@/dev/uio0 -- memtool md -s /dev/uio0 -l 0+0x20
     pagetrap run --device examples/registers.py:Registers@ports:0x300+8 -- inl 0x304

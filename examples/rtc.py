@@ -114,7 +114,7 @@ class Chip(Device):
             self._take()
 
     def _take(self) -> None:
-        """Go on from the time the registers hold."""
+        """Continue from the time the registers hold."""
         try:
             self._second = self._told()
         except ValueError:

@@ -1,5 +1,7 @@
 """The process of the command line: `pagetrap`, also `python -m mmio`.
 
+`pagetrap.__main__` comes before it, and checks that this package is pagetrap's.
+
 Nothing is imported here but what Ctrl-C needs, since loading the rest takes a noticeable part of a second.
 """
 

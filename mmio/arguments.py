@@ -1,14 +1,26 @@
-"""Checks of arguments where they are given, by messages that say what was expected and what came."""
+"""Checks of arguments at the call, with messages that say what was expected and what came."""
 
 from collections.abc import Iterable
 from operator import index
 from os import PathLike, fspath
 from reprlib import Repr
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 __tracebackhide__ = True  # pytest reports the call with the wrong argument
 
-_REPR: Final = Repr()
+T = TypeVar("T")
+
+
+class _Short(Repr):
+    """Repr that says something of any value: also of an int with more digits than Python converts to decimal."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return an int in decimal; in hexadecimal, without its middle, where that would be long."""
+        return repr(x) if x.bit_length() <= _LONG else super().repr_str(hex(x), level)[1:-1]
+
+
+_LONG: Final = 256  # bits of an int that is still printed in decimal
+_REPR: Final = _Short()
 _REPR.maxother = _REPR.maxstring = 120  # characters: an object's class is to be seen
 
 
@@ -55,6 +67,58 @@ def text(what: str, value: Any) -> str:
     return value
 
 
+def texts(what: str, value: Any) -> tuple[str, ...]:
+    """Return an argument that is several strs, such as a list of names.
+
+    Raises:
+        TypeError: it is none, or one str, whose characters nobody means.
+    """
+    found = None if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if found is None or not all(isinstance(each, str) for each in found):
+        raise TypeError(f"{what} is a list of strs, not {shortened(value)}")
+    return found
+
+
+def flag(what: str, value: Any) -> bool:
+    """Return an argument that is True or False, or 1 or 0.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f"{what} is True or False, not {shortened(value)}")
+    return bool(value)
+
+
+def instance(what: str, value: Any, kind: type[T] | tuple[type[T], ...], expected: str) -> T:
+    """Return an argument that is of a class.
+
+    Args:
+        what: the name of the argument.
+        value: what came.
+        kind: the class, or several.
+        expected: what is expected, in words: "a Clock".
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is {expected}, not {shortened(value)}")
+    return value
+
+
+def one_of(what: str, value: Any, allowed: Iterable[str]) -> str:
+    """Return an argument that is one of several words.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    words = tuple(allowed)
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"{what} is one of {', '.join(words)}, not {shortened(value)}")
+    return value
+
+
 def path(what: str, value: Any) -> str:
     """Return the str of an argument that is the path of a file, or a pattern of paths.
 
@@ -80,7 +144,7 @@ def access(what: str, address: Any, width: Any) -> None:
 
 
 def known(function: str, given: Iterable[str], names: Iterable[str]) -> None:
-    """Check the names of keyword arguments that a function hands on to another.
+    """Check the names of keyword arguments that a function passes on to another.
 
     Args:
         function: the one that was called.

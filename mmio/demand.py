@@ -1,4 +1,4 @@
-"""Public names that load their module when they are first used.
+"""Public names that load their module at first use.
 
 Importing all of `mmio` takes several times as long as importing what one program needs of it. So its `__init__` imports
 its public names under `TYPE_CHECKING` only, where type checkers, editors and readers find them; the same lines, read

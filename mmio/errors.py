@@ -47,22 +47,24 @@ class Where:
 
 
 class MmioError(PagetrapError):
-    """The base of every error that `mmio` raises of its own."""
+    """Base class of every error of `mmio`."""
 
 
 class MappingError(MmioError, ValueError):
-    """A region cannot be mapped or unmapped as asked."""
+    """A region cannot be mapped or unmapped."""
 
 
 class ClosedMapping(MmioError, ValueError):
-    """A mapping was used after it had been closed."""
+    """A mapping was used after it was closed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the mapping of {name!r} is closed: nobody answers there; use it within its `with` statement")
+        super().__init__(
+            f"the mapping of {name!r} is closed: no device answers there; use it within its `with` statement"
+        )
 
 
 class DefinitionError(MmioError, TypeError):
-    """A device class is declared wrongly; raised when the class is created."""
+    """The declaration of a device class is invalid. Raised when the class is created."""
 
 
 class AccessError(MmioError):
@@ -82,19 +84,19 @@ class AccessError(MmioError):
 
 
 class DeviceError(AccessError):
-    """A device model answered with something that is not a value of the access's width."""
+    """A device model answered a read with something other than an unsigned int of the access's width."""
 
 
 class PolicyError(AccessError):
-    """The mapping's policy refuses an access of this width or alignment."""
+    """The mapping's policy forbids an access of this width or alignment."""
 
 
 class UnmappedAccess(AccessError):
-    """The access touches an address, a port or an offset where nothing is."""
+    """No device answers at the access's address, port or offset."""
 
 
 class NoRegister(UnmappedAccess):
-    """A device has no register at some byte of an access; raised before anything happened.
+    """A device has no register at some byte of an access. Raised before the access has any effect.
 
     A mapping with `unmapped="ones"` or `"zeros"` answers for the missing bytes instead.
 

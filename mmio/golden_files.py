@@ -1,6 +1,6 @@
-"""Golden files of a test run: those of one test, and what the run says of them all at its end.
+"""Golden files of a test run: those of one test, and the run's final report on all of them.
 
-pytest-xdist runs tests in processes of their own. Each says what it has used; the process that hands out the tests puts
+pytest-xdist runs tests in processes of their own. Each says what it has used; the process that gives out the tests puts
 it together, and alone says what nothing has used.
 """
 
@@ -53,7 +53,7 @@ class GoldenRun:
             self._written.add(str(path))
 
     def told(self) -> dict[str, list[str]]:
-        """Return what this process has to say, for the one that hands out tests."""
+        """Return what this process has to say, for the one that gives out tests."""
         return {name.removeprefix("_"): sorted(getattr(self, name)) for name in self._parts()}
 
     def take(self, told: Mapping[str, Iterable[str]]) -> None:
@@ -115,7 +115,7 @@ class Golden:
             trace: what a driver has done now.
             name: of the file; that of the test when left out, with a number from the second one on.
             volatile: registers and fields whose values differ from run to run.
-            fold: whether polls that go on are one, or the registers that are polled.
+            fold: whether polls that continue are one, or the registers that are polled.
 
         Raises:
             AssertionError: the trace is not like the file, or the file is missing and must not be.

@@ -1,4 +1,4 @@
-"""One signature for several methods: written at one, taken over by the others."""
+"""Copy the signature of one method to others."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar

@@ -1,4 +1,4 @@
-"""The traps one test sets: opened with the same words as `ioremap`, closed together, shown when the test fails."""
+"""Mappings of one test: opened with the parameters of `ioremap`, closed together, shown when the test fails."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

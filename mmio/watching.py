@@ -71,7 +71,7 @@ def _from_outside(extent: Extent, on: On, options: WatchOptions) -> Watch:
     from mmio.ptrace.external_watcher import Outside  # here, because most programs need no tracer
 
     if options.get("call") is not None or options.get("stop"):
-        raise ValueError("from outside, hits are told when the watchpoint is closed: it cannot call or stop")
+        raise ValueError("from outside, hits are reported when the watchpoint is closed: it cannot call or stop")
     check_mapped(extent.address, extent.length)
     other: list[Outside] = []
 
@@ -86,7 +86,7 @@ def _from_outside(extent: Extent, on: On, options: WatchOptions) -> Watch:
 
 
 def _has_pages_to_itself(buffer: Any, watched: Extent) -> bool:
-    """Return whether nothing but a buffer lies in the pages of those of its bytes that are watched."""
+    """Return whether only a buffer lies in the pages of those of its bytes that are watched."""
     if isinstance(buffer, tuple):
         return False
     owner: Any = buffer.obj if isinstance(buffer, memoryview) else buffer

@@ -4,9 +4,11 @@
     def test_it_runs(tmp_path): assert_runs(PAGE.blocks, tmp_path)
 
 A block of Python, or of console lines (`$ command`), is run. A plain block right below one of Python is what it prints,
-and what follows a command in a console block is what that prints; "…" stands for anything. A block whose first line is
-a comment with a file name is that file. Blocks that are run together share a folder and Python's names, as in one long
-interactive session; an exception is printed and the session goes on, so a page can show what a mistake looks like.
+and what follows a command in a console block is what that prints; "…" stands for anything. What differs from run to run
+and from compiler to compiler (times, threads, addresses, instructions) is shown as it was in some run, and not compared
+(`masked`). A block whose first line is a comment with a file name is that file. Blocks that are run together share a
+folder and Python's names, as in one long interactive session; an exception is printed and the session goes on, so a
+page can show what a mistake looks like.
 """
 
 import json
@@ -14,6 +16,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from code import InteractiveInterpreter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +29,26 @@ _BLOCK = re.compile(
 )
 _FILE = re.compile(r"(?:#|//|<!--) (\S+\.\w+)(?: -->)?\n\n*")
 _COMMAND = re.compile(r"^\$ (.*)\n", re.MULTILINE)
+
+_TEXT = r"(?:lock |rep[a-z]* )?[a-z]{2,}[a-z0-9]* ?[^ ].*"  # an instruction, to the end of its line
+_MASKS = [
+    (r"(?m)^( *)\d+\.\d{6}(?= )", r"\1TIME"),
+    (r"TIME +\d+  +(?=RW?  |W  )", "TIME THREAD "),
+    (r"\b0x[0-9a-f]{12}\b", "0xADDRESS"),
+    (r"(?<=\w)\+0x[0-9a-f]+(?=  | \()", "+0xOFFSET"),
+    (rf"(?m)(?<=0xADDRESS)(:?) +{_TEXT}$", r"\1 INSTRUCTION"),
+    (rf"(?m)(\w\.c:\d+|\+0xOFFSET|\(\w+\.so\)|\(\w+\))  +{_TEXT}$", r"\1 INSTRUCTION"),
+    (r"\b\d+\.\d+s\b", "SECONDS"),
+    (r"(?m) +$", ""),
+    (r" +", " "),
+]
+
+
+def masked(text: str) -> str:
+    """Return output without what differs from run to run and from compiler to compiler, and without its alignment."""
+    for pattern, mask in _MASKS:
+        text = re.sub(pattern, mask, text)
+    return text
 
 
 @frozen
@@ -66,8 +90,16 @@ def plain(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(changing)} | {"NO_COLOR": "1"}
 
 
-def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
-    """Run blocks in one session in `folder` and demand that each prints what the page shows."""
+def shows(shown: str, printed: str) -> bool:
+    """Return whether a page shows what was printed: to the letter but for its "…", or but for what is masked, too."""
+    return any(
+        re.fullmatch(".*".join(re.escape(part.strip()) for part in view(shown).split("…")), view(printed).strip(), re.S)
+        for view in (str, masked)
+    )
+
+
+def printed(blocks: Sequence[Block], folder: Path) -> list[str]:
+    """Run blocks in one session in `folder` and return what each printed."""
     environment = plain(os.environ) | {
         "PYTHONPATH": str(TOP),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -84,38 +116,43 @@ def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for block, printed in zip(blocks, json.loads(done.stdout), strict=True):
-        shown = [re.escape(part.strip()) for part in block.output.split("…")]
-        assert re.fullmatch(".*".join(shown), printed.strip(), re.DOTALL), (
-            f"{block.place} shows:\n{block.output}\nbut it printed:\n{printed}"
-        )
+    outputs: list[str] = json.loads(done.stdout)
+    return outputs
+
+
+def assert_runs(blocks: Sequence[Block], folder: Path) -> None:
+    """Run blocks in one session in `folder` and demand that each prints what the page shows."""
+    for block, output in zip(blocks, printed(blocks, folder), strict=True):
+        assert shows(block.output, output), f"{block.place} shows:\n{block.output}\nbut it printed:\n{output}"
+
+
+def execute(session: InteractiveInterpreter, name: str, language: str, code: str) -> None:
+    """Run one block in this process: Python in the session, a command in a shell, or write a file."""
+    if language == "python":
+        session.runsource(code, name, "exec")
+    elif language == "console":
+        subprocess.run(code, shell=True, check=False)
+    else:
+        file, _, text = code.partition("\n")
+        Path(file).write_text(text)
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _run_session() -> None:
     """Run the blocks on standard input; write what each printed to standard output. This process is the session."""
-    import tempfile
-    from code import InteractiveInterpreter
-
     blocks = json.load(sys.stdin)
     answer = os.fdopen(os.dup(1), "w")
     session = InteractiveInterpreter({"__name__": "__main__"})
     outputs = []
     for number, (language, code) in enumerate(blocks):
-        with tempfile.TemporaryFile("w+") as printed:
+        with tempfile.TemporaryFile("w+") as caught:
             # By descriptor, because commands and native code print, too.
-            os.dup2(printed.fileno(), 1)
-            os.dup2(printed.fileno(), 2)
-            if language == "python":
-                session.runsource(code, f"<block {number}>", "exec")
-            elif language == "console":
-                subprocess.run(code, shell=True, check=False)
-            else:
-                name, _, text = code.partition("\n")
-                Path(name).write_text(text)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            printed.seek(0)
-            outputs.append(printed.read())
+            os.dup2(caught.fileno(), 1)
+            os.dup2(caught.fileno(), 2)
+            execute(session, f"<block {number}>", language, code)
+            caught.seek(0)
+            outputs.append(caught.read())
     json.dump(outputs, answer)
     answer.close()
 

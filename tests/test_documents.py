@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import Block, Page, assert_runs
+from tests.docs.renew import renewed
+from tests.documents import Block, Page, assert_runs, printed, shows
 
 TEXT = """
 ```python
@@ -80,3 +81,36 @@ def test_a_session_that_dies_is_found_out(tmp_path: Path) -> None:
     """A page whose code ends the interpreter has not run."""
     with pytest.raises(AssertionError):
         assert_runs([Block("here", "python", "import os\nos._exit(3)\n", "")], tmp_path)
+
+
+LINE = (
+    "0.004173  R        4  0x7ffb101ee000  Fan.CTRL  0x00000001  EN=1  fan_start+0x3 (fan.so) fan.c:7  mov eax,[rdi]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "same"),
+    [
+        (LINE.replace("0.004173", "1.500000").replace("0x7ffb101ee000", "0x7ffb10000000"), True),
+        (LINE.replace("mov eax,[rdi]", "or dword ptr [rdi],1").replace("+0x3", "+0x0"), True),
+        (LINE.replace("0x00000001", "0x00000002"), False),
+        (LINE.replace("Fan.CTRL", "Fan.STAT"), False),
+        (LINE.replace("EN=1", "EN=0"), False),
+        (LINE.replace("R  ", "W  "), False),
+        (LINE.replace("fan.c:7", "fan.c:8"), False),
+        (LINE * 2, False),
+    ],
+)
+def test_times_addresses_and_instructions_are_not_compared(printed: str, same: bool) -> None:
+    """A page may show a real run: another one has other times, addresses and instructions, and nothing else."""
+    assert shows(LINE, printed) == same
+
+
+def test_outputs_are_renewed(tmp_path: Path) -> None:
+    """What has changed is replaced and what is new is added; the rest of the page stays, and a "…" is not touched."""
+    stale = TEXT.replace("```\n5\n```", "```\n6\n```").replace("$ echo end\nend\n", "$ echo end\n")
+    stale = stale.replace("5 …", "7 …")
+    found = page(tmp_path, stale)
+    text, by_hand = renewed(found, printed(found.blocks, tmp_path))
+    assert text == TEXT.replace("5 …", "7 …")
+    assert [block.output for block in by_hand] == ["7 …\n"]

@@ -14,7 +14,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # package -> the packages of this project it may import
-LAYERS = {"decode": set[str](), "emulate": {"decode"}, "mmio": {"decode", "emulate"}}
+LAYERS = {
+    "decode": set[str](),
+    "emulate": {"decode"},
+    "mmio": {"decode", "emulate"},
+    "pagetrap": {"decode", "emulate", "mmio"},
+}
 
 # The folders of mmio and the modules directly in it, lowest first: each imports from itself and from those before it.
 ROOMS = (
@@ -36,6 +41,7 @@ ROOMS = (
     *(
         "device",
         "coverage",
+        "reports",
         "interrupts",
         "models",
         "pci",
@@ -61,7 +67,8 @@ MAX_LINES = 400
 ON_DEMAND = "__getattr__, __dir__ = on_demand(sys.modules[__name__])"
 
 MODULES = sorted(path.relative_to(ROOT) for package in LAYERS for path in (ROOT / package).rglob("*.py"))
-INITS = [module for module in MODULES if module.name == "__init__.py"]
+FACE = Path("pagetrap", "__init__.py")
+INITS = [module for module in MODULES if module.name == "__init__.py" and module != FACE]
 
 each_module = pytest.mark.parametrize("module", MODULES, ids=str)
 
@@ -105,7 +112,7 @@ def test_package_is_looked_at(package: str) -> None:
 
 @each_module
 def test_imports_run_one_way(module: Path) -> None:
-    """Imports run mmio -> emulate -> decode and never back, nor into tests, examples or benchmarks."""
+    """Imports run pagetrap -> mmio -> emulate -> decode and never back, nor into tests, examples or benchmarks."""
     package = module.parts[0]
     ours = set(LAYERS) | {"benchmarks", "examples", "tests"}
     assert _imports(module) & ours - {package} <= LAYERS[package]
@@ -177,7 +184,7 @@ def test_third_party_imports_are_declared(module: Path) -> None:
 def test_init_only_hands_on_names(module: Path) -> None:
     """An `__init__` holds a docstring, imports and an `__all__` that lists exactly the imported names.
 
-    Those imported for type checkers only are handed on by `mmio.demand`, which it then uses.
+    Those imported for type checkers only are passed on by `mmio.demand`, which it then uses.
     """
     imported: list[str] = []
     exported: list[str] = []
@@ -199,6 +206,19 @@ def test_init_only_hands_on_names(module: Path) -> None:
             case _:
                 pytest.fail(f"{module}:{statement.lineno}: {ast.unparse(statement)}")
     assert sorted(imported) == sorted(exported)
+
+
+def test_the_face_has_no_names_of_its_own() -> None:
+    """`pagetrap` imports for type checkers what the packages export, and nothing else but what finds it."""
+    docstring, typing, block = _tree(FACE).body
+    assert isinstance(docstring, ast.Expr)
+    assert ast.unparse(typing) == "from typing import TYPE_CHECKING"
+    assert isinstance(block, ast.If)
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    stars = {str(star.module) for star in block.body if isinstance(star, ast.ImportFrom) and star.names[0].name == "*"}
+    assert stars == set(LAYERS) - {"pagetrap"}
+    assert {str(found.module) for found in block.orelse if isinstance(found, ast.ImportFrom)} == {"pagetrap.names"}
+    assert len(block.orelse) == 2
 
 
 def test_modules_are_short() -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from mmio.reports.page import SCRIPTS
 from tests.needs import need
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"decode", "emulate", "mmio"}
+PACKAGES = {"decode", "emulate", "mmio", "pagetrap"}
 NOT_SOURCE = (".*_cache", ".git", ".hypothesis", ".venv", "__pycache__", "*.egg-info", "build", "dist")
 
 # Built once: in a parallel run (--dist loadgroup) these tests share a process.
@@ -85,8 +86,12 @@ def metadata(wheel: Path) -> Message:
 def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     """The wheel has every module and `py.typed` of the packages, the plugin, the manual page, the licence, no tests."""
     expected = {str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")}
-    expected |= {f"{name}/py.typed" for name in PACKAGES} | {"pytest_pagetrap.py", "emulate/conformance/silicon.json"}
+    expected |= {f"{name}/py.typed" for name in PACKAGES} | {
+        "pytest_pagetrap.py",
+        "emulate/conformance/silicon.json.gz",
+    }
     expected |= {"mmio/guests/init.sh", "mmio/guests/plugin.c"}
+    expected |= {f"mmio/reports/{name}" for name in ("page.html", "report.css", *SCRIPTS)}
     expected |= {f"mmio/cortex_m/include/pagetrap_{name}.h" for name in ("cmsis", "run")}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

@@ -148,6 +148,8 @@ CALLS_OF_TEXT: Final[dict[str, Callable[[Any], object]]] = {
     "Tracer spawn directory": lambda junk: Tracer().spawn(["true"], directory=junk),
     "timeline": TRACE.timeline,
     "heatmap": TRACE.heatmap,
+    "report title": lambda junk: TRACE.report(title=junk),
+    "report save": lambda junk: TRACE.report().save(junk),
 }
 
 
@@ -179,7 +181,7 @@ def _refused(call: Callable[[Any], object], junk: Any) -> None:
     ("call", "message"),
     [
         (lambda junk: Emulator(Ram(16)).step(junk, b"\x90"), "cpu is an emulate.Cpu"),
-        (lambda junk: accesses(junk, Cpu()), "instruction is what decode returns, not "),
+        (lambda junk: accesses(junk, Cpu()), "instruction is an Instruction, as decode returns, not "),
     ],
     ids=["step", "accesses"],
 )

@@ -1,6 +1,6 @@
 """The conformance kit: check your own bus, registers or whole emulator against what a real CPU did.
 
-It needs nothing but this package: the cases and their outcomes were recorded on silicon and are shipped with it. See
+It needs only this package: the cases and their outcomes were recorded on silicon and are shipped with it. See
 docs/conformance.md.
 """
 

@@ -1,4 +1,4 @@
-"""The laws of a bus, where it is memory: exact widths, little-endian, nothing else touched, errors without effect."""
+"""Rules for a bus that is memory: exact widths, little-endian, no other byte changed, errors without effect."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final

@@ -1,10 +1,11 @@
-"""Cases that ran on a real CPU, and what came of each.
+"""Cases that were executed on a real CPU, with their outcomes.
 
-`silicon.json` holds them, one a line, each as what differs from a common state; here they are made whole. A case is one
-instruction, all registers and one window of memory; everything around the window is absent. User programs' rules hold:
-privilege level 3, EFLAGS.AC checks alignment, 16-bit code is protected mode with segments up to 0xffff.
+`silicon.json.gz` holds them, one a line, each as what differs from a common state; here they are made whole. A case is
+one instruction, all registers and one window of memory; everything around the window is absent. User programs' rules
+hold: privilege level 3, EFLAGS.AC checks alignment, 16-bit code is protected mode with segments up to 0xffff.
 """
 
+import gzip
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -89,7 +90,8 @@ def recorded() -> tuple[tuple[Case, Outcome], ...]:
 
 @cache
 def _data() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(files("emulate.conformance").joinpath("silicon.json").read_text())
+    packed = files("emulate.conformance").joinpath("silicon.json.gz").read_bytes()
+    data: dict[str, Any] = json.loads(gzip.decompress(packed))
     return data
 
 

@@ -1,4 +1,4 @@
-"""The law of an emulator: whatever it executes ends as it did on silicon."""
+"""Rule for an emulator: every case ends as it did on silicon."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, TypeAlias

@@ -1,4 +1,4 @@
-"""The laws of a register file: names and slots reach the right bits, and instructions end on it as on silicon."""
+"""Rules for a register file: names and slots refer to the right bits, and instructions end as on silicon."""
 
 from collections.abc import Callable, Collection
 

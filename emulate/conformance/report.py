@@ -1,4 +1,4 @@
-"""Result of a check: how much was compared, and an example of each law that does not hold."""
+"""Result of a check: counts, and an example of each violated rule."""
 
 from collections.abc import Iterator
 

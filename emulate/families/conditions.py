@@ -1,4 +1,4 @@
-"""The sixteen conditions, and SETcc and CMOVcc, which are nothing but one of them and a write."""
+"""The sixteen condition codes, SETcc and CMOVcc."""
 
 from typing import Final
 

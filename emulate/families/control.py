@@ -83,7 +83,7 @@ def call(b: Builder) -> None:
 
 @recipe("ret", "retf")
 def ret(b: Builder) -> None:
-    """Pop the address to go on at, CS after it when far, and release as many bytes as the operand says."""
+    """Pop the address to continue at, CS after it when far, and release as many bytes as the operand says."""
     stack, width = Stack(b), operand_size(b)
     if b.instruction.mnemonic == "retf":
         _go_far(b, *_far_return(b, stack, width))
@@ -96,14 +96,11 @@ def ret(b: Builder) -> None:
 
 
 def _far_return(b: Builder, stack: Stack, width: int) -> tuple[str, str]:
-    """Pop an offset and a selector; return selector and offset. AMD's CPUs read the selector first."""
-    if b.amd:
-        selector = b.read(stack.at(width, width))
-        offset = stack.pop(width)
-        stack.skip(width)
-        return selector, offset
+    """Read a selector, of which AMD's CPUs read the whole slot, then the offset below it; return both."""
+    selector = b.read(stack.at(width, width if b.amd else 2))
     offset = stack.pop(width)
-    return stack.pop(width), offset
+    stack.skip(width)
+    return selector, offset
 
 
 def _branch_if(b: Builder, holds: str) -> None:

@@ -1,4 +1,4 @@
-"""XADD CMPXCHG CMPXCHG8B CMPXCHG16B: read-modify-writes that also hand the old value out.
+"""XADD CMPXCHG CMPXCHG8B CMPXCHG16B: read-modify-writes that also return the old value.
 
 A comparison that fails writes the old value back: memory sees a read and a write either way (SDM vol. 2A, CMPXCHG). A
 register that keeps its value keeps the upper half too, which is what Intel's CPUs do.

@@ -106,7 +106,7 @@ def shld(a: int, b: int, count: int, flags: int, width: int) -> tuple[int, int]:
     if not (count := shift_count(count, width)):
         return a, flags
     bits = 8 * width
-    # Counts above 16 of a 16-bit operand are undefined; Intel's CPUs go on with a once more, as if it were a:b:a.
+    # Counts above 16 of a 16-bit operand are undefined; Intel's CPUs continue with a once more, as if it were a:b:a.
     wide = (a << 2 * bits | b << bits | a) << count
     result = wide >> 2 * bits & (1 << bits) - 1
     return _shifted(result, wide >> 3 * bits & 1, _top(a ^ a << 1, width), flags, width)

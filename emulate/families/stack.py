@@ -48,9 +48,9 @@ class Stack:
         self._moved -= width
         self._b.write(self.at(self._moved, stored or width), value)
 
-    def pop(self, width: int) -> str:
-        """Read the next `width` bytes and return the name of their value."""
-        value = self._b.read(self.at(self._moved, width))
+    def pop(self, width: int, used: int = 0) -> str:
+        """Read the next `width` bytes, or their low `used` bytes, and return the name of their value."""
+        value = self._b.read(self.at(self._moved, used or width))
         self._moved += width
         return value
 
@@ -95,7 +95,7 @@ def pop(b: Builder) -> None:
     (destination,) = b.instruction.operands
     stack = Stack(b)
     if isinstance(destination, RegisterOperand) and destination.register.file == SEGMENT:
-        value = stack.pop(operand_size(b))
+        value = stack.pop(operand_size(b), used=0 if b.amd else 2)
         stack.settle()
         load_segment(b, destination.register, value)
         return
@@ -123,18 +123,13 @@ def push_all(b: Builder) -> None:
 
 @recipe("popa", "popad")
 def pop_all(b: Builder) -> None:
-    """Pop seven registers; the slot of the stack pointer is passed over, not read, except by AMD's CPUs."""
+    """Pop seven registers; what is read from the slot of the stack pointer is not used."""
     stack = Stack(b)
     width = 4 if b.instruction.mnemonic == "popad" else 2
     for name in reversed(_GENERAL[width]):
-        register = REGISTERS[name]
-        if register.index == _POINTER_INDEX:
-            if b.amd:
-                stack.pop(width)
-            else:
-                stack.skip(width)
-        else:
-            b.set_register(register, stack.pop(width))
+        register, value = REGISTERS[name], stack.pop(width)
+        if register.index != _POINTER_INDEX:
+            b.set_register(register, value)
     stack.settle()
 
 

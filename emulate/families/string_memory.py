@@ -1,4 +1,4 @@
-"""Memory that a string instruction walks through: its pointers, and whole blocks where the bus has plain memory."""
+"""Memory operands of a string instruction: its pointers, and whole blocks where the bus has plain memory."""
 
 from collections.abc import Callable
 from typing import Any, Final

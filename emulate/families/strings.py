@@ -1,6 +1,6 @@
 """MOVS STOS LODS CMPS SCAS INS OUTS, with REP.
 
-One small state machine serves them all: take the count, do one element, commit what it moved, go on. Every finished
+One small state machine serves them all: take the count, do one element, commit what it moved, continue. Every finished
 element is committed, so a fault or an interruption restarts at the right one (SDM vol. 2B, REP). Where the bus has
 plain memory, MOVS and STOS move whole blocks; everywhere else each element is one access of its width.
 """
@@ -99,7 +99,7 @@ class Progress:
     ip_mask: int
 
     def leave(self, r: Any) -> None:
-        """Go on to the next instruction."""
+        """Advance to the next instruction."""
         r[self.ip] = r[self.ip] + self.length & self.ip_mask
 
 
@@ -162,12 +162,12 @@ def _repeat(b: Builder, string: String, element: Element, block: Block | None, p
     advance, mask, counter, keep = _advance(progress), progress.mask, progress.count, progress.counter.keep
     flags, width, bound = progress.flags, progress.width, b.settings.max_iterations or _UNBOUNDED
     nothing = None if b.amd else _nothing_to_do(progress, advance if block is not None else None)
-    # REPE goes on while ZF is set, REPNE while it is clear; the others never look at it.
+    # REPE continues while ZF is set, REPNE while it is clear; the others never look at it.
     stop = {"repe": 0, "repne": ZF}.get(b.instruction.rep)
 
     def repeat(cpu: Any, bus: Any) -> None:
         r, budget, cpu.pending = cpu.regs, bound, ""
-        alone = 0  # elements to do one by one before another block is tried: a device goes on for a while
+        alone = 0  # elements to do one by one before another block is tried: a device continues for a while
         if nothing is not None and not r[counter] & mask:
             nothing(r)
         while count := r[counter] & mask:

@@ -1,4 +1,4 @@
-"""MMX, SSE, AVX and AVX-512 plain moves: data goes between registers and memory unchanged.
+"""MMX, SSE, AVX and AVX-512 plain moves: data between registers and memory, unchanged.
 
 Legacy SSE keeps the vector bits above the operand, VEX and EVEX clear them; the builder knows. What is here is which
 part of a register moves, which forms must be aligned, and how an opmask blends.

@@ -1,7 +1,7 @@
 """Gathers and scatters: one access an element, each at an address of its own.
 
 They are the one vector instruction that can stop half-way: an element that is done is committed and its mask element
-cleared, lowest first, so that after a fault the instruction is begun again and goes on where it was (SDM vol. 2C,
+cleared, lowest first, so that after a fault the instruction is begun again and continues where it was (SDM vol. 2C,
 VPGATHERDD). What a CPU leaves behind at such a fault was looked up on one: destination and mask are cut to the vector
 length, the longer one of data and indexes, and the elements of a vector mask are all ones or zero. AMD's CPUs change
 by a VEX gather only what belongs to the elements they have got past.

@@ -1,4 +1,4 @@
-"""Single elements and parts of a vector in and out of general registers, memory, opmasks and wider vectors."""
+"""Single elements and parts of a vector: moves to and from general registers, memory, opmasks and vectors."""
 
 from typing import Final
 

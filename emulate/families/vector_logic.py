@@ -1,4 +1,4 @@
-"""Bitwise logic on whole vectors: AND, ANDN, OR, XOR, under as many names as there are kinds of elements.
+"""Bitwise logic on whole vectors: AND, ANDN, OR, XOR, for all kinds of elements.
 
 The kind matters only where an opmask chooses elements or one element is broadcast.
 """
@@ -14,7 +14,7 @@ from emulate.recipes import recipe
 
 _OPERATIONS: Final = {"and": "{a} & {b}", "andn": "{b} & ~{a}", "or": "{a} | {b}", "xor": "{a} ^ {b}"}
 _ELEMENTS: Final = {"ps": 4, "pd": 8}
-_WHOLE: Final = 8  # PAND and the like have no elements; any width that divides a register will do
+_WHOLE: Final = 8  # PAND and similar ones have no elements; any width that divides a register will do
 
 # By mnemonic: what is done, and the bytes of the elements an opmask has bits for.
 _FORMS: Final = {

@@ -1,4 +1,4 @@
-"""Moves whose mask says what moves: VMASKMOV and MASKMOV by sign bits, compress and expand by an opmask."""
+"""Moves under a mask: VMASKMOV and MASKMOV by sign bits, compress and expand by an opmask."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Extending and truncating moves: the same numbers in wider or narrower elements."""
+"""Extending and truncating moves: the same integers in wider or narrower elements."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Numbers between the x87 register format and what lies in memory, as pure functions.
+"""Conversions between the x87 register format and the formats in memory, as pure functions.
 
 A register holds sign, 15 bits of exponent (bias 16383) and 64 bits of significand with its integer bit, in that order
 (SDM vol. 1, 4.2.2 and 8.2). Converting to a register is always exact. Converting from one rounds as the control word

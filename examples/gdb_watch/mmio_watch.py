@@ -9,9 +9,9 @@
 
 The pages are made inaccessible by calling mprotect in the program. An access stops it with SIGSEGV, and the condition
 of a catchpoint, which gdb asks before it reports the stop, does the instruction by `Emulator.step`: on gdb's
-registers, with gdb's memory as the bus. So an access that is not watched goes on unseen, and `next` or `finish` work as
-ever. What it needs of pagetrap are `decode` and `emulate`. Where gdb's Python does not find attrs and iced-x86, name
-the directories they are in, with a colon between, in the environment variable PAGETRAP_PATH.
+registers, with gdb's memory as the bus. So an access that is not watched continues unseen, and `next` or `finish` work
+as usual. It needs only `decode` and `emulate` of pagetrap. If gdb's Python does not find attrs and iced-x86, name
+their directories, separated by colons, in the environment variable PAGETRAP_PATH.
 
 Limits: 64-bit programs; private memory (variables, heap), not the stack of a running function; the kernel does not see
 such pages (EFAULT in system calls); an instruction the emulator does not do stops the program, with the reason.

@@ -2,7 +2,7 @@
 
     python demo.py [--out DIRECTORY]
 
-The driver is an ordinary shared library that knows nothing of this. It gets a pointer whose pages are absent; each load
+The driver is an ordinary shared library that is unchanged. It gets a pointer whose pages are absent; each load
 and store it makes there is decoded, performed on the model in card.py, and recorded: which register, how wide, which
 value, which instruction. Exit status 0 when every frame arrived as it was sent.
 """

@@ -2,7 +2,7 @@
 
     python find.py
 
-The library is ordinary C that knows nothing of this. While its one field is watched, the page the field lies in is
+The library is ordinary C that is unchanged. While its one field is watched, the page the field lies in is
 absent: every access there is done by the emulator. Those to the field are hits, with function, line and instruction.
 """
 

@@ -68,7 +68,7 @@ class SpiFlash(SpiChip):
         self._command = None
 
     def exchange(self, byte: int) -> int:
-        """Begin a command with its first byte, go on with it with the others."""
+        """Begin a command with its first byte, continue with it with the others."""
         try:
             if self._command is not None:
                 return self._command.send(byte)

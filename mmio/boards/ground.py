@@ -1,4 +1,4 @@
-"""Answers where no peripheral is: an error that names the nearest, or ones or zeros."""
+"""Answer accesses where no peripheral is: an error that names the nearest one, or ones or zeros."""
 
 from collections.abc import Callable
 from typing import Final

@@ -34,7 +34,7 @@ Handler = Callable[[], object]
 
 
 class NoHandler(MmioError, LookupError):
-    """An exception is due, and the firmware has no handler for it."""
+    """The firmware has no handler for a pending exception."""
 
 
 class Handlers(MutableMapping[int | str, Handler]):

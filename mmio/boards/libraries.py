@@ -1,6 +1,6 @@
-"""Firmware as a shared library, with variables as they are at reset.
+"""Firmware as a shared library, with its variables reset to their initial values.
 
-The dynamic linker loads a file once a process, and hands out the same copy, variables and all, when it is asked again
+The dynamic linker loads a file once a process, and gives out the same copy, variables and all, when it is asked again
 (dlopen(3)). A second test would see what the first has left. So a file that is loaded already is loaded from a copy.
 """
 

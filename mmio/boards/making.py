@@ -1,4 +1,4 @@
-"""Make a board of a file that describes a chip, with the core that the file describes."""
+"""Create a board from a file that describes a chip, with the core that the file describes."""
 
 from os import PathLike, fspath
 from typing import Final, Unpack

@@ -1,4 +1,4 @@
-"""Memory of a board, and addresses that lead to others."""
+"""Memory of a board, and aliases of addresses."""
 
 import ctypes
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Memory of a board: RAM and ROM that firmware accesses at full speed, and addresses that are others once more."""
+"""Memory of a board: RAM and ROM that firmware accesses at full speed, and aliases of addresses."""
 
 import ctypes
 from typing import Any, Final

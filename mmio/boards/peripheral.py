@@ -1,4 +1,4 @@
-"""Stand-ins for peripherals in the address space: until they are made, and where others lie."""
+"""Placeholders of peripherals in the address space: until a peripheral is created, and for aliases."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Interrupt handlers of firmware, called by priority, and time."""
+"""Call the firmware's interrupt handlers by priority, and advance time."""
 
 import ctypes
 import warnings

@@ -1,4 +1,4 @@
-"""Wires from the lines of devices to the interrupts of a core; the length of a device."""
+"""Connect the lines of devices with the interrupts of a core."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -38,5 +38,5 @@ def length_of(device: Any) -> int:
     """Return how many bytes of addresses a device takes. Raises ValueError when it does not say."""
     length = getattr(device, "length", None) or getattr(getattr(device, "layout", None), "extent", None)
     if length is None:
-        raise ValueError(f"{type(device).__name__} has no length of its own; say board.add(…, length=…)")
+        raise ValueError(f"{type(device).__name__} has no length of its own; call board.add(…, length=…)")
     return int(length)

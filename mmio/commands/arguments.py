@@ -1,10 +1,10 @@
-"""Arguments that several subcommands have, so that each is spelt and understood in one way."""
+"""Arguments that several subcommands share."""
 
 import argparse
 import re
-from reprlib import repr as shortened
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.formats import FORMATS
 from mmio.traces.summary import ORDERS
 
@@ -65,9 +65,7 @@ def add_output(command: argparse.ArgumentParser) -> None:
 
 def add_skip(command: argparse.ArgumentParser) -> None:
     """Declare --skip."""
-    command.add_argument(
-        "--skip", action="store_true", help="pass over bad lines, and say of each what is wrong with it"
-    )
+    command.add_argument("--skip", action="store_true", help="skip malformed lines, and report each of them")
 
 
 def add_sort(command: argparse.ArgumentParser) -> None:

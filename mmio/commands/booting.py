@@ -194,7 +194,7 @@ def _serve(server: Server, *, keep: bool) -> None:
         except VfioUserError as error:
             if not keep:
                 raise
-            complain(f"{error}; the client was left")
+            complain(f"{error}; the client was disconnected")
         if not keep:
             return
 

@@ -1,4 +1,4 @@
-"""The options by which every command chooses accesses: `--only`, `--writes`, `--width`, `--ip` and so on."""
+"""Options by which every command selects accesses: `--only`, `--writes`, `--width`, `--ip` and so on."""
 
 import argparse
 from collections.abc import Callable

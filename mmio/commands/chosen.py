@@ -1,4 +1,4 @@
-"""The part of a trace file that the options choose, a record at a time, in memory that does not grow with the file."""
+"""Read the selected part of a trace file record by record, in memory that does not grow with the file."""
 
 import argparse
 import sys
@@ -53,7 +53,7 @@ class Chosen:
             yield record
         if regions and not chosen:
             there = ", ".join(sorted(regions))
-            raise ValueError(f"{self._path}: no access is one that was asked for; the trace has accesses to {there}")
+            raise ValueError(f"{self._path}: no access matches the selection; the trace has accesses to {there}")
 
     def accesses(self) -> Iterator[Access]:
         """Iterate over the accesses alone."""
@@ -73,7 +73,7 @@ def opened(path: str, *, skip: bool) -> Reader:
 
     Args:
         path: of the file.
-        skip: pass over bad lines, and say of each what is wrong with it.
+        skip: skip malformed lines, and report each of them.
 
     Raises:
         FileNotFoundError: there is no such file; the message says how to record one.
@@ -82,7 +82,7 @@ def opened(path: str, *, skip: bool) -> Reader:
         return open_trace(path, on_error=complain if skip else "raise")
     except FileNotFoundError as error:
         if path == "-":
-            hint = f"{error.strerror}; standard input is /dev/stdin here"
+            hint = f"{error.strerror}; for standard input write /dev/stdin"
         else:
             hint = f"{error.strerror}; record a trace with: pagetrap trace -o {path or 'FILE'} --map GLOB -- PROGRAM"
         raise FileNotFoundError(error.errno, hint, path) from None

@@ -1,10 +1,11 @@
-"""`pagetrap coverage`: of a device by a trace; without a trace, the table of what is emulated."""
+"""`pagetrap coverage`: of a device by a trace; without a trace, the table of emulated forms."""
 
 import argparse
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from mmio.commands import devices
 from mmio.commands.arguments import TRACE_FILE, add_skip, path
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, UsageError, declare
@@ -32,24 +33,22 @@ def add(commands: Commands) -> None:
         commands,
         "coverage",
         _coverage,
-        "show what a trace covers of a device; or what is emulated",
         "With a TRACE: show which registers, fields, values and transitions of a device its accesses cover. Without "
-        "one: list every instruction form that touches memory or a port by what becomes of it: emulated, native "
-        "(completed by the CPU itself on a live source), refused, or unread (an encoding of CPUs that are gone).",
+        "one: list every instruction form that accesses memory or a port by its support: emulated, native (executed "
+        "natively when a real program is traced), refused, or unread (an encoding of obsolete CPUs).",
         _EXAMPLES,
-        ("Exit status: 0, 1 when a file cannot be used or less is covered than --fail-under, 2 as always.",),
+        (
+            "Exit status: 0, 1 when a file cannot be used or less is covered than --fail-under, 2 when the command "
+            "line is wrong.",
+        ),
     )
     command.add_argument("traces", metavar="TRACE", nargs="*", type=path, help=TRACE_FILE)
     device = command.add_argument_group("of a device", "Several devices are reported one after the other.")
-    device.add_argument(
-        "--device",
-        metavar="FILE.py:CLASS[@REGION]",
-        action="append",
-        default=[],
-        type=_device,
-        help="the device, and the name of its region in the traces: the class's, or that of the only one, if left out",
+    devices.add(
+        device,
+        "the device, and the name of its region in the traces",
+        "every peripheral of a CMSIS-SVD file in the traces",
     )
-    device.add_argument("--svd", metavar="FILE", type=path, help="every peripheral of a CMSIS-SVD file in the traces")
     device.add_argument(
         "--report",
         metavar="REPORT",
@@ -76,15 +75,6 @@ def add(commands: Commands) -> None:
     )
     forms.add_argument("--missing", action="store_true", help="only what is not emulated, with the reasons")
     forms.add_argument("--markdown", action="store_true", help="the whole table as docs/coverage.md has it")
-
-
-def _device(text: str) -> tuple[str, str, str | None]:
-    """Return file, class and region."""
-    model, at, region = text.partition("@")
-    file, _, name = model.rpartition(":")
-    if not (file and name) or (at and not region):
-        raise argparse.ArgumentTypeError(f"expected FILE.py:CLASS or FILE.py:CLASS@REGION, got {text!r}")
-    return file, name, region or None
 
 
 def _report(text: str) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""`pagetrap decode`: what instructions are, what they touch, and what becomes of them."""
+"""`pagetrap decode`: disassembly, accesses and support of instructions."""
 
 import argparse
 from collections.abc import Iterator
@@ -21,10 +21,9 @@ def add(commands: Commands) -> None:
         commands,
         "decode",
         _decode,
-        "show instructions, their operands and the accesses they make",
         "Decode x86 machine code: each instruction with its bytes, its operands, the memory and port accesses it "
-        "makes, in order, and what becomes of it when it touches a device: emulated, native (completed by the CPU "
-        "itself on a live source, which a library caller has not got), or refused. Widths are in bytes.",
+        "makes, in order, and its support: emulated, native (executed natively when a real program is traced; not "
+        "available from Emulator.step), or refused. Widths are in bytes.",
         _EXAMPLES,
         ("Exit status: 0, 1 when the bytes are no instruction, 2 when the command line is wrong.",),
     )

@@ -24,9 +24,8 @@ def add(commands: Commands) -> None:
         commands,
         "describe",
         _describe,
-        "write the registers of a device as tables, a C header, SVD or SystemRDL",
-        "Write what a device model, or a register description, says of its registers: offsets, fields, access, values "
-        "at reset, names of values and effects.",
+        "Write the registers of a device model or of a register description: offsets, fields, access, values at reset, "
+        "names of values and effects.",
         _EXAMPLES,
         ("Exit status: 0, 1 when it cannot be done, 2 when the command line is wrong.",),
     )

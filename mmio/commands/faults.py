@@ -1,4 +1,4 @@
-"""The faults of `pagetrap run --fault`: each put in front of the device that it names."""
+"""Faults of `pagetrap run --fault`: wrap each device that a fault names."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any

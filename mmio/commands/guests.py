@@ -1,4 +1,4 @@
-"""`pagetrap boot` and `serve`: what they are asked. What they do is in `booting.py`."""
+"""Options of `pagetrap boot` and `serve`; `booting.py` executes them."""
 
 import argparse
 from typing import Final
@@ -29,13 +29,13 @@ _QEMU: Final = (
     "QEMU (10.1 or later) has the card with -device "
     '\'{"driver": "vfio-user-pci", "socket": {"type": "unix", "path": "/run/nic.sock"}}\', and memory that others can '
     "map: "
-    "-machine memory-backend=ram -object memory-backend-memfd,id=ram,size=256M,share=on. Which instruction makes an "
-    "access only pagetrap boot knows."
+    "-machine memory-backend=ram -object memory-backend-memfd,id=ram,size=256M,share=on. Only pagetrap boot "
+    "records the instruction of an access."
 )
 _MODEL: Final = (
     "CLASS of FILE.py is made without arguments: a mmio.pci.PciFunction, or a device model, which becomes a card with "
-    "one region and needs @VENDOR:DEVICE. A function that returns either will do as well. The file runs as part of "
-    "pagetrap: it can do whatever you can."
+    "one region and needs @VENDOR:DEVICE. It may also be a function that returns either. The file runs as part of "
+    "pagetrap: it has your rights."
 )
 _NEEDED: Final = (
     "It takes QEMU 10.1 or later, a kernel with its modules, a static busybox, and a C compiler for the plugin that "
@@ -59,7 +59,6 @@ def add(commands: Commands) -> None:
         commands,
         "boot",
         _boot,
-        "boot a kernel whose drivers have cards that exist only in Python",
         "Boot a kernel in QEMU with device models as PCI cards, load drivers, run a command, and record every access "
         "of the drivers: width, value, function, instruction.",
         _BOOT,
@@ -105,17 +104,15 @@ def add(commands: Commands) -> None:
     )
     boot.add_argument("--kvm", action="store_true", help="use /dev/kvm; then the instruction of an access is not known")
     boot.add_argument("--gdb", metavar="PORT", type=int, help="wait for a debugger at this TCP port of this machine")
+    boot.add_argument("--append", metavar="WORDS", action="append", default=[], help="additional kernel command line")
     boot.add_argument(
-        "--append", metavar="WORDS", action="append", default=[], help="more of the kernel's command line"
-    )
-    boot.add_argument(
-        "--qemu-option", metavar="WORD", action="append", default=[], help="more of QEMU's command line, a word each"
+        "--qemu-option", metavar="WORD", action="append", default=[], help="additional arguments of QEMU, one word each"
     )
     boot.add_argument(
         "--console",
         metavar="FILE",
         type=path,
-        help="write all that the kernel says here; without it, it is shown from the loading of drivers on",
+        help="write all kernel messages here; without it, they are shown from the loading of drivers on",
     )
     _add_common(boot)
     boot.add_argument(
@@ -128,7 +125,6 @@ def add(commands: Commands) -> None:
         commands,
         "serve",
         _serve,
-        "let a virtual machine have a card that exists only in Python",
         "Serve a device model as a PCI card to a virtual machine, by the vfio-user protocol, and record every access "
         "to it. It ends when its client goes.",
         _SERVE,

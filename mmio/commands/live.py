@@ -70,7 +70,7 @@ class Folded:
         self._loops: dict[int, _Folding] = {}
 
     def write(self, record: Record) -> None:
-        """Print an access, unless it goes on with a loop."""
+        """Print an access, unless it continues with a loop."""
         if isinstance(record, Access):
             folding = self._loops.get(record.thread)
             if folding is None:

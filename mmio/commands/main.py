@@ -1,23 +1,23 @@
-"""The parser of the whole command line, and what becomes of errors.
+"""Parser of the whole command line, and reporting of errors.
 
-One module a subject in `mmio.commands`, and argparse to find it. Results go to standard output, complaints to standard
-error, in one or two lines.
+One module a subject in `mmio.commands`, loaded when one of its commands is asked for. Results go to standard output,
+complaints to standard error, in one or two lines.
 """
 
 import argparse
 import errno
 import signal
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Final, NoReturn
 
 from decode import PagetrapError
-from mmio.commands import coverage, decoding, describing, guests, programs, shells, traces
 from mmio.commands.exits import TROUBLE, die
 from mmio.commands.messages import complain
 from mmio.commands.parser import Example, Parser, UsageError
 from mmio.commands.standard import OUTPUT, give_up, open_closed
+from mmio.commands.subjects import SUBJECTS
 
 _EXAMPLES: Final = (
     Example("what does it do to its device?", "pagetrap trace --map '/dev/uio*' -- ./driver"),
@@ -38,7 +38,8 @@ _OF_OUTPUT: Final = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EN
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `pagetrap` with the given arguments, the process's own by default, and return its exit status."""
-    options, left = parser().parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options, left = parser(_needed(given)).parse_known_args(given)
     if left:
         options.parser.refuse(left)
     try:
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError, PagetrapError) as error:
         return _complain(str(error), options.trouble)
     except Exception:  # the status is the documented one, and the traceback is for a bug report
+        import traceback
+
         return _complain(f"this is a bug in pagetrap, please report it\n{traceback.format_exc()}", options.trouble)
     return status
 
@@ -108,19 +111,35 @@ def _problem(error: OSError, *, prints: bool) -> str:
     return problem if name is None else f"{name or repr(name)}: {problem}"
 
 
-def parser() -> Parser:
-    """Return the parser of the whole command line."""
+def _needed(arguments: Sequence[str]) -> Iterable[str]:
+    """Return the commands whose arguments have to be declared for a command line to be parsed."""
+    first = arguments[0] if arguments else ""
+    if first in ("-h", "--help", "--version"):
+        return ()
+    return (first,) if first in SUBJECTS else SUBJECTS
+
+
+def parser(declared: Iterable[str] = SUBJECTS) -> Parser:
+    """Return the parser of the command line.
+
+    Args:
+        declared: the commands whose arguments it has; of the others it has the names and summaries.
+    """
+    modules = {SUBJECTS[name].module for name in declared}
     parser = Parser(
         prog="pagetrap",
         description="Watch or answer the device accesses of unmodified native code.",
         examples=_EXAMPLES,
         notes=(_EXIT,),
     )
-    parser.set_defaults(parser=parser, root=parser)
+    parser.set_defaults(parser=parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for subject in (programs, guests, decoding, traces, coverage, describing, shells):
-        subject.add(commands)
+    for name, subject in SUBJECTS.items():
+        if subject.module not in modules:
+            commands.add_parser(name, help=subject.summary, add_help=False)
+        elif name not in commands.choices:  # a module declares all its commands at once
+            import_module(f"mmio.commands.{subject.module}").add(commands)
     return parser
 
 

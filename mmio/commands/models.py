@@ -1,4 +1,4 @@
-"""Device models from Python files, and whose fault it is when one fails.
+"""Load device models from Python files, and attribute failures to the model or to pagetrap.
 
 A model is a user's code in the making. When it fails, the user gets its traceback from the first line of the model on;
 pagetrap's lines above it would only be in the way.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ModelError(MmioError):
-    """A device model cannot be had, or has failed. The message may have several lines: a traceback."""
+    """A device model cannot be loaded, or has failed. The message may contain a traceback."""
 
 
 def load_device(file: str, name: str) -> DeviceLike:
@@ -42,7 +42,7 @@ def load_device(file: str, name: str) -> DeviceLike:
         return device
     if hasattr(device, "config") and hasattr(device, "bars"):
         raise ModelError(f"{file}: {name} is a PCI function, whose place is an address: {file}:{name}@pci:00:03.0")
-    raise ModelError(f"{file}: {name} is no device: it needs read(offset, width) and write(offset, width, value)")
+    raise ModelError(f"{file}: {name} is not a device: it needs read(offset, width) and write(offset, width, value)")
 
 
 def load_function(file: str, name: str) -> "PciFunction":
@@ -56,7 +56,7 @@ def load_function(file: str, name: str) -> "PciFunction":
     function = made_of(file, name, PciFunction)
     if not isinstance(function, PciFunction):
         expected = "pci:ADDRESS takes a mmio.pci.PciFunction, with the device in a Bar"
-        raise ModelError(f"{file}: {name} is no PCI function: {expected}")
+        raise ModelError(f"{file}: {name} is not a PCI function: {expected}")
     return function
 
 
@@ -98,7 +98,7 @@ def load_class(file: str, name: str) -> type[Device]:
     device: Any = load_device(file, name)
     device = getattr(device, "device", device)  # Spaced, and what else stands in front of one
     if not isinstance(device, Device):
-        raise ModelError(f"{file}: {name} declares no registers: it is no mmio.Device")
+        raise ModelError(f"{file}: {name} declares no registers: it is not a mmio.Device")
     return type(device)
 
 
@@ -150,7 +150,9 @@ def _load(file: str, path: Path) -> ModuleType:
     if path.is_dir():
         raise ModelError(f"{file}: it is a directory, expected a Python file")
     if not path.exists() or spec is None or spec.loader is None:
-        raise ModelError(f"{file}: no such file; a device is FILE.py:CLASS@WHERE, FILE being seen from here or whole")
+        raise ModelError(
+            f"{file}: no such file; a device is FILE.py:CLASS@WHERE, where FILE is a relative or absolute path"
+        )
     module = module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     sys.path.insert(0, str(path.parent))  # a model may import what lies beside it
@@ -159,7 +161,7 @@ def _load(file: str, path: Path) -> ModuleType:
     except SyntaxError as error:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
         line = "" if error.lineno is None else f", line {error.lineno}"
-        raise ModelError(f"{file}: is not Python{line}\n{shown}") from error
+        raise ModelError(f"{file}: is not valid Python{line}\n{shown}") from error
     except (Exception, SystemExit) as error:
         shown = blamed(error, {str(path)}) or "".join(traceback.format_exception_only(error)).rstrip()
         raise ModelError(f"{file}: cannot be imported\n{shown}") from error

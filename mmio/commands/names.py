@@ -1,4 +1,4 @@
-"""Names for instruction pointers of programs that come and go.
+"""Names for instruction pointers of programs, which start and end during a run.
 
 `Symbols` names those of one process while it lives. Here several are traced, each may execute another program, and the
 summary is printed when all of them are gone. So where an instruction lies is looked up when it is first seen.
@@ -40,7 +40,7 @@ class Names:
             if symbols is None:
                 try:
                     symbols = self._programs[program] = Symbols(program[0])
-                except PermissionError:  # it has changed its user ID; its accesses go on without names
+                except PermissionError:  # it has changed its user ID; its accesses continue without names
                     continue
             found = symbols.locate(ip)
             if found is not None:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 from mmio.commands.messages import presentable
+from mmio.commands.subjects import SUBJECTS
 from mmio.errors import MmioError
 
 USAGE: Final = 2
@@ -38,7 +39,7 @@ class Example(NamedTuple):
 
 
 class UsageError(MmioError):
-    """The arguments are well-formed one by one and make no sense together."""
+    """The arguments are valid individually but not together."""
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -154,7 +155,6 @@ def declare(
     commands: Commands,
     name: str,
     run: Callable[[argparse.Namespace], int],
-    summary: str,
     description: str,
     examples: Sequence[Example],
     notes: Sequence[str] = (),
@@ -165,14 +165,14 @@ def declare(
 
     Args:
         commands: the subcommands to add it to.
-        name: the word on the command line.
+        name: the word on the command line, of `SUBJECTS`.
         run: does it, and returns the exit status.
-        summary: what it does, for the list of commands.
         description: what it does, for its own help.
         examples: of its use, shown in its help.
         notes: paragraphs at the end of its help.
         trouble: the exit status when it cannot be done.
     """
+    summary = SUBJECTS[name].summary
     parser = commands.add_parser(name, help=summary, description=description, examples=examples, notes=notes)
     parser.set_defaults(command=run, trouble=trouble, parser=parser)
     return parser

@@ -1,4 +1,4 @@
-"""A program that polls a value which never changes: told while it does, because it may do so for ever.
+"""Report a program that polls a value which never changes, while it does so.
 
 A device model that always answers the same is the usual mistake of a first model, and looks like a program that hangs.
 """

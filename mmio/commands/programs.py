@@ -1,10 +1,10 @@
-"""`pagetrap trace`, `attach` and `run`: what they are asked. What they do is in `watching.py`."""
+"""Options of `pagetrap trace`, `attach` and `run`; `watching.py` executes them."""
 
 import argparse
 import re
-from reprlib import repr as shortened
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.commands import choosing, where
 from mmio.commands.arguments import add_recording
 from mmio.commands.exits import TROUBLE
@@ -24,7 +24,7 @@ _TRACE: Final = (
     Example("addresses of the program itself", "pagetrap trace --range 0x7f0000000000+0x1000 -q --live -- ./program"),
 )
 _ATTACH: Final = (
-    Example("what it does until Ctrl-C, which lets go of it", "pagetrap attach -p 4711 --map /dev/uio0 --live"),
+    Example("its accesses until Ctrl-C, which detaches from it", "pagetrap attach -p 4711 --map /dev/uio0 --live"),
 )
 _RUN: Final = (
     Example("a driver without its card", "pagetrap run --device card.py:Card@/dev/uio0 -- ./driver"),
@@ -68,13 +68,13 @@ _INTERRUPT: Final = (
     "Ctrl-C is the program's, too: pagetrap waits for it to end and keeps the trace. A second Ctrl-C kills the program."
 )
 _OWN_ANSWER: Final = (
-    "After any of them, ,unmapped=error or ,unmapped=zeros says what answers where this device has no register, "
-    "whatever --unmapped says."
+    "After any of them, ,unmapped=error or ,unmapped=zeros overrides --unmapped for accesses "
+    "where this device has no register."
 )
 _MODEL: Final = (
     "CLASS of FILE.py is made without arguments; read(offset, width) and write(offset, width, value) answer the "
-    "program. A function that returns a device will do as well, or a device, which may then answer at several places. "
-    "The file runs as part of pagetrap: it can do whatever you can."
+    "program. CLASS may also be a function that returns a device, or a device object, which may then answer at several "
+    "places. The file runs as part of pagetrap: it has your rights."
 )
 
 
@@ -84,7 +84,6 @@ def add(commands: Commands) -> None:
         commands,
         "trace",
         _watch,
-        "run a program and record what it does to chosen mappings",
         "Run a program, follow its threads and children, and record every access to the chosen mappings and IO ports: "
         "width, value, instruction. A summary goes to standard error.",
         _TRACE,
@@ -98,7 +97,7 @@ def add(commands: Commands) -> None:
         type=where.ports,
         action="append",
         default=[],
-        help="trap IO ports of this machine, which takes root; FIRST+COUNT and PORT will do as well",
+        help="trap IO ports of this machine, which takes root; also FIRST+COUNT or PORT",
     )
     _add_engine(trace)
     _add_showing(trace)
@@ -108,8 +107,7 @@ def add(commands: Commands) -> None:
         commands,
         "attach",
         _watch,
-        "record what a running program does to chosen mappings",
-        "Trace a running process until it ends, or until Ctrl-C lets go of it; then it runs on as it was.",
+        "Trace a running process until it ends, or until Ctrl-C detaches from it; then it continues unchanged.",
         _ATTACH,
         (
             "Exit status: 0 when the process has ended. After Ctrl-C pagetrap ends itself by SIGINT, as strace does. 2 "
@@ -134,7 +132,6 @@ def add(commands: Commands) -> None:
         commands,
         "run",
         _watch,
-        "run a program on devices that exist only in Python",
         "Run a program with device models answering at its mappings and IO ports; iopl and ioperm succeed.",
         _RUN,
         ("WHERE is one of:\n\n" + where.forms(), _OWN_ANSWER, _MODEL, _EXIT, _LIVE, _INTERRUPT),
@@ -175,7 +172,7 @@ def add(commands: Commands) -> None:
     run.add_argument(
         "--virtual-time",
         action="store_true",
-        help="the program's clocks, sleeps and timeouts follow the clock of the models, which goes on at once when "
+        help="the program's clocks, sleeps and timeouts follow the clock of the models, which advances at once when "
         "the program sleeps: ten seconds of timeout take none. docs/time-and-interrupts.md lists the system calls",
     )
     run.add_argument(
@@ -207,7 +204,9 @@ def _watch(options: argparse.Namespace) -> int:
 def _pid(text: str) -> int:
     if re.fullmatch(r"0*[1-9]\d{0,9}", text, re.ASCII) and int(text) < 1 << 31:
         return int(text)
-    problem = f"expected the number of a process, which pidof and pgrep tell by its name, got {shortened(text)}"
+    problem = (
+        f"expected the number of a process, which pidof and pgrep find by the program's name, got {shortened(text)}"
+    )
     raise argparse.ArgumentTypeError(problem)
 
 
@@ -248,7 +247,7 @@ def _add_engine(command: Parser) -> None:
 def _add_showing(command: Parser) -> None:
     add_recording(command)
     command.add_argument(
-        "-f", "--follow", action="store_true", help="accepted for the habit: children and threads are always followed"
+        "-f", "--follow", action="store_true", help="accepted as in strace: children and threads are always followed"
     )
     choosing.add(command)
 

@@ -1,4 +1,4 @@
-"""Show on a terminal how far the reading of a big trace file has come."""
+"""Progress bar on the terminal while a big trace file is read."""
 
 import os
 from collections.abc import Iterator

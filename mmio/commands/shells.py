@@ -29,6 +29,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "GLOB": "files",
     "IN": "files",
     "OUT": "files",
+    "PAGE": "files",
     "PICTURE": "files",
     "PID": "processes",
     "PROGRAM": "programs",
@@ -61,16 +62,16 @@ def add(commands: Commands) -> None:
         commands,
         "completion",
         _print,
-        "print a completion script for a shell",
         "Print a script that makes a shell complete commands, options and their values.",
         _EXAMPLES,
     )
     command.add_argument("shell", choices=tuple(SCRIPTS), metavar="SHELL", help=" or ".join(SCRIPTS))
-    command.set_defaults(commands=commands)
 
 
 def _print(options: argparse.Namespace) -> int:
-    print("\n".join(SCRIPTS[options.shell](described(options.root))))
+    from mmio.commands.main import parser  # the whole, with the arguments of every command
+
+    print("\n".join(SCRIPTS[options.shell](described(parser()))))
     return 0
 
 

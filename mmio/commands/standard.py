@@ -1,4 +1,4 @@
-"""Standard input, output and error of the command: closed, full, or read by a program that has gone."""
+"""Standard input, output and error of the command: closed, full, or read by a program that has ended."""
 
 import io
 import os

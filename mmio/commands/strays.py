@@ -1,4 +1,4 @@
-"""Count the accesses where no device answers, and sum them up when the program has ended.
+"""Count the accesses where no device answers, and summarise them when the program has ended.
 
 A program that looks for hardware makes them on purpose. Of a driver they are mostly a device model that is too short,
 or one that is missing.

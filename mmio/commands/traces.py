@@ -2,7 +2,7 @@
 
 Whatever a file holds is met with one line on standard error that says which file and which line, never with a
 traceback: `main` shows the errors that readers raise. `show` and `convert` do all they do while the file is read, in
-memory that does not grow with it; `diff` holds both traces.
+memory that does not grow with it; `diff`, and `show --html`, hold their traces.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import exists, samefile
 
-from mmio.commands import choosing
+from mmio.commands import choosing, page
 from mmio.commands.arguments import TRACE_FILE, add_format, add_skip, add_sort, path
 from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
@@ -35,6 +35,7 @@ _SHOW = (
     Example("every access", "pagetrap show run.jsonl --table | less"),
     Example("the same with poll loops as one row each", "pagetrap show run.jsonl --table --fold"),
     Example("only some of them", "pagetrap show run.jsonl --table --only uart.STATUS --reads --since 20ms"),
+    *page.EXAMPLES,
     Example("pictures of one region", "pagetrap show run.jsonl --only nic --heatmap nic.png --timeline nic.svg"),
 )
 _CONVERT = (
@@ -46,8 +47,8 @@ _CONVERT = (
 )
 _DIFF = (
     Example("what my driver does that the vendor's does not", "pagetrap diff vendor.jsonl mine.jsonl"),
-    Example("the same, but who polls longer does not differ", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
-    Example("only whether they do the same", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
+    Example("the same, ignoring how long a loop polls", "pagetrap diff --fold vendor.jsonl mine.jsonl"),
+    Example("only whether they are equal", "pagetrap diff a.txt b.txt >/dev/null && echo same"),
 )
 _READ_ONCE = (
     "A trace is read once, in memory that does not grow with it, and may come through a pipe: "
@@ -68,11 +69,15 @@ _EXIT_DIFF = (
 def add(commands: Commands) -> None:
     """Declare the subcommands."""
     description = "Show a trace: by default a summary and a timeline."
-    show = declare(commands, "show", _show, "show what is in a trace file", description, _SHOW, (_READ_ONCE, _EXIT))
+    notes = _READ_ONCE, page.NOTE, _EXIT
+    show = declare(commands, "show", _show, description, _SHOW, notes)
     show.add_argument("trace", metavar="TRACE", type=path, help=TRACE_FILE)
     show.add_argument("--table", action="store_true", help="every access, a line each")
     show.add_argument(
-        "--fold", action="store_true", help="as --table, and a poll loop is one row for each of its accesses"
+        "--fold",
+        action="store_true",
+        help="as --table, and a poll loop is one row for each of its accesses; with --against polling longer is no "
+        "difference",
     )
     show.add_argument(
         "--timeline",
@@ -82,13 +87,12 @@ def add(commands: Commands) -> None:
     )
     show.add_argument("--heatmap", metavar="PICTURE", type=_picture, help="draw offset by time, of one region")
     add_sort(show)
+    page.add(show)
     choosing.add(show)
     add_skip(show)
 
     description = "Convert a trace, record by record."
-    convert = declare(
-        commands, "convert", _convert, "write a trace file in another format", description, _CONVERT, (_EXIT,)
-    )
+    convert = declare(commands, "convert", _convert, description, _CONVERT, (_EXIT,))
     convert.add_argument("trace", metavar="IN", type=path, help=TRACE_FILE)
     convert.add_argument("out", metavar="OUT", type=path, help="the file to write; its suffix says in which format")
     add_format(convert, "OUT")
@@ -96,31 +100,31 @@ def add(commands: Commands) -> None:
     add_skip(convert)
 
     description = "Compare what was done to which register. Times, threads and instruction pointers may differ."
-    diff = declare(
-        commands, "diff", _diff, "compare two trace files", description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE
-    )
-    diff.add_argument("mine", metavar="A", type=path, help="a trace file; what only this one has is marked -")
-    diff.add_argument("other", metavar="B", type=path, help="a trace file; what only this one has is marked +")
+    diff = declare(commands, "diff", _diff, description, _DIFF, (_HELD, _EXIT_DIFF), trouble=TROUBLE)
+    diff.add_argument("mine", metavar="A", type=path, help="a trace file; accesses only in this one are marked -")
+    diff.add_argument("other", metavar="B", type=path, help="a trace file; accesses only in this one are marked +")
     diff.add_argument(
-        "--fold", action="store_true", help="polling longer is no difference: equal reads in a row are one"
+        "--fold", action="store_true", help="ignore how long a loop polls: equal reads in a row count as one"
     )
     choosing.add(diff)
     add_skip(diff)
 
 
 def _show(options: argparse.Namespace) -> int:
+    page.refuse_without(options)
     chosen = Chosen(options.trace, options)
     drawn: list[tuple[str, Timeline | HeatMap]] = [
         (file, made()) for file, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if file is not None
     ]
-    accesses = _seen(chosen, [drawing.take for _, drawing in drawn])
-    if options.table or options.fold:
+    read = chosen if options.html is None else page.write(options, chosen).records()
+    accesses = _seen(read, [drawing.take for _, drawing in drawn])
+    if options.table or (options.fold and options.against is None):
         width = terminal_width(sys.stdout)
         for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold, width=width)):
             print(line, flush=number == 0)  # the first line is shown before a buffer is full
     elif drawn:
         deque(accesses, maxlen=0)  # it reads to the end
-    else:
+    elif options.html is None:
         _sum_up(accesses, chosen.name, options.sort)
     for file, drawing in drawn:
         drawing.save(file)

@@ -212,7 +212,7 @@ def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
 
 
 def _sum_up(summary: Summary, seen: int, stream: TextIO) -> None:
-    nothing = f"none of {seen:,} accesses is one that was asked for" if seen else "no access was seen"
+    nothing = f"none of {seen:,} accesses matches the selection" if seen else "no access was seen"
     if len(summary):
         print(summary.table(width=terminal_width(stream), stream=stream), file=stream, flush=True)
     else:

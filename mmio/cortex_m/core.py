@@ -36,11 +36,11 @@ _NAPS: Final = 1_000_000  # calls of the clock after which a sleep is taken for 
 
 
 class ResetRequested(MmioError):
-    """The firmware asked for a reset of the system, by AIRCR.SYSRESETREQ, and nothing is set up to make one."""
+    """The firmware requested a system reset (AIRCR.SYSRESETREQ), and no reset is configured."""
 
 
 class SleepForever(MmioError, RuntimeError):
-    """The firmware sleeps, and nothing will wake it."""
+    """The firmware sleeps, and no event can wake it."""
 
 
 class CoreBlock(NamedTuple):
@@ -156,7 +156,7 @@ class Core(Exceptions):
 
     @property
     def frequency(self) -> int:
-        """The core clock in Hz. Assign another when firmware changes its PLL; counters go on from where they are."""
+        """The core clock in Hz. Assign another when firmware changes its PLL; counters continue from where they are."""
         return self._ticks.frequency
 
     @frequency.setter
@@ -232,7 +232,7 @@ class Core(Exceptions):
         return ", ".join(map(str, numbers(mask))) or "none"
 
     def reset(self) -> None:
-        """Reset the core and all its devices. Lines keep their levels, time goes on, what ITM has collected stays."""
+        """Reset the core and all its devices. Lines keep their levels, time continues, what ITM has collected stays."""
         self.clear()
         for block in self._blocks:
             block.device.reset()
@@ -243,7 +243,7 @@ class Core(Exceptions):
         return {"exceptions": super().snapshot(), "blocks": blocks}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `snapshot` of a core like this returned, quietly.
+        """Restore what `snapshot` of a core like this returned, quietly.
 
         Args:
             state: as `snapshot` returned it.

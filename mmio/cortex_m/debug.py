@@ -1,4 +1,4 @@
-"""Debug and trace registers that firmware uses itself: DEMCR, the cycle counter, and printf by way of ITM."""
+"""Debug and trace registers for firmware: DEMCR, the cycle counter, and printf through ITM."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Exceptions of a Cortex-M core: pending, enabled, active, their priorities, and which one is taken next.
+"""Exceptions of a Cortex-M core: pending, enabled, active, their priorities, and the next one to be taken.
 
 The rules are those of the ARMv7-M Architecture Reference Manual (DDI 0403), B1.5, and of the ARMv6-M one (DDI 0419),
 B1.5. A number is an exception number, but where it is called `irq`: interrupt 0 is exception 16.
@@ -17,7 +17,7 @@ from mmio.errors import MmioError
 
 
 class LockupError(MmioError, RuntimeError):
-    """A fault within a HardFault or NMI handler, or with FAULTMASK set: the core locks up (DDI 0403, B1.5.15)."""
+    """A fault in a HardFault or NMI handler, or with FAULTMASK set: the core locks up (DDI 0403, B1.5.15)."""
 
 
 def numbers(mask: int) -> Iterator[int]:
@@ -89,7 +89,7 @@ class Exceptions(Priorities):
         self._tell()
 
     def clear_pending(self, mask: int) -> None:
-        """Take back that exceptions are pending. An interrupt whose line is high stays so.
+        """Clear the pending state of exceptions. An interrupt whose line is high stays so.
 
         The line of a level-sensitive interrupt would make it pending again at once (Cortex-M3 Devices Generic User
         Guide, DUI 0552, 4.2.9).
@@ -274,7 +274,7 @@ class Exceptions(Priorities):
         return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `snapshot` returned, quietly.
+        """Restore what `snapshot` returned, quietly.
 
         Args:
             state: of exceptions with as many interrupts.

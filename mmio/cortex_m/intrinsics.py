@@ -22,7 +22,7 @@ INCLUDE: Final = Path(__file__).with_name("include")
 
 
 class BreakpointHit(MmioError):
-    """The firmware executed BKPT, by `__BKPT(number)`; mostly a failed assertion.
+    """The firmware executed BKPT, by `__BKPT(number)`; usually a failed assertion.
 
     Attributes:
         number: that of the instruction.
@@ -30,7 +30,7 @@ class BreakpointHit(MmioError):
 
     def __init__(self, number: int) -> None:
         super().__init__(
-            f"the firmware executed BKPT {number:#x}, and no debugger is there; set on_breakpoint to go on"
+            f"the firmware executed BKPT {number:#x}, and no debugger is there; set on_breakpoint to continue"
         )
         self.number = number
 
@@ -42,7 +42,7 @@ class Intrinsics(Device):
         exceptions: of the core.
 
     Attributes:
-        on_wait: is called when the firmware executes WFI; it returns when the core is to go on. None: at once.
+        on_wait: is called when the firmware executes WFI; it returns when the core is to continue. None: at once.
         on_wait_for_event: is called when it executes WFE and the event register is clear. None: as above.
         on_breakpoint: is called with the number of a BKPT. None: BreakpointHit is raised.
     """

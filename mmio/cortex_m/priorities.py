@@ -1,4 +1,4 @@
-"""Priorities of a Cortex-M core's exceptions, and the execution priority that they, and what software masks, amount to.
+"""Priorities of a Cortex-M core's exceptions, and the execution priority that results with the mask registers.
 
 The rules are those of the ARMv7-M Architecture Reference Manual (DDI 0403), B1.5.4, and of the ARMv6-M one (DDI 0419),
 B1.5.4. A number is an exception number: 2 is NMI, 15 SysTick, 16 the first external interrupt. A lower priority value

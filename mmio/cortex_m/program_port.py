@@ -1,4 +1,4 @@
-"""Registers by which firmware that is a program of its own takes its interrupts, and its tests speak to the board.
+"""Registers by which firmware in a program of its own takes its interrupts, and its tests control the board.
 
 Such a program runs under an engine of pagetrap, which cannot call a function of it. It is sent a signal when an
 exception is due, and `include/pagetrap_run.h` has the handler of that signal: it reads here which function to call.

@@ -1,4 +1,4 @@
-"""A frequency: how many of its ticks have passed, and when a tick to come is. Nothing happens at a tick.
+"""Counter of a frequency's ticks, computed from the time; nothing is executed at a tick.
 
 Counters at a core's frequency are computed from it when they are looked at, so that time passes in steps as large as
 the program's. All is in whole numbers: tick n is at the first ns that is not before n periods, for any frequency.

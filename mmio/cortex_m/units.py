@@ -1,4 +1,4 @@
-"""Units of the core that are registers and little else: floating point, memory protection, auxiliary control."""
+"""Registers of further units of the core: floating point, memory protection, auxiliary control."""
 
 from mmio.device.device import Device
 from mmio.device.field import bit, field

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from attrs import frozen
 
 from decode import READ, Direction
-from mmio.arguments import shortened
+from mmio.arguments import instance, shortened, text
 from mmio.coverage.counted import KINDS, Path, Point, RegisterCoverage, Share
 from mmio.coverage.html import section
 from mmio.coverage.reading import TraceReader
@@ -72,6 +72,8 @@ class DeviceCoverage:
 
     def __init__(self, device: type[Any] | None, name: str | None = None) -> None:
         self._plan = None if device is None else Plan(device)
+        if name is not None:
+            text("name", name)
         self.name: str = name or getattr(device, "__name__", None) or ""
         self.registers: list[RegisterCoverage] = [] if self._plan is None else self._plan.registers()
         self.paths: Counter[Path] = Counter()
@@ -105,6 +107,9 @@ class DeviceCoverage:
         Raises:
             ValueError: the trace has no such region, or several and none is called as the class is.
         """
+        if region is not None:
+            text("region", region)
+        instance("accesses", accesses, Iterable, "a trace, such as mapping.trace")
         reader = TraceReader(self, region)
         records: Any = getattr(accesses, "records", None)
         for record in accesses if records is None else records():
@@ -140,11 +145,12 @@ class DeviceCoverage:
         Raises:
             ValueError: there is no such register.
         """
+        text("pattern", pattern)
         found = [register for register in self.registers if register.is_called(pattern)]
         if not found:
             close = get_close_matches(pattern, [register.name for register in self.registers], n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"{self.name} has no register {pattern!r} to omit{hint}")
+            raise ValueError(f"{self.name} has no register {shortened(pattern)} to omit{hint}")
         for register in found:
             register.omitted = True
 
@@ -242,6 +248,7 @@ class DeviceCoverage:
     __hash__ = None  # type: ignore[assignment]  # it grows
 
     def _check_same(self, other: "DeviceCoverage") -> None:
+        instance("other", other, DeviceCoverage, "the DeviceCoverage of the same device")
         if [register.shape for register in self.registers] != [register.shape for register in other.registers]:
             differing = {register.name for register in self.registers} ^ {register.name for register in other.registers}
             what = f"only one has {', '.join(sorted(differing)[:4])}" if differing else "their registers differ"
@@ -333,7 +340,7 @@ def loaded(text: str) -> list[DeviceCoverage]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"this is no JSON: {error}") from None
+        raise ValueError(f"this is not JSON: {error}") from None
     devices = data.get("devices") if isinstance(data, Mapping) else None
     if not isinstance(devices, Sequence) or isinstance(devices, str):
         raise ValueError("expected a coverage report, with a list of devices")

@@ -1,4 +1,4 @@
-"""Coverage of devices as one HTML page that needs nothing else: no network, no script."""
+"""Coverage of devices as one self-contained HTML page without scripts."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -15,8 +15,7 @@ table{border-collapse:collapse;width:100%;margin:.8em 0}
 th,td{text-align:left;padding:.25em .6em;border-bottom:1px solid #ddd;vertical-align:top}
 th{background:#f3f4f6}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 code,td.c{font-family:ui-monospace,monospace}
-.bar{display:inline-block;width:10em;height:.8em;background:#f5b5ae;vertical-align:middle}
-.bar i{display:block;height:100%;background:#2e8b57}
+meter{width:10em}
 .no{color:#b3261e}.yes{color:#1d6b41}.na{color:#999}
 tr.f{background:#fafafa;color:#444}
 tr.f td:nth-child(2){padding-left:2em}
@@ -109,7 +108,7 @@ def _bits(field: FieldCoverage, mask: int, usable: bool) -> str:
 
 
 def _bar(share: Share) -> str:
-    return f'<span class="bar"><i style="width:{share.percent:.1f}%"></i></span>'
+    return f'<meter max="100" value="{share.percent:.1f}"></meter>'
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Coverage of the devices of this process, whatever maps them.
+"""Coverage of the devices of this process, independent of how they are mapped.
 
 Devices are found when they are made: for as long as coverage is collected, `Device.__new__` is exchanged, and a device
 of a class that was asked for gets a `read` and a `write` of its own, which the bus finds before its class's. Nothing
@@ -74,7 +74,7 @@ class Collector:
         self.close()
 
     def close(self) -> None:
-        """Look for devices no more; those that there are go on being counted."""
+        """Look for devices no more; those that there are continue being counted."""
         if self._kept is not None:
             Device.__new__ = self._kept  # type: ignore[method-assign]
             self._kept = None

@@ -1,5 +1,6 @@
 """The accesses of a trace, record by record, from the region of one device."""
 
+from collections.abc import Set
 from typing import Protocol, Self
 
 from decode import Direction
@@ -83,21 +84,36 @@ class TraceReader:
             if record.name in self._regions:
                 self._regions[record.name].restart(record.space, record.start)
         elif not hasattr(record, "sequence"):
-            raise TypeError(f"coverage is of accesses, as open_trace(path).load() gives, not of {shortened(record)}")
+            raise TypeError(f"coverage takes accesses, such as open_trace(path).load(), not {shortened(record)}")
 
     def finish(self) -> None:
-        """Hand over what was counted.
+        """Pass what was counted.
 
         Raises:
             ValueError: the trace has no such region, or several and none is called as the device is.
         """
-        names = sorted(self._seen)
-        chosen = self._region or (self._coverage.name if self._coverage.name in names else None)
-        if chosen is None and len(names) == 1:
-            chosen = names[0]
-        there = f"accesses to {', '.join(names)}" if names else "no access to any region"
-        if chosen is None:
-            raise ValueError(f"which region is the {self._coverage.name}? The trace has {there}; name one of them")
-        if chosen not in self._regions:
-            raise ValueError(f"the trace has no access to a region {chosen!r}; it has {there}")
+        chosen = region_of(self._coverage.name, self._region, self._seen)
         self._coverage.include(self._regions[chosen].coverage)
+
+
+def region_of(device: str, region: str | None, seen: Set[str]) -> str:
+    """Return the name of a device's region in a trace.
+
+    Args:
+        device: the name of the device.
+        region: the name of the region, if it is given; else it is the device's, or that of the only region.
+        seen: the names of the regions that the trace has accesses to.
+
+    Raises:
+        ValueError: the trace has no such region, or several and none is called as the device is.
+    """
+    names = sorted(seen)
+    chosen = region or (device if device in names else None)
+    if chosen is None and len(names) == 1:
+        chosen = names[0]
+    there = f"accesses to {', '.join(names)}" if names else "no access to any region"
+    if chosen is None:
+        raise ValueError(f"which region is the {device}? The trace has {there}; name one of them")
+    if chosen not in names:
+        raise ValueError(f"the trace has no access to a region {chosen!r}; it has {there}")
+    return chosen

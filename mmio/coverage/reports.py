@@ -7,6 +7,7 @@ from os.path import splitext
 from typing import Final
 
 from mmio.arguments import path as path_of
+from mmio.arguments import shortened, text
 from mmio.coverage.ci import cobertura, lcov
 from mmio.coverage.counted import Covered
 from mmio.coverage.html import page
@@ -59,11 +60,11 @@ def save(coverages: Sequence[Covered], path: str | PathLike[str], format: str | 
         OSError: the file cannot be written.
     """
     path = path_of("path", path)
-    chosen = _SUFFIXES.get(splitext(path)[1].lower()) if format is None else format
+    chosen = _SUFFIXES.get(splitext(path)[1].lower()) if format is None else text("format", format)
     if chosen not in REPORTS:
         known = ", ".join(f"{name} ({suffix})" for suffix, name in _SUFFIXES.items())
-        what = f"{path}: its suffix is of no report" if format is None else f"there is no report {format!r}"
+        what = f"{path}: no report has this suffix" if format is None else f"there is no report {shortened(format)}"
         raise ValueError(f"{what}; expected one of {known}")
-    text = REPORTS[chosen](coverages)
+    written = REPORTS[chosen](coverages)
     with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+        file.write(written)

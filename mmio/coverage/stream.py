@@ -1,7 +1,7 @@
-"""The accesses to one device in their order, from its reset on, and what each of them covers.
+"""Accesses to one device in their order since its reset, and what each of them covers.
 
 What can be known of a register is what has passed over the bus. Its value is the reset value at first, then what was
-read, or what a write makes of it by the register's declared effects (woclr and the like); what happens inside the
+read, or what a write makes of it by the register's declared effects (woclr and others); what happens inside the
 device shows with the next read. So a trace from a file gives the same as the live device.
 """
 
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from decode import READ, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.coverage.counted import NO_REGISTER, NOT_READABLE, NOT_WRITABLE, FieldCoverage, RegisterCoverage
 from mmio.device.device import Device
 from mmio.device.effects import Effects
@@ -46,7 +47,7 @@ class Plan:
 
     def __init__(self, device: type[Any]) -> None:
         if not (isinstance(device, type) and issubclass(device, Device)):
-            raise TypeError(f"coverage is of a Device class, not of {device!r}")
+            raise TypeError(f"coverage is of a Device class, not of {shortened(device)}")
         if not device.layout.places:
             raise ValueError(f"{device.__name__} has no registers, so there is nothing of it to cover")
         self.device = device
@@ -108,7 +109,7 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Go on with a device that has just been reset."""
+        """Continue with a device that has just been reset."""
         self._values = list(self._plan.resets)
         self._locked = [0] * len(self._values)
 

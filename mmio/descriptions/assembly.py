@@ -1,4 +1,4 @@
-"""From what a description says to a device class.
+"""Create a device class from the registers of a description.
 
 Both readers end here: they say what each register is, in the words of `mmio.device`, and this module finds names for
 them, resolves places that are described twice, and makes the class. What a class refuses is a problem of the

@@ -6,7 +6,7 @@ from mmio.errors import MmioError
 
 
 class DescriptionError(MmioError, ValueError):
-    """A register description cannot be read, or no device can be made of what it says: `path` and `problems`.
+    """A register description cannot be read, or does not describe a valid device: `path` and `problems`.
 
     Each problem is a line of the message that says where, as "file:line:column: " as far as that is known.
     """

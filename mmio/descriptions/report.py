@@ -1,4 +1,4 @@
-"""Collect what comes up while a description is read: notes for the reader, and problems that prevent a device.
+"""Collect notes and problems while a description is read.
 
 A note is something the description says and the device is not, or a slip of its author that cost one element: nothing
 of either kind is dropped in silence. For who wants slips to be errors (`strict`) they are problems. All problems are
@@ -127,7 +127,9 @@ class Report:
         for name in sorted(set(self.without) - set(self._names)):
             self.problems.append(f"without: there is no {name!r}{did_you_mean(name, self._names)}")
         if self.unfit:
-            self.fail(f"what cannot be mended in the file can be left out: without={list(dict.fromkeys(self.unfit))}")
+            self.fail(
+                f"what cannot be corrected in the file can be left out: without={list(dict.fromkeys(self.unfit))}"
+            )
         if self.problems:
             raise DescriptionError(self.path, *self.problems)
 

@@ -1,8 +1,9 @@
-"""Devices made of devices: a block of registers at an offset, many equal ones, and a bank behind an index register."""
+"""Devices composed of devices: a block of registers at an offset, arrays of blocks, a bank behind an index register."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Generic, Never, NoReturn, Protocol, TypeVar, overload
 
+from mmio.arguments import shortened
 from mmio.device.declared import Declared, Kind
 from mmio.device.layout import Layout, RegisterPlace
 from mmio.device.member import Member
@@ -91,9 +92,9 @@ class Nested(Member[T], Generic[D, T]):
     def check(self, where: str, base: type[LaidOut]) -> None:
         """Raise DefinitionError when the declaration makes no sense; `base` is `Device`."""
         if not (isinstance(self.device, type) and issubclass(self.device, base)):
-            raise DefinitionError(f"{where}: a block is made of a Device class, not {self.device!r}")
+            raise DefinitionError(f"{where}: a block is made of a Device class, not {shortened(self.device)}")
         if not isinstance(self.offset, int) or isinstance(self.offset, bool):
-            raise DefinitionError(f"{where}: offset is {self.offset!r}, expected an int")
+            raise DefinitionError(f"{where}: offset is {shortened(self.offset)}, expected an int")
         if self.offset < 0:
             raise DefinitionError(f"{where}: offset {self.offset}, expected 0 or more")
         if self.device.read is not base.read or self.device.write is not base.write:
@@ -195,7 +196,7 @@ class BlockArray(Nested[D, BoundBlocks[D]]):
         super().check(where, base)
         for name, number in (("count", self.count), ("stride", self.stride)):
             if not isinstance(number, int) or isinstance(number, bool):
-                raise DefinitionError(f"{where}: {name} is {number!r}, expected an int")
+                raise DefinitionError(f"{where}: {name} is {shortened(number)}, expected an int")
         if self.count < 1:
             raise DefinitionError(f"{where}: count {self.count}, expected 1 or more")
         if self.count > 1 and self.stride < 1:
@@ -221,12 +222,12 @@ class Indexed(Block[D]):
         """As for a block, and that each of its registers can be chosen."""
         super().check(where, base)
         if not isinstance(self.by, Register):
-            raise DefinitionError(f"{where}: by= is a register of this class, not {self.by!r}")
+            raise DefinitionError(f"{where}: by= is a register of this class, not {shortened(self.by)}")
         if not isinstance(self.step, int) or isinstance(self.step, bool) or self.step < 1:
-            raise DefinitionError(f"{where}: step is {self.step!r}, expected an int, 1 or more")
-        if self.field is not None and self.field not in self.by.fields_by_name:
+            raise DefinitionError(f"{where}: step is {shortened(self.step)}, expected an int, 1 or more")
+        if self.field is not None and self.field not in list(self.by.fields_by_name):
             known = ", ".join(self.by.fields_by_name) or "no fields at all"
-            raise DefinitionError(f"{where}: field={self.field!r}, but {self.by.attribute} has {known}")
+            raise DefinitionError(f"{where}: field={shortened(self.field)}, but {self.by.attribute} has {known}")
         for place in self.device.layout.places:
             if place.when is not None:
                 raise DefinitionError(f"{where}: {place.name} is not there all the time, and cannot be behind an index")

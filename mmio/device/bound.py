@@ -1,4 +1,4 @@
-"""A register in a device: its value, and what the device's own code sees of it.
+"""A register of a device object: its value, for the device's own code.
 
 The value and everything an access needs are in a `Cell`. The names are in a `BoundRegister` in front of it, because a
 class that catches attribute names (`timer.ctrl.EN = 1`) pays for it on every attribute, and an access must not.

@@ -1,4 +1,4 @@
-"""Virtual time: a clock that goes on only when it is told to, and calls what is due on the way.
+"""Virtual time: a clock that advances only on request, and calls the functions that become due.
 
 A device model that counts, times out or transmits at a baud rate needs time, and a test needs the same time in every
 run. So time is an int of nanoseconds that nothing moves but `advance` and its like, and what a policy names: accesses,
@@ -32,7 +32,7 @@ STORM: Final = 100_000  # calls at one time after which they are taken for ones 
 
 
 class ClockError(MmioError, RuntimeError):
-    """A clock cannot do as asked: it is advancing already, or what is waited for does not come."""
+    """A clock cannot advance: it is advancing already, or the expected event does not happen."""
 
 
 class Timer:
@@ -121,7 +121,7 @@ class Clock:
 
     @property
     def policy(self) -> TimePolicy:
-        """Return the policy: it says by what the clock goes on, beside `advance` and its like."""
+        """Return the policy: it says by what the clock advances, beside `advance` and its like."""
         return self._policy
 
     @property
@@ -177,7 +177,7 @@ class Clock:
         return self._timer(period, period, call)
 
     def advance(self, to: int) -> None:
-        """Go on to a time and make the calls that are due until then, that time included.
+        """Advance to a time and make the calls that are due until then, that time included.
 
         An exception out of a call comes out of here. The time is then that of the call, and whatever else is due
         stays due.
@@ -217,7 +217,7 @@ class Clock:
 
         Args:
             condition: is asked before the first call and after each.
-            limit: the longest time to go on for, in ns from now; no limit when left out.
+            limit: the longest time to continue for, in ns from now; no limit when left out.
 
         Returns:
             The time in ns.
@@ -250,7 +250,7 @@ class Clock:
         return self._now
 
     def advance_to_next(self) -> bool:
-        """Go on to the time of the next call, and make every call of that time; as a CPU asleep in WFI does.
+        """Advance to the time of the next call, and make every call of that time; as a CPU asleep in WFI does.
 
         Returns:
             False when nothing is due; the time is then as it was.
@@ -270,10 +270,10 @@ class Clock:
             self.catch_up()
 
     def spend(self, duration: int) -> None:
-        """Go on by some time, or not at all while a call is being made: what takes time is then a model's own work.
+        """Advance by some time, or not at all while a call is being made: what takes time is then a model's own work.
 
         Args:
-            duration: in ns, from 0.
+            duration: in ns, from 0; the bus has checked it.
         """
         if not self._advancing:
             to = self._now + duration
@@ -288,7 +288,7 @@ class Clock:
             self.spend(self._per_poll)
 
     def catch_up(self) -> None:
-        """Go on to the host's time, where the clock follows that; nothing otherwise, or during an advance."""
+        """Advance to the host's time, where the clock follows that; nothing otherwise, or during an advance."""
         if self._factor and not self._advancing:
             self.advance(max(self._now, int((monotonic_ns() - self._began) * self._factor)))
 

@@ -1,4 +1,4 @@
-"""Reading a class body: which members and handlers it declares, and whether they make sense together.
+"""Read a class body: its members and handlers, and the checks that they are consistent.
 
 Run once, when the class is made, so that everything that can be wrong with a declaration is an error then, with the
 class and the register in its message.
@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from mmio.arguments import shortened
 from mmio.device.block import Indexed, LaidOut, Nested
 from mmio.device.declared import Declared, Kind
 from mmio.device.layout import Layout, RegisterPlace
@@ -37,6 +38,8 @@ def read_members(cls: type, api: Iterable[str]) -> Members:
                 raise DefinitionError(f"{where}: already declared as {member.attribute}; make another")
             if attribute in api:
                 raise DefinitionError(f"{where}: every Device has an attribute of this name; use another, and name=")
+            if not isinstance(member.name, str):
+                raise DefinitionError(f"{where}: name is {shortened(member.name)}, expected a str")
             members[attribute] = member
     return members
 
@@ -60,15 +63,17 @@ def read_layout(cls: type, members: Members, base: type[LaidOut]) -> Layout:
             places += member.places(where, base)
             if isinstance(member, Indexed) and member.by not in members.values():
                 what = member.by.attribute or "a register that was never declared"
-                raise DefinitionError(f"{where}: by= is {what}, which is no register of this class")
+                raise DefinitionError(f"{where}: by= is {what}, which is not a register of this class")
     return Layout(cls.__name__, places)
 
 
 def _condition(where: str, when: Selection, members: Members) -> Condition:
     """Return a selection by the name of its register, which must be one of the class."""
+    if not isinstance(when, Selection):
+        raise DefinitionError(f"{where}: when= is made as REGISTER.has(FIELD=1), not {shortened(when)}")
     if when.register not in members.values():
         what = when.register.attribute or "a register that was never declared"
-        raise DefinitionError(f"{where}: when= is about {what}, which is no register of this class")
+        raise DefinitionError(f"{where}: when= is about {what}, which is not a register of this class")
     return Condition(when.register.name, when.mask, when.value)
 
 
@@ -105,7 +110,7 @@ def _handlers_of_blocks(cls: type, attribute: str, member: Nested[Any, Any]) -> 
         where = f"{cls.__name__}.{attribute}: {kind} handler {function.__name__}"
         if not isinstance(register, Register) or inner._device_members.get(register.attribute) is not register:
             what = getattr(register, "attribute", "") or repr(register)
-            raise DefinitionError(f"{where} is for {what}, which is no register of {inner.__name__}")
+            raise DefinitionError(f"{where} is for {what}, which is not a register of {inner.__name__}")
         key = f"{attribute}.{register.attribute}", kind
         if key in found:
             raise DefinitionError(f"{where} is the second one of {register.attribute}")

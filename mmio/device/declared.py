@@ -1,4 +1,4 @@
-"""The declaration of a register or an array of registers: what both have in common, and whether it makes sense."""
+"""Common part of the declarations of a register and of an array of registers, with its checks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Final, Literal, TypeAlias, TypeVar

@@ -157,7 +157,7 @@ class Device:
     def clock(self) -> Clock:
         """The device's time. One of its own is made at first use; assign another to share it.
 
-        The timers of one that was made go on in the one that is assigned. A block has the clock of the device around
+        The timers of one that was made continue in the one that is assigned. A block has the clock of the device around
         it. It is no part of the device's state: `reset`, `snapshot` and `restore` leave it as it is.
         """
         if self._device_clock is None:

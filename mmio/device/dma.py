@@ -1,7 +1,7 @@
-"""Addresses that a device may use, as an IOMMU has them: DMA to anything else is an error that says what is there.
+"""Addresses that a device may use, as in an IOMMU: DMA to any other address raises an error with the reason.
 
 A driver maps a buffer, hands its address to the device, and unmaps it when the device has done. Hardware without an
-IOMMU takes any address; so a driver that hands over a wrong one, or one it has already unmapped, overwrites whatever
+IOMMU takes any address; so a driver that passes a wrong one, or one it has already unmapped, overwrites whatever
 has the memory now, and fails somewhere else. A device whose `memory` is a `Dma` finds it at the access.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import flag, integer, shortened, text
 from mmio.device.memory import Data, KernelMemory, ProgramMemory, ProgramMemoryError, ThisProcess
 
 __tracebackhide__ = True  # pytest reports the model that gave the address
@@ -98,7 +98,7 @@ class Dma:
         if memory is not None and (isinstance(memory, type) or not isinstance(memory, ProgramMemory)):
             problem = "is something with read(address, length) and write(address, data)"
             raise TypeError(f"the memory behind a Dma {problem}, not {shortened(memory)}")
-        if trace is not None and not isinstance(trace, Sized):
+        if trace is not None and (isinstance(trace, str | bytes) or not isinstance(trace, Sized)):
             raise TypeError(f"trace is a Trace, not {shortened(trace)}")
         self.memory: ProgramMemory = ThisProcess(device) if memory is None else memory
         self.transfers = 0
@@ -131,7 +131,7 @@ class Dma:
         iova = integer("iova", iova, 0, _END - 1)
         address = integer("address", address, 0, _END - 1)
         length = integer("length", length, 1, _END - max(iova, address))
-        made = DmaMapping(iova, length, address, bool(writable), self._now)
+        made = DmaMapping(iova, length, address, flag("writable", writable), self._now)
         for other in self._near(iova):
             if other.iova < made.end and iova < other.end:
                 raise ValueError(
@@ -213,7 +213,7 @@ class Dma:
 
     @device.setter
     def device(self, name: str) -> None:
-        self._device = name
+        self._device = text("device", name)
         if isinstance(self.memory, KernelMemory) and not self.memory.device:
             self.memory.device = name
 

@@ -11,6 +11,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from mmio.arguments import shortened
+
 Access: TypeAlias = Literal["rw", "r", "w", "rw1", "w1", "na"]
 OnRead: TypeAlias = Literal["rclr", "rset"]
 OnWrite: TypeAlias = Literal["woclr", "woset", "wot", "wzc", "wzs", "wzt", "wclr", "wset"]
@@ -83,10 +85,10 @@ class Bits:
             (self.on_read, ON_READ, "on_read"),
             (self.on_write, ON_WRITE, "on_write"),
         ):
-            if word is not None and word not in known:
-                meant = SYNONYMS.get(word)
+            if (what == "access" and word is None) or (word is not None and word not in tuple(known)):
+                meant = SYNONYMS.get(word) if isinstance(word, str) else None
                 hint = f"; what others call {word} is {meant!r} here" if meant in known else ""
-                return f"{what} is {word!r}, expected one of {', '.join(sorted(known))}{hint}"
+                return f"{what} is {shortened(word)}, expected one of {', '.join(sorted(known))}{hint}"
         if self.on_read and "r" not in self.access:
             return f"on_read={self.on_read!r}, but access {self.access!r} never reads it"
         if "w" not in self.access and (self.on_write or self.singlepulse):

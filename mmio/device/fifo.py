@@ -1,4 +1,4 @@
-"""A register in front of a queue: a write puts a value in, a read takes one out.
+"""A register in front of a queue: a write appends a value, a read removes one.
 
 A driver sees a FIFO as one register, so it is declared as one. The queue itself is the model's: the other end of a wire
 pushes what a driver will read, and drains what it has written.
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
-from mmio.arguments import shortened
+from mmio.arguments import instance, shortened
 from mmio.device.bound import BoundRegister, Cell
 from mmio.device.declared import Declared, Kind
 from mmio.device.effects import Access
@@ -146,7 +146,13 @@ class BoundFifo(BoundRegister):
         return self._cell.push(self._cell.checked(value))
 
     def extend(self, values: Iterable[int]) -> int:
-        """Put values in, as `push` does each, and return how many there was room for."""
+        """Put values in, as `push` does each, and return how many there was room for.
+
+        Raises:
+            TypeError: these are no ints.
+            ValueError: one does not fit in the register.
+        """
+        instance("values", values, Iterable, "a list of ints")
         return sum(self.push(value) for value in values)
 
     def pop(self) -> int:
@@ -190,7 +196,9 @@ class Fifo(Declared[BoundFifo]):
         if not isinstance(self.depth, int) or isinstance(self.depth, bool) or self.depth < 1:
             raise DefinitionError(f"{where}: depth is {shortened(self.depth)}, expected an int, 1 or more")
         if self.access not in _ACCESS:
-            raise DefinitionError(f"{where}: access {self.access!r}, expected of a FIFO one of {', '.join(_ACCESS)}")
+            raise DefinitionError(
+                f"{where}: access {shortened(self.access)}, expected of a FIFO one of {', '.join(_ACCESS)}"
+            )
         if self.empty is not None and not (isinstance(self.empty, int) and 0 <= self.empty < 1 << 8 * self.width):
             problem = f"expected None or an int that fits in {self.width} bytes"
             raise DefinitionError(f"{where}: empty is {shortened(self.empty)}, {problem}")

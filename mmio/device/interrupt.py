@@ -1,4 +1,4 @@
-"""A driver's interrupt handler at the end of a device's line.
+"""Call a driver's interrupt handler when a device asserts its line.
 
 A line only tells that its level has changed. What a CPU does with a level-triggered interrupt is more: the handler runs
 while the line is asserted, again if it still is afterwards, never inside itself, and not while interrupts are

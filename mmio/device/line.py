@@ -1,15 +1,36 @@
-"""Wires out of a device: an interrupt, a reset, a DMA request."""
+"""Output lines of a device: an interrupt, a reset, a DMA request."""
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Final, TypeAlias
 
 from mmio.arguments import shortened
 from mmio.device.member import Member
+from mmio.errors import MmioError
 
 Subscriber: TypeAlias = Callable[[bool], object]
 
+STORM: Final = 10_000
+"""Changes of a line that may come of one before it is taken for endless."""
+
+
+class LineError(MmioError, RuntimeError):
+    """Subscribers of a line drive it to and fro without end."""
+
+
 TRIGGERS: Final = ("level", "edge")
 """How an interrupt comes of a line: while it is asserted, or when it comes to be."""
+
+
+def trigger_word(trigger: str) -> str:
+    """Return a trigger.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if trigger not in TRIGGERS:
+        raise ValueError(f"trigger is 'level' or 'edge', not {shortened(trigger)}")
+    return trigger
 
 
 class Line:
@@ -20,12 +41,13 @@ class Line:
         trigger: "level" or "edge": how an interrupt comes of it, where it is one.
     """
 
-    __slots__ = ("_level", "_subscribers", "name", "trigger")
+    __slots__ = ("_changes", "_level", "_subscribers", "name", "trigger")
 
     def __init__(self, name: str, trigger: str = "level") -> None:
         self.name = name
         self.trigger = trigger
         self._level = False
+        self._changes: dict[int, list[bool]] = {}  # that are being told, by thread
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -34,16 +56,43 @@ class Line:
         return self._level
 
     def set(self, level: bool) -> None:
-        """Drive the line. Subscribers are called, in the order they came, when the level changes."""
+        """Drive the line. Subscribers are called, in the order they came, when the level changes.
+
+        Each is told of each change, in the order of the changes: one that a subscriber makes itself is told when all
+        have been told of the one before.
+
+        Raises:
+            LineError: subscribers drive the line to and fro without end.
+        """
         level = bool(level)
         if level == self._level:
             return
         self._level = level
-        for subscriber in tuple(self._subscribers):
-            subscriber(level)
+        thread = get_ident()
+        if thread in self._changes:
+            self._changes[thread].append(level)  # a subscriber's own: told by the call that has called it
+            return
+        changes = self._changes[thread] = [level]
+        try:
+            for told, change in enumerate(changes):
+                if told == STORM:
+                    raise LineError(
+                        f"{STORM} changes of the line {self.name} came of one, and there are more: subscribers drive "
+                        "it to and fro without end"
+                    )
+                for subscriber in tuple(self._subscribers):
+                    subscriber(change)
+        finally:
+            del self._changes[thread]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber(level)` on every change from now on. Returns a function that ends this."""
+        """Call `subscriber(level)` on every change from now on. Returns a function that ends this.
+
+        Raises:
+            TypeError: the subscriber cannot be called.
+        """
+        if not callable(subscriber):
+            raise TypeError(f"subscriber is a function that takes the level, not {shortened(subscriber)}")
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
@@ -75,8 +124,6 @@ def line(name: str | None = None, trigger: str = "level") -> LineDeclaration:
     Raises:
         ValueError: there is no such trigger.
     """
-    if trigger not in TRIGGERS:
-        raise ValueError(f"trigger is 'level' or 'edge', not {shortened(trigger)}")
     declaration = LineDeclaration(name)
-    declaration.trigger = trigger
+    declaration.trigger = trigger_word(trigger)
     return declaration

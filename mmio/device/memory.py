@@ -1,4 +1,4 @@
-"""Memory of the program that accesses a device: what the device reads and writes by itself (DMA).
+"""Memory of the program that accesses a device, for the device's own reads and writes (DMA).
 
 A driver gives its device an address in a register, and the device fetches or stores there. Whose memory that is depends
 on where the driver runs: in this process, in a traced one, in a guest. So a device asks its `memory`, and who maps
@@ -22,7 +22,7 @@ _CHUNK: Final = 1 << 20  # bytes at once: a length that is garbage allocates no 
 
 
 class ProgramMemoryError(MmioError, ValueError):
-    """A device was given an address where the program has no memory, or none of that length or kind.
+    """A device accessed an address where the program has no memory of this length or kind.
 
     Attributes:
         address: of the whole access.
@@ -40,7 +40,7 @@ class ProgramMemoryError(MmioError, ValueError):
         problem: str | None = None,
         device: str = "",
     ) -> None:
-        bytes_ = f"{length} byte{'s'[: length != 1]}"
+        bytes_ = f"{shortened(length)} byte{'s'[: length != 1]}"
         if problem is None:
             what = "memory to read" if verb == "read" else "memory to write to"
             problem = (
@@ -149,7 +149,7 @@ class KernelMemory(ABC):
 
 
 class NoProcess(MmioError):
-    """There is no process whose memory it could be; the message says why."""
+    """No process is accessing the device, so there is no memory to use; the message says why."""
 
 
 class ThisProcess(KernelMemory):

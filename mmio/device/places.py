@@ -1,4 +1,4 @@
-"""The registers of a device class with their declarations, and where in a source file these stand."""
+"""Registers of a device class with their declarations, and their lines in the source file."""
 
 import ast
 import inspect

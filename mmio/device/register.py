@@ -1,4 +1,4 @@
-"""Registers as a datasheet has them: an offset, a width, fields, and what reading and writing does.
+"""Registers as in a datasheet: an offset, a width, fields, and the effects of reading and writing.
 
     ctrl = register(0x00, width=4, fields=[bit("EN", 0), field("PSC", 15, 8)])
     stat = register(0x04, on_write="woclr")

@@ -1,4 +1,4 @@
-"""Registers that share bytes: which of them an access reaches.
+"""Registers that share bytes: the register that an access reaches.
 
 Small devices have more registers than offsets. One offset is then one register for reads and another for writes (a
 UART's IIR and FCR), or this register or that one as a bit elsewhere says (a UART's DLAB). Both are declared as they

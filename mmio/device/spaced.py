@@ -1,4 +1,4 @@
-"""A device on a bus wider than its own: the same registers, further apart.
+"""A device on a bus wider than its own: the same registers at larger offsets.
 
 An 8-bit part on a 32-bit bus has its registers 4 bytes apart, and answers in the lowest byte; device trees call that
 `reg-shift` and `reg-io-width`. The model need not know.
@@ -31,7 +31,7 @@ class Spaced:
         if isinstance(self.device, type) or not (
             isinstance(self.device, DeviceLike) or hasattr(self.device, "name_at")
         ):
-            problem = "is no device: it needs read(offset, width) and write(offset, width, value)"
+            problem = "is not a device: it needs read(offset, width) and write(offset, width, value)"
             raise TypeError(f"{self.device!r} {problem}")
         if self.stride < self.width:
             raise ValueError(f"registers of {self.width} bytes cannot be {self.stride} bytes apart")

@@ -1,4 +1,4 @@
-"""Time policies: what a clock goes on by when nothing asks it to.
+"""Time policies: how a clock advances without being called.
 
 A policy is data. The clock has one, and a device on the bus is wrapped as the policy wants it (`timed.py`), or not at
 all: with `Still` an access costs what it costs without a clock.

@@ -1,6 +1,6 @@
-"""Devices as a bus sees them whose accesses move a clock.
+"""Devices whose accesses advance a clock.
 
-A wrapper, so that the way of an access has no question about time in it: a device without such a clock is mapped as it
+A wrapper, so that the path of an access has no question about time in it: a device without such a clock is mapped as it
 is.
 """
 

@@ -1,8 +1,9 @@
-"""One function for all documents, by the name of the format."""
+"""Create a document by the name of its format."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from mmio.arguments import one_of
 from mmio.device.device import Device
 from mmio.documents.header import header
 from mmio.documents.outline import checked
@@ -34,6 +35,5 @@ def document(device: type[Any] | Any, format: str = "markdown") -> str:
         ValueError: it has no registers, there is no such format, or arrays are nested too deep for a header.
         DefinitionError: SVD has no words for it, as for registers that come and go.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
+    one_of("format", format, FORMATS)
     return FORMATS[format](checked(device))

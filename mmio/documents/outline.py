@@ -1,4 +1,4 @@
-"""A device class as rows of a datasheet's table, whatever the table is written in.
+"""A device class as rows of a register table, independent of the output format.
 
 What is repeated is one row: an array of registers, and the registers of equal blocks. The offset says how they lie.
 """
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from mmio.arguments import shortened
 from mmio.device.block import BlockArray, Indexed, Nested
 from mmio.device.declared import Declared, Kind
 from mmio.device.device import Device
@@ -105,7 +106,7 @@ def checked(device: Any) -> type[Device]:
     """
     cls = device if isinstance(device, type) else type(device)
     if not issubclass(cls, Device):
-        raise TypeError(f"a document is of a Device class, not of {device!r}")
+        raise TypeError(f"a document is of a Device class, not of {shortened(device)}")
     if not cls.layout.places:
         raise ValueError(f"{cls.__name__} has no registers, so there is nothing to document")
     return cls

@@ -1,4 +1,4 @@
-"""A device class as a CMSIS-SVD file of one peripheral, which `from_svd` makes the same layout of.
+"""A device class as a CMSIS-SVD file of one peripheral, from which `from_svd` makes the same layout.
 
 SVD knows less than a Device. What it has no word for is left out and listed in a comment: bits that no software can
 access, singlepulse, handlers and lines. Registers that come and go cannot be left out without a lie, and are refused.

@@ -1,4 +1,4 @@
-"""A fault in use: what has been counted so far, and whether it happens at the access at hand.
+"""An active fault: its counts so far, and whether it happens at the current access.
 
 What is random is a function of the seed and of how many times it was drawn, so that the state is a few numbers.
 """
@@ -102,7 +102,7 @@ class Armed:
             self.began = self._now()
 
     def is_late(self) -> bool:
-        """Return whether a read at hand is too early for what comes late; counts the read."""
+        """Return whether a current read is too early for what comes late; counts the read."""
         by = self.fault.by
         assert by is not None
         self.since += 1
@@ -129,7 +129,7 @@ class Armed:
         return {name: getattr(self, name) for name in (*_STATE, "pending")}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` has returned."""
+        """Restore what `state` has returned."""
         for name in (*_STATE, "pending"):
             setattr(self, name, state[name])
 

@@ -1,4 +1,4 @@
-"""Faults made ready for a device: what each is about is looked up, and refused when it is not there."""
+"""Activate faults for a device: resolve the names that each fault uses, and refuse unknown ones."""
 
 from collections.abc import Callable
 from functools import partial

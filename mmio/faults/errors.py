@@ -1,11 +1,11 @@
-"""Errors of faults: in what is asked for, and those that a fault makes of an access."""
+"""Errors of faults: invalid faults, and the errors that faults raise at an access."""
 
 from mmio.errors import AccessError, MmioError
 from mmio.live.memory import BeyondEnd
 
 
 class FaultError(MmioError, ValueError):
-    """A fault that cannot be: a line that is no fault, or a register, field, line or clock that is not there."""
+    """A fault is invalid: its text, or a register, field, line or clock in it that does not exist."""
 
 
 class FaultWarning(UserWarning):
@@ -13,8 +13,8 @@ class FaultWarning(UserWarning):
 
 
 class BusError(AccessError):
-    """The bus has answered an access with an error, because a fault says so."""
+    """A bus error of an access, injected by a fault."""
 
 
 class BusFault(BeyondEnd):
-    """The bus error that the program gets as its SIGBUS, because a fault says so."""
+    """A bus error injected by a fault; the program gets it as SIGBUS."""

@@ -1,22 +1,30 @@
-"""A fault as a value: what happens, where, and at which accesses. Its `str` is the line that means it.
+"""A fault as a value: its effect, its place and its accesses. Its `str` is the line that `grammar` parses.
 
 A schedule is such values and nothing else. What is counted and drawn while it is in use is kept elsewhere
 (`armed.py`), so that the same schedule does the same again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from attrs import field, frozen
 
-from mmio.arguments import integer
+from mmio.arguments import instance, integer, one_of, shortened, text
 from mmio.faults.errors import FaultError
 
 Effect: TypeAlias = Literal["stuck", "late", "removed", "lost", "overrun", "bus-error", "sigbus", "garbage", "spurious"]
 Unit: TypeAlias = Literal["read", "write", "access", "interrupt", "ns"]
 
+T = TypeVar("T")
+
 TIMES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """The units of time, the longest first, in ns."""
+
+_WORD: Final = re.compile(r"[^\s#]+")
+
+MOST: Final = (1 << 63) - 1
+"""The highest count, time or seed."""
 
 
 @frozen
@@ -26,10 +34,18 @@ class Span:
     Attributes:
         count: how many.
         unit: of what: "read", "write", "access", "interrupt" or "ns".
+
+    Raises:
+        TypeError: the count is no int.
+        ValueError: there is no such unit, or the count is more than 63 bits hold.
     """
 
     count: int
     unit: Unit
+
+    def __attrs_post_init__(self) -> None:
+        integer("count", self.count, most=MOST)
+        one_of("unit", self.unit, get_args(Unit))
 
     def __str__(self) -> str:
         if self.unit == "ns":
@@ -46,11 +62,22 @@ class Setting:
         name: of a field, or bitN; empty for the whole register.
         value: a number, or the name that an enumeration has for it.
         mask: which bits of the whole register are meant; None for all.
+
+    Raises:
+        TypeError: one of them is of a wrong kind.
+        ValueError: a number is negative.
     """
 
     name: str
     value: int | str
     mask: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        text("name", self.name)
+        if not self.name or not isinstance(self.value, str):
+            integer("value", self.value, least=0)
+        if self.mask is not None:
+            integer("mask", self.mask, least=0)
 
     def __str__(self) -> str:
         value = self.value if isinstance(self.value, str) or (self.name and self.value < 10) else f"{self.value:#x}"
@@ -66,10 +93,17 @@ class Condition:
     Attributes:
         register: its name.
         setting: bits of it, and their value.
+
+    Raises:
+        TypeError: one of them is of a wrong kind.
     """
 
     register: str
     setting: Setting
+
+    def __attrs_post_init__(self) -> None:
+        text("register", self.register)
+        instance("setting", self.setting, Setting, "a Setting")
 
     def __str__(self) -> str:
         return f"{self.register}{'.' if self.setting.name else '='}{self.setting}"
@@ -96,35 +130,38 @@ class Kind:
 
 KINDS: Final[dict[Effect, Kind]] = {
     "stuck": Kind(
-        "reads show these bits so, whatever the device has", "SR stuck TXE=0 after 3 reads", ("read",), "some"
+        "reads show these bits with these values, whatever the device has",
+        "SR stuck TXE=0 after 3 reads",
+        ("read",),
+        "some",
     ),
     "late": Kind(
-        "these bits are late: in so many reads (or so long) after each write to the device, and at the start, a read "
-        "that would show them so shows them inverted",
+        "these bits get these values late: after each write to the device, and at the start, the given number of reads "
+        "(or the given time) still shows them inverted",
         "SR late TXE=1 by 20us",
         ("read",),
         "some",
     ),
     "removed": Kind(
-        "all ones from then on, writes are lost, no interrupts: the device is gone",
+        "from then on reads show all ones, writes are lost, and no interrupts come: the device is gone",
         "Card removed after 10 accesses",
         ("access", "read", "write"),
     ),
     "lost": Kind(
-        "of a register: writes are lost; of a line: it stays low until the device next asserts it",
+        "for a register: a write is lost; for a line: it stays low until the device asserts it the next time",
         "CR1 lost at write 2",
         ("write", "interrupt"),
         counts=("read", "write", "access", "interrupt"),
     ),
     "overrun": Kind(
-        "of a FIFO's register: what is next in it is lost, and the read gets what comes after that. A condition is "
-        "shown by the next read of its register",
+        "for the register of a FIFO: the next entry is lost, and the read gets the one after it. A condition is shown "
+        "by the next read of its register",
         "RBR overrun LSR.OE=1 at read 2",
         ("read",),
         "one",
     ),
     "bus-error": Kind(
-        "the access raises BusError, as an access that a policy refuses raises PolicyError",
+        "the access raises BusError in Python, like an access that a policy refuses raises PolicyError",
         "STATUS bus-error at access 4",
         ("access", "read", "write"),
     ),
@@ -134,19 +171,28 @@ KINDS: Final[dict[Effect, Kind]] = {
         ("access", "read", "write"),
     ),
     "garbage": Kind(
-        "what software may write holds random values, within its fields and their enumerations, from the start and "
-        "after each reset of the device",
+        "everything that software may write holds random values, within fields and their enumerations, from the start "
+        "and after each reset of the device",
         "Card garbage seed 7",
         (),
         counts=(),
     ),
     "spurious": Kind(
-        "an interrupt without a cause: a pulse on the line, after an access to the device or at a time",
+        "an interrupt without a cause: a pulse on the line, after an access to the device or at a given time",
         "irq spurious at write 3",
         ("access", "read", "write"),
     ),
 }
 """What there is, in the order of the page."""
+
+
+def _several(what: str, given: Iterable[T], kind: type[T]) -> tuple[T, ...]:
+    found = tuple(given) if isinstance(given, Iterable) else (given,)
+    return tuple(instance(f"each of the {what}", each, kind, f"a {kind.__name__}") for each in found)
+
+
+def _settings(given: Iterable[Setting]) -> tuple[Setting, ...]:
+    return _several("settings", given, Setting)
 
 
 @frozen(kw_only=True)
@@ -169,11 +215,13 @@ class Fault:
 
     Raises:
         FaultError: the parts do not go together.
+        TypeError: one of them is of a wrong kind.
+        ValueError: a time or a seed does not fit in 63 bits, or the seed is negative.
     """
 
     place: str
     effect: Effect
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[Setting, ...] = field(default=(), converter=_settings)
     flag: Condition | None = None
     by: Span | None = None
     after: Span | None = None
@@ -185,14 +233,33 @@ class Fault:
     limit: Span | None = None
 
     def __attrs_post_init__(self) -> None:
+        self._check_kinds()
         problem = self._problem()
         if problem:
             raise FaultError(f"fault {str(self)!r}: {problem}")
 
+    def _check_kinds(self) -> None:
+        if not _WORD.fullmatch(text("place", self.place)):
+            raise FaultError(f"a fault's place is one word, such as 'SR' or '+0x10', not {shortened(self.place)}")
+        if text("effect", self.effect) not in KINDS:
+            effect = shortened(self.effect)
+            raise FaultError(
+                f"fault of {shortened(self.place)}: {effect} is not an effect; there are {', '.join(KINDS)}"
+            )
+        for name, part in (("by", self.by), ("after", self.after), ("at", self.at), ("limit", self.limit)):
+            if part is not None:
+                instance(name, part, Span, "a Span")
+        for name, condition in (("flag", self.flag), ("when", self.when)):
+            if condition is not None:
+                instance(name, condition, Condition, "a Condition")
+        for name, number, least in (("start", self.start, None), ("seed", self.seed, 0)):
+            if number is not None:
+                integer(name, number, least, MOST)
+        if self.probability is not None:
+            instance("probability", self.probability, (int, float), "a number")
+
     def _problem(self) -> str | None:
-        kind = KINDS.get(self.effect)
-        if kind is None:
-            return f"{self.effect!r} is no effect; there are {', '.join(KINDS)}"
+        kind = KINDS[self.effect]
         if (kind.settings == "some") != bool(self.settings):
             return f"{self.effect} takes {'bits, as in TXE=0' if kind.settings == 'some' else 'no bits'}"
         if self.flag is not None and kind.settings != "one":
@@ -219,7 +286,7 @@ class Fault:
         if self.at is not None and self.at.unit == "ns" and (self.start is not None or self.probability is not None):
             return "at a time takes no `from` and no `with probability`"
         if self.probability is not None and not 0 < self.probability < 1:
-            return f"a probability is more than 0 and less than 1, not {self.probability}"
+            return f"a probability is more than 0 and less than 1, not {shortened(self.probability)}"
         if not kind.units and (self.when is not None or self.probability is not None):
             return "garbage is there from the start and after each reset, and takes a seed only"
         if self.seed is not None and self.probability is None and self.effect != "garbage":
@@ -236,7 +303,7 @@ class Fault:
         if self.start is not None:
             words += ["from", Span(self.start, "ns") if self.start >= 0 else f"{self.start}ns"]
         if self.probability is not None:
-            words += ["with probability", repr(float(self.probability))]
+            words += ["with probability", shortened(self.probability)]
         if self.seed is not None:
             words += ["seed", self.seed]
         if self.limit is not None:
@@ -250,8 +317,8 @@ def _not_counted(effect: str, word: str, span: Span, units: tuple[Unit, ...]) ->
     return f"`{word}` counts {', '.join(units)} here, not {span}"
 
 
-def _tuple(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    return tuple(faults)
+def _faults(given: Iterable[Fault]) -> tuple[Fault, ...]:
+    return _several("faults", given, Fault)
 
 
 @frozen(repr=False)
@@ -260,9 +327,12 @@ class Schedule:
 
     Attributes:
         faults: all of them.
+
+    Raises:
+        TypeError: one of them is no `Fault`.
     """
 
-    faults: tuple[Fault, ...] = field(default=(), converter=_tuple)
+    faults: tuple[Fault, ...] = field(default=(), converter=_faults)
 
     def __iter__(self) -> Iterator[Fault]:
         """Iterate over the faults."""
@@ -272,6 +342,8 @@ class Schedule:
         return len(self.faults)
 
     def __add__(self, other: "Schedule") -> "Schedule":
+        if not isinstance(other, Schedule):
+            return NotImplemented
         return Schedule(self.faults + other.faults)
 
     def __str__(self) -> str:

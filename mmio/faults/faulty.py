@@ -1,4 +1,4 @@
-"""A device in front of a device, which has its faults.
+"""A wrapper of a device that applies faults.
 
 An access that no fault is about costs one look-up more than it would without. The others are performed by the plan of
 their offset and width: which faults have to be asked, and which bits of the access each of them changes.
@@ -308,7 +308,7 @@ class Faulty(Closing):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back the state of a snapshot made with the same schedule.
+        """Restore the state of a snapshot made with the same schedule.
 
         Args:
             state: what `snapshot` has returned.

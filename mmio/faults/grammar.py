@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from mmio.arguments import shortened
 from mmio.faults.errors import FaultError
-from mmio.faults.fault import KINDS, TIMES, Condition, Fault, Schedule, Setting, Span, Unit
+from mmio.faults.fault import KINDS, MOST, TIMES, Condition, Fault, Schedule, Setting, Span, Unit
 
 _UNITS: Final[dict[str, Unit]] = {
     "read": "read",
@@ -115,7 +115,7 @@ class _Line:
         place, equal, text = word.partition("=")
         if not place or not equal:
             self._back()
-            self._refuse("is no condition: expected REGISTER.FIELD=VALUE or REGISTER=VALUE")
+            self._refuse("is not a condition: expected REGISTER.FIELD=VALUE or REGISTER=VALUE")
         register, dot, name = place.rpartition(".")
         if dot and register and _NAME.fullmatch(name):
             return Condition(register, self._setting(name, text))
@@ -141,7 +141,7 @@ class _Line:
         time = self._time(word)
         if time is None:
             self._back()
-            self._refuse("is no time, such as 10us: a number and ns, us, ms or s")
+            self._refuse("is not a time, such as 10us: a number and ns, us, ms or s")
         return time
 
     def _time(self, word: str) -> int | None:
@@ -151,7 +151,7 @@ class _Line:
         if match[1].startswith("-"):
             self._back()
             self._refuse("is negative: times are from 0")
-        return int(match[1]) * TIMES[match[2]]
+        return self._fitting(int(match[1]) * TIMES[match[2]])
 
     def _unit(self) -> Unit:
         word = self._take("reads, writes, accesses or interrupts")
@@ -163,8 +163,17 @@ class _Line:
     def _count(self, word: str) -> int:
         if not _NUMBER.fullmatch(word):
             self._back()
-            self._refuse("is no number from 0 up" if word.startswith("-") else "is neither a number nor a time (10us)")
-        return int(_number(word))
+            self._refuse(
+                "is not a number from 0 up" if word.startswith("-") else "is neither a number nor a time (10us)"
+            )
+        return self._fitting(int(_number(word)))
+
+    def _fitting(self, number: int) -> int:
+        """Return a number that was taken just now, if it is not too high."""
+        if number > MOST:
+            self._back()
+            self._refuse(f"is too much: counts, seeds and times in ns are up to {MOST:#x}")
+        return number
 
     def _probability(self) -> float:
         self._expect("probability")
@@ -173,7 +182,7 @@ class _Line:
             return float(word)
         except ValueError:
             self._back()
-            self._refuse("is no probability, such as 0.25")
+            self._refuse("is not a probability, such as 0.25")
 
     def _seed(self) -> int:
         return self._count(self._take("a number"))

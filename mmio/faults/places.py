@@ -1,4 +1,4 @@
-"""The meaning of a fault's place in a device: bytes of registers, a line, or all of it.
+"""Places of faults in a device: bytes of registers, a line, or the whole device.
 
 Names come from the device's layout. A device without one is named by offsets: `+0x10` is four bytes there, `+0x10/1` is
 one.

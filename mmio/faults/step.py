@@ -1,4 +1,4 @@
-"""The part of one fault in the accesses of one offset and width."""
+"""Part of one fault in the accesses of one offset and width."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias

@@ -1,4 +1,4 @@
-"""Faults put in front of devices: one that is not mapped yet, one that is, the peripherals of a board."""
+"""Apply faults to devices: before they are mapped, afterwards, and on the peripherals of a board."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""Traces as Arrow tables, and back: what data frames, DuckDB and Parquet files are made of.
+"""Convert traces to Arrow tables and back, for data frames, DuckDB and Parquet files.
 
 A row is a number, a time and a value; everything else belongs to its spot, so each spot's cells are made once and
 looked up for all its rows at once. What is no access is in a table of its own.
@@ -150,7 +150,7 @@ def accesses(table: Any) -> Iterator[Access]:
     pyarrow = needed()
     kinds = schema(pyarrow)
     if missing := {"sequence", "time", "direction", "address", "width", "value"} - set(table.column_names):
-        raise ValueError(f"it has no column {', '.join(sorted(missing))}, so it is no table of accesses")
+        raise ValueError(f"it has no column {', '.join(sorted(missing))}, so it is not a table of accesses")
     names = [name for name in kinds.names if name not in _BY_ROW and name in table.column_names]
     spots: Remembered[tuple[Any, ...], Spot] = Remembered(lambda key: _spot(dict(zip(names, key, strict=True))))
     described: Remembered[tuple[Any, ...], Spot] = Remembered(

@@ -6,7 +6,7 @@ from mmio.errors import MmioError
 
 
 class TraceFormatError(MmioError, ValueError):
-    """A trace file does not say what its format demands: `path`, `line` (from 1) and `reason`."""
+    """A trace file does not conform to its format: `path`, `line` (from 1) and `reason`."""
 
     def __init__(self, path: str | PathLike[str], line: int, reason: str) -> None:
         super().__init__(path, line, reason)

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from os import PathLike
-from reprlib import repr as shortened
 from typing import Any, Final
 
 from attrs import NOTHING, fields
 
 from decode import DecodeError, Direction, Instruction, Vendor, decode
+from mmio.arguments import shortened
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion
 from mmio.records.access import LETTERS, Access, Describe, Space
@@ -114,7 +114,7 @@ def _loaded(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
-        raise ValueError("not JSON of ours: nested too deeply") from None
+        raise ValueError("JSON nested too deeply") from None
     except ValueError:  # of Python's limit on the digits of a number
         raise ValueError("a number in it has more digits than any value") from None
     if not isinstance(item, dict):
@@ -200,7 +200,7 @@ class _Parser:
         if isinstance(record, Access):
             if record.sequence <= self._last:
                 raise ValueError(
-                    f"access {record.sequence} comes after access {self._last}: lines are out of order, or twice there"
+                    f"access {record.sequence} comes after access {self._last}: lines are out of order or duplicated"
                 )
             self._last = record.sequence
         return [record]

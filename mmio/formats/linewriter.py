@@ -1,4 +1,4 @@
-"""Writing lines of text, so that the file can be read whatever becomes of the process.
+"""Write lines of text so that the file can be read after a crash.
 
 Whole lines go to the kernel, each batch in one write, and what the kernel has survives the process: SIGKILL
 leaves a file that ends after a line. By default a batch is one record. The records a crash would take with it

@@ -14,12 +14,12 @@ other readers pass over. Map number 0 means that nothing is mapped there.
 import re
 from collections.abc import Iterator, Sequence
 from os import PathLike
-from reprlib import repr as shortened
 from typing import Final
 
 from attrs import evolve
 
 from decode import READ, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.formats.jsonlines import from_json, to_json
 from mmio.formats.linewriter import LineWriter
 from mmio.formats.reader import LineReader, Parse, Promise, WrongVersion

@@ -1,7 +1,7 @@
-"""Reading trace files line by line, whatever is in them.
+"""Read trace files line by line, whatever they contain.
 
 A trace file may come from a crashed machine, a full disk, another tool or an editor. So every line that does
-not hold a record is an error with its number and a reason, and the caller says whether reading goes on after
+not hold a record is an error with its number and a reason, and the caller says whether reading continues after
 it. Nothing here trusts a line to be short, to be text, or to end.
 """
 
@@ -133,7 +133,7 @@ class LineReader(Reader):
 
 
 class WrongVersion(MmioError, ValueError):
-    """The file is of a version of the format that this reader does not know."""
+    """The file has a version of the format that this reader does not support."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The trace formats there are. A new one is a module beside this one and an entry in `FORMATS`.
+"""Registry of the trace formats. A new one is a module in this folder and an entry in `FORMATS`.
 
 A writer is a `mmio.formats.writer.Writer`. A reader takes a path and `on_error`, and has `records()` and `load()`. A
 format may have no reader.
@@ -8,15 +8,16 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from os import PathLike, fspath
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from attrs import frozen
 
+from mmio.arguments import path as path_of
 from mmio.formats import jsonlines, mmiotrace, parquet, parquet_reader, perfetto, vcd
 from mmio.formats.errors import TraceFormatError
 from mmio.formats.reader import OnError, Reader, named
-from mmio.formats.writer import Writer, lock
+from mmio.formats.whole import replaced
+from mmio.formats.writer import Writer
 from mmio.records.access import Access
 from mmio.records.events import Event, Record
 from mmio.traces.view import TraceView
@@ -92,7 +93,7 @@ def open_trace(path: str | PathLike[str], *, on_error: OnError = "raise") -> Rea
     *others, last = (form.name for form in FORMATS if form.reader is not None)
     readable = f"{', '.join(others)} or {last}"
     written = [form.name for form in FORMATS if form.reader is None and fspath(path).endswith(form.suffixes)]
-    hint = f"; {written[0]} is only written, so keep a trace in another format, too" if written else ""
+    hint = f"; {written[0]} cannot be read back, so also keep the trace in another format" if written else ""
     raise TraceFormatError(path, 1, f"not a {readable} trace: it begins with {shown[:24]!r}{hint}")
 
 
@@ -112,13 +113,14 @@ def writer(path: str | PathLike[str], *, format: str | None = None, **options: A
 
 def _chosen(path: str | PathLike[str], format: str | None) -> Format:
     """Return the format of a name, or else of a suffix."""
+    path = path_of("path", path)
     for form in FORMATS:
-        if form.name == format or (format is None and fspath(path).endswith(form.suffixes)):
+        if form.name == format or (format is None and path.endswith(form.suffixes)):
             return form
     if format is not None:
         raise ValueError(f"no trace format {format!r}; there are {', '.join(form.name for form in FORMATS)}")
     known = ", ".join(f"{' or '.join(form.suffixes)} ({form.name})" for form in FORMATS)
-    raise ValueError(f"{fspath(path)}: its suffix is of no trace format; there are {known}; or name the format")
+    raise ValueError(f"{path}: no trace format has this suffix; expected one of {known}; or name the format")
 
 
 def save(trace: TraceView | Iterable[Record], path: str | PathLike[str], **options: Any) -> None:
@@ -151,15 +153,8 @@ def save_whole(trace: TraceView, path: str | PathLike[str], *, format: str | Non
         TraceFileError: another writer is writing the file, or the disk is full.
     """
     form = _chosen(path, format)
-    target = os.path.realpath(path)
-    if fspath(path).endswith("/") or (os.path.exists(target) and not os.path.isfile(target)):
+    if fspath(path).endswith("/"):
         save(trace, path, format=form.name, **options)
         return
-    if os.path.exists(target):
-        with open(target, "rb") as there:
-            lock(there.fileno(), target)
-    folder, name = os.path.split(target)
-    with TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
-        unfinished = os.path.join(beside, name)
+    with replaced(path) as unfinished:
         save(trace, unfinished, format=form.name, **options)
-        os.replace(unfinished, target)

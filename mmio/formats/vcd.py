@@ -1,4 +1,4 @@
-"""Value Change Dump (IEEE 1800-2023, 21.7): a trace as waveforms, for GTKWave, Surfer and their like. Only written.
+"""Value Change Dump (IEEE 1800-2023, 21.7): a trace as waveforms, for GTKWave, Surfer and others. Only written.
 
 A VCD file declares its variables before the first value, and a trace does not know its registers before they are
 accessed. So the header has room: a declaration goes into blanks left for it, and the file is valid after every

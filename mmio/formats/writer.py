@@ -1,4 +1,4 @@
-"""Writing a trace while it is made, so that memory stays bounded and a crash costs little.
+"""Write a trace while it is recorded, in bounded memory, so that a crash loses little.
 
 A writer gathers records and hands them on in batches: when a batch is full, or some seconds after its first record,
 whether or not more come. Everything here is the same for lines of text and for columns of a table; what is not is said
@@ -31,8 +31,8 @@ _EXIT_TIMEOUT: Final = 1.0  # seconds
 class Writer(Closing):
     """Base of all writers; a sink and a context manager.
 
-    `every`: hand on after so many records; `seconds`: or after so long. With `every=1` a record has left this process
-    when `write` returns. A writer that is still open when the script ends hands on what is pending, and from then on
+    `every`: pass on after so many records; `seconds`: or after so long. With `every=1` a record has left this process
+    when `write` returns. A writer that is still open when the script ends passes on what is pending, and from then on
     each record at once.
 
     Raises:
@@ -79,7 +79,7 @@ class Writer(Closing):
 
     @abstractmethod
     def _release(self) -> None:
-        """Close the file, and with it let go of the lock on it."""
+        """Close the file and release the lock on it."""
 
     def write(self, record: Record) -> None:
         """Write one access or event."""
@@ -106,7 +106,7 @@ class Writer(Closing):
                 self.flush()
 
     def flush(self) -> None:
-        """Hand on what is pending."""
+        """Pass on what is pending."""
         with self._lock:
             if self._count:
                 self._count = 0
@@ -128,7 +128,7 @@ class Writer(Closing):
                 self._release()
 
     def _at_exit(self) -> None:
-        """Hand on what is pending, and from now on each record at once: native threads may still record.
+        """Pass on what is pending, and from now on each record at once: native threads may still record.
 
         If another thread holds the lock for a second, because it writes to a pipe that is not read, do nothing.
         """
@@ -175,7 +175,7 @@ os.register_at_fork(after_in_child=_left_open.clear)
 
 @atexit.register
 def hand_on_all() -> None:
-    """Hand on what is pending in writers that are still open. Raises TraceFileError after all have been tried."""
+    """Pass on what is pending in writers that are still open. Raises TraceFileError after all have been tried."""
     with ExitStack() as each:
         for writer in list(_left_open):
             each.callback(writer._at_exit)

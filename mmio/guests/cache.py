@@ -1,4 +1,4 @@
-"""The folder of what was fetched: `pagetrap` in the user's cache (XDG Base Directory Specification)."""
+"""Folder of downloads: `pagetrap` in the user's cache (XDG Base Directory Specification)."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A PCI function as the VMM's accesses meet it: regions in an address space, so that each access is recorded.
+"""A PCI function as the VMM accesses it: regions in an address space, so that each access is recorded.
 
 A region is in the address space where the guest has put it, from the moment that it decodes addresses. The VMM names
 regions by number, not by address; one that has no address yet is found at a placeholder.

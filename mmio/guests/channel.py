@@ -1,4 +1,4 @@
-"""One vfio-user connection as a stream of messages, with the descriptors that come along."""
+"""One vfio-user connection as a stream of messages with descriptors."""
 
 import array
 import os

@@ -1,4 +1,4 @@
-"""The guest's console: what its kernel says on the first serial line, kept and shown by the line."""
+"""The guest's console: the output of its kernel on the first serial line, kept and shown line by line."""
 
 from collections.abc import Callable
 from pathlib import Path

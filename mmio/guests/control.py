@@ -1,4 +1,4 @@
-"""Commands in the guest: what is said to its first program on the second serial line, and what it answers."""
+"""Run commands in the guest: requests to its init process and replies, on the second serial line."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Debian packages unpacked into a folder of their own: nothing is installed, and no package's scripts run.
+"""Unpack Debian packages into a folder: nothing is installed, and no package's scripts run.
 
 Packages of the machine's own release come by its own apt. Those of a newer one come by the same mirror, with an apt
 configuration of their own, so that the machine's package lists stay what they are.

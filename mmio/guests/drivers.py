@@ -1,4 +1,4 @@
-"""The drivers of a guest: which modules are packed, and how they are loaded.
+"""Drivers of a guest: the modules to be packed, and how they are loaded.
 
 Drivers are registered while the kernel matches none with a device (/sys/bus/pci/drivers_autoprobe is 0). So where their
 functions are is known before the first access to a device.

@@ -4,8 +4,8 @@ from mmio.errors import MmioError
 
 
 class MissingError(MmioError):
-    """Something that a guest needs is not on this machine; the message says what to install."""
+    """A program or file for guests is not installed; the message says what to install."""
 
 
 class GuestError(MmioError):
-    """A guest did not do what it was asked to: it has ended, or takes too long. The message has its last lines."""
+    """A guest has ended or does not answer in time. The message has its last lines of output."""

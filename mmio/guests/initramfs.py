@@ -1,4 +1,4 @@
-"""The initramfs of a guest: busybox, kernel modules, and the program that does what pagetrap asks for."""
+"""The initramfs of a guest: busybox, kernel modules, and the init script."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The instruction that makes an access of the guest, as far as it is known."""
+"""Determine the instruction that makes an access of the guest, if it is known."""
 
 from typing import Final, Protocol
 

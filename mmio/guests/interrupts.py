@@ -1,4 +1,4 @@
-"""Interrupts of a served function: the event descriptors that the VMM gave, and what is masked.
+"""Interrupts of a served function: the VMM's event descriptors, and the mask.
 
 INTx is a level. VFIO masks it as soon as it was signalled, and the VMM unmasks it when the guest may have served it: if
 the level is still there, it is signalled again (<linux/vfio.h>, VFIO_IRQ_INFO_AUTOMASKED). MSI and MSI-X are messages.

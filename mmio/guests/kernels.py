@@ -213,7 +213,7 @@ def _of_image(path: Path) -> Kernel:
     except OSError as error:
         raise MissingError(f"{path}: {error.strerror}; expected a kernel's image, such as /boot/vmlinuz-*") from None
     if len(head) < 0x210 or head[0x202:0x206] != b"HdrS":
-        raise MissingError(f"{path}: is no bzImage; expected a kernel's image, such as /boot/vmlinuz-*")
+        raise MissingError(f"{path}: is not a bzImage; expected a kernel's image, such as /boot/vmlinuz-*")
     at = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
     release = head[at : at + 256].partition(b" ")[0].decode(errors="replace")
     folders = [path.absolute().parent.parent / "lib/modules" / release, Path("/lib/modules") / release]

@@ -1,4 +1,4 @@
-"""QEMU as a process: its command line, its start and its end.
+"""QEMU as a process: command line, start and end.
 
 It is killed when this process dies, however that comes: the kernel sends it SIGKILL (prctl(2), PR_SET_PDEATHSIG) when
 the thread that has started it ends, so that one waits for it.

@@ -1,4 +1,4 @@
-"""Memory of a guest as its devices reach it: the windows that the VMM has shared.
+"""Memory of a guest for DMA: the windows that the VMM has shared.
 
 A window has a file of the VMM's behind it, usually a memfd, or nothing; then each transfer is a message to the VMM. A
 file is mapped, but never accessed by this process's own loads and stores: the VMM may truncate it at any time, and a

@@ -74,7 +74,7 @@ REGIONS: Final = 9  # six BARs, the ROM, the configuration space, VGA
 INTX: Final = 0
 MSI: Final = 1
 MSIX: Final = 2
-IRQ_TYPES: Final = 5  # and errors, and requests to let go of the device
+IRQ_TYPES: Final = 5  # and errors, and requests to release the device
 
 MOST_DATA: Final = 1 << 20  # bytes of one transfer, the default of max_data_xfer_size
 MOST_DESCRIPTORS: Final = 16  # in one message
@@ -83,11 +83,11 @@ LARGEST: Final = HEADER.size + ACCESS.size + MOST_DATA
 
 
 class VfioUserError(MmioError):
-    """The peer of a vfio-user connection broke the protocol, and the connection was ended."""
+    """The peer of a vfio-user connection violated the protocol, and the connection was closed."""
 
 
 class Refused(Exception):
-    """A command cannot be done; the client gets an error as its reply, and the connection goes on.
+    """A command cannot be done; the client gets an error as its reply, and the connection continues.
 
     Attributes:
         errno: goes into the reply.

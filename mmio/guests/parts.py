@@ -1,4 +1,4 @@
-"""The parts that a guest is made of, found or fetched before anything is started."""
+"""Find or download the parts of a guest before anything is started."""
 
 import os
 from collections.abc import Iterable

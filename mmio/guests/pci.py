@@ -1,4 +1,4 @@
-"""A device model as a PCI function of its own."""
+"""Wrap a device model as a PCI function."""
 
 from typing import Any, Final
 

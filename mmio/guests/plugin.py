@@ -1,4 +1,4 @@
-"""The TCG plugin that knows which instruction of the guest is running: built for a QEMU, and read at each access.
+"""TCG plugin that reports the guest's current instruction: built for a QEMU, and read at each access.
 
 Its source is `plugin.c`; it is compiled where it runs, once for each version of QEMU, and kept in the cache folder.
 """

@@ -1,4 +1,4 @@
-"""QEMU: which one of this machine can have a vfio-user device, and how to get one that can."""
+"""Find a QEMU on this machine that supports vfio-user devices, or download one."""
 
 import os
 import re

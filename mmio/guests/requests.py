@@ -18,7 +18,7 @@ _MOST_KEPT: Final = 1024  # commands: one a virtual CPU and some more; a client 
 
 
 class PeerGone(VfioUserError):
-    """The VMM has gone while its memory was asked for."""
+    """The VMM ended while its memory was requested."""
 
 
 class Requests:

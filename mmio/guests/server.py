@@ -1,7 +1,7 @@
-"""vfio-user server: lets a VMM (QEMU, cloud-hypervisor) have a card that is a Python object on its PCI bus.
+"""vfio-user server: offers a Python object to a VMM (QEMU, cloud-hypervisor) as a card on its PCI bus.
 
 One Unix socket, one client at a time. Regions cannot be mapped by the client, so every access arrives, one message
-each. A command that makes no sense is refused, and the connection goes on; a stream that makes none ends it. Nothing
+each. A command that makes no sense is refused, and the connection continues; a stream that makes none ends it. Nothing
 that a client sends can end the server, or reach memory that is not the guest's.
 """
 

@@ -1,4 +1,4 @@
-"""Names of the guest's instructions: functions of its kernel and of the modules that it has loaded.
+"""Names of the guest's instructions: functions of its kernel and of its loaded modules.
 
 The kernel's come from its /proc/kallsyms. They are the same at each boot, since the kernel is told not to move itself
 (nokaslr), so they are asked for once and kept in the cache folder. A module's come from its file: the guest says where

@@ -1,4 +1,4 @@
-"""The kernel inside a bzImage, uncompressed: an emulated CPU takes longer to unpack it than to boot it.
+"""Uncompress the kernel inside a bzImage: an emulated CPU takes longer to do so than to boot it.
 
 QEMU starts an ELF file at the entry of its PVH note (Documentation/arch/x86/boot.rst; Xen's public/elfnote.h).
 """

@@ -1,4 +1,4 @@
-"""Messages between a hosted program's child and the process that has the devices.
+"""Messages between a hosted program's child and the process that owns the devices.
 
 A message is a JSON list, sent as one packet of a SOCK_SEQPACKET socket pair (unix(7)). So it arrives whole or not at
 all, even if a child is killed while it sends. When one process ends, the other reads the end of the stream.

@@ -1,4 +1,4 @@
-"""Server of the accesses of a hosted program's children, in the process that has the devices.
+"""Server of the accesses of a hosted program's children, in the process that owns the devices.
 
 One thread serves all children, one access at a time. While there are children, the program's own accesses take the same
 lock. Each child has a channel, which is made before it is forked; when that closes, the child has ended.

@@ -1,4 +1,4 @@
-"""The file descriptors of a process that two programs share."""
+"""File descriptors of a process that pagetrap shares with a program."""
 
 import gc
 import io

@@ -1,4 +1,4 @@
-"""An executable file, and what the kernel's execve makes of one: its segments in memory (elf(5), fs/binfmt_elf.c)."""
+"""Map an executable's segments as the kernel's execve does (elf(5), fs/binfmt_elf.c)."""
 
 import errno
 import os

@@ -3,7 +3,7 @@
 While pagetrap answers an access, all signals of the program are blocked; one that would end the program waits until the
 access is done. A model that never returns would make the process deaf to all signals but SIGKILL. So a thread looks
 now and then: when such a signal waits, and an access is still the same one as at the last look, an exception is raised
-in the model (PyThreadState_SetAsyncExc). A model that waits in C code does not notice it. Then the records at hand are
+in the model (PyThreadState_SetAsyncExc). A model that waits in C code does not notice it. Then the current records are
 written, and the process ends by the signal.
 """
 

@@ -9,4 +9,4 @@ ADVICE: Final = "use --engine=ptrace (`mmio.Tracer`)"
 
 
 class HostError(MmioError):
-    """A program cannot be hosted in this process, or not any further."""
+    """A program cannot be started or continued in this process."""

@@ -1,4 +1,4 @@
-"""The registers of a hosted program, where the kernel saved them when a signal took us out of it."""
+"""Registers of a hosted program, in the frame where the kernel saved them at a signal."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Running a program in this very process: an access costs a signal, and no switch to another process.
+"""Run a program in this process: an access costs a signal and no switch to another process.
 
 The program's segments are mapped beside Python's, and the thread that calls `run` becomes the program's until that
 ends. A seccomp filter picks the program's system calls that matter, by where they are made. What is done about them is
@@ -81,7 +81,7 @@ class Host(Targeting):
         """
         if device is None:
             raise HostError(
-                f"real ports cannot be traced in this process, whose right to them is the program's, too: {ADVICE}"
+                f"real ports cannot be traced in this process, which would share the program's right to them: {ADVICE}"
             )
         super().map_ports(port, count, device, name, **policies)
 

@@ -1,4 +1,4 @@
-"""Copy of a child's address space in the process that has the devices, in which the child's accesses are made.
+"""Copy of a child's address space in the process that owns the devices, where the child's accesses are made.
 
 The child reports its trapped mappings. Devices, policies, watchpoints and the trace are those of this process. For its
 ordinary memory, and for the real memory behind a trapped mapping, the child is asked while it waits for its access.

@@ -1,4 +1,4 @@
-"""Decide which trapped instructions of a hosted program are patched, and count what traps.
+"""Decide which trapped instructions of a hosted program are patched, and count the accesses.
 
 An instruction that has faulted some times is made to call the handler (`mmio/patching`, `stub_entry.py`). Nothing else
 depends on it: a stub's range says only when the handler is asked. The handler looks itself whether the address is
@@ -157,7 +157,7 @@ class Patching:
         return TrapStats(self.signals, calls, self._patched + len(self._made), dict(self._unpatched))
 
     def faulted(self, thread: Thread, frame: Frame, regs: Any) -> bool:
-        """Take note of a fault; return whether the thread is to go on, at its stub or at the instruction once more."""
+        """Count a fault; return whether the thread is to continue, at its stub or at the instruction once more."""
         ip, cause = regs[RIP], regs[CAUSE]
         if cause not in (ACCERR, KERNEL) or self._sites is None:
             return False

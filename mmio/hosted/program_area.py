@@ -1,8 +1,8 @@
 """The part of the address space that belongs to the program.
 
-Python and the program share one address space, and are told apart by where code stands: what the program maps without
-saying where goes into an area of its own, and a system call made from there is the program's. (An executable that must
-lie at a fixed low address is the program's as well.) The area lies below everything the kernel places by itself.
+Python and the program share one address space, and are distinguished by the address of the code: what the program maps
+without an address goes into an area of its own, and a system call made from there is the program's. (An executable
+at a fixed low address is the program's as well.) The area lies below everything the kernel places by itself.
 
 Files that are mapped, with them all text, go into a part of it of their own, with nothing else for 2 GiB before and
 behind it: jumps of patched instructions lead there (`mmio/patching`).
@@ -94,7 +94,7 @@ class Area:
         return start
 
     def map_exactly(self, address: int, length: int, protection: int) -> bool:
-        """Map pages for pagetrap's own use at an address of the area, which is not handed out any more.
+        """Map pages for pagetrap's own use at an address of the area, which is not given out any more.
 
         Returns:
             Whether nothing is there.

@@ -1,4 +1,4 @@
-"""Take a thread that a signal has found in a stub, or on its way from one, to the instruction or behind it.
+"""Move a thread that a signal interrupted in or behind a stub to the original instruction or the next one.
 
 So a handler of the program's sees an instruction pointer of the program's. Until the access has been made, the
 registers are put back to what they were at the instruction, which is then executed from its beginning; afterwards they

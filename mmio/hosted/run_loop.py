@@ -1,9 +1,9 @@
 """Run loop of a hosted program: enter it, handle its system calls and faults, and enter what it executes.
 
 The thread that calls `run` enters the program, and leaves it when the program exits, is killed, executes another one or
-cannot go on. After execve it enters the new program. A child of the program is forked inside this loop, and leaves the
-loop only to end. Children request their accesses from the first process (`children.py`), which therefore waits for the
-last of them.
+cannot continue. After execve it enters the new program. A child of the program is forked inside this loop, and leaves
+the loop only to end. Children request their accesses from the first process (`children.py`), which therefore waits for
+the last of them.
 """
 
 import ctypes
@@ -212,7 +212,7 @@ class RunLoop:
         before.release_reserved()
         self.patching.end()
         self._area.clear()
-        if self._client is not None:  # instructions of different programs at one address could not be told apart
+        if self._client is not None:  # instructions of different programs at one address could not be distinguished
             self._area.move_on(thread.pid)
         with self._children.serving_paused() if self._client is None else nullcontext():
             self._descriptors.execute()
@@ -371,7 +371,7 @@ class RunLoop:
         self._threads.end(error)
 
     def _end_child(self, client: Client, outcome: BaseException) -> None:
-        """End a child as its program has ended; end the run with an error if the child cannot go on."""
+        """End a child as its program has ended; end the run with an error if the child cannot continue."""
         try:
             status = _status(outcome)
         except BaseException as error:

@@ -1,7 +1,7 @@
-"""The seccomp filter this process runs under while it hosts a program: which of the program's calls come to us.
+"""Seccomp filter of this process while it hosts a program: selects the program's calls that raise SIGSYS.
 
 The filter looks at where a call is made. Those of Python and its libraries, made elsewhere, are never stopped. It
-cannot be taken back, and does no harm once the program has ended: nothing is left where it looks.
+cannot be removed, and does no harm once the program has ended: nothing is left where it looks.
 """
 
 import ctypes

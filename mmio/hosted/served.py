@@ -1,4 +1,4 @@
-"""Client in a child of a hosted program: requests accesses from the process that has the devices.
+"""Client in a child of a hosted program: requests accesses from the process that owns the devices.
 
 The child is a forked copy of the whole process. Its copies of the device models must not be used: the state of a device
 is in one process. It keeps its own list of trapped mappings, emulates its instructions, and requests each access that

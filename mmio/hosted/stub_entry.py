@@ -1,4 +1,4 @@
-"""The second part of the trampoline: from a stub of a patched instruction to Python and back, without a signal.
+"""Second part of the trampoline: from a stub of a patched instruction to Python and back, without a signal.
 
 A stub (`mmio/patching/stub.py`) calls this when its instruction accesses something that traps. A little of the
 registers is put on the program's stack, below its red zone. Then signals are blocked, as in the handler of a signal. Of
@@ -9,8 +9,8 @@ of arch/x86/include/asm/sigframe.h), and the function in the word CALLED is call
 Signals come only while the FS base is the program's and the stack, too: before `block`, and from `unblocked` on.
 `mmio/hosted/rewinding.py` takes a thread out of here, and of a stub, when one does.
 
-What the function leaves in the frame is put into the registers here when the thread is to go on behind the instruction.
-Else the frame is left to `rt_sigreturn`.
+The registers in the frame are loaded here when the thread is to continue behind the instruction.
+Otherwise the frame is left to `rt_sigreturn`.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Answer those system calls of a hosted program that would end, replace or change the process it is hosted in.
+"""Handle the system calls of a hosted program that would end, replace or change its host process.
 
 Ending, becoming another program, making processes and threads, arranging signals, moving the heap: these are done here
 as the kernel does them for a program alone in its process. What a traced program's calls need besides (mappings that
@@ -232,7 +232,7 @@ def _getppid(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> in
 
 @_answers("clone3")
 def _clone3(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    return -errno.ENOSYS  # every C library goes on with clone
+    return -errno.ENOSYS  # every C library continues with clone
 
 
 @_answers("execve")
@@ -290,7 +290,9 @@ def _own_path(calls: HostCalls, thread: Thread, path: int, buffer: int, size: in
 
 @_answers("seccomp")
 def _seccomp(calls: HostCalls, thread: Thread, arguments: tuple[int, ...]) -> int:
-    raise HostError(f"{calls.path} restricts its own system calls (seccomp), which would be ours, too: {ADVICE}")
+    raise HostError(
+        f"{calls.path} restricts its own system calls (seccomp), which would also apply to pagetrap: {ADVICE}"
+    )
 
 
 @_answers("prctl")

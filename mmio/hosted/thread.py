@@ -31,7 +31,7 @@ RED_ZONE: Final = 128
 """Bytes below a stack pointer that are in use (System V ABI, AMD64 supplement)."""
 
 _RT_SIGRETURN: Final = NUMBERS[64]["rt_sigreturn"]
-_STEP: Final = RED_ZONE + 8  # and the address the gate goes on at
+_STEP: Final = RED_ZONE + 8  # and the address the gate continues at
 
 
 class Thread:

@@ -1,8 +1,8 @@
-"""The machine code between a hosted program and Python.
+"""Machine code between a hosted program and Python.
 
 The program has a C library of its own, and with it thread-local storage of its own, which the FS base points to. So
 each crossing from one side to the other changes the FS base; and since C code of Python's may touch its storage at
-any time, nothing but the few instructions here ever runs with the wrong one. That takes RDFSBASE and WRFSBASE, which
+any time, only the few instructions here ever runs with the wrong one. That takes RDFSBASE and WRFSBASE, which
 Linux lets programs use since 5.9.
 
 - `enter` is called through ctypes. It keeps the stack pointer, and goes into the program as if a signal handler
@@ -10,12 +10,12 @@ Linux lets programs use since 5.9.
 - `signal` is the handler of every signal that concerns us. It runs on a stack of its own (the program's may be small,
   or broken) with all signals blocked. Which Python function it calls is a matter of the signal: an access (SIGSEGV), a
   system call (SIGSYS), any other. The function finds the first bytes of the instruction and the signal's code in words
-  of the ucontext that the kernel leaves alone, and answers in another: to go on in the program, or to leave it.
+  of the ucontext that the kernel leaves alone, and answers in another: to continue in the program, or to leave it.
 - To *leave* the program is to return from `enter`. The signal's frame and the program's stack are forgotten, as by
   longjmp.
 - A stub (`mmio/patching`) comes in without a signal: `stub_entry.py` has that way.
-- `gate` makes a system call in the program's name and then goes on where the address below its stack says. The red zone
-  of 128 bytes is stepped over. (So a blocking call is made by the program, and its own signal handlers interrupt it.)
+- `gate` makes a system call in the program's name and then continues at the address stored below its stack. The red
+  zone of 128 bytes is skipped. (So a blocking call is made by the program, and its own signal handlers interrupt it.)
 
 The code is followed, one page on, by the words it uses.
 """

@@ -1,8 +1,8 @@
-"""vfork: the parent waits until its child executes or ends, and then finds what the child has written (vfork(2)).
+"""vfork: the parent waits until its child executes or ends, and then finds the child's writes in its memory (vfork(2)).
 
 A child by vfork shares its parent's memory. A hosted program's memory is also Python's and cannot be shared, so the
 child gets a copy by fork. Before it executes or ends, it waits until the parent has copied back the pages that differ.
-If the parent has other threads, which go on writing, only the stack of the waiting thread is copied back: there a C
+If the parent has other threads, which continue writing, only the stack of the waiting thread is copied back: there a C
 library's child leaves its result (`posix_spawn` its error).
 """
 

@@ -1,9 +1,9 @@
-"""Waits of a hosted program's threads on a virtual clock: in the handler of the call, by asking again and again.
+"""Waits of a hosted program's threads on a virtual clock: polled in the handler of the call.
 
 All signals are blocked in a handler. So the call cannot be left in the kernel until something interrupts it, as under
 ptrace; the kernel is asked whether the wait is over, by the same call without a timeout, and between two questions time
-goes on: at once when all other threads sleep as well, and have asked since the last of them did anything. A signal that
-is to be delivered ends the wait, and is delivered when the handler returns.
+continues: at once when all other threads sleep as well, and have asked since the last of them did anything. A signal
+that is to be delivered ends the wait, and is delivered when the handler returns.
 
 Where all threads sleep in calls that have no timeout (a read of a pipe, a lock), none of them can move the time on: a
 thread of pagetrap's does, which looks now and then.
@@ -60,7 +60,7 @@ class LoopWaits:
         self._handlers = handlers
         self._calls, self._signals, self._frames, self._threads = calls, signals, frames, threads
         self._lock = threading.Lock()
-        self._epoch = 0  # goes on when a thread has done something, or time has gone on
+        self._epoch = 0  # continues when a thread has done something, or time has continued
         self._asked: dict[int, int] = {}  # by TID of a thread that waits here: the epoch in which there was nothing
         self._idents: set[int] = set()  # of the threads that wait here, as Python has them
         self._stop = threading.Event()

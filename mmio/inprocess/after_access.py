@@ -1,4 +1,4 @@
-"""Functions to be called when the access that is being made has been completed.
+"""Functions to be called after the current access has completed.
 
 A device model that asserts a line while it answers an access is in the middle of its work. An interrupt handler that is
 called just then may access the same device. So what an access causes waits until the instruction has been done.

@@ -1,4 +1,4 @@
-"""Ordinary memory that traps: its pages move to a second address, and the first is inaccessible.
+"""Make ordinary memory trap: its pages move to a second address, and the first becomes inaccessible.
 
 A device has no memory of its own; watched memory has, and it must stay what it is, for other processes that share it,
 too. So the very pages get another address, at which every access is made at full width: nothing is copied, and nothing

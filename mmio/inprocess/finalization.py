@@ -1,4 +1,4 @@
-"""End with a mapping open and threads that use it.
+"""End the interpreter while a mapping is open and threads use it.
 
 An interpreter that finalizes ends every other thread that asks for the GIL, and a thread that enters it later crashes.
 A thread of a driver asks for the GIL at each access. So before finalization, when the functions registered with

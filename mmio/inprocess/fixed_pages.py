@@ -1,4 +1,4 @@
-"""Pages at addresses that the caller chooses, as firmware has them in its header files.
+"""Map pages at addresses that the caller chooses, as firmware has them in its header files.
 
 They are reserved by a mapping of their own, inaccessible, where nothing else is. They stay reserved when the last
 device has gone, as the pages of every mapping do; another device can be mapped there then. Devices may lie side by side

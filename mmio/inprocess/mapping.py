@@ -324,7 +324,7 @@ def _length(device: DeviceLike, length: int | None) -> int:
     if length is None:
         length = getattr(getattr(device, "layout", None), "extent", None)
     if length is None:
-        raise ValueError(f"{type(device).__name__} has no length of its own; say ioremap(device, length=…)")
+        raise ValueError(f"{type(device).__name__} has no length of its own; call ioremap(device, length=…)")
     if isinstance(length, bool) or not isinstance(length, int) or length <= 0:
         raise ValueError(f"length is a positive int, in bytes, not {length!r}")
     if libc.pages(length) >= MEMORY_END:

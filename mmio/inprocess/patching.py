@@ -1,4 +1,4 @@
-"""Decide which trapped instructions are patched, count what traps, and aim stubs at mappings.
+"""Decide which trapped instructions are patched, count the accesses, and aim stubs at mappings.
 
 An instruction that has faulted some times is made to call the handler (`mmio/patching`): a signal costs several times
 as much as the access. What cannot be patched keeps its signal, and nothing else depends on it.
@@ -221,7 +221,7 @@ class Patching:
             met.calls_until = MISSES if learnt else _CALLS_UNTIL
 
     def slot_at(self, address: int) -> int | None:
-        """Return the stub of an instruction that is being patched or taken back, or was; None for any other."""
+        """Return the stub of an instruction that is being patched or restored, or was; None for any other."""
         site = self.sites.known(address)
         return None if site is None else site.slot
 

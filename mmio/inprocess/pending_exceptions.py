@@ -1,4 +1,4 @@
-"""Exceptions on their way out of a signal handler, which no `except` in the handler can hold.
+"""Exceptions that leave a signal handler, where no `except` can catch them.
 
 An exception to be raised by the interrupted program is handed to the interpreter by PyThreadState_SetAsyncExc, which
 makes a thread raise at the next point where it looks for such things. It takes classes only, so it gets `Carrier`,
@@ -93,7 +93,7 @@ def raise_on_return(words: MutableSequence[int], error: BaseException) -> None:
 
 
 def withdraw() -> None:
-    """Take back what `raise_on_return` was told last in this thread."""
+    """Cancel the last `raise_on_return` of this thread."""
     _under_way.pop(get_ident(), None)
 
 

@@ -1,4 +1,4 @@
-"""Our handler for SIGSEGV and SIGFPE: in place while anything is mapped, and gone without a trace afterwards.
+"""Handler for SIGSEGV and SIGFPE: installed while anything is mapped, and restored afterwards.
 
 It is installed when the first mapping is made, so that whatever was enabled before (pytest enables faulthandler) stands
 behind it in the chain. SA_NODEFER, because a device model may call a driver that touches a device. Not SA_ONSTACK:

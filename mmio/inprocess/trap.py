@@ -1,4 +1,4 @@
-"""A signal has brought us here: what happens between the entry's call and its return.
+"""Handle a trapped access in the signal handler, between the machine code's call and its return.
 
 The ordinary way through a handler is short: the frame by the address of its ucontext, what to do by the instruction's
 bytes, and that is done. Each step is one look-up in a dictionary that fills itself, and nothing is made anew.
@@ -305,7 +305,7 @@ class Trap:
             pending_exceptions.raise_on_return(regs, error)
         try:
             finish()
-        except Exception:  # the program cannot go on from here
+        except Exception:  # the program cannot continue from here
             pending_exceptions.withdraw()
             _report(error)
             regs[VERDICT] = PASS_ON

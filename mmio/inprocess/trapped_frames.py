@@ -1,4 +1,4 @@
-"""Frames of the threads that have trapped, and how deep their handlers may nest."""
+"""Frames of the threads that have trapped, and the limit for nested handlers."""
 
 import threading
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Trapped: TypeAlias = tuple[Frame, Any, Initiator]
 class TrappedFrames(dict[int, Trapped]):
     """Frames of trapped threads, by the address of the ucontext, which is on the stack of one thread only.
 
-    Each frame has an initiator of its own: a device model may enter a driver, while the access around it goes on.
+    Each frame has an initiator of its own: a device model may enter a driver, while the access around it continues.
 
     Attributes:
         stack_ended: called with the stack of a thread that has ended, or that Python knows no more.

@@ -1,4 +1,4 @@
-"""Call a function where no signal handler of the program's is called.
+"""Call a function in a thread in which no signal handler of the program runs.
 
 Python calls signal handlers in the main thread, between any two instructions of whatever runs there, and what they
 raise looks like an error of that code: a timeout's TimeoutError is an OSError. Code that catches errors, or that must
@@ -15,8 +15,8 @@ _PATIENCE: Final = 1.0  # seconds
 def undisturbed(function: Callable[[], None]) -> None:
     """Call a function in a thread of its own, and wait until it has returned, or for a second.
 
-    What a signal handler raises ends the waiting; the function goes on, if it has begun. Where no thread can be started
-    (a limit, the interpreter's end), the function is called in this one.
+    What a signal handler raises ends the waiting; the function continues, if it has begun. Where no thread can be
+    started (a limit, the interpreter's end), the function is called in this one.
 
     Raises:
         BaseException: what the function raises.

@@ -1,10 +1,10 @@
-"""Leaving a driver early: how an exception of a device model comes out of the Python call that entered the driver.
+"""Leave a driver early: propagate an exception of a device model to the Python call that entered the driver.
 
 Between the device model and that call lie the driver's C frames, which know nothing of exceptions. They are abandoned,
 as longjmp would: libgcc's unwinder walks the stack outwards from the signal's frame until it meets the address to which
 libffi's calls return (one fixed address, learnt once by calling a function that reports where it returns to). The
 unwinder reconstructs the registers the driver would have had to restore by then; the frame is rewritten to that state,
-and the thread goes on as if the driver had returned.
+and the thread continues as if the driver had returned.
 
 The interpreter then raises the exception when it looks for asynchronous ones, which is right after the call (see
 `pending_exceptions.py`). The result of the call is never looked at.
@@ -39,7 +39,7 @@ _RESULT: Final = object()
 
 
 class Landing(NamedTuple):
-    """Place where a thread goes on when it leaves a driver.
+    """Place where a thread continues when it leaves a driver.
 
     Attributes:
         stack: the stack pointer after the return.

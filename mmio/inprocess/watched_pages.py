@@ -1,4 +1,4 @@
-"""Pages of ordinary memory that trap because something in them is watched.
+"""Pages of ordinary memory that trap because some of their bytes are watched.
 
 Watches share pages, so each run of pages counts those who need it, and is as it was when the last has gone.
 

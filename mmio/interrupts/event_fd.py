@@ -2,11 +2,13 @@
 
 import os
 from contextlib import suppress
-from typing import Self
+from typing import Final, Self
 
 from mmio.arguments import integer
 from mmio.device.line import Line
 from mmio.interrupts.source import InterruptSource
+
+MOST_DESCRIPTOR: Final = (1 << 31) - 1  # an int of C
 
 
 def signal_event(descriptor: int) -> None:
@@ -39,7 +41,7 @@ class EventFd:
         self, line: Line, trigger: str | None = None, *, automask: bool = False, descriptor: int | None = None
     ) -> None:
         if descriptor is not None:
-            os.fstat(integer("descriptor", descriptor, least=0))
+            os.fstat(integer("descriptor", descriptor, 0, MOST_DESCRIPTOR))
         self._owned = descriptor is None
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if descriptor is None else descriptor
         if self._owned:

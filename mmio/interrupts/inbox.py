@@ -1,4 +1,4 @@
-"""Thread that hears what a driver in this process writes to descriptors: irqcontrol of UIO, events of VFIO."""
+"""Thread that reads what a driver in this process writes to descriptors: irqcontrol of UIO, events of VFIO."""
 
 import select
 import threading

@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from mmio.arguments import integer, shortened
 from mmio.device.line import Line
 from mmio.interrupts.source import InterruptSource
+
+_MOST_PID: Final = (1 << 22) - 1  # PID_MAX_LIMIT of linux/threads.h
 
 
 class SignalSender:
@@ -46,7 +48,7 @@ class SignalSender:
             raise ValueError(f"number is a signal that a program can handle, such as signal.SIGUSR1, not {number}")
         if process is not None and not callable(process):
             try:
-                process = integer("process", process, least=1)
+                process = integer("process", process, 1, _MOST_PID)
             except TypeError:
                 problem = "process is a PID, or a function that returns one"
                 raise TypeError(f"{problem}, not {shortened(process)}") from None

@@ -1,7 +1,7 @@
-"""Interrupts out of a line's level: level- or edge-triggered, masked, and masked by themselves.
+"""Derive interrupts from a line's level: level- or edge-triggered, masked, and self-masking.
 
 A level-triggered interrupt is there while the line is asserted. What hands it to a program cannot wait until the
-program has quietened the device, so it masks the interrupt when it has handed over one, and the program unmasks it: if
+program has quietened the device, so it masks the interrupt when it has passed one, and the program unmasks it: if
 the line is still asserted, there is the next one (uio_pdrv_genirq.c, vfio_pci_intrs.c of Linux). An edge-triggered one
 is a line that comes to be asserted. While masked, one edge is remembered, as an interrupt controller does.
 """
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from threading import RLock
 from typing import Final, Self
 
-from mmio.arguments import shortened
-from mmio.device.line import TRIGGERS, Line
+from mmio.arguments import flag, shortened
+from mmio.device.line import Line, trigger_word
 
 
 def trigger_of(line: Line, trigger: str | None) -> str:
@@ -23,11 +23,7 @@ def trigger_of(line: Line, trigger: str | None) -> str:
     """
     if not isinstance(line, Line):
         raise TypeError(f"line is a line of a device, as card.irq, not {shortened(line)}")
-    if trigger is None:
-        return line.trigger
-    if trigger not in TRIGGERS:
-        raise ValueError(f"trigger is 'level' or 'edge', not {shortened(trigger)}")
-    return trigger
+    return line.trigger if trigger is None else trigger_word(trigger)
 
 
 class InterruptSource:
@@ -57,8 +53,8 @@ class InterruptSource:
         if not callable(fire):
             raise TypeError(f"fire is a function without arguments, not {shortened(fire)}")
         self._line, self._fire = line, fire
-        self._automask = automask and self.trigger == "level"
-        self._masked = masked
+        self._automask = flag("automask", automask) and self.trigger == "level"
+        self._masked = flag("masked", masked)
         self._closed = False
         self._pending = False  # an edge that came while masked
         self._lock = RLock()

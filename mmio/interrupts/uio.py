@@ -1,4 +1,4 @@
-"""Interrupts as Linux's userspace IO hands them out (drivers/uio/uio.c).
+"""Interrupts by Linux's userspace IO (drivers/uio/uio.c).
 
 A device counts its interrupts in 32 bits. Each open of /dev/uioN remembers the count it has seen: a read of exactly
 four bytes waits until it is another one, and returns it. Writing 0 or 1 masks and unmasks (irqcontrol), as

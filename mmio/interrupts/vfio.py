@@ -1,4 +1,4 @@
-"""Interrupts as VFIO hands them out: VFIO_DEVICE_SET_IRQS (linux/vfio.h, drivers/vfio/pci/vfio_pci_intrs.c).
+"""Interrupts by VFIO: VFIO_DEVICE_SET_IRQS (linux/vfio.h, drivers/vfio/pci/vfio_pci_intrs.c).
 
 An index of interrupts has vectors, each a line. A trigger is an event descriptor of the user's that is signalled. A
 level-triggered one (INTx) masks itself as it fires, and is unmasked by a call or by an event descriptor of the user's;
@@ -169,7 +169,7 @@ class VfioInterrupts:
             descriptors = struct.unpack_from(f"<{count}i", data)
             for descriptor in descriptors:
                 if descriptor >= 0:
-                    os.fstat(descriptor)
+                    _check_open(descriptor)
             for vector, descriptor in zip(chosen, descriptors, strict=True):
                 if action == ACTION_TRIGGER:
                     vector.set_trigger(descriptor)
@@ -188,7 +188,10 @@ class VfioInterrupts:
 
         Raises:
             OSError: as of `set_irqs`; EINVAL also where the structure is too short.
+            TypeError: it is no bytes.
         """
+        if not isinstance(message, bytes | bytearray | memoryview):
+            raise TypeError(f"message is bytes, not {shortened(message)}")
         if len(message) < _HEADER.size:
             raise _invalid(f"{len(message)} bytes, and a struct vfio_irq_set has {_HEADER.size}")
         size, flags, _, start, count = _HEADER.unpack_from(message)
@@ -205,6 +208,14 @@ class VfioInterrupts:
 _KINDS: Final = {DATA_NONE: 0, DATA_BOOL: 1, DATA_EVENTFD: 4}
 """Bytes of data a vector."""
 _VERBS: Final = (ACTION_MASK, ACTION_UNMASK, ACTION_TRIGGER)
+
+
+def _check_open(descriptor: int) -> None:
+    try:
+        os.fstat(descriptor)
+    except OSError as error:
+        problem = f"VFIO_DEVICE_SET_IRQS: {descriptor} is no open descriptor"
+        raise OSError(error.errno, problem) from None
 
 
 def _invalid(problem: str) -> OSError:

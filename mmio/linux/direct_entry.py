@@ -1,4 +1,4 @@
-"""The third part of the trampoline: from a stub to the device itself, without a frame.
+"""Third part of the trampoline: from a stub to the device itself, without a frame.
 
 A stub of a plain load or store calls this (`mmio/patching/direct.py`). What an access of its instruction needs stands
 in a *block* of words (`mmio/inprocess/direct_calls.py`): the device's method, the addresses of its segment, the trace,
@@ -6,7 +6,7 @@ and for each of some threads the number of the site. So the device is called wit
 record is written into the trace, with no other Python function in between.
 
 It is all as the handler would do it, or else the handler does it: where the block is missing, where the thread or the
-address is not in it, or something has been asked for that is done at an access, the way goes on to `from a stub`, which
+address is not in it, or something is requested that is done at an access, the code continues at `from a stub`, which
 makes a frame. When the device has been called by then, its answer or its exception goes along (OUTCOMES).
 
 All registers are the driver's, so those that Python and the C library may use are saved here: the general ones, XMM and

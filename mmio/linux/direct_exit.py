@@ -1,4 +1,4 @@
-"""The fourth part of the trampoline: what a device has answered, the record of the access, and the way back.
+"""Fourth part of the trampoline: check the device's answer, record the access, and return to the stub.
 
 `direct_entry.py` is the way to the device, and says what both are.
 """

@@ -1,4 +1,4 @@
-"""Locks that a child made by fork finds free.
+"""Locks that are free in a child made by fork.
 
 fork copies the memory, but of the threads only the one that calls it (fork(2)). A lock that another thread holds at
 that moment would stay held in the child for ever.

@@ -1,9 +1,9 @@
-"""IO ports of this machine as a device: every access is one IN or OUT, at the width the program's had.
+"""IO ports of this machine as a device: each access is one IN or OUT of the same width.
 
 `/dev/port` would not do: it moves a byte at a time, and a device may well know two bytes from a word. So the
 instruction is executed here, which takes the right to: `ioperm(2)`, the lesser one beside `iopl`, reaches every port
 since Linux 2.6.8. This thread has it for the length of an access and no longer. So nothing we start inherits it, and
-code of this process that is meant to trap at ports goes on to do so.
+code of this process that is meant to trap at ports continues to do so.
 
 The listing is position-independent.
 """

@@ -1,4 +1,4 @@
-"""The C library calls of this package, each with its types, its errors turned into `OSError`.
+"""C library calls with their types; errors are raised as `OSError`.
 
 Function objects of the C library are shared by all code that asks the same `CDLL` object for them, prototype and all;
 this module's own object keeps its prototypes to itself.

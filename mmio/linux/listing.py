@@ -1,4 +1,4 @@
-"""Machine code as its listing: each line has the bytes, and beside them what they say.
+"""Machine code as a listing: each line has the bytes and the assembly text.
 
 A line that does not begin with a space is a label and a remark. A test decodes the bytes and compares.
 """

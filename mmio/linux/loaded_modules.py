@@ -1,4 +1,4 @@
-"""The modules loaded into this process: where each is, and which of them a fault's handler itself runs in."""
+"""Modules loaded into this process: their addresses, and those that a fault's handler itself runs in."""
 
 import ctypes
 import sys

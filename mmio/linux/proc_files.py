@@ -1,4 +1,4 @@
-"""Open files of /proc, also after a program in this process has changed what /proc is.
+"""Open files of /proc, even after a program in this process has changed the mount of /proc.
 
 A program may change its root directory, unmount /proc, or live in a new PID namespace, where the /proc it still has
 counts processes otherwise: /proc/1 is another process than its own PID says. So a host opens the directory before the

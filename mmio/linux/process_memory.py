@@ -1,4 +1,4 @@
-"""Memory of this or another process, by way of the kernel: what cannot be reached is less, and no fault."""
+"""Memory of this or another process, read and written by the kernel: inaccessible parts shorten the result."""
 
 import ctypes
 import errno

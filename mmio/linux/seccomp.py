@@ -1,4 +1,4 @@
-"""The seccomp filter a spawned program runs under: which of its system calls stop it for us.
+"""Seccomp filter of a spawned program: selects the system calls that stop it for the tracer.
 
 All other calls go at full speed. A call stops when it is one of those named, or when any of its arguments points into
 one of the given ranges: that is how a buffer on a device is noticed whatever the call, without stopping at every read.

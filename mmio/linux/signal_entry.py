@@ -1,4 +1,4 @@
-"""The first part of the trampoline: from the kernel's call of a signal handler to Python and back.
+"""First part of the trampoline: from the kernel's call of a signal handler to Python and back.
 
 `trampoline.py` says what it does, and names the words it uses.
 """

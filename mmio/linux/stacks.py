@@ -1,4 +1,4 @@
-"""The bounds of a thread's stack, how far down a fault handler may still begin, and room under the recursion limit.
+"""Bounds of a thread's stack, room that a fault handler needs, and room under the recursion limit.
 
 A handler of SIGSEGV runs on the stack of the code that faulted, below it. Handlers nest when a device model calls a
 driver that accesses a device, so a model that never stops doing so would run into the guard page, where no handler can

@@ -1,11 +1,11 @@
-"""The second part of the trampoline: from a stub to the same handlers and back, without the kernel.
+"""Second part of the trampoline: from a stub to the same handlers and back, without the kernel.
 
 A stub (`mmio/patching/stub.py`) calls this when an instruction that has been patched accesses a trapped range. It makes
 on the driver's stack the very frame that the kernel would have made: the address of the C library's return to the
 kernel, a ucontext, a siginfo, an XSAVE area (struct rt_sigframe of arch/x86/include/asm/sigframe.h). So handlers,
 unwinders and `rt_sigreturn` find what they find after a signal. Signals are blocked as they are in a signal handler.
 
-What a handler leaves in the frame is put into the registers here when the thread is to go on behind the instruction,
+What a handler leaves in the frame is put into the registers here when the thread is to continue behind the instruction,
 which is nearly always. Else the frame is left to `rt_sigreturn`.
 
 Of the state components only those in use are saved (XGETBV with ECX = 1, SDM vol. 1, 13.6): XSAVE leaves the bits of

@@ -1,4 +1,4 @@
-"""Describe every system call of x86: its numbers, and what its arguments point to.
+"""Signatures of every system call of x86: its numbers, and the memory that its arguments point to.
 
 A line is a call: its name, its number in the 64-bit and in the 32-bit table (asm/unistd_64.h, asm/unistd_32.h; "-" for
 none), and its arguments as `syscall_notation.py` has them; those left out are no pointers. Written after section 2 of

@@ -80,7 +80,7 @@ _NESTED: Final[dict[str, tuple[When | Equal, ...]]] = {
 }
 """Calls with pointers in structures, which the filter cannot see, under which conditions they have any.
 
-Those whose signature says so (`iov` and the like) are not listed.
+Those whose signature says so (`iov` and others) are not listed.
 """
 
 

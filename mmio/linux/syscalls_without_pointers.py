@@ -1,4 +1,4 @@
-"""System calls none of whose arguments is a pointer: name, number in the 64-bit table, number in the 32-bit table.
+"""System calls without pointers: name, number in the 64-bit table, number in the 32-bit table.
 
 From asm/unistd_64.h and asm/unistd_32.h, "-" for none. Some are in no kernel of today (unimplemented(2)).
 """

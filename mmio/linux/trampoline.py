@@ -1,4 +1,4 @@
-"""The machine code between the kernel and Python.
+"""Machine code between the kernel and Python.
 
 A SIGSEGV handler written in Python alone would swallow every crash of the process: a wild pointer, a broken
 interpreter, a stack of handlers inside handlers. So the first look at a signal is taken here, by instructions that

@@ -1,4 +1,4 @@
-"""Code of this process as it is without patches, for whatever reads it."""
+"""Code of this process without patches, for its readers."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,7 @@
 """Conditions for executing an instruction out of line, on any engine.
 
 The copy has its one memory operand elsewhere; so there must be exactly one, which the instruction names, and nothing
-else may touch memory or decide where the program goes on.
+else may touch memory or decide where the program continues.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Faults of the program's own, delivered as the kernel would have.
+"""Faults of the program's own, delivered as the kernel delivers them.
 
 The emulator may find that the instruction faults for a reason that has nothing to do with a device: the other side of a
 copy is not mapped, a divisor is zero. The program's own signal handler must hear of that, in the context of the

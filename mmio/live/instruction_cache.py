@@ -3,7 +3,7 @@
 Nearly all are found by the eight bytes from the instruction pointer, taken as one number: they hold the instruction,
 and whatever follows it does no harm. Every engine reads them at each fault, so code that has been replaced, through
 whichever mapping, is never taken for what it was. Longer instructions are read where they are, up to the end of their
-page and past it only when they go on there: the next page may not be mapped.
+page and past it only when they continue there: the next page may not be mapped.
 """
 
 from contextlib import suppress
@@ -38,7 +38,7 @@ _MOST_ELEMENTS: Final = 64  # accesses one instruction makes, or one iteration o
 
 
 class MissedAccess(AccessError):
-    """The instruction that faulted would not access the page that it faulted at: the CPU has decoded it otherwise."""
+    """The decoded instruction does not access the page of the fault, so the CPU has decoded it differently."""
 
 
 @frozen(slots=True)

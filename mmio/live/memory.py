@@ -1,4 +1,4 @@
-"""The ordinary memory of this process, as a bus: the other side of a copy to or from a device.
+"""Ordinary memory of this process as a bus: source or destination of a copy between it and a device.
 
 An emulated instruction may touch, next to the device, any memory the program could: its stack, a buffer, or nothing at
 all through a wild pointer. So it is reached by way of the kernel (process_vm_readv on ourselves), which answers EFAULT
@@ -16,7 +16,7 @@ _TOP: Final = 1 << 47  # user addresses end here
 
 
 class Unreachable(PageFault):
-    """The program itself could not have made this access."""
+    """The program itself cannot access this memory."""
 
 
 class BeyondEnd(Unreachable):

@@ -1,4 +1,4 @@
-"""Execute natively what the emulator does not emulate: the CPU runs a copy of the instruction, out of line.
+"""Execute an instruction natively that is not emulated: the CPU executes a copy of it, out of line.
 
 The memory operand of the copy is in a slot, and nothing else differs: the copy runs with the program's own registers.
 What the instruction reads is put into the slot from the device first, access by access as `decode.accesses` has them. A
@@ -98,7 +98,7 @@ def _load(slot: Slot, touches: list[MemoryTouch], slots: Slots, bus: Initiator) 
 
 
 def finish(slot: Slot, frame: StoppedFrame, bus: Initiator) -> None:
-    """Write what a copy has stored to the device, and let the thread go on after the original."""
+    """Write what a copy has stored to the device, and let the thread continue after the original."""
     assert slot.instruction is not None
     bus.ip, bus.instruction = slot.ip, slot.instruction
     with marked(bus, NATIVE):
@@ -114,7 +114,7 @@ def _store(slot: Slot, memory: SlotMemory, bus: Initiator) -> None:
 
 
 def skip(slot: Slot, frame: StoppedFrame) -> None:
-    """Set the thread to go on after the original instruction."""
+    """Set the thread to continue after the original instruction."""
     assert slot.instruction is not None
     frame.rip = slot.ip + slot.instruction.length
 

@@ -1,4 +1,4 @@
-"""The out-of-line slots of this process, for the sources whose driver runs in it.
+"""Out-of-line slots of this process, for the sources whose driver runs in it.
 
 They lie in one range, which the signal trampoline knows: a fault there is that of a copy. A page of code is replaced as
 a whole and at once, because other threads may execute in it and no page is to be both written and executed; no file is
@@ -51,7 +51,7 @@ class OwnSlotMemory:
         return string_at(address, length)
 
 
-_lock: Final = held_by_fork()  # a child goes on with the slots that there are
+_lock: Final = held_by_fork()  # a child continues with the slots that there are
 _made: list[Slots] = []
 
 

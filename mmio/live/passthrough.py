@@ -1,4 +1,4 @@
-"""Real memory of this process as a device: every access is made there, at the width the program's had.
+"""Real memory of this process as a device: each access is made there at the same width.
 
 What is behind the memory may care (a register file mapped from /dev/mem or a UIO device), so a value of 1, 2, 4 or 8
 bytes is one load or store, and a wider one is made of eight bytes at a time.
@@ -104,7 +104,7 @@ def extent_of(buffer: Any) -> Extent:
             view = memoryview(buffer)
         except TypeError as error:
             raise TypeError(
-                f"{type(buffer).__name__} is no buffer: expected a ctypes object, an mmap, a bytearray, a writable "
+                f"{type(buffer).__name__} is not a buffer: expected a ctypes object, an mmap, a bytearray, a writable "
                 f"memoryview or array, or (address, length)"
             ) from error
         with view:

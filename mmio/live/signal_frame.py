@@ -1,4 +1,4 @@
-"""The registers of an interrupted thread, where the kernel saved them.
+"""Registers of an interrupted thread, in the signal frame where the kernel saved them.
 
 A `Frame` lies over a ucontext: its `regs` are the very words that the kernel restores when the signal handler returns,
 so nothing is copied in or out, and committing a register is one store. *Where the registers are* is all that this

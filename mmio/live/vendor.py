@@ -1,4 +1,4 @@
-"""Find the vendor of this CPU, for the live sources, which do as the CPU does that runs the program."""
+"""Find the vendor of this CPU, which the live sources follow."""
 
 from functools import cache
 

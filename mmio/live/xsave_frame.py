@@ -1,4 +1,4 @@
-"""Registers over an XSAVE area: the part of a frame that all live sources share.
+"""Registers over an XSAVE area: common base of the frames of all live sources.
 
 Most instructions never ask for it, and finding or fetching it costs more than they do. So each attribute looks for the
 area when it is used, by way of the frame's `xsave`.

@@ -1,4 +1,4 @@
-"""One call in a device's future: the end of a character, of a write cycle, of a timer's period.
+"""A scheduled call in a device: the end of a character, of a write cycle, of a timer's period.
 
 A device has one alarm for each thing that can be under way. So what is pending can be moved, dropped and told in a
 snapshot, as the time that is left.
@@ -48,7 +48,7 @@ class Alarm:
             timer.cancel()
 
     def restore(self, left: int | None) -> None:
-        """Take back what `left` was."""
+        """Restore what `left` was."""
         if left is None:
             self.cancel()
         else:

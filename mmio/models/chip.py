@@ -1,4 +1,4 @@
-"""A chip at a bus: no device of the processor's, but with a time too, that of the controller it is wired to."""
+"""A chip on a serial bus, with the clock of the controller that it is connected to."""
 
 from mmio.arguments import shortened
 from mmio.device.clock import Clock

@@ -1,7 +1,7 @@
-"""Serial EEPROMs of the 24Cxx family: AT24C02 and 24LC256 data sheets, which agree.
+"""Serial EEPROMs of the 24Cxx family (data sheets of AT24C02 and 24LC256).
 
 The chip has a pointer, which a write sets with its first one or two bytes. The bytes behind those go into one page and
-wrap around in it; at the stop condition a write cycle begins, during which the chip answers to nothing. Reads go on
+wrap around in it; at the stop condition a write cycle begins, during which the chip answers to nothing. Reads continue
 from the pointer, and around at the end of the memory.
 """
 
@@ -84,7 +84,7 @@ class Eeprom24C(Chip):
         return True
 
     def read(self) -> int:
-        """Return the byte at the pointer, and go on."""
+        """Return the byte at the pointer, and continue."""
         byte = self.contents[self._pointer]
         self._pointer = (self._pointer + 1) % self.size
         return byte

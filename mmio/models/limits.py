@@ -1,10 +1,10 @@
-"""The error of a model that is asked for more than it does."""
+"""Error for a feature of the part that its model does not implement."""
 
 from mmio.errors import MmioError
 
 
 class NotModelled(MmioError, NotImplementedError):
-    """Firmware asked a device model for something that the part does and the model does not.
+    """Firmware used a feature of the part that the model does not implement.
 
     Going on would show the firmware a device that does something else. A subclass of the model can do it.
 

@@ -1,4 +1,4 @@
-"""The wire at a UART: characters to the firmware, and those it has sent. The same for every UART model.
+"""The serial line of a UART: characters to the firmware, and those it has sent. Common to all UART models.
 
 Without time (the default) a character leaves as soon as it is written, and those to the firmware come as soon as the
 receiver is on and has room for them: the other end is patient, and nothing is lost. A *burst* does not wait: what

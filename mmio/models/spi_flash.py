@@ -1,7 +1,7 @@
-"""A serial NOR flash chip with the commands that nearly all have: W25Q80DV data sheet, chapter 8.
+"""A serial NOR flash chip with the common commands (W25Q80DV data sheet, chapter 8).
 
 A byte that is erased is 0xFF, and programming clears bits only. A command that changes something is carried out when
-the chip is deselected, if it is complete and a write enable came before. While it is busy the chip takes nothing but a
+the chip is deselected, if it is complete and a write enable came before. While it is busy the chip takes only a
 read of the status register. A rule that is not kept has no other effect than that nothing happens.
 
 Not modelled: protection and the writing of the status register, dual and quad commands, power-down.
@@ -89,7 +89,7 @@ class SpiFlash(Chip):
         self._taken: dict[int, int] = {}
 
     def exchange(self, byte: int) -> int:
-        """Begin a command with its first byte, go on with it with the others."""
+        """Begin a command with its first byte, continue with it with the others."""
         count = self._count
         self._count += 1
         if count == 0:

@@ -305,7 +305,7 @@ class Stm32Timer(Device):
         return super().snapshot() | {"counter": self._counter.snapshot(), "time": time}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take it all back. The timer goes on from the present time of its clock."""
+        """Take it all back. The timer continues from the present time of its clock."""
         super().restore(state)
         self._counter.restore(state["counter"])
         elapsed, self._counted = state["time"]

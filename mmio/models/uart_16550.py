@@ -1,4 +1,4 @@
-"""The 16550 UART, as in PCs and most systems on a chip: PC16550D data sheet, section 8.
+"""The 16550 UART, as in PCs and many systems on a chip (PC16550D data sheet, section 8).
 
 `irq` is the chip's INTR pin. On a PC's board it passes a gate, which OUT2 opens; here there is no board.
 

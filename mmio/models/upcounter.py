@@ -1,4 +1,4 @@
-"""A prescaled counter with auto-reload and compare values, in closed form: any number of clocks at once.
+"""A prescaled counter with auto-reload and compare values, computed for any number of clocks at once.
 
 RM0090, 18.3. The counter goes from 0 to its top, and then to 0, which is an *update*. Registers that are buffered
 (*preloaded*) have their value in two places: as written, and as the counter uses it, which it takes at an update.
@@ -101,7 +101,7 @@ class Upcounter:
         return met & self.outputs
 
     def _overflow(self, before: int, last: int) -> int:
-        """Go on to 0, and return the flags. What is compared with more than the top matches here (CC1IF, 18.4.5)."""
+        """Advance to 0, and return the flags. What is compared with more than the top matches here (CC1IF, 18.4.5)."""
         flags = self._matches(before + 1, last) | self._matches(self.top + 1, self._most)
         self.count = self._fraction = 0
         flags |= self._update()

@@ -1,4 +1,4 @@
-"""Instructions whose access is made by a direct call of the device: plain loads and stores.
+"""Select the instructions whose access is a direct call of the device: plain loads and stores.
 
 Such an instruction does nothing with its memory operand but read it once or write it once, and raises no exception of
 its own. So the CPU itself can execute it on a copy of the operand: after the device has answered, or before it is given

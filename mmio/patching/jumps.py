@@ -1,4 +1,4 @@
-"""Jumps that fit into an instruction, whatever follows it.
+"""Find jumps that fit into an instruction, whatever follows it.
 
 A jump takes five bytes: E9 and a displacement of four. An instruction of fewer bytes is overwritten all the same, but
 for the bytes behind it, which are the next instruction's: the jump has them as the upper bytes of its displacement. So

@@ -1,4 +1,4 @@
-"""Common parts of this kernel's signal frames, for frames that are made without it."""
+"""Constant parts of this kernel's signal frames, for frames built by stubs."""
 
 from ctypes import c_uint32, c_uint64
 from typing import Final

@@ -1,4 +1,4 @@
-"""Memory for stubs and for the jumps to them, where jumps from an instruction reach it.
+"""Memory for stubs and for the jumps to them, within reach of the patched instructions.
 
 Nothing is ever given back: a thread may be in it at any time.
 """

@@ -1,8 +1,8 @@
-"""Patched instructions of this process: which ones there are, what stood there, and how they are taken back.
+"""Patched instructions of this process: their original bytes, and how they are restored.
 
 Only the bytes of the instruction itself change, so nothing need be known of what jumps where. But a short instruction's
 jump consists of bytes behind it, too, which are another instruction's. When that one is patched, the jumps that depend
-on its bytes are taken back first, and made anew afterwards.
+on its bytes are restored first, and made anew afterwards.
 """
 
 from collections.abc import Callable
@@ -131,7 +131,7 @@ class Sites:
         return site if site is not None and site.stands else None
 
     def known(self, address: int) -> Site | None:
-        """Return the site of an address, also where the instruction has been taken back; None when there is none."""
+        """Return the site of an address, also where the instruction has been restored; None when there is none."""
         site = self._sites.get(address)
         if site is not None and site.here() not in (site.original, site.patched):
             del self._sites[address]
@@ -186,7 +186,7 @@ class Sites:
         return site
 
     def take_back(self, address: int) -> None:
-        """Restore an instruction. Threads in its stub go on; the stub stays.
+        """Restore an instruction. Threads in its stub continue; the stub stays.
 
         Raises:
             NotPatched: other code stands there by now.

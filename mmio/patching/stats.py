@@ -1,4 +1,4 @@
-"""Counts of accesses by the way they came."""
+"""Counts of accesses by their path: signal, frame or direct call."""
 
 from attrs import frozen
 

@@ -1,4 +1,4 @@
-"""Code that a patched instruction jumps to: it looks where the access goes, and calls the handler or does it itself.
+"""Generate the code that a patched instruction jumps to: it checks the address, and calls the handler or the device.
 
 A stub is a *slot* of 128 bytes in an arena of code, and 128 bytes of words as far behind as the arena has code. Its
 words say which addresses the handler is called for, so opening and closing a mapping writes words and no code. The

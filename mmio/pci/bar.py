@@ -1,4 +1,4 @@
-"""Base address registers: what a function asks for, the register that says so, and who answers behind it.
+"""Base address registers: the size a function requests, the register, and the device behind it.
 
 Software finds out the size of a region by writing ones: the address bits below the size cannot be set, so the lowest
 one that reads back as one is the size (PCI Local Bus Specification 3.0, 6.2.5.1). The registers are declared so:
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from attrs import Attribute, field, frozen
 
 from decode import Direction
-from mmio.arguments import integer, shortened
+from mmio.arguments import flag, integer, one_of, shortened, text
 from mmio.device.declared import Declared
 from mmio.device.field import Field, bit
 from mmio.device.field import field as bits
@@ -64,8 +64,11 @@ class Bar:
 
     def __attrs_post_init__(self) -> None:
         integer("index", self.index, 0, BARS - 1)
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {shortened(self.kind)}")
+        one_of("kind", self.kind, get_args(Kind))
+        flag("wide", self.wide)
+        flag("prefetchable", self.prefetchable)
+        if self.name is not None:
+            text("name", self.name)
         if self.kind == "io" and (self.wide or self.prefetchable):
             raise ValueError(f"BAR{self.index} is of IO ports, so it is neither wide nor prefetchable")
         if self.wide and self.index == BARS - 1:
@@ -85,9 +88,8 @@ class Bar:
         else:
             size = integer("size", self.size)
         if size & (size - 1) or not least <= size <= most:
-            raise ValueError(
-                f"the size of BAR{self.index}, {self.kind}, is a power of two in {least:#x}..{most:#x}, not {size:#x}"
-            )
+            expected = f"a power of two in {least:#x}..{most:#x}"
+            raise ValueError(f"the size of BAR{self.index}, {self.kind}, is {expected}, not {size:#x}")
         return size
 
     @property

@@ -1,4 +1,4 @@
-"""The functions of a machine, and how software reaches their configuration spaces by IO ports."""
+"""PCI functions of a machine, and access to their configuration spaces by IO ports."""
 
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Capabilities: what a function can do beyond its header, in a list that software walks.
+"""PCI capabilities: the linked list of a function's features beyond the header.
 
 Each says in the words of `mmio.device` which registers it has; `ConfigSpace` places them and makes the list. The
 numbers are those of the PCI Local Bus Specification 3.0 (6.7, 6.8, appendix H), the PCI Bus Power Management Interface
@@ -8,9 +8,9 @@ Specification 1.2 (3.2) and the PCI Express Base Specification 3.0 (7.8).
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from attrs import field, frozen, validators
+from attrs import frozen
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import flag, integer, shortened
 from mmio.device.declared import Declared
 from mmio.device.field import bit
 from mmio.device.field import field as bits
@@ -19,6 +19,8 @@ from mmio.device.register import register
 MSI_VECTORS: Final = 32
 MSIX_VECTORS: Final = 2048
 MSIX_ENTRY: Final = 16  # bytes of an entry of the table
+
+_LANES: Final = (1, 2, 4, 8, 16)
 
 Members = Mapping[str, Declared[Any]]
 
@@ -75,7 +77,13 @@ class PowerManagement(Capability):
     d1: bool = False
     d2: bool = False
     no_soft_reset: bool = True
-    pme: int = field(default=0, validator=validators.in_(range(32)))
+    pme: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        flag("d1", self.d1)
+        flag("d2", self.d2)
+        flag("no_soft_reset", self.no_soft_reset)
+        integer("pme", self.pme, 0, 31)
 
     @property
     def length(self) -> int:
@@ -120,6 +128,8 @@ class Msi(Capability):
     maskable: bool = False
 
     def __attrs_post_init__(self) -> None:
+        flag("wide", self.wide)
+        flag("maskable", self.maskable)
         vectors = integer("vectors", self.vectors, 1, MSI_VECTORS)
         if vectors & (vectors - 1):
             raise ValueError(f"MSI has 1, 2, 4, 8, 16 or 32 vectors, not {vectors}; MSI-X may have any number")
@@ -234,10 +244,17 @@ class PcieEndpoint(Capability):
 
     id: ClassVar[int] = 0x10
     name: ClassVar[str] = "PCIE"
-    speed: int = field(default=1, validator=validators.in_((1, 2, 3)))
-    width: int = field(default=1, validator=validators.in_((1, 2, 4, 8, 16)))
+    speed: int = 1
+    width: int = 1
     flr: bool = True
-    payload: int = field(default=0, validator=validators.in_(range(6)))
+    payload: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        integer("speed", self.speed, 1, 3)
+        if integer("width", self.width) not in _LANES:
+            raise ValueError(f"width is one of {', '.join(map(str, _LANES))} lanes, not {shortened(self.width)}")
+        flag("flr", self.flr)
+        integer("payload", self.payload, 0, 5)
 
     @property
     def length(self) -> int:
@@ -317,6 +334,7 @@ class VendorSpecific(Capability):
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.data, bytes):
             raise TypeError(f"data is bytes, not {shortened(self.data)}")
+        flag("writable", self.writable)
 
     @property
     def length(self) -> int:

@@ -1,4 +1,4 @@
-"""Configuration space of a function: the type 0 header, and the capabilities behind it.
+"""Configuration space of a function: the type 0 header, followed by the capabilities.
 
 The registers of each function are declared for it, with its numbers as reset values and its masks as fields; so BAR
 sizing, write masks and bits that are cleared by ones are those of any `Device`. What no register has reads as zero, and
@@ -15,6 +15,7 @@ from mmio.device.device import Device
 from mmio.device.field import bit, field
 from mmio.device.register import register
 from mmio.pci.capabilities import Capability
+from mmio.records.printable import printable
 
 HEADER_END: Final = 0x40
 LIST_END: Final = 0x100  # of the space that configuration mechanism #1 reaches
@@ -220,4 +221,4 @@ def config_space(name: str, numbers: Mapping[str, int], registers: Mapping[str, 
         if declared.effects.writable:
             declared.noted.append(("written", _written))
     members["_written"] = _written
-    return type(name, (ConfigSpace,), {"length": length, "__doc__": ConfigSpace.__doc__, **members})()
+    return type(printable(name), (ConfigSpace,), {"length": length, "__doc__": ConfigSpace.__doc__, **members})()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import flag, instance, integer, shortened, text
 from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.line import Line
@@ -20,7 +20,7 @@ _ALONE: Final = (Msi, MsiX, PcieEndpoint, PowerManagement)  # of which a functio
 
 
 class NotBusMaster(ProgramMemoryError):
-    """A function was to read or write memory while software does not let it: COMMAND.MASTER is 0.
+    """A function accessed memory while bus mastering is disabled (COMMAND.MASTER is 0).
 
     Args:
         verb: "read" or "write".
@@ -34,7 +34,7 @@ class NotBusMaster(ProgramMemoryError):
 
     def __init__(self, verb: str, address: int, length: int, function: str) -> None:
         problem = (
-            "it is no bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
+            "it is not a bus master; the driver has not set bit 2 of COMMAND (offset 4 of configuration space; "
             "pci_set_master in Linux), or has reset the function since"
         )
         super().__init__(verb, address, length, 0, function, problem, function)
@@ -114,11 +114,12 @@ class PciFunction:
         multifunction: bool = False,
         name: str | None = None,
     ) -> None:
-        self.name = type(self).__name__ if name is None else name
+        self.name = type(self).__name__ if name is None else text("name", name)
         self.bars = self._placed(bars)
         self.rom = None if option_rom is None else Rom(option_rom)
         if not isinstance(subsystem, tuple) or len(subsystem) != 2:
             raise TypeError(f"subsystem is (vendor, number), not {shortened(subsystem)}")
+        capabilities = list(instance("capabilities", capabilities, Iterable, "a list, as [Msi()]"))
         places = place(capabilities)
         self.capabilities = {at: capability for at, _, capability in places}
         for kind in _ALONE:
@@ -135,7 +136,7 @@ class PciFunction:
             "subsystem_vendor_id": subsystem[0],
             "subsystem_id": subsystem[1],
             "interrupt_pin": integer("interrupt_pin", interrupt_pin, 0, 4),
-            "header_type": multifunction << 7,
+            "header_type": flag("multifunction", multifunction) << 7,
             "status": bool([one for one in capabilities if not one.extended]) << 4,
         }
         registers: dict[str, Declared[Any]] = {}
@@ -162,7 +163,7 @@ class PciFunction:
     def _placed(self, bars: Iterable[Bar]) -> dict[int, Bar]:
         taken: dict[int, Bar] = {}
         found: dict[int, Bar] = {}
-        for bar in bars:
+        for bar in instance("bars", bars, Iterable, "a list, as [Bar(0, device)]"):
             if isinstance(bar, type) or not isinstance(bar, Bar):
                 raise TypeError(f"bars are made as Bar(0, device, size=0x1000), not {shortened(bar)}")
             for index in bar.indices:
@@ -224,11 +225,12 @@ class PciFunction:
             index: of its register.
 
         Raises:
+            TypeError: the index is no int.
             ValueError: there is no such region.
         """
-        if index not in self._windows:
+        if integer("index", index) not in self._windows:
             there = ", ".join(f"BAR{number}" for number in self._windows) or "none"
-            raise ValueError(f"{self.name} has no BAR{index}; it has {there}")
+            raise ValueError(f"{self.name} has no BAR{shortened(index)}; it has {there}")
         return self._windows[index]
 
     def address(self, index: int) -> int:

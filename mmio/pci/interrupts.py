@@ -1,4 +1,4 @@
-"""Interrupts of a function: INTx, MSI and MSI-X, by what software has enabled.
+"""Interrupts of a function: INTx, MSI or MSI-X, as software has enabled.
 
 A message is a write of the vector's data to its address. One that is masked is pending, and sent when it is unmasked
 (PCI Local Bus Specification 3.0, 6.8.3.4, 6.8.2). While COMMAND.MASTER is off a function writes nothing: such a message
@@ -6,11 +6,11 @@ is lost, which `lost` keeps, because the driver that forgot the bit waits for an
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import integer, one_of, shortened
 from mmio.device.line import Line
 from mmio.pci.config import ConfigSpace
 from mmio.pci.msix import MsixTable, PendingBits
@@ -81,7 +81,11 @@ class Interrupts:
 
         Args:
             mode: "intx", "msi" or "msix".
+
+        Raises:
+            ValueError: there is no such mode.
         """
+        one_of("mode", mode, get_args(Mode))
         return self._vectors[mode]
 
     @property

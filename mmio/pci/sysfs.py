@@ -1,4 +1,4 @@
-"""Texts that the Linux kernel has on PCI functions, in sysfs and /proc/bus/pci.
+"""Files about PCI functions as in the Linux kernel's sysfs and /proc/bus/pci.
 
 After drivers/pci/pci-sysfs.c and proc.c of Linux 6.1, and include/linux/ioport.h for the flags.
 """

@@ -6,6 +6,7 @@ has not. Where a width is given no line is wider: `mmio.pictures.widths` says wh
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import TextIO
 
 from mmio.pictures.widths import GAP, Column, Widths, cut, displayed, fitted
@@ -65,18 +66,26 @@ class Growing:
             yield GAP.join(cells).rstrip()
 
 
-def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """Return an HTML table for a notebook."""
+def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str, tints: Sequence[str] = ()) -> str:
+    """Return an HTML table for a notebook.
+
+    Args:
+        columns: the headings.
+        rows: the cells.
+        caption: a line above.
+        tints: a CSS colour for each row.
+    """
     used = _used(columns, rows)
 
-    def line(tag: str, cells: Sequence[str]) -> str:
-        return "".join(
-            f'<{tag} style="text-align:{"right" if columns[i].right else "left"}">{escape(printable(cells[i]))}</{tag}>'
-            for i in used
-        )
+    def line(tag: str, cells: Sequence[str], tint: str) -> str:
+        styles = [
+            f"text-align:{'right' if column.right else 'left'}{f';color:{tint}' if tint and column.tinted else ''}"
+            for column in columns
+        ]
+        return "".join(f'<{tag} style="{styles[i]}">{escape(printable(cells[i]))}</{tag}>' for i in used)
 
-    head = line("th", [column.title for column in columns])
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    head = line("th", [column.title for column in columns], "")
+    body = "".join(f"<tr>{line('td', row, tint)}</tr>" for row, tint in zip_longest(rows, tints, fillvalue=""))
     style = "font-family:monospace;white-space:pre"
     return (
         f'<table style="{style}"><caption>{escape(printable(caption))}</caption>'

@@ -1,7 +1,7 @@
-"""Folding poll loops: runs of equal turns, found while a trace is read.
+"""Fold poll loops: runs of equal iterations, found while a trace is read.
 
 Of all loops of up to `MAX_LOOP` accesses that begin at an access, the one is taken that saves the most rows. A loop
-that goes on is not held in memory: once two turns of the longest loop have passed, the shortest loop that still goes
+that continues is not held in memory: once two turns of the longest loop have passed, the shortest loop that still goes
 on has the most to save of all that do (a longer one is a multiple of it, as two periods of one sequence have their
 greatest common divisor as a period: Fine and Wilf, 1965), and later accesses only add to what it saves. So the choice
 is the same as with the whole trace in memory, and a few thousand accesses are held whatever the length of the trace.
@@ -17,10 +17,10 @@ from mmio.records.access import Access
 from mmio.records.loops import MAX_LOOP, kind
 
 MIN_REPEATS: Final = 3  # fewer say more when shown one by one
-MOST_VALUES: Final = 1000  # that are told apart; a counter that is polled has as many as there are polls
+MOST_VALUES: Final = 1000  # that are distinguished; a counter that is polled has as many as there are polls
 WINDOW: Final = 1000  # accesses read ahead at a time
 _SURE: Final = MIN_REPEATS * MAX_LOOP
-"""Accesses after which every loop that goes on saves rows, and is a multiple of the shortest that does."""
+"""Accesses after which every loop that continues saves rows, and is a multiple of the shortest that does."""
 
 
 @frozen(slots=True)
@@ -71,7 +71,7 @@ def folded(accesses: Iterable[Access]) -> Iterator[Run]:
             continue
         ends = [_end(keys, at, length) for length in range(1, MAX_LOOP + 1)]
         length = max(range(1, MAX_LOOP + 1), key=lambda n: _saved(n, (ends[n - 1] - at) // n))
-        if more and max(ends) == len(keys):  # a loop goes on beyond what has been read
+        if more and max(ends) == len(keys):  # a loop continues beyond what has been read
             if ends[length - 1] == len(keys) and len(keys) - at >= _SURE:
                 loop = _Loop(keys[at : at + length])
                 loop.follow(held[at:])

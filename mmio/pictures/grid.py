@@ -1,4 +1,4 @@
-"""Counts of accesses to one region, by offset and time: what a heat map draws.
+"""Counts of accesses to one region by offset and time: the data of a heat map.
 
 They are made while a trace is read. Rows begin as one byte each and are joined in pairs while there are too many, which
 gives the rows that knowing all accesses beforehand would: more accesses never touch fewer rows. Times are rounded, see
@@ -17,7 +17,7 @@ from mmio.records.access import Access
 
 ROWS: Final = 128  # at most
 COLUMNS: Final = 150
-TIMES: Final = 8 * ROWS * COLUMNS  # that are told apart: some 15 MiB
+TIMES: Final = 8 * ROWS * COLUMNS  # that are distinguished: some 15 MiB
 _SEVERAL: Final = 2  # names of registers that begin in a row; how many more there are does not matter
 
 
@@ -56,7 +56,7 @@ class Filled:
     accesses if they are all aligned to it.
 
     Args:
-        times: how many times to tell apart.
+        times: how many times to distinguish.
     """
 
     def __init__(self, times: int = TIMES) -> None:

@@ -1,4 +1,4 @@
-"""A picture of one region: where it was accessed, when, and how often.
+"""Heat map of one region: accesses by address and time.
 
 A timeline has a lane for each register, which suits a card with forty. A heat map suits what has no registers or too
 many: packet buffers, rings, video memory, a device without a description. Offsets run upwards and time to the

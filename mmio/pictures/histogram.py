@@ -1,4 +1,4 @@
-"""Counts of reads and writes by what was accessed and when, of a trace of any length in bounded memory.
+"""Counts of reads and writes by register and time, of a trace of any length in bounded memory.
 
 Where there are too many different times they are rounded, to more the longer the trace: a picture has so many columns
 and no more.
@@ -13,7 +13,7 @@ from attrs import Factory, define
 from mmio.records.access import Access
 
 TIMES: Final = 1 << 16
-"""Times that are told apart, of all keys together: 5 MiB, and a thousand for each row of a full terminal."""
+"""Times that are distinguished, of all keys together: 5 MiB, and a thousand for each row of a full terminal."""
 
 Key = TypeVar("Key")
 
@@ -38,7 +38,7 @@ class Histogram(Generic[Key]):
     """Counts of reads and writes by key and time.
 
     Args:
-        times: how many times to tell apart, of all keys together; more when there are that many keys.
+        times: how many times to distinguish, of all keys together; more when there are that many keys.
 
     Attributes:
         found: what was counted for each key.

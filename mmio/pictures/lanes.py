@@ -1,4 +1,4 @@
-"""Accesses sorted into lanes, one a register: what a timeline draws and what the terminal's bars stand for.
+"""Accesses sorted into lanes, one a register: the data of a timeline and of the terminal's bars.
 
 A card with a thousand registers has more lanes than a reader looks at. So if there are too many, the elements of an
 array share one, and then places without a name do that lie near each other: as few together as will do.
@@ -7,14 +7,17 @@ array share one, and then places without a name do that lie near each other: as 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from attrs import frozen
 
 from mmio.pictures.histogram import TIMES, Histogram
 from mmio.records.access import Access
+from mmio.records.spot import Spot
 
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
-_NEAR = tuple(1 << bits for bits in range(4, 64, 4))  # bytes
+NEAR: Final = (1, *(1 << bits for bits in range(4, 64, 4)))
+"""Bytes in which places without a name share a lane, from few to many."""
 
 
 @frozen(eq=False)
@@ -56,7 +59,7 @@ class Lanes(Histogram[tuple[str, str]]):
         single = [Lane(key[1], self._firsts[key], times.reads, times.writes) for key, times in self.found.items()]
         single.sort(key=lambda lane: lane.order)
         shown = single
-        for near in (1, *_NEAR):
+        for near in NEAR:
             if most is None or len(shown) <= most:
                 break
             shown = list(_joined(single, near))
@@ -88,7 +91,7 @@ def _joined(single: list[Lane], near: int) -> Iterator[Lane]:
     """Put lanes together that have one name for their arrays, or no name and lie in the same `near` bytes."""
     groups: dict[tuple[str, str], list[Lane]] = {}
     for lane in single:
-        groups.setdefault((lane.first.space, _name(lane.first, near)), []).append(lane)
+        groups.setdefault((lane.first.space, lane_name(lane.first, near, lane.first.register)), []).append(lane)
     for (_, name), group in groups.items():
         if len(group) == 1:
             yield group[0]
@@ -100,9 +103,16 @@ def _joined(single: list[Lane], near: int) -> Iterator[Lane]:
         yield joined
 
 
-def _name(access: Access, near: int) -> str:
-    if access.register is not None:
-        return re.sub(r"\[\d+\]", "[…]", access.place)
+def lane_name(access: Access | Spot, near: int, register: str | None) -> str:
+    """Return the name of a lane that an access shares: with an array, or with what has no name in the same bytes.
+
+    Args:
+        access: one of its accesses.
+        near: how many bytes, a power of two.
+        register: the name of the register, None where there is none.
+    """
+    if register is not None and access.offset is not None:
+        return re.sub(r"\[\d+\]", "[…]", f"{access.region}.{register}")
     at = access.address if access.offset is None else access.offset
     start = at - at % near
     where = "port " * (access.space == "port") if access.offset is None else f"{access.region}+"

@@ -1,4 +1,4 @@
-"""A picture of a trace for the terminal: a row of bars for each register, time from left to right.
+"""Bars of a trace for the terminal: one row for each register, time from left to right.
 
 It answers at a glance what the drawn timeline answers in detail: what happens when, and who is polled. Reads and
 writes have rows of their own, and each row its own scale, for a busy register must not flatten the others.
@@ -63,7 +63,7 @@ def _beside(found: Sequence[Lane]) -> int:
 
 
 def _bars(counts: Sequence[int]) -> Iterator[str]:
-    """One bar a column, high as the accesses in it; nothing but none is a blank."""
+    """One bar a column, high as the accesses in it; only none is a blank."""
     most = max(counts)
     for count in counts:
         yield BARS[(count * len(BARS) - 1) // most] if count else " "

@@ -1,4 +1,4 @@
-"""A trace as a table people read, whole or batch by batch as it is read; `mmio.pictures.live` has lines as they happen.
+"""A trace as a table for the terminal, whole or batch by batch as it is read.
 
 One function turns an access into cells; everything that shows accesses starts there. Polling, which would drown
 the rest, can be folded: a loop that makes the same few accesses again and again becomes these few rows, each
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from mmio.pictures.columns import Growing, aligned
-from mmio.pictures.columns import html as as_html
 from mmio.pictures.folding import Run, alone, folded
 from mmio.pictures.widths import Column, cut
 from mmio.records.access import Access
@@ -67,10 +66,9 @@ def table(
     limit: int | None = None,
     fold: bool = False,
     resolve: Resolver = hex,
-    html: bool = False,
     width: int | None = None,
 ) -> str:
-    """Return the accesses as aligned text, or as HTML.
+    """Return the accesses as aligned text.
 
     `limit`: how many rows at most; how many accesses were left out is said below. `fold`: poll loops become one
     row for each of their accesses. `resolve` names instruction pointers. `width`: of the widest line there may be.
@@ -85,8 +83,6 @@ def table(
     threads = len({access.thread for access, _ in shown}) > 1
     rows = [cells(access, resolve, thread=threads, times=times) for access, times in shown]
     more = cut(encodable(f"… {left:,} more"), width or sys.maxsize) if left else ""
-    if html:
-        return as_html(COLUMNS, rows, f"{len(accesses):,} accesses {more}")
     return "\n".join(filter(None, (aligned(COLUMNS, rows, width=width) if rows else "", more))) or "no accesses"
 
 

@@ -1,4 +1,4 @@
-"""A picture of a trace: one lane a register, time from left to right, reads and writes apart.
+"""Timeline of a trace: one lane a register, time from left to right, reads and writes apart.
 
 What one looks for is rhythm: who is polled, how long the device kept the driver waiting, which registers go
 together. So lanes are in address order, reads stand in the upper half of a lane and writes in the lower, and
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_LANES: Final = 60
 HEIGHT: Final = 0.34  # of a mark, where a lane is 1 high
 COLUMNS: Final = 1000  # of time; about a pixel each
-TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are told apart
+TIMES: Final = 4 * COLUMNS * MAX_LANES  # that are distinguished
 TICKS: Final = 9
 WIDTH: Final = 13  # inches
 _POINT: Final = 1 / (72 * 0.77 * WIDTH)  # about, of the axis of times, before anything is drawn

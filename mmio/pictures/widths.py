@@ -32,6 +32,7 @@ class Column:
         rank: of the column when room is given, the lowest first.
         least: the width down to which cells may be cut, None where they may not be.
         cut: what goes when a cell is cut: its end, its start, or items of a list that ends with "…" then.
+        tinted: in HTML cells have the colour of their row.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Column:
     rank: int = ESSENTIAL
     least: int | None = None
     cut: Literal["end", "start", "items"] = "end"
+    tinted: bool = False
 
     def padded(self, cell: str, width: int) -> str:
         """Return the cell filled up to `width`."""

@@ -18,8 +18,8 @@ from mmio.pictures.widths import cut
 from mmio.records.access import Access
 from mmio.records.printable import printable
 
-READS: Final = "#1f6fb4"
-WRITES: Final = "#c2410c"
+READS: Final = "#1f77b4"
+WRITES: Final = "#d95f02"
 PHASE: Final = 0.21  # inches, of a row of phases
 PHASE_ROWS: Final = 7
 FUNCTION: Final = 0.28  # inches, of the row of functions

@@ -1,4 +1,4 @@
-"""Memory of the process that accesses a device, for the device's own accesses (DMA)."""
+"""Memory of the process that is accessing a device, for the device's own accesses (DMA)."""
 
 from collections.abc import Callable
 from typing import NamedTuple

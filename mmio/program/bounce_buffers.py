@@ -1,4 +1,4 @@
-"""System calls that hand a trapped buffer to the kernel.
+"""Make system calls with bounce buffers in place of trapped ones.
 
 The kernel cannot touch an inaccessible page: it would answer EFAULT where the program expects data to move. So the
 call is made with *copies* in the program's memory. What the kernel will read is put there first, through the devices;

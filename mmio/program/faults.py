@@ -1,4 +1,4 @@
-"""Decide what a thread of a program has faulted at, and perform the access.
+"""Determine what a thread of a program has faulted at, and perform the access.
 
 The signal tells which it is: a page that may not be accessed (SEGV_ACCERR, with the address), or an instruction that
 user code may not execute (SI_KERNEL, without): IN and OUT, and the HLT at the end of an out-of-line copy that stores.
@@ -115,7 +115,7 @@ def original(slot: Slot, frame: StoppedFrame, info: SignalInfo) -> None:
     Args:
         slot: the slot that the thread is in.
         frame: its registers, which must be stored afterwards.
-        info: the signal at hand, which names the original afterwards.
+        info: the current signal, which names the original afterwards.
     """
     if info.address == frame.rip:
         info.address = slot.ip

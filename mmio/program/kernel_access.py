@@ -150,7 +150,7 @@ class KernelAccess:
 
 
 def _there(trapped: Trapped, at: int) -> tuple[int, int]:
-    """Return how far a trapped mapping goes on from an address, and its protection.
+    """Return how far a trapped mapping continues from an address, and its protection.
 
     That is none beyond the end of its file, and where nothing is mapped beside a device.
     """

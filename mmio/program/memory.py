@@ -183,7 +183,7 @@ class RegularFile:
         return max(os.fstat(self._descriptor).st_size - self._offset, 0)
 
     def read(self, offset: int, width: int) -> int:
-        """Read `width` bytes; past the end of the file its last page goes on with zeros."""
+        """Read `width` bytes; past the end of the file its last page continues with zeros."""
         data = os.pread(self._descriptor, width, self._offset + offset)
         if len(data) < width:
             self._within(offset, width)
@@ -196,12 +196,12 @@ class RegularFile:
         os.pwrite(self._descriptor, data, self._offset + offset)
 
     def read_block(self, offset: int, length: int) -> bytes | None:
-        """Read any number of bytes of the file; None where they go on past its end."""
+        """Read any number of bytes of the file; None where they continue past its end."""
         data = os.pread(self._descriptor, length, self._offset + offset)
         return data if len(data) == length else None
 
     def write_block(self, offset: int, data: bytes) -> bool:
-        """Write any number of bytes of the file; False, and nothing written, where they go on past its end."""
+        """Write any number of bytes of the file; False, and nothing written, where they continue past its end."""
         at = self._offset + offset
         if os.fstat(self._descriptor).st_size < at + len(data):
             return False

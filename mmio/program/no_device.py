@@ -1,7 +1,7 @@
-"""Answer a program where no device model does.
+"""Answer accesses of a program where no device model is.
 
-On a PC nothing claims such an access: a read gives ones, a write is lost, and the program goes on. Tools that look for
-hardware count on that.
+On a PC nothing claims such an access: a read gives ones, a write is lost, and the program continues. Tools that look
+for hardware rely on that.
 """
 
 from mmio.errors import UnmappedAccess
@@ -25,7 +25,7 @@ class NoPorts(Void):
         if self._answer == "error":
             raise UnmappedAccess(
                 f"no device answers at port {port:#x}: add one (--device FILE.py:CLASS@ports:{port:#x}+{width}), or "
-                f"let unmapped='ones' answer (--unmapped=ones)"
+                f"use unmapped='ones' (--unmapped=ones)"
             )
         return super().holes(port, width)
 

@@ -1,4 +1,4 @@
-"""Find the buffers of one system call that lie over each other: their copies have to, too.
+"""Find overlapping buffers of one system call: their copies must overlap as well.
 
 What the kernel writes to one of them it may afterwards read in another, or write over, in an order of its own. Strings
 and structures are left out: the kernel reads them first. So are buffers that a structure names where a device is: their

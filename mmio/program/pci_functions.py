@@ -1,4 +1,4 @@
-"""PCI functions as a program meets them: sysfs, /proc/bus/pci, IO ports, physical memory.
+"""PCI functions as a program accesses them: sysfs, /proc/bus/pci, IO ports, physical memory.
 
 What is text is in files of a temporary directory that stands in for the kernel's; what is a register is answered by
 the function. A driver that translates an address of its own for DMA, by /proc/self/pagemap, gets the address itself:

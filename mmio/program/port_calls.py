@@ -1,4 +1,4 @@
-"""Handle iopl(2) and ioperm(2), by which a program asks for rights to IO ports (`ports.py` has the rules)."""
+"""Handle iopl(2) and ioperm(2), by which a program requests access to IO ports (`ports.py` has the rules)."""
 
 from errno import EINVAL
 from typing import Final

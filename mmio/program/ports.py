@@ -1,7 +1,7 @@
 """IO port permissions of a traced program.
 
 If devices answer at ports, every request for ports is granted, and the kernel is not asked. If real ports are traced,
-the kernel decides by the program's own rights; afterwards the rights to the traced ports are taken back. So accesses to
+the kernel decides by the program's own rights; afterwards the rights to the traced ports are revoked. So accesses to
 these fault, while those to all other ports run natively and are not recorded. Threads, children and programs that they
 execute inherit the remaining rights from the kernel.
 
@@ -22,7 +22,7 @@ from mmio.program.targets import PortTarget
 
 
 class NotGranted(UnmappedAccess):
-    """The program has no right to a real port: the access faults, as it does natively."""
+    """The program has no permission for a real port. The access faults, as it does natively."""
 
 
 @define
@@ -40,7 +40,7 @@ class PortRights:
         self.granted |= port_bits(port, count)
 
     def revoke(self, port: int, count: int) -> None:
-        """Take back `count` ports from `port` on."""
+        """Revoke the rights to `count` ports from `port` on."""
         self.granted &= ~port_bits(port, count)
 
 

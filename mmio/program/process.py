@@ -1,4 +1,4 @@
-"""A program's process: its memory as an address space, and what in it is trapped.
+"""A program's process: its memory as an address space, and its trapped ranges.
 
 A trapped mapping stays where the program put it, without any permission, so that every access stops the thread that
 makes it. Its part of the address space has the devices, or the real memory behind it, in its place. The program's own
@@ -328,7 +328,7 @@ def _beyond(trapped: Trapped, policy: Policy) -> DeviceLike:
     start = first + trapped.start - trapped.origin
     devices = "; ".join(f"{span.name!r} has {first + span.start:#x}..{first + span.end:#x}" for span in trapped.spans)
     place = "the file that is mapped" if trapped.offset is not None else "the program's memory"
-    remedy = "make a device longer, or let unmapped='ones' answer (--unmapped=ones)"
+    remedy = "make the device longer, or use unmapped='ones' (--unmapped=ones)"
     return Beyond(lambda offset: f"no device answers at {start + offset:#x} of {place} ({devices}): {remedy}")
 
 

@@ -1,4 +1,4 @@
-"""Files that are not what the program thinks: answered by devices, or by another file.
+"""Redirect files that a program opens: to devices, or to another file.
 
 A file a device answers for is opened as a *stand-in*: an empty memory file, whose name is the path of the real one, as
 long as the devices reach. Thus the program has a real descriptor, to duplicate, inherit, seek, map and close; what is

@@ -1,11 +1,11 @@
-"""Reserve the pages of devices at addresses where a program has nothing mapped.
+"""Reserve the pages of devices at addresses where a program has mapped nothing.
 
 Programs written for a board have its devices at fixed addresses, and map nothing. The pages are *reserved*, by a
 mapping that nothing may access: an access is then the same fault as one to a trapped mapping, and the kernel
 does not put there what it places by itself, such as memory from malloc, the heap or a thread's stack. A program that
 maps something there on purpose gets it, and the device answers as before; when it is unmapped, the pages are reserved
-anew. What a program finds of all this is a line of /proc/self/maps, and that mprotect(2), msync(2) and the like do not
-say ENOMEM.
+anew. A program can notice this by a line of /proc/self/maps, and because mprotect(2), msync(2) and similar calls do not
+fail with ENOMEM.
 
 Pages that no process can map (below vm.mmap_min_addr, or at the very end of 32-bit addresses) cannot be reserved, and
 need not be: an access there faults as well.
@@ -24,7 +24,7 @@ _NO_FILE: Final = (1 << 64) - 1
 
 
 def reserve(thread: StoppedThread, start: int, end: int) -> None:
-    """Reserve free pages in a thread's process, and trap them, unless something has come to be mapped there."""
+    """Reserve free pages in a thread's process, and trap them, unless something is mapped there by then."""
     process = thread.process
     place = None
     try:

@@ -1,4 +1,4 @@
-"""Find the buffers of a system call, by its signature.
+"""Find the buffers of a system call by its signature.
 
 This is the interpreter of `mmio/linux/syscall_signatures.py`.
 """

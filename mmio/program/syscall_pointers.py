@@ -1,4 +1,4 @@
-"""Buffers of system calls, and of structures that name more buffers.
+"""Buffers of system calls, and of structures that contain pointers to more buffers.
 
 Nothing here touches a process: what a structure holds is read by a `Reader`.
 """

@@ -1,4 +1,4 @@
-"""Find buffers that no notation of a signature says: structures with pointers, sizes that structures say themselves."""
+"""Find buffers that no signature describes: structures with pointers, structures that contain their size."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias

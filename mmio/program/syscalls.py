@@ -115,7 +115,7 @@ class SystemCalls:
                     bounce(thread, name, call, access)
 
     def trap_ranges(self, thread: StoppedThread) -> None:
-        """Trap what has come to be mapped where a range target is, and where a device is what is not mapped any more.
+        """Trap what was mapped where a range target is, and where a device is what is not mapped any more.
 
         The thread is in no call, or at its end.
         """

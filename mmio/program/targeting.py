@@ -1,4 +1,4 @@
-"""Naming what is to be trapped in a program, however it is going to be run."""
+"""Define the targets of a program, for any engine."""
 
 import os
 import warnings
@@ -117,7 +117,7 @@ class Targeting:
     def map(
         self, start: int, length: int, device: DeviceLike | None = None, name: str | None = None, **policies: Any
     ) -> None:
-        """Trap a range of the program's addresses, whatever comes to be mapped there.
+        """Trap a range of the program's addresses, whatever is mapped later there.
 
         The pages around it are trapped, too, but not recorded. A device answers also where nothing is mapped, before
         the program has mapped something and after it has unmapped it; beside the device nothing is mapped then, either.
@@ -151,7 +151,9 @@ class Targeting:
         name, policies = self._answer(device, name, policies, "map_ports", "port", "count", "device", "name")
         port, count = integer("port", port), integer("count", count)
         if any((target.device is None) != (device is None) for target in self._targets.ports):
-            raise ValueError("devices answer at ports or real ports are traced, not both: one of us grants the rights")
+            raise ValueError(
+                "devices answer at ports or real ports are traced, not both: only one of them can grant the rights"
+            )
         if port < 0 or count < 1 or port + count > PORTS:
             raise ValueError(f"expected ports within 0x0..{PORTS:#x}, got {port:#x}..{port + count:#x}")
         if device is None:
@@ -200,7 +202,7 @@ class Targeting:
         """Make the time of the programs that are started afterwards follow a clock: that of the device models.
 
         What they ask the time, and how long they sleep and wait, is the clock's. When all their threads sleep, the
-        clock goes on to the next timer. Which calls follow is a table in docs/time-and-interrupts.md.
+        clock advances to the next timer. Which calls follow is a table in docs/time-and-interrupts.md.
 
         Args:
             clock: a new one when left out. Assign it to the devices' `clock` before they are mapped.
@@ -217,7 +219,7 @@ class Targeting:
         return clock
 
     def _follow(self, clock: Clock | None) -> Clock:
-        """Make a clock go on where the programs sleep."""
+        """Make a clock continue where the programs sleep."""
         if clock is None:
             clock = self._targets.clock or Clock()
         if not isinstance(clock, Clock):
@@ -256,12 +258,12 @@ class Targeting:
         """Say which targets nothing has matched, and whose length was missing, once the programs have ended."""
         for target in self._targets.unmatched:
             advice = target.advice if isinstance(target, RangeTarget) else ""
-            warnings.warn(f"nothing the program did has matched {target}{advice}", stacklevel=3)
+            warnings.warn(f"the program used nothing that matches {target}{advice}", stacklevel=3)
         for short in self._targets.too_short:
             kind = type(short.device).__name__
             warnings.warn(
-                f"{kind} has no length of its own, so {short} ended after {PAGE:#x} bytes; the program wanted more: "
-                f"give the class a length (`length = 0x10000`) or say it with the path (@PATH:0+0x10000)",
+                f"{kind} has no length of its own, so {short} ended after {PAGE:#x} bytes; the program accessed more: "
+                f"give the class a length (`length = 0x10000`) or give it with the path (@PATH:0+0x10000)",
                 stacklevel=3,
             )
 

@@ -33,7 +33,7 @@ PROGRAM_END: Final = 1 << 47
 """The first address that no program has (5-level paging aside, whose further addresses a program must ask for)."""
 
 _ALL: Final = 1 << 64
-_MARGIN: Final = 1 << 16  # bytes before a range where a buffer that goes on into it may begin
+_MARGIN: Final = 1 << 16  # bytes before a range where a buffer that continues into it may begin
 _MOST_WATCHED: Final = 16  # ranges that a seccomp filter of 4,096 instructions has room for, beside all else
 
 
@@ -197,7 +197,7 @@ class Targets:
         matched: the targets that the program has matched so far.
         watches: watchpoints, which every process has.
         no_device: what answers where no device does.
-        clock: what a program's time follows, or goes on by where it sleeps; None for the host's time.
+        clock: what a program's time follows, or continues by where it sleeps; None for the host's time.
         time_calls: the calls that follow it, each with the conditions under which it stops; none where sleep counts.
         too_short: those whose device has no length of its own, and of which the program wanted more than a page.
     """

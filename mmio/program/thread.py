@@ -1,4 +1,4 @@
-"""A program's thread stopped at a system call: what the handling of system calls needs of an engine's thread."""
+"""Interface of a program's thread stopped at a system call, which each engine's thread implements."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""System calls that follow virtual time, and how.
+"""Table of the system calls that follow virtual time.
 
 `FOLLOWING` is the one list of them: the calls that stop the program with --virtual-time, what is done about each, and
 the table in docs/time-and-interrupts.md are made from it.

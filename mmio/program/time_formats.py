@@ -1,4 +1,4 @@
-"""Times as system calls are given them: struct timespec, timeval and itimerspec, of 32- and 64-bit calls."""
+"""Times in the arguments of system calls: struct timespec, timeval and itimerspec, 32- and 64-bit."""
 
 import struct
 from typing import Final

@@ -1,4 +1,4 @@
-"""A call about time that a program is stopped at, and what all rules for such calls use."""
+"""A program stopped at a system call about time, and the common part of the rules for such calls."""
 
 import errno
 from collections.abc import Callable, Collection, Mapping
@@ -56,7 +56,7 @@ class TimeCalls:
 
     Attributes:
         timers: those of the programs.
-        looks_on: the engine must also make those calls wait that have the host's time, so that a model's clock goes on.
+        looks_on: the engine must also make those calls wait that use the host's time, so that a model's clock advances.
     """
 
     def __init__(self, time: VirtualTime, rules: Mapping[str, Rule], polling: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Transfers of bytes that may be longer than what is copied for one call: cut into parts, each a call of its own."""
+"""Transfers that may be longer than a bounce buffer: split into parts, each a system call."""
 
 import os
 import re
@@ -86,7 +86,7 @@ def next_part(name: str, call: Call, found: dict[int, Buffer], access: KernelAcc
 
 
 def goes_on(thread: StoppedThread, name: str, call: Call) -> bool:
-    """Return whether a transfer whose first part was transferred in full goes on, and does not end with what was there.
+    """Return whether a transfer continues after its first part was transferred in full.
 
     What is written is all written; a pipe or socket that is read gives what it has.
     """

@@ -31,7 +31,7 @@ _EVENT: Final = 8  # bytes of the count of an event descriptor
 
 
 class UioError(MmioError, ValueError):
-    """A device at /dev/uioN has several lines, and none of them is its interrupt."""
+    """A device at /dev/uioN has several lines, none of which is marked as its interrupt."""
 
 
 def line_of(device: Any) -> Line | None:

@@ -2,7 +2,7 @@
 
 Where a call reads the time, it is answered. Where it waits for a time, the engine makes it wait for ever in the kernel,
 or asks the kernel again and again whether it is over (`Waiter`). When all threads of the program sleep, in whatever
-call, nothing can happen before the next timer: the clock goes on to that, the models' calls that are due are made, and
+call, nothing can happen before the next timer: the clock advances to it, the models' calls that are due are made, and
 the waits whose time has come end. So ten seconds of timeout take as long as it takes to find all threads asleep.
 """
 
@@ -72,7 +72,7 @@ class VirtualTime:
 
     Args:
         clock: that of the device models.
-        follows: the program's calls follow it; without, it goes on where the program sleeps, and only there.
+        follows: the program's calls follow it; without, it continues where the program sleeps, and only there.
 
     Attributes:
         waits: the waits there are, by TID.
@@ -106,10 +106,10 @@ class VirtualTime:
         return min([*times, *([] if due is None else [due])], default=None)
 
     def step(self, until: int | None = None) -> list[int]:
-        """Go on to the next time at which something happens: the models' calls are made there.
+        """Advance to the next time at which something happens: the models' calls are made there.
 
         Args:
-            until: a time to go on to at most, in ns of the clock.
+            until: a time to continue to at most, in ns of the clock.
 
         Returns:
             The TIDs of the threads whose time has come with it.

@@ -1,4 +1,4 @@
-"""The round trip from one access of a thread to its next, in one call.
+"""Machine code for the round trip from one access of a thread to its next.
 
 Between two accesses a tracer makes six system calls: set the registers, let the thread go, wait, ask for the signal,
 for the registers and for the code at the instruction pointer. Each takes the kernel less time than ctypes takes to call

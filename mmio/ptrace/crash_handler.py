@@ -5,8 +5,8 @@ that we made inaccessible is a SIGSEGV without a tracer to answer it. What we ha
 (PTRACE_O_EXITKILL); what we have attached to was there before and must stay. So it is given a handler for SIGSEGV,
 which gives each mapping the protection the program thinks it has, and lets the access be made again. While there is
 a tracer, it runs for faults of the program's own only, and the tracer sees to it that its calls change nothing. These
-faults go on to the program's own handler, and what the program asks and says about that handler, it asks and says us,
-as long as we live.
+faults are passed to the program's own handler. While the tracer lives, it answers the program's calls about that
+handler.
 
 Out of reach are programs of 32 bits; one that changes its action for SIGSEGV before its first fault without a tracer;
 a thread that blocks SIGSEGV, which the kernel does not let handle it; and system calls that are given such a page as
@@ -59,7 +59,7 @@ _NOT_MAPPED: Final = 0x100
 """In place of a protection: the program has nothing mapped there. mprotect refuses it, so that the pages stay as they
 are, and no bit of it lets an access be made again."""
 _MOST: Final = (_ASKED - _FIRST) // _ENTRY.size - 1
-"""Mappings there is room for; those beyond are not taken back."""
+"""Mappings there is room for; those beyond are not undone."""
 
 LISTING: Final = """
 handler: edi signal number, rsi siginfo, rdx ucontext.
@@ -211,7 +211,7 @@ class CrashHandler:
         os.pwrite(self._memory, b"".join(entries[:_MOST]) + bytes(_ENTRY.size), self._start + _FIRST)
 
     def store_code(self, width: int) -> int:
-        """Return where a thread stores `width` bytes itself, one of `STORES`, and goes on after the instruction."""
+        """Return where a thread stores `width` bytes itself, one of `STORES`, and continues after the instruction."""
         return self._start + _code()[1][f"store {width}"]
 
     def set_registers_after(self, rax: int, rdx: int, rdi: int, rip: int) -> None:

@@ -1,4 +1,4 @@
-"""Bring the threads of attached processes to a stop at which the tracer can let go of them.
+"""Bring the threads of attached processes to a stop at which the tracer can detach from them.
 
 All are asked to stop, and taken in the order in which they do. One after the other would not end: a thread may wait in
 the kernel for others, where it does not stop. execve waits until every other thread of the process has ended, and each
@@ -21,7 +21,7 @@ class Detaching:
     """The threads of attached processes, on their way to rest.
 
     Attributes:
-        pending: by thread that is at rest, the wait status that holds the signal to let it go on with, or 0.
+        pending: by thread that is at rest, the wait status that holds the signal to let it continue with, or 0.
         failures: what devices raised at accesses that were made on the way.
     """
 
@@ -46,7 +46,7 @@ class Detaching:
                 while pid:
                     pid, status = self._changed(pid, status)
         for leader in self._attached():
-            if leader.pid not in self.pending:  # it may have to wait for those that go on without us
+            if leader.pid not in self.pending:  # it may have to wait for those that continue without us
                 self._event_loop.gone(leader.pid, await_end(leader.pid))
 
     def let_go(self, thread: Thread) -> None:
@@ -65,12 +65,12 @@ class Detaching:
         """Return the threads that are not yet at rest.
 
         The first of a process that has stopped for the last time is none of them, but stays known: when another thread
-        executes a program, the first ends, and the other goes on under its number.
+        executes a program, the first ends, and the other continues under its number.
         """
         return [thread for thread in self._attached() if thread.pid not in self.pending and not _is_last(thread)]
 
     def _is_awaited(self, thread: Thread) -> bool:
-        """Return whether the thread that has made this one by vfork cannot stop before this one has gone on."""
+        """Return whether the thread that has made this one by vfork cannot stop before this one has continued."""
         maker = thread.vfork_maker
         return maker is not None and self._threads.get(maker.pid) is maker and maker.pid not in self.pending
 

@@ -40,7 +40,7 @@ class EventLoop:
         early: wait statuses of threads whose making we have not heard of yet.
         ends: wait statuses of those that have ended.
         alone: with how many threads one is waited for right where it has been resumed: 1, or 0 where that may be for
-            ever, because time goes on only when it is looked at.
+            ever, because time continues only when it is looked at.
         served: the number of the thread whose stop was dealt with last.
     """
 
@@ -129,7 +129,7 @@ class EventLoop:
             self.adopt_untold(thread)
             thread.resume()
         elif event == ptrace_requests.EVENT_STOP and number != signal.SIGTRAP:
-            ptrace_requests.request(ptrace_requests.LISTEN, pid)  # stopped by SIGSTOP and the like, until SIGCONT
+            ptrace_requests.request(ptrace_requests.LISTEN, pid)  # stopped by SIGSTOP and similar ones, until SIGCONT
         elif event:
             thread.resume()
         else:
@@ -252,7 +252,7 @@ class EventLoop:
         """Trace a thread no more."""
         del self.threads[thread.pid]
         thread.leave()
-        if thread.pid == self.served:  # its process goes on in its other threads, if it has some
+        if thread.pid == self.served:  # its process continues in its other threads, if it has some
             self.served = min(thread.process.threads, default=thread.pid)
 
 

@@ -1,4 +1,4 @@
-"""This process watched from outside, by one that it starts for that.
+"""Watch this process from a second one that it starts for this purpose.
 
 The handler of a fault is Python, and cannot run where Python or malloc stands in the middle of changing its own pages.
 Another process can: it attaches to this one as a tracer, lets the pages trap, and does every access to them. What it
@@ -7,7 +7,7 @@ has seen it tells at the end, and the watchpoint hears of it then as if it happe
     python -m mmio.ptrace.external_watcher PID START LENGTH
 
 is the other process. It waits for a line, because the one to be traced may first have to permit it, answers with a line
-when it is there, and, when it is interrupted, lets go and writes one line of JSON for each access to the bytes.
+when it is there, and, when it is interrupted, detaches and writes one line of JSON for each access to the bytes.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Answer a SIGSEGV of a traced thread: perform the access, or let the program have its signal."""
+"""Handle a SIGSEGV of a traced thread: perform the access, or deliver the signal to the program."""
 
 import ctypes
 from signal import SIGSEGV
@@ -25,7 +25,7 @@ _instructions: Final = _Instructions()
 def answer(thread: Thread) -> int:
     """Perform the access a thread has stopped at; return the signal the program is to receive, 0 for none.
 
-    Its registers, the signal and the code have been fetched. The registers must be stored before it goes on.
+    Its registers, the signal and the code have been fetched. The registers must be stored before it continues.
 
     Raises:
         UnsupportedInstruction: the instruction can be completed neither by the emulator nor out of line.

@@ -1,4 +1,4 @@
-"""The registers of a stopped thread of another process.
+"""Registers of a stopped thread of another process.
 
 `Frame.regs` are the words PTRACE_GETREGS fills and PTRACE_SETREGS takes, so compiled instructions work on them
 directly. Vector state is fetched when an instruction asks for it, and given back if it was fetched.

@@ -1,4 +1,4 @@
-"""Being asked to stop: once politely, twice at once.
+"""Stop the tracer on request: the first signal detaches, the second ends it at once.
 
 While a program is traced, an exception out of a signal handler could come between the kernel telling of a stop and us
 hearing it, and a thread would be lost. So the first SIGINT, SIGTERM or SIGHUP only sets a mark, which the loop looks at

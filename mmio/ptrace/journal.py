@@ -4,7 +4,7 @@ A tracer performs an access and then sets the registers to what they are after t
 it leaves a thread that executes the instruction again (`crash_handler.py`): INC would count twice. Setting the
 registers is the one step that the kernel makes whole or not at all, so the access is made part of it. The last store of
 an instruction waits until all its registers are known. Then the thread is sent to code inside the program that makes
-this store and goes on after the instruction; then the tracer stores, and sets the registers for good. Killed before,
+this store and continues after the instruction; then the tracer stores, and sets the registers for good. Killed before,
 the tracer has changed nothing; killed after, the thread makes the store itself, which at worst stores the same value a
 second time.
 
@@ -67,7 +67,7 @@ class LateRecords:
         self._keeps = True
 
     def release(self) -> None:
-        """Hand on what has been kept, and keep nothing more."""
+        """Pass on what has been kept, and keep nothing more."""
         self._keeps = False
         kept, self._kept = self._kept, []
         for record, arguments, more in kept:
@@ -140,7 +140,7 @@ class Journal:
                 frame.store()
 
     def end(self) -> None:
-        """End the access; a store that still waits is not made. The records are handed on."""
+        """End the access; a store that still waits is not made. The records are passed on."""
         self._frame = self._bus = self._store = None
         if self.records is not None:
             self.records.release()

@@ -1,4 +1,4 @@
-"""Starting a program so that it is traced, and filtered, from its first instruction on.
+"""Start a program so that it is traced and filtered from its first instruction on.
 
 No code of pagetrap's runs in the new process before the program but a loop of three instructions, a static executable
 made here: it waits to be seized. Everything between fork and exec that a C program would do by itself is then done to

@@ -21,7 +21,7 @@ _ALL_BUT_FAULTS: Final = (1 << 64) - 1 & ~sum(1 << number - 1 for number in (*FA
 def leave(thread: Thread, slot: Slot) -> None:
     """Step a thread out of its out-of-line slot before a signal is delivered.
 
-    Where the instruction itself faults (a floating-point exception) the thread is at the original: the fault at hand is
+    Where the instruction itself faults (a floating-point exception) the thread is at the original: the current fault is
     reported as the original's, and one that is still to come comes when the original runs again.
 
     The thread is stopped at the signal, and stays so until it is delivered.

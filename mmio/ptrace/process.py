@@ -1,4 +1,4 @@
-"""A traced process: besides its memory and mappings, what the tracer keeps in it and knows of it."""
+"""A traced process: memory, mappings, and the tracer's state for it."""
 
 import os
 from contextlib import suppress
@@ -27,7 +27,7 @@ class TracedProcess(Process):
         gate: the address of an instruction that makes a system call.
         filtered: a seccomp filter picks the system calls that stop its threads.
         every_call: its threads stop at all system calls.
-        attached: it was running before it was traced, and goes on when the tracer leaves.
+        attached: it was running before it was traced, and continues when the tracer leaves.
         buffers: what has been mapped in it for the tracer: address and length.
         threads: the TIDs of the threads that run in it.
         journal: of its accesses, when it survives the tracer; else None.

@@ -1,4 +1,4 @@
-"""The kernel's side of tracing: ptrace, waiting, and another process's memory and files, thinly.
+"""Thin wrappers of ptrace, wait, and access to another process's memory and files.
 
 Each function is one system call with its errors turned into `OSError`. A thread that has gone in the meantime (killed,
 which may happen at any moment) is `ProcessLookupError`, as the kernel says.

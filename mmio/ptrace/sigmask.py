@@ -1,4 +1,4 @@
-"""Signal masks: a traced thread never really blocks SIGSEGV, it only believes so.
+"""Virtualise SIGSEGV in the signal mask of a traced thread.
 
 The kernel lets no thread block the signal of a fault: it unblocks the signal, and resets the program's handler for it
 to the default (force_sig_info_to_task in kernel/signal.c). A program that blocks everything in a thread which works

@@ -1,4 +1,4 @@
-"""Signal actions as rt_sigaction(2) has them, and how the kernel is told of those of a traced program.
+"""Signal actions in the layout of rt_sigaction(2), and how those of a traced program are set in the kernel.
 
 No handler may run with SIGSEGV blocked, see `signal_handlers.py`: the bit is taken out of each mask, and the handler
 for SIGSEGV itself has SA_NODEFER.

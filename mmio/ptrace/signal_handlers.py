@@ -1,4 +1,4 @@
-"""Signal handlers: none of a traced program really runs with SIGSEGV blocked, it only believes so.
+"""Virtualise SIGSEGV in the signal handlers of a traced program.
 
 Each access to a device is a SIGSEGV, and where that is blocked the kernel resets the program's handler for it to the
 default (force_sig_info_to_task in kernel/signal.c). It is blocked in a handler whose action says so in its mask, and in

@@ -1,4 +1,4 @@
-"""Taking hold of a program: a new one before its first instruction, a running one in all its threads."""
+"""Start tracing a program: a new one before its first instruction, a running one in all its threads."""
 
 import ctypes
 import errno

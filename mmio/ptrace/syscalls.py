@@ -1,4 +1,4 @@
-"""System calls of a traced program: as of any program, and what only a tracer does.
+"""Handle the system calls of a traced program: the common part, and the tracer's own.
 
 A tracer takes over what the program has mapped already, and keeps SIGSEGV deliverable: signal masks and the action for
 SIGSEGV are virtualised.

@@ -1,4 +1,4 @@
-"""One thread of a traced process, and system calls made in its name.
+"""One thread of a traced process, and system calls made on its behalf.
 
 A call in the thread's name borrows its registers: it runs the `syscall` instruction at the process's *gate* (in the
 kernel's own vdso, which every program has) and puts everything back. All its signals wait in the meantime, so that no
@@ -331,7 +331,7 @@ class Thread:
             frame.load()
 
     def begin_call(self, number: int, *arguments: int) -> None:
-        """Set the thread before a system call, which it makes when it goes on. Its registers are the call's."""
+        """Set the thread before a system call, which it makes when it continues. Its registers are the call's."""
         regs = self.regs
         regs[RIP], regs[RAX], regs[ORIG_RAX] = self.process.gate, number, NO_CALL
         for place, value in zip(ARGUMENTS[self.process.bits], arguments, strict=False):

@@ -1,4 +1,4 @@
-"""Tracing other programs: every access they make to chosen files, addresses and ports, one stop each.
+"""Trace other programs: one stop for each access to chosen files, addresses and ports.
 
 Here is how tracing begins and ends; what happens in between is in `event_loop.py`.
 
@@ -145,7 +145,7 @@ class Tracer(Closing, Targeting):
 
         Raises:
             Exception: whatever a device raised, or `UnsupportedInstruction`; the trace is complete up to there, spawned
-                programs are killed, and attached ones go on without us.
+                programs are killed, and attached ones continue without us.
         """
         with Interrupts() as interrupts:
             try:

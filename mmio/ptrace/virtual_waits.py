@@ -1,4 +1,4 @@
-"""Waits of traced threads on a virtual clock: for ever in the kernel, until the tracer interrupts them.
+"""Waits of traced threads on a virtual clock: endless in the kernel, until the tracer interrupts them.
 
 The kernel wakes a thread for whatever else the call waits for, and for signals. When the thread's time has come it is
 interrupted (PTRACE_INTERRUPT), and the result of the call that stops there is made that of a timeout. A call that a
@@ -68,7 +68,7 @@ class KernelWaits:
         return 0
 
     def _slept(self, thread: StoppedThread, deadline: int) -> bool:
-        """Go on to the end of a sleep at once, if no other thread can do anything meanwhile; return whether it is."""
+        """Advance to the end of a sleep at once, if no other thread can run meanwhile; return whether it did."""
         virtual = self._calls.time
         while virtual.clock.now < deadline:
             if len(self._threads) > 1 or proc_maps.has_signal(thread.pid):

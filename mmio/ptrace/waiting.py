@@ -1,4 +1,4 @@
-"""Wait for whichever traced thread changes next, and for no other child.
+"""Wait for the next traced thread that changes state, and for no other child.
 
 `waitpid(-1)` would also take the exit status of every other child of this process from the code that waits for it, such
 as `subprocess`. So with one traced thread we wait for that one, and with more we first look who it is. When it is
@@ -71,7 +71,7 @@ def ask(pid: int) -> tuple[int, int]:
 def await_end(pid: int) -> int:
     """Return the wait status of a process's first thread that is about to end, 0 when it has not yet.
 
-    It ends after all others of its process, which may go on without us. Then it is waited for beside us: until its
+    It ends after all others of its process, which may continue without us. Then it is waited for beside us: until its
     tracer has been told, a process does not end for its parent. Where we are the parent, our user waits for it.
     """
     _, status = ask(pid)

@@ -1,4 +1,4 @@
-"""The little of an ELF file that names instruction pointers: loaded segments, functions, the sections of line numbers.
+"""Read the parts of an ELF file that name instruction pointers: segments, symbols, sections of line numbers.
 
 Written for files that cannot be trusted: a traced program may be damaged, half written or made to mislead. So every
 table is read with one bounded read, every name is cut at a bound, and nothing is followed more than once. Source of the
@@ -29,7 +29,7 @@ _EXTENDED: Final = 0xFFFF  # SHN_XINDEX: the number is in section 0
 
 
 class Malformed(PagetrapError):
-    """A file that begins like an ELF file, or a section in it, is not what its own numbers say."""
+    """An ELF file, or a section in it, is inconsistent with its headers."""
 
 
 @frozen(slots=True)

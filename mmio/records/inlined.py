@@ -1,4 +1,4 @@
-"""Calls that a compiler has inlined: which function an instruction comes from, and who called that.
+"""Inlined calls: the function that an instruction comes from, and its callers.
 
 Accessors such as `writel` are inlined everywhere, so the line of an instruction is one of a header, and what a reader
 wants is the caller in the driver. DWARF 5, section 3.3.8, says both. pyelftools reads it, if it is there; without it,

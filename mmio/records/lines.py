@@ -196,7 +196,7 @@ def _entries(reader: _Reader, wide: bool, line_strings: bytes, strings: bytes) -
 
 
 def _value(reader: _Reader, form: int, wide: bool, line_strings: bytes, strings: bytes) -> str:
-    """Step over a value; return it when it is a text in one of the sections at hand."""
+    """Step over a value; return it when it is a text in one of the current sections."""
     if form == _STRING:
         return reader.string()
     if form in (_STRP, _LINE_STRP):

@@ -1,7 +1,7 @@
-"""Recognising that a driver polls, while it does: the same few accesses again and again.
+"""Recognise polling while it happens: a short sequence of accesses that repeats.
 
 A loop is known after its second turn, by keys that say what counts as the same. From then on every access costs one
-comparison, however long the loop goes on. Outside of loops, a key that is none of the last few costs a look at these.
+comparison, however long the loop continues. Outside of loops, a key that is none of the last few costs a look at these.
 """
 
 from collections import deque
@@ -40,7 +40,7 @@ class Loop(Generic[Key]):
         return list(self._recent)[: self.length][::-1]
 
     def follows(self, key: Key) -> bool:
-        """Take the next key, and return whether it is the one that the loop goes on with."""
+        """Take the next key, and return whether it is the one that the loop continues with."""
         recent, length = self._recent, self.length
         if length and key == recent[length - 1]:
             recent.appendleft(key)

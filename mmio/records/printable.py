@@ -1,4 +1,4 @@
-"""Make text safe to show on a terminal, and such that its encoding has every character.
+"""Make text safe to show on a terminal, and encodable in the terminal's encoding.
 
 Names come from traced programs, trace files, register descriptions and models. A control character among them would be
 obeyed by the terminal: ESC and the C1 controls begin sequences that move the cursor, change the title or answer back

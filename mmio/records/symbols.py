@@ -1,10 +1,10 @@
-"""Names for instruction pointers: module, function, and source line where the module says.
+"""Names for instruction pointers: module, function, and source line if the module has line numbers.
 
 `/proc/PID/maps` tells which file an address comes from. Its symbols are read from the file itself, so that static
 functions have names too and another process is no different. What the file does not name the dynamic linker may,
 which knows the exported functions of this process. Files are read once, when an address in them first turns up.
 
-A name is never in the way of an access: a damaged file costs its names, or its lines, and one `SymbolsWarning`.
+A name is never in the path of an access: a damaged file costs its names, or its lines, and one `SymbolsWarning`.
 """
 
 import ctypes

@@ -1,1 +1,1 @@
-"""The address space: which device answers where, and the way of an access to it."""
+"""The address space: which device answers where, and the path of an access to it."""

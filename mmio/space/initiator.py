@@ -74,7 +74,7 @@ class Initiator(Route):
         self._thread = integer("thread", thread)
         self._flags = 0
         self.trace = space.trace if trace is None else trace
-        # Bound methods handed on as they are: a method here that calls the route's would cost each access a frame.
+        # Bound methods passed on as they are: a method here that calls the route's would cost each access a frame.
         ports = Route(self, "port", space.ports, space.lock)
         self.port_read, self.port_write = ports.read, ports.write
 

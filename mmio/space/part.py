@@ -1,4 +1,4 @@
-"""The parts of an access: what each device on its way sees of it.
+"""Parts of an access: the piece that each device gets.
 
 An access is cut where one region ends and another begins, and where a policy says so. All of it is looked up and
 checked here, so that an access that cannot be done is refused before any device has been touched.
@@ -86,7 +86,7 @@ def cut(ranges: RangeMap, address: int, width: int, direction: Direction) -> lis
         pieces = policy.pieces(at - segment.base, stop - at, at_border=stop - at < width)
         if isinstance(pieces, str):
             what = "" if stop - at == width else f"its {stop - at} bytes at {at:#x} are "
-            raise PolicyError(f"{segment.region.name!r} does not take it: {what}{pieces}")
+            raise PolicyError(f"{segment.region.name!r} refuses it: {what}{pieces}")
         for first, length, flags in pieces:
             offset = at + first - segment.base
             holes = segment.holes(offset, length)

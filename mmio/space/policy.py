@@ -1,4 +1,4 @@
-"""Policies for accesses that a device was not made for.
+"""Policies for accesses that a device does not support.
 
 Real devices differ: one takes any width anywhere, one hangs the bus on a byte write, one sits behind a bridge
 that cuts everything to dwords. The device model should not have to care, so the rule is data on the mapping.
@@ -102,12 +102,12 @@ def _pieces(policy: Policy, phase: int, width: int, at_border: bool) -> tuple[Pi
     flags = SPLIT if at_border else 0
     if width not in policy.widths:
         if width < min(policy.widths):
-            return Refusal(f"narrower than every width the mapping takes ({accepted})")
+            return Refusal(f"narrower than every width the mapping allows ({accepted})")
         if not at_border:
             if policy.too_wide == "pass":
                 return ((0, width, 0),)
             if policy.too_wide == "error":
-                return Refusal(f"width not among those the mapping takes ({accepted})")
+                return Refusal(f"width not among those the mapping allows ({accepted})")
             flags |= SPLIT | TOO_WIDE
     elif policy.unaligned == "split" and phase % width:
         flags |= SPLIT | UNALIGNED
@@ -119,10 +119,10 @@ def _pieces(policy: Policy, phase: int, width: int, at_border: bool) -> tuple[Pi
             w for w in policy.widths if w <= width - at and not (policy.unaligned == "split" and (phase + at) % w)
         ]
         if not fitting:
-            return Refusal(f"cannot be split into the widths the mapping takes ({accepted})")
+            return Refusal(f"cannot be split into the widths the mapping allows ({accepted})")
         piece = max(fitting)
         if policy.unaligned == "error" and (phase + at) % piece:
-            return Refusal(f"not aligned to {piece} bytes, which the mapping demands")
+            return Refusal(f"not aligned to {piece} bytes, which the mapping requires")
         pieces.append((at, piece, flags))
         at += piece
     return tuple(pieces)

@@ -67,7 +67,7 @@ def answering(device: Any) -> Any:
         raise TypeError(f"map a device, not a class: {device.__name__}(...)")
     if not (callable(getattr(device, "read", None)) and callable(getattr(device, "write", None))):
         raise TypeError(
-            f"{shortened(device)} is no device: it needs read(offset, width) and write(offset, width, value)"
+            f"{shortened(device)} is not a device: it needs read(offset, width) and write(offset, width, value)"
         )
     return device
 

@@ -1,4 +1,4 @@
-"""The way from an instruction's access to a device and back.
+"""Path from an instruction's access to a device and back.
 
 There is a short way and a long way. The short way is for an access inside one segment, of a width the policy has
 nothing to say about: one comparison, the device's bound method, one record. Everything else (borders, policies, bytes

@@ -1,4 +1,4 @@
-"""The address space: what is where.
+"""The address space: the map from addresses and ports to devices.
 
 It holds the two range maps, memory and ports, and is itself a Bus, so that a library caller hands it to an
 emulator and is done. A source with threads makes an `Initiator` for each of them.

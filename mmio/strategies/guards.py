@@ -1,4 +1,4 @@
-"""Rules that every driver keeps, checked at each of its accesses.
+"""Rules for every driver, checked at each of its accesses.
 
 One guard stands in front of the faults and sees what the driver does; the other stands behind them and sees what
 reaches the device: a write that a fault has swallowed breaks nothing.
@@ -15,11 +15,11 @@ __tracebackhide__ = True  # pytest reports the driver's call
 
 
 class DriverError(MmioError, AssertionError):
-    """A driver has done what no driver may: the message says where."""
+    """A driver has violated a rule for drivers; the message says where."""
 
 
 class _Before:
-    """A device that hands on what it is asked, and has the attributes of the one behind it."""
+    """A device that passes on what it is asked, and has the attributes of the one behind it."""
 
     def __init__(self, device: Any, names: Any) -> None:
         self._device = device

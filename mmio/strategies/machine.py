@@ -1,4 +1,4 @@
-"""A state machine that calls a driver, against a model with faults.
+"""State machine that calls a driver, against a model with faults.
 
 The rules are the driver's calls, and the user's. What belongs to every driver is here: the schedule of faults is drawn
 first, guards check each access, and a failing run is printed as a test.

@@ -1,4 +1,4 @@
-"""The check that hypothesis is there, made before anything of it is imported."""
+"""Check that hypothesis is installed, before anything of it is imported."""
 
 try:
     import hypothesis  # noqa: F401

@@ -9,7 +9,7 @@ from mmio.strategies import needed  # noqa: F401  (before what it checks for)
 
 from hypothesis import strategies as st  # isort: skip
 
-from mmio.arguments import integer, shortened
+from mmio.arguments import integer, shortened, text, texts
 from mmio.device.block import Block
 from mmio.device.layout import RegisterPlace
 from mmio.device.line import LineDeclaration
@@ -52,18 +52,21 @@ def fault_schedules(
     """
     max_faults, late = integer("max_faults", max_faults, least=0), integer("late", late, least=1)
     until = None if until is None else integer("until", until, least=1)
+    effects = texts("effects", effects)
     for effect in effects:
         if effect not in KINDS:
-            raise FaultError(f"{shortened(effect)} is no effect; there are {', '.join(KINDS)}")
+            raise FaultError(f"{shortened(effect)} is not an effect; there are {', '.join(KINDS)}")
     places, lines = _registers(device), _lines(device)
     whole = name or _core(device).__name__
     if registers is not None:
+        registers = texts("registers", registers)
         unknown = set(registers) - {place.name for place in places}
         if unknown:
             raise FaultError(f"{whole} has no register {min(unknown)!r}; it has {', '.join(p.name for p in places)}")
         places = [place for place in places if place.name in registers]
     of_bits = places
     if fields is not None:
+        fields = texts("fields", fields)
         unknown = set(fields) - {field.name for place in places for field in place.fields}
         if unknown:
             raise FaultError(f"{whole} has no field {min(unknown)!r}")
@@ -90,8 +93,8 @@ def register_values(device: Any, register: str) -> st.SearchStrategy[int]:
         FaultError: there is no such register.
     """
     places = {place.name: place for place in _registers(device)}
-    if register not in places:
-        raise FaultError(f"{_core(device).__name__} has no register {register!r}; it has {', '.join(places)}")
+    if text("register", register) not in places:
+        raise FaultError(f"{_core(device).__name__} has no register {shortened(register)}; it has {', '.join(places)}")
     place = places[register]
     fields = [field for field in place.fields if field.access != "na"]
     if not place.fields:

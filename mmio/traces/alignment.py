@@ -1,4 +1,4 @@
-"""Align two sequences: the shortest edit script, as far as it pays.
+"""Align two sequences: the shortest edit script, within a bounded effort.
 
 The algorithm is Myers' (An O(ND) Difference Algorithm, 1986): what it costs depends on how much differs, so two
 long traces that differ in a few accesses are compared in a moment. difflib, whose cost depends on how often

@@ -1,4 +1,4 @@
-"""Accesses as columns: what tables are made of, without an `Access` for each row.
+"""Accesses as columns of a table, without an `Access` for each row.
 
 Numbers, times and values are arrays; all else belongs to a row's spot, and a driver has few of these. A trace that was
 recorded here takes its columns out of the packed rows byte by byte: slices with a step, which cost nanoseconds a row.

@@ -1,4 +1,4 @@
-"""Comparing two traces: what one driver does that another does not.
+"""Compare two traces: the accesses that only one driver makes.
 
 Two accesses are the same when they do the same to the same register: direction, space, place, width and values.
 Time, thread and instruction pointer differ between any two runs. The place is a region and an offset, so a
@@ -94,12 +94,13 @@ class TraceDiff(Sequence[Hunk]):
         return counts + "".join(self._cut)
 
     def __str__(self) -> str:
-        return "\n".join((self.headline, *([] if self.same else [aligned(COLUMNS, list(self._rows()))])))
+        return "\n".join((self.headline, *([] if self.same else [aligned(COLUMNS, list(self.rows()))])))
 
     def _repr_html_(self) -> str:
-        return html(COLUMNS, list(self._rows()), self.headline)
+        return html(COLUMNS, list(self.rows()), self.headline)
 
-    def _rows(self) -> Iterator[tuple[str, ...]]:
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Iterate over the rows of the printed comparison, the cells of `COLUMNS`."""
         of_mine, of_other = self._names
         last = len(self._hunks) - 1
         for index, hunk in enumerate(self._hunks):

@@ -1,4 +1,4 @@
-"""Expected accesses of a driver, in lines that a test can hold.
+"""Expected accesses of a driver, as lines in a test.
 
 A line is how a datasheet's programming example would read: `W4 CTRL=0x1`, then `R4 STATUS`. Direction and width are
 exact, because a driver that gets them wrong is wrong; a value is compared where one is given, because what a
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.pictures.columns import Column, aligned
 from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.printable import encodable
-from mmio.traces.expected import Expected, notation, places
+from mmio.traces.expected import Expected, check_accesses, notation, places
 from mmio.traces.grammar import AnyOrder, Count, Gap, Group, Item, Source, Step, parse
 from mmio.traces.known import Known
 from mmio.traces.listing import diff_lines
@@ -49,9 +50,8 @@ def assert_accesses(accesses: Sequence[Access], expected: Sequence[str]) -> None
     """
     __tracebackhide__ = True  # pytest then points at the test
     if isinstance(expected, str):
-        raise TypeError(f"expected is a list of lines, not one: [{expected!r}]")
-    if not isinstance(accesses, Sequence):
-        raise TypeError(f"accesses is a trace or a list of accesses, such as mapping.trace, not {accesses!r}")
+        raise TypeError(f"expected is a list of lines, not one: [{shortened(expected)}]")
+    check_accesses("accesses", accesses)
     ask = cache(lambda: Known.of(accesses))
     items = parse(expected, ask)
     wanted = [item.expected for item in items if isinstance(item, Step) and item.count == Count()]

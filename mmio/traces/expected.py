@@ -1,4 +1,4 @@
-"""One expected access, in words: `W4 CTRL=0x1`.
+"""One expected access, as text: `W4 CTRL=0x1`.
 
 Direction and width are exact, because a driver that gets them wrong is wrong; a value is compared where one is given,
 because what a device answered is often not the driver's doing. A place goes by any name it has, so that a test need not
@@ -6,11 +6,13 @@ know where a region lies. The table of the whole grammar is in docs/expectations
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
+from mmio.arguments import instance, shortened
 from mmio.records.access import Access, Space, place
 from mmio.records.fields import FieldPlace
 
@@ -106,6 +108,24 @@ class Expected:
         if self.mask is not None:
             value &= self.mask
         return self.value in (None, value)
+
+
+def check_accesses(what: str, given: Any) -> None:
+    """Check an argument that is a trace, or a list of accesses.
+
+    Args:
+        what: the name of the argument.
+        given: what came.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    expected = "a trace or a list of accesses, such as mapping.trace"
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray):
+        raise TypeError(f"{what} is {expected}, not {shortened(given)}")
+    if isinstance(given, list | tuple):  # what is a trace has nothing else in it
+        for each in given:
+            instance(f"each of {what}", each, Access, "an Access")
 
 
 def places(access: Access) -> frozenset[str]:

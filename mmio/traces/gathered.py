@@ -1,6 +1,6 @@
 """Many traces in one file.
 
-Each trace counts its accesses, its regions and its time from its own beginning. In a common file they go on
+Each trace counts its accesses, its regions and its time from its own beginning. In a common file they continue
 counting, and time runs on one clock; otherwise the file would contradict itself.
 """
 

@@ -1,4 +1,4 @@
-"""Golden traces: what a driver did when it was known to be right, in a file that a person can read and review.
+"""Golden traces: the recorded accesses of a correct driver, in a file for review.
 
 A file has a line for each access, in the words of docs/expectations.md. What differs between two right runs is left
 out: where a region lies, when and in which thread something was done, and by which instruction; how often the driver
@@ -13,16 +13,18 @@ from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from attrs import frozen
 
+from mmio.arguments import flag, one_of, shortened, text, texts
+from mmio.arguments import path as path_of
 from mmio.errors import MmioError
 from mmio.records.access import Access
 from mmio.records.loops import MAX_LOOP
 from mmio.records.printable import encodable, printable
 from mmio.traces.expect import made_by
-from mmio.traces.expected import places
+from mmio.traces.expected import check_accesses, places
 from mmio.traces.known import Known
 from mmio.traces.listing import diff_lines
 from mmio.traces.naming import cut_of, names, warn_of_cut
@@ -41,7 +43,7 @@ Missing = Literal["write", "fail"]
 
 
 class GoldenError(MmioError, ValueError):
-    """A golden file cannot be compared with: its name, its form, or another device's."""
+    """A golden file cannot be used: its name, its format, or its device is wrong."""
 
 
 @frozen(slots=True)
@@ -95,11 +97,11 @@ def assert_trace(
     Raises:
         AssertionError: the trace is not like the file; the message is a diff. Or there is no file, and `missing` is
             "fail".
-        GoldenError: the name is none, the file is no golden file, or it is of another device.
+        GoldenError: the name is none, the file is not a golden file, or it is of another device.
         OSError: the file cannot be written.
     """
     __tracebackhide__ = True
-    path = golden_path(name, _beside(sys._getframe(1).f_code.co_filename) if folder is None else Path(folder))
+    path = golden_path(name, _beside(sys._getframe(1).f_code.co_filename) if folder is None else _folder(folder))
     compare(trace, path, volatile=volatile, fold=fold, update=update, missing=missing)
 
 
@@ -114,11 +116,13 @@ def compare(
 ) -> bool:
     """Compare a trace with a file; return whether the file was written. See `assert_trace`."""
     __tracebackhide__ = True
-    if not isinstance(trace, Sequence):
-        raise TypeError(f"trace is a trace or a list of accesses, such as mapping.trace, not {trace!r}")
-    if missing not in (None, "write", "fail"):
-        raise ValueError(f"missing is 'write' or 'fail', not {missing!r}")
+    check_accesses("trace", trace)
+    flag("update", update)
+    if missing is not None:
+        one_of("missing", missing, get_args(Missing))
     declared = _names("volatile", volatile)
+    if not isinstance(fold, Iterable):
+        flag("fold", fold)
     polled = None if fold is True else () if fold is False else _names("fold", fold)
     lines = _normalised(trace, declared)
     _check_names(trace, (*declared, *(polled or ())))
@@ -126,9 +130,9 @@ def compare(
     warn_of_cut(trace, stacklevel=3)
     if update or not path.exists():
         if not update and (missing or default_missing()) == "fail":
-            raise AssertionError(f"there is no golden file {path}; write it with {UPDATE}, and look at it")
+            raise AssertionError(f"there is not a golden file {path}; write it with {UPDATE}, and look at it")
         text = written(parts, trace, declared)
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_text("utf-8", "replace") != text:
             _write(path, text)
             return True
         return False
@@ -147,12 +151,10 @@ def default_missing() -> Missing:
 
 def golden_path(name: str, folder: Path) -> Path:
     """Return the path of a golden file. Raises GoldenError if the name could lead out of the folder."""
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a golden file is a str, not {name!r}")
+    text("the name of a golden file", name)
     if _NAME.fullmatch(name) is None or name.endswith((" ", ".")):
-        raise GoldenError(
-            f"a golden file's name is of letters, digits and _+=,@-. without a folder in it, up to 150, not {name!r}"
-        )
+        expected = "letters, digits and _+=,@-. without a folder in it, up to 150"
+        raise GoldenError(f"a golden file's name is of {expected}, not {shortened(name)}")
     return folder / f"{name}{SUFFIX}"
 
 
@@ -170,10 +172,10 @@ def folder_of(module: Path) -> Path:
 
 def written(parts: Iterable[Line | Turn], trace: Sequence[Access], volatile: Sequence[str]) -> str:
     """Return the text of a golden file."""
-    regions = ", ".join(sorted({printable(access.region) for access in trace if access.region is not None}))
+    regions = ", ".join(sorted(_regions(trace)))
     lines = [f"{HEADER}{VERSION}", f"# regions: {regions or 'none'}"]
     if volatile:
-        lines.append(f"# volatile: {', '.join(sorted(volatile))}")
+        lines.append(f"# volatile: {', '.join(sorted(map(printable, volatile)))}")
     lines.append(_LEFT_OUT)
     for part in parts:
         lines += _shown(part)
@@ -224,18 +226,33 @@ def _beside(caller: str) -> Path:
     return folder_of(path)
 
 
+def _folder(given: str | PathLike[str]) -> Path:
+    folder = path_of("folder", given)
+    try:
+        os.fsencode(folder)
+    except UnicodeEncodeError:
+        raise GoldenError(f"{printable(folder)} can be no folder: it has characters that no path has here") from None
+    return Path(folder)
+
+
 def _names(what: str, given: Iterable[str]) -> tuple[str, ...]:
     if isinstance(given, str):
-        raise TypeError(f"{what} is a list of names, not one: [{given!r}]")
-    found = tuple(given)
+        raise TypeError(f"{what} is a list of names, not one: [{shortened(given)}]")
+    found = texts(what, given)
     for name in found:
-        if not isinstance(name, str) or "," in name or "\n" in name:
-            raise TypeError(f"{what} has names of registers and fields, such as 'CTRL' or 'CTRL.UP', not {name!r}")
+        if "," in name or "\n" in name:
+            problem = "has names of registers and fields, such as 'CTRL' or 'CTRL.UP'"
+            raise TypeError(f"{what} {problem}, not {shortened(name)}")
     return found
 
 
 def _normalised(trace: Iterable[Access], volatile: Sequence[str]) -> list[Line]:
     return [Line(_text(access, volatile), access) for access in trace]
+
+
+def _regions(trace: Iterable[Access]) -> set[str]:
+    """Return the names of the regions as the file has them: parted by commas, so without any."""
+    return {printable(access.region).replace(",", r"\x2c") for access in trace if access.region is not None}
 
 
 @lru_cache(maxsize=1 << 14)  # a driver goes to the same few places again and again
@@ -298,11 +315,11 @@ def _commented(line: Line, count: str) -> str:
 def _read(path: Path) -> _Kept:
     """Read a golden file. Raises GoldenError if it is none."""
     try:
-        first, *rest = path.read_text().split("\n")
+        first, *rest = path.read_text("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise GoldenError(f"{path} is no golden file: it is not text") from None
+        raise GoldenError(f"{path} is not a golden file: it is not text") from None
     if not first.startswith(HEADER):
-        raise GoldenError(f"{path} is no golden file: it begins with {first[:60]!r}, not with {HEADER}{VERSION}")
+        raise GoldenError(f"{path} is not a golden file: it begins with {first[:60]!r}, not with {HEADER}{VERSION}")
     if first != f"{HEADER}{VERSION}":
         version = first.removeprefix(HEADER)[:20]
         raise GoldenError(f"{path} is of version {version}, expected {VERSION}; write it anew with {UPDATE}")
@@ -315,12 +332,12 @@ def _read(path: Path) -> _Kept:
         elif line.startswith("# volatile: "):
             volatile = frozenset(line.removeprefix("# volatile: ").split(", "))
         elif line and not line.startswith("#") and line.strip() not in ("{", "} +"):
-            lines.append(line.strip().partition(_COMMENT)[0].removesuffix(" +"))
+            lines.append(printable(line.strip().partition(_COMMENT)[0].removesuffix(" +")))
     return _Kept(regions, volatile, lines)
 
 
 def _check_device(path: Path, kept: _Kept, trace: Sequence[Access]) -> None:
-    there = {printable(access.region) for access in trace if access.region is not None}
+    there = _regions(trace)
     if kept.regions and there and not kept.regions & there:
         of, now = ", ".join(sorted(kept.regions)), ", ".join(sorted(there))
         raise GoldenError(
@@ -353,7 +370,7 @@ def _difference(path: Path, kept: _Kept, now: Sequence[Line], trace: Sequence[Ac
 def _write(path: Path, text: str) -> None:
     """Write a file as a whole: another process may be reading it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(text)
             file.close()

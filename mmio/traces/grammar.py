@@ -6,11 +6,13 @@ A text is cut at `;`, at line ends and at braces, and each piece is an item: an 
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
+from mmio.arguments import shortened
+from mmio.arguments import text as text_of
 from mmio.errors import MmioError
 from mmio.traces.expected import Expected, NotAnAccess
 from mmio.traces.known import Known
@@ -27,7 +29,7 @@ _KEYWORD: Final = re.compile(r"(never|any +order)\b *")
 
 
 class ExpectationError(MmioError, ValueError):
-    """A text is no expectation, or names what the trace has not got.
+    """A text is not a valid expectation, or uses a name that is not in the trace.
 
     Args:
         problem: a sentence.
@@ -130,11 +132,14 @@ def parse(lines: Sequence[str], known: Callable[[], Known] | None = None) -> tup
 
     Raises:
         ExpectationError: at the first that is none.
+        TypeError: one is no str.
     """
     __tracebackhide__ = True
+    if not isinstance(lines, Iterable):
+        raise TypeError(f"expectations are a list of strs such as 'R4 STATUS', not {shortened(lines)}")
     for number, line in enumerate(lines, 1):
         if not isinstance(line, str):
-            raise TypeError(f"an expectation is a str such as 'R4 STATUS', not {line!r}")
+            raise TypeError(f"an expectation is a str such as 'R4 STATUS', not {shortened(line)}")
         if not line.strip():
             raise ExpectationError(_syntax(line), line, number)
     return _Parser("\n".join(lines), known or Known).items(0)
@@ -149,7 +154,9 @@ def parse_access(text: str, known: Callable[[], Known] | None = None) -> Expecte
 
     Raises:
         ExpectationError: it is none.
+        TypeError: it is no str.
     """
+    text_of("an expectation", text)
     return _access(Source(text, 1, 1, text), text, known or Known, partly=True)
 
 

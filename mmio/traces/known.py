@@ -1,4 +1,4 @@
-"""Names that a trace knows: its regions, their registers, the fields of these.
+"""Names in a trace: its regions, their registers, and the fields of these.
 
 A name that nothing has is a mistake in a test, and must not look like an access that is missing. What has been accessed
 is known by its records; the rest by the devices, as far as these say. So a name is only refused where all is known.
@@ -132,7 +132,7 @@ def _names(region: RecordedRegion) -> Iterable[tuple[str, tuple[FieldPlace, ...]
     name_at, fields_at = getattr(names, "name_at", None), getattr(names, "fields_at", None)
     if name_at is None or region.length > MAX_LENGTH:
         return None
-    laid_out = getattr(names, "layout", None) or getattr(getattr(names, "device", None), "layout", None)
+    laid_out = layout_of(region)
     if getattr(names, "naming", None) is not None and laid_out is None:
         return None  # names that depend on the device's state
     found: dict[str, tuple[FieldPlace, ...]] = {}
@@ -145,6 +145,12 @@ def _names(region: RecordedRegion) -> Iterable[tuple[str, tuple[FieldPlace, ...]
                 fields = () if fields_at is None else fields_at(offset, width)
                 found[name] = _merged(found.get(name, ()), fields)
     return found.items()
+
+
+def layout_of(region: RecordedRegion) -> Any:
+    """Return the registers of the device that answers in a region, None if it does not declare any."""
+    names = (region.whole or region).names
+    return getattr(names, "layout", None) or getattr(getattr(names, "device", None), "layout", None)
 
 
 def _fields_of(place: Any) -> tuple[FieldPlace, ...]:

@@ -1,4 +1,4 @@
-"""Lines of a diff: what only one side has, with some of what both have around it."""
+"""Lines of a diff: accesses of one side only, with some context of both."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final

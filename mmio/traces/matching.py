@@ -1,7 +1,7 @@
-"""Matching accesses with expectations: exact, and in time that grows with accesses times expectations.
+"""Match accesses with expectations: exact, in time proportional to accesses times expectations.
 
 Expectations are a regular language but for `any order`, so they become an automaton (Thompson, 1968) whose states are
-followed all at once; nothing is tried and taken back. `any order` of n accesses would be a state for each of the 2^n
+followed all at once; nothing is tried and undone. `any order` of n accesses would be a state for each of the 2^n
 subsets. It takes a known number of accesses, so it is one edge that jumps over them, and whether they fit is the
 question for a perfect matching of a bipartite graph (augmenting paths, n^3 at most).
 """
@@ -125,7 +125,7 @@ class Automaton:
     def _failed(self, accesses: Sequence[Access], stopped: int, active: dict[int, Taken | None]) -> Outcome:
         reach = {state: max((edge.number for edge in self._edges[state]), default=-1) for state in active}
         furthest = max(active, key=lambda state: (reach[state], -1 if (path := active[state]) is None else path.number))
-        way = active[furthest]  # other ways, such as that of a gap that goes on, would only be noise
+        way = active[furthest]  # other ways, such as that of a gap that continues, would only be noise
         wanted = {edge.number: edge for state, path in active.items() if path is way for edge in self._edges[state]}
         broken = None
         if stopped < len(accesses):

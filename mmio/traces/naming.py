@@ -1,4 +1,4 @@
-"""Ask recorded accesses for what their trace says of itself: the names of instructions, and whether it was cut.
+"""Look up what a trace knows of itself: the names of instructions, and whether it was cut.
 
 The program has mostly ended by then and cannot be asked, but a trace made with `locate`, or its file, kept where
 each instruction was.

@@ -1,4 +1,4 @@
-"""Built accesses, kept small: those of a trace file, of which there may be millions.
+"""Compact storage of accesses from a trace file, of which there may be millions.
 
 A built `Access` takes half a kilobyte. Here each is three numbers and its spot, and is built again when it is looked
 at.

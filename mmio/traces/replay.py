@@ -1,9 +1,9 @@
-"""A recorded trace as a device: it answers a driver as the real one once did.
+"""A recorded trace as a device: it gives a driver the answers of the real one.
 
 The recording is one afternoon with the hardware; replayed, it is a test that runs anywhere. A strict replay is
 for a driver that must do exactly what it did: the first access that differs is an error. A driver that has
 changed, or polls a little longer, wants a sticky one: each register gives its recorded answers in order, and
-goes on giving the last.
+continues giving the last.
 """
 
 from collections import defaultdict, deque
@@ -53,7 +53,7 @@ class Replay:
         recorded = list(accesses)
         for access in recorded:
             if not isinstance(access, Access):
-                raise TypeError(f"a replay is of accesses, as open_trace(path).load() gives, not of {access!r}")
+                raise TypeError(f"a replay takes accesses, such as open_trace(path).load(), not {access!r}")
         regions = {(access.space, access.region) for access in recorded if access.region is not None}
         if len(regions) != 1 or any(access.region is None for access in recorded):
             names = ", ".join(sorted({str(access.region) for access in recorded})) or "none"

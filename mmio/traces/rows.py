@@ -1,4 +1,4 @@
-"""Accesses as plain rows, for what knows nothing of them: csv, json, a data frame without Arrow."""
+"""Accesses as plain rows, for csv, json, or a data frame without Arrow."""
 
 from collections.abc import Sequence
 from typing import Any, overload

@@ -8,12 +8,12 @@ ranges, and code goes by its address, its module or its function.
 import re
 from collections.abc import Callable, Container, Iterable
 from fnmatch import fnmatchcase
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import evolve, field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction
+from mmio.arguments import shortened
 from mmio.records.access import LETTERS, Access
 from mmio.records.events import Record
 from mmio.records.symbols import Location
@@ -157,7 +157,7 @@ class Selection:
 
     `only`: the access touches one of these places; `without`: and none of these. `since` (included) and `until` (not
     included) are times in ns. An atomic both reads and writes, so it passes `direction=READ` and `direction=WRITE`;
-    `READ_WRITE` lets nothing but atomics through. Every other attribute is a value the access must have, or a container
+    `READ_WRITE` lets only atomics through. Every other attribute is a value the access must have, or a container
     (range, set, tuple, list …) that must hold it; None stands for any.
     """
 
@@ -185,7 +185,11 @@ class Selection:
                 raise TypeError(f"{name} is a time in ns, an int, not {time!r}")
         for name in ("offset", "address", "width", "value", "ip", "thread"):
             if isinstance(getattr(self, name), str | bytes):
-                raise TypeError(f"{name} is an int, or a range or set of them, not {getattr(self, name)!r}")
+                raise TypeError(f"{name} is an int, or a range or set of them, not {shortened(getattr(self, name))}")
+        for name in ("region", "register", "space"):
+            given = getattr(self, name)
+            if given is not None and (isinstance(given, bytes) or not isinstance(given, str | Container)):
+                raise TypeError(f"{name} is a str, or a set of them, not {shortened(given)}")
 
     @_tests.default
     def _make_tests(self) -> tuple[tuple[str, Callable[[object], bool]], ...]:
@@ -274,7 +278,7 @@ def place_or_access(text: str, known: "Callable[[], Known] | None" = None) -> Pl
 
 
 class Selected:
-    """A sink that hands on the accesses a selection wants, and all events: without them the rest cannot be read."""
+    """A sink that passes on the accesses a selection wants, and all events: without them the rest cannot be read."""
 
     def __init__(self, sink: "Sink", selection: Selection) -> None:
         self._sink = sink

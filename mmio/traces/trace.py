@@ -1,4 +1,4 @@
-"""The record store: what every trapped access pays for.
+"""Record store: every trapped access appends to it.
 
 Most records are never looked at, so recording does as little as it can. A record becomes one packed row of 28 bytes in
 one growing bytearray: time, address, value and the number of its *site*. A site is everything that repeats when an
@@ -198,7 +198,7 @@ class Trace(TraceView):
             TypeError: it is no sink: it has no `write`, or is a file, of which `mmio.writer(path)` makes one.
         """
         if not callable(getattr(sink, "write", None)) or isinstance(sink, IOBase):
-            raise TypeError(f"a sink has write(record), as mmio.writer('run.jsonl') has; got {sink!r}")
+            raise TypeError(f"a sink needs a method write(record), as mmio.writer('run.jsonl') has; got {sink!r}")
         with self._lock:
             for event in self._events:
                 if isinstance(event, Started | Mapped | Located):

@@ -1,4 +1,4 @@
-"""Looking at a trace: what any sequence of accesses can do, whether recorded here, filtered, or read from a file.
+"""Operations on any sequence of accesses: recorded here, filtered, or read from a file.
 
 A view is a list of numbers and a function that builds the access of a number. So a filtered trace of a million
 records costs eight bytes a record, and no `Access` exists until it is looked at.
@@ -6,13 +6,14 @@ records costs eight bytes a record, and no `Access` exists until it is looked at
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from decode import Direction
 from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
+from mmio.pictures.notebook import notebook
 from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
@@ -25,6 +26,7 @@ from mmio.traces.diff import TraceDiff
 from mmio.traces.known import Known
 from mmio.traces.naming import cut_of, locations, names
 from mmio.traces.packed import Packed
+from mmio.traces.reported import TraceReport
 from mmio.traces.rows import Rows
 from mmio.traces.selection import Selection, place_or_access
 from mmio.traces.summary import Group, Summary, Tallies
@@ -34,6 +36,7 @@ _events_to_arrow = called("mmio.formats.arrow:events_to_arrow")
 _to_pandas = called("mmio.formats.arrow:to_pandas")
 _to_polars = called("mmio.formats.arrow:to_polars")
 _save = called("mmio.formats.registry:save_whole")
+_report = called("mmio.reports.report:report_of")
 
 _OF_ARRAYS: Final = frozenset(("ndim", "shape", "dtype"))
 
@@ -309,6 +312,31 @@ class TraceView(Sequence[Access]):
         """
         return TraceDiff(self, other, fold=fold)
 
+    def report(
+        self,
+        device: type[Any] | Mapping[str, type[Any]] | None = None,
+        *,
+        against: "TraceView | None" = None,
+        title: str = "Trace",
+    ) -> TraceReport:
+        """Return the trace as one HTML page: a timeline to zoom, a table to filter, the registers with their fields.
+
+        A notebook shows it in the cell, with the first accesses of a long trace; `trace.report().save("run.html")`
+        writes all of them to a file that needs no network.
+
+        Args:
+            device: a Device class, or several by the names of their regions. They name the registers of a trace that
+                does not, as a log of Linux's mmiotrace, and the page has what is covered of them.
+            against: another trace; the page has what differs.
+            title: of the page.
+
+        Raises:
+            TypeError: `device` is no Device class, or `against` no trace.
+            ValueError: the trace has no region of a device.
+        """
+        report: TraceReport = _report(self, device, against=against, title=title)
+        return report
+
     def __str__(self) -> str:
         """Return the first accesses as a table, no wider than the terminal where standard output is one."""
         return table(self, limit=PRINTED_ROWS, resolve=names(self), width=terminal_width(sys.stdout))
@@ -317,4 +345,4 @@ class TraceView(Sequence[Access]):
         return f"<{type(self).__name__} of {len(self):,} accesses>"
 
     def _repr_html_(self) -> str:
-        return table(self, limit=PRINTED_ROWS, resolve=names(self), html=True)
+        return notebook(self, locations(self), PRINTED_ROWS)

@@ -1,7 +1,8 @@
-"""A console (virtio 1.2, 5.3): a queue of buffers to receive into, one of what is sent."""
+"""A console (virtio 1.2, 5.3): one queue of buffers to receive into, one queue of data to send."""
 
 from typing import Final
 
+from mmio.arguments import shortened
 from mmio.device.register import register
 from mmio.virtio.queue import Virtqueue
 from mmio.virtio.transport import CONFIG, VirtioMmio
@@ -44,7 +45,12 @@ class VirtioConsole(VirtioMmio):
 
         Args:
             data: the bytes.
+
+        Raises:
+            TypeError: it is no bytes.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data is bytes, not {shortened(data)}")
         self._waiting += data
         self.serve(_RECEIVE)
 

@@ -27,7 +27,7 @@ _ALIGNMENT: Final = {"desc": 16, "driver": 2, "device": 4}  # 2.7
 
 
 class VirtqueueError(MmioError, ValueError):
-    """A driver has put into a virtqueue what the specification forbids."""
+    """A driver violated the virtio specification in a virtqueue."""
 
 
 @frozen

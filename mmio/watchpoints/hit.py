@@ -101,7 +101,7 @@ class Hit:
 
 
 class WatchpointStop(MmioError):
-    """A watchpoint that was to stop has been hit. It comes out of the Python call that entered the driver.
+    """A watchpoint with `stop` was hit. Raised from the Python call that entered the driver.
 
     The access has been made and recorded. The rest of the instruction has not: as with an exception of a device, no
     register has changed.

@@ -1,4 +1,4 @@
-"""One watchpoint: which bytes, which accesses to them, and what becomes of a hit.
+"""One watchpoint: its bytes, the accesses it matches, and the action at a hit.
 
 The address space tells it of every access that touches its bytes, in any thread, after the access has been made. What
 plain memory held before a store is looked at; a device is never read for a watchpoint's sake, for that could change it,

@@ -1,7 +1,7 @@
 """Run random cases on the CPU and on the emulator, or on Unicorn, and write down where they differ.
 
 The hypothesis laws are for every day; this is for the night. What it finds is kept in a file, so that it can be stopped
-at any time and goes on where it was; asked for more cases, it makes just those that are missing.
+at any time and continues where it was; asked for more cases, it makes just those that are missing.
 """
 
 from __future__ import annotations

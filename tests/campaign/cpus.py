@@ -100,15 +100,15 @@ def table(rows: list[Row]) -> Iterator[str]:
     yield HEADING
     yield ""
     yield from wrap(
-        "Where the emulator has been compared, from docs/cpus.json. A form is judged where a case of it was compared; "
-        "the features are those of forms judged that not all of these CPUs have. Emulated CPUs are guests of QEMU "
-        "without hardware help (`make test-cpus`); where their results differ, the real CPU of the machine that ran "
-        "them has judged the same cases, and [qemu.md](qemu.md) lists QEMU's errors. The cases of a row are of the "
-        "sources at its time.",
+        "The CPUs that the emulator was compared with, from docs/cpus.json. A form is counted if at least one of "
+        "its cases was compared; the features are those of the counted forms that not all of these CPUs have. "
+        "Emulated CPUs are QEMU guests without hardware virtualisation (`make test-cpus`). Where their results "
+        "differ, the same cases were executed on the real CPU of the machine, and [qemu.md](qemu.md) lists QEMU's "
+        "errors. The cases of a row belong to the sources at its time.",
         120,
     )
     yield ""
-    yield "| CPU | vendor | features | forms judged | cases | differ | of these the emulated CPU's errors | tests |"
+    yield "| CPU | vendor | features | forms compared | cases | differ | of these errors of the emulated CPU | tests |"
     yield "|---|---|---|--:|--:|--:|--:|---|"
     for row in rows:
         kind = "real" if row.silicon else "emulated"

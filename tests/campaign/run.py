@@ -1,6 +1,6 @@
 """A campaign on all cores: one process a core, each with its own child on the CPU.
 
-Work is handed out in rounds over all forms, so that a campaign stopped early has been everywhere.
+Work is given out in rounds over all forms, so that a campaign stopped early has been everywhere.
 """
 
 from __future__ import annotations

@@ -126,14 +126,14 @@ class Tally:
 
 @attrs.define
 class State:
-    """A campaign: what it is, and its tallies by form. `identity` is what must be the same for it to go on."""
+    """A campaign: what it is, and its tallies by form. `identity` is what must be the same for it to continue."""
 
     identity: dict[str, Any]
     tallies: dict[str, Tally]
 
     @classmethod
     def load(cls, path: Path, identity: dict[str, Any]) -> State:
-        """Go on with the campaign in a file, or begin one: where there is none, or another."""
+        """Continue with the campaign in a file, or begin one: where there is none, or another."""
         if path.exists():
             known = cls.read(path)
             if known.identity == identity:

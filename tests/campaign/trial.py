@@ -1,7 +1,7 @@
 """One case on silicon and on the subject of the campaign, and the verdict.
 
 A case is made from the campaign's seed, the form and its number alone, so that any case of any campaign can be made
-again by itself, a campaign can stop and go on, and more processes make no other cases.
+again by itself, a campaign can stop and continue, and more processes make no other cases.
 """
 
 from __future__ import annotations

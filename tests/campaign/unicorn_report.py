@@ -1,4 +1,4 @@
-"""docs/unicorn.md: where Unicorn departs from silicon, by mnemonic, with the simplest case seen of each."""
+"""docs/unicorn.md: differences between Unicorn and silicon, by mnemonic, with the simplest case seen of each."""
 
 from __future__ import annotations
 
@@ -55,17 +55,18 @@ def _lines(state: State) -> Iterator[str]:
         kind: sum(tally.kinds[bits][kind] for tally in tallies for bits in MODES) for kind in ("not run", "refused")
     }
     compared = sum(tally.verified_in_all for tally in tallies)
-    yield "# Where Unicorn departs from silicon"
+    yield "# Differences between Unicorn and silicon"
     yield ""
     yield from wrap(
-        f"Unicorn {version('unicorn')} against a real CPU, by `make campaign ENGINE=unicorn "
+        f"Unicorn {version('unicorn')} compared with a real CPU by `make campaign ENGINE=unicorn "
         f"SEED={state.identity['seed']}` with {cases_a_form(state)} cases a form: registers, defined flags and "
-        "memory after one instruction, on cases of random operands, prefixes and state. Only forms that "
-        "pagetrap emulates were run, those of x87 and MMX not. Of vector state XMM0 to XMM15 and MXCSR were "
-        "compared; what is wider and the masks were not. Of faults only that there is one was compared. Every "
-        "departure was seen on a fresh Unicorn machine. EFLAGS.AC was clear, as Unicorn checks no alignment. "
-        "It has all privileges; its 16-bit code is real mode, not protected mode with the same bases; 32-bit "
-        "code with segment bases was not run. Some of what is listed follows from these, not from a mistake.",
+        "memory after one instruction, with random operands, prefixes and state. Only forms that pagetrap "
+        "emulates were run, except those of x87 and MMX. Of the vector state, XMM0 to XMM15 and MXCSR were "
+        "compared; wider registers and masks were not. Of a fault, only its presence was compared. Every "
+        "difference was reproduced on a fresh Unicorn machine. EFLAGS.AC was clear, because Unicorn does not "
+        "check alignment. Unicorn runs with all privileges; its 16-bit code is real mode, not protected mode "
+        "with the same bases; 32-bit code with segment bases was not run. Some of the differences follow from "
+        "this and are not errors.",
         120,
     )
     yield ""

@@ -1,6 +1,6 @@
 """Run the suites in guests with emulated CPUs, judge what differs by this machine's real one, and write the pages.
 
-A guest's campaign is kept in build/cpus/MODEL, so a run that was stopped goes on. Exits with 1 when a difference or a
+A guest's campaign is kept in build/cpus/MODEL, so a run that was stopped continues. Exits with 1 when a difference or a
 failed test is pagetrap's.
 """
 

@@ -1,4 +1,4 @@
-"""docs/qemu.md: where QEMU's emulated CPUs depart from silicon, by mnemonic, with the simplest case seen of each."""
+"""docs/qemu.md: differences between QEMU's emulated CPUs and silicon, by mnemonic, with the simplest case of each."""
 
 from __future__ import annotations
 
@@ -44,15 +44,22 @@ def departures(guests: Mapping[str, Judged], version: str, cases: int, seed: int
 
 
 def _lines(guests: Mapping[str, Judged], version: str, cases: int, seed: int) -> Iterator[str]:
-    yield "# Where QEMU departs from silicon"
+    yield "# Differences between QEMU and silicon"
     yield ""
     yield from wrap(
-        f"QEMU {version} without hardware help (TCG), by `make test-cpus` with {cases} cases a form, seed {seed}, in "
-        f"guests with these CPU models: {', '.join(guests)}. In a guest the emulated CPU judges pagetrap as a real one "
-        "does: registers, defined flags, memory, faults. Listed is what differs there, and where a real CPU "
-        f"({host_cpu()}), on the same cases, agrees with pagetrap. Much follows from what QEMU leaves out on purpose: "
+        "QEMU can emulate an x86 CPU without hardware help (TCG). This page lists the instructions whose result there "
+        "differs from that of a real CPU, found while pagetrap's own emulator was compared with both. It is of use to "
+        "those who run code in QEMU and get other results than on hardware.",
+        120,
+    )
+    yield ""
+    yield from wrap(
+        f"It is made by `make test-cpus`, with QEMU {version}, {cases} cases a form, seed {seed}, and these CPU "
+        f"models: {', '.join(guests)}. In each guest the same cases run on the emulated CPU and in pagetrap: "
+        "registers, defined flags, memory and faults are compared. A difference is listed here when a real CPU "
+        f"({host_cpu()}) agrees with pagetrap on the same case. Many come from what QEMU leaves out on purpose: "
         "alignment checks (EFLAGS.AC, SSE operands), the limits of segments, unmasked floating-point exceptions. "
-        "In the lines below, silicon is what the guest took for its CPU.",
+        "In the column of differences, *silicon* is the CPU of the guest.",
         120,
     )
     for verdict, title in (

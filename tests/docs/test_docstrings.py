@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-MODULES = sorted(path.relative_to(TOP) for top in ("decode", "emulate", "mmio") for path in (TOP / top).rglob("*.py"))
+PACKAGES = "decode", "emulate", "mmio", "pagetrap"
+MODULES = sorted(path.relative_to(TOP) for top in PACKAGES for path in (TOP / top).rglob("*.py"))
 
 # A reader must turn such a sentence around to learn what the thing is.
 FORBIDDEN = frozenset(
     ["Be", "Have", "How", "Let", "Tell", "What", "Where", "Whether", "Which", "Who", "Whoever", "Why"]
 )
 
-TREES = "benchmarks", "decode", "emulate", "examples", "mmio", "tests"
+TREES = "benchmarks", "decode", "emulate", "examples", "mmio", "pagetrap", "tests"
 PAGES = {"architecture.md", "correctness.md", "embedding.md", "guarantees.md", "in-process-engine.md"}  # about the code
 
 PRONOUNS = re.compile(r"\b(anybody|everybody|nobody|ours|somebody|theirs|whoever)\b", re.IGNORECASE)
@@ -35,7 +36,7 @@ def openings(module: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_a_docstring_opens_with_a_verb_or_a_noun(module: Path) -> None:
-    """No docstring begins with What, Where, Let, Tell and the like."""
+    """No docstring begins with What, Where, Let, Tell or a similar word."""
     assert [text for text, word in openings(module).items() if word in FORBIDDEN] == []
 
 

@@ -22,7 +22,7 @@ def test_the_example_runs_as_printed(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", mmio.models.__all__)
 def test_each_name_is_in_a_page(model: str) -> None:
-    """Whatever the package hands on is explained in one of the pages, and imported there from `mmio.models`."""
+    """Whatever the package passes on is explained in one of the pages, and imported there from `mmio.models`."""
     assert any(re.search(rf"\b{model}\b", (FOLDER / name).read_text()) for name in PAGES)
 
 

@@ -40,7 +40,7 @@ def test_there_are_pages() -> None:
         ) == page.text.count("\n```python\n")
 
 
-NAMED = re.compile(r"`((?:decode|emulate|mmio|tests|examples|benchmarks|docs|\.ci)/[\w/.-]+)(?:::\w+)?`")
+NAMED = re.compile(r"`((?:decode|emulate|mmio|pagetrap|tests|examples|benchmarks|docs|\.ci)/[\w/.-]+)(?:::\w+)?`")
 PAPERS = [
     path.relative_to(TOP) for folder in ("", "docs", "docs/design") for path in sorted((TOP / folder).glob("*.md"))
 ]

@@ -87,7 +87,7 @@ def test_an_element_of_a_gather_is_checked() -> None:
 
 
 def test_nobody_looks_where_a_bus_vouches() -> None:
-    """The look is left out of what is compiled for such a bus; what fits is as ever."""
+    """The look is left out of what is compiled for such a bus; what fits is as usual."""
     emulator = Emulator(Answering(7), bus_checks_answers=True)
     cpu = Cpu(rdi=0x10)
     emulator.step(cpu, b"\x8b\x07")

@@ -219,7 +219,7 @@ def test_a_branch_target_is_checked_before_anything_is_pushed() -> None:
     [(64, 2**64 - 2, "8b07", 0), (32, 0xFFFFFFFE, "8b07", 0), (16, 0xFFFE, "8b07", 0), (32, 0x1000, "8b4710", 0x1003)],
 )
 def test_the_instruction_pointer_wraps_with_the_mode(bits: int, ip: int, code: str, after: int) -> None:
-    """IP, EIP or RIP goes on behind the instruction."""
+    """IP, EIP or RIP advances past the instruction."""
     cpu = Cpu(bits, rip=ip)
     Emulator(Everywhere()).step(cpu, bytes.fromhex(code))
     assert cpu.rip == after

@@ -50,7 +50,7 @@ def test_as_many_objects_after_ten_thousand_instructions_as_after_a_hundred() ->
 
 
 def test_equal_after_eviction() -> None:
-    """An instruction that has been evicted does, compiled again, what it did before."""
+    """An instruction that was evicted and compiled again has the same effect as before."""
     emulator = Emulator(Everywhere(), cache_size=4)
     outcomes: dict[int, list[Cpu]] = {}
     for _ in range(3):
@@ -105,7 +105,7 @@ def test_shared_between_emulators_of_equal_settings() -> None:
 
 
 def test_distinct_settings_never_mix() -> None:
-    """Emulators that differ in one argument have nothing in common."""
+    """Emulators that differ in one argument share no compiled instructions."""
     emulators = [Emulator(Ram(1), **arguments) for arguments in DISTINCT]
     assert len({id(kept(emulator)) for emulator in emulators}) == len(DISTINCT)
     assert len({id(emulator.compile(64, LOAD)) for emulator in emulators}) == len(DISTINCT)

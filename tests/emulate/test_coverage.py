@@ -39,7 +39,7 @@ def test_a_recipe_is_named_by_its_place(name: str, recipe: str) -> None:
         ("CMPSD_XMM_XMMM64_IMM8", "native", "floating-point comparison"),
         ("LGDT_M1664", "refused", "needs descriptor tables, which are not modelled"),
         ("MVEX_VMOVAPS_ZMM_K1_ZMMMT", "unread", "belongs to Knights Corner, whose encoding no other CPU has"),
-        ("UMOV_RM8_R8", "unread", "exists on a few old CPUs only, where others have another instruction or none"),
+        ("UMOV_RM8_R8", "unread", "exists on a few old CPUs only; others have another instruction there or none"),
     ],
 )
 def test_what_is_not_emulated_has_a_reason(name: str, fate: str, reason: str) -> None:

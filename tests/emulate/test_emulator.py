@@ -74,7 +74,7 @@ def test_no_more_code_is_read_than_there_is() -> None:
 
 
 class Pages(Ram):
-    """RAM that hands out code as far as the end of its page only."""
+    """RAM that gives out code as far as the end of its page only."""
 
     def fetch(self, address: int, length: int) -> bytes:
         """Return no byte of the next page."""
@@ -199,7 +199,7 @@ openings = st.sampled_from(
 
 @given(openings, st.binary(min_size=15, max_size=15), st.sampled_from([16, 32, 64]), st.integers(0, 2**64 - 1))
 def test_arbitrary_bytes_raise_documented_errors_only(opening: str, code: bytes, bits: int, seed: int) -> None:
-    """Whatever the bytes and the registers are: it is done, faults, or is refused; registers stay in range."""
+    """Any bytes with any registers are executed, fault, or are refused; registers stay in range."""
     source = random.Random(seed)
     cpu = Cpu(bits, protected=source.random() < 0.5, fsw=source.getrandbits(16), ftw=source.getrandbits(8))
     cpu.regs[:16] = [source.getrandbits(source.choice((3, 16, 32, 47, 64))) for _ in range(16)]

@@ -94,7 +94,7 @@ def test_there_are_cases_of_every_operation(bits: int) -> None:
 
 @each_mode
 def test_the_bus_log_equals_decode_accesses(bits: int) -> None:
-    """The emulator touches what `decode.accesses` says, in its order; up to where a fault or REPE ends it."""
+    """The emulator makes the accesses of `decode.accesses`, in order, until a fault or REPE ends them."""
     for case in cases(bits):
         instruction = decode(case.code, bits)
         bus, cpu = Everywhere(), cpu_of(case)
@@ -106,7 +106,7 @@ def test_the_bus_log_equals_decode_accesses(bits: int) -> None:
 
 @each_mode
 def test_nothing_changes_when_an_access_raises(bits: int) -> None:
-    """Whichever access raises, the registers are as they were; an exception of the bus comes out as itself."""
+    """If any access raises, the registers are unchanged, and the exception of the bus propagates unchanged."""
     for case in cases(bits):
         if is_restartable(decode(case.code, bits)):
             continue
@@ -123,7 +123,7 @@ def test_nothing_changes_when_an_access_raises(bits: int) -> None:
 
 @each_mode
 def test_nothing_changes_when_an_instruction_faults(bits: int) -> None:
-    """A fault is raised before anything was written, memory or register, but for MXCSR's bits that tell of a #XM."""
+    """A fault is raised before any write to memory or registers, except the bits of MXCSR that report #XM."""
     for case in cases(bits):
         bus, cpu, before = Everywhere(), cpu_of(case), cpu_of(case)
         if raises(case, bus, cpu) and not is_restartable(decode(case.code, bits)):
@@ -139,7 +139,7 @@ def points(accesses: int) -> list[int]:
 
 @each_mode
 def test_elements_finished_before_an_interruption_stay_finished(bits: int) -> None:
-    """Interrupted at any access and executed again, REP and gathers end as if they had not been interrupted."""
+    """REP and gathers that are interrupted at any access and executed again end as without interruption."""
     for case in cases(bits):
         if not is_restartable(decode(case.code, bits)):
             continue
@@ -157,7 +157,7 @@ def test_elements_finished_before_an_interruption_stay_finished(bits: int) -> No
 @each_mode
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_rep_in_steps_ends_as_in_one(bits: int, most: int) -> None:
-    """With `max_iterations` a step does at most so many elements, says so, and the rest follows in further steps."""
+    """With `max_iterations` a step processes at most that many elements; further steps process the rest."""
     bounded = Emulator(Everywhere(), max_iterations=most)
     for case in cases(bits):
         if not decode(case.code, bits).rep:
@@ -179,7 +179,7 @@ def test_rep_in_steps_ends_as_in_one(bits: int, most: int) -> None:
 
 @each_mode
 def test_compiled_once_equals_compiled_anew(bits: int) -> None:
-    """An instruction found in the cache does what it did when it was compiled."""
+    """An instruction from the cache has the same effect as when it was compiled."""
     for case in cases(bits)[::CASES_A_FORM]:
         run(case, Everywhere())
         old, new = Everywhere(), Everywhere()
@@ -189,7 +189,7 @@ def test_compiled_once_equals_compiled_anew(bits: int) -> None:
 
 @each_mode
 def test_an_instruction_does_not_depend_on_where_it_stands(bits: int) -> None:
-    """Moved together with what it addresses relative to itself, it does the same: one form serves all places."""
+    """An instruction moved together with its IP-relative operands has the same effect."""
     distance = 0x1230 if bits == 16 else 0x12345000
     for case in cases(bits):
         instruction = decode(case.code, bits)
@@ -212,7 +212,7 @@ def word(cpu: Cpu, register: Register) -> int:
 
 @each_mode
 def test_one_rule_merges_results_into_registers(bits: int) -> None:
-    """A register that is written keeps or loses the bits beside it as `merge` says; or it is left alone altogether."""
+    """A write to a part of a register keeps or clears its other bits as `merge` defines, or leaves it unchanged."""
     for case in cases(bits):
         instruction = decode(case.code, bits)
         written = [o.register for o in instruction.operands if isinstance(o, RegisterOperand) and o.direction & 2]
@@ -229,7 +229,7 @@ def test_one_rule_merges_results_into_registers(bits: int) -> None:
 
 @each_mode
 def test_memory_may_change_between_the_accesses(bits: int) -> None:
-    """A read-modify-write uses what it read, once, whatever happens to the memory before it writes."""
+    """A read-modify-write reads once and uses this value, even if memory changes before the write."""
     for case in cases(bits):
         quiet, restless = Everywhere(), Everywhere(restless=True)
         cpu = run(case, quiet)
@@ -241,7 +241,7 @@ def test_memory_may_change_between_the_accesses(bits: int) -> None:
 
 @each_mode
 def test_registers_may_stand_in_any_order(bits: int) -> None:
-    """Compiled for another order of `regs`, an instruction does the same to the same registers."""
+    """Compiled for another order of `regs`, an instruction changes the same registers in the same way."""
     order = tuple(random.Random(1).sample(range(18), 18))
     emulator = Emulator(Everywhere(), slots=order)
     for case in cases(bits):
@@ -259,7 +259,7 @@ def test_registers_may_stand_in_any_order(bits: int) -> None:
 
 @each_mode
 def test_an_indivisible_update_is_the_same_read_and_write(bits: int) -> None:
-    """LOCK, and XCHG with memory, go through the bus's `update` when it has one; nothing else does."""
+    """LOCK, and XCHG with memory, use the bus's `update` if it has one; no other instruction does."""
     for case in cases(bits):
         instruction = decode(case.code, bits)
         plain, locking = Everywhere(), Locking()

@@ -20,7 +20,7 @@ EXAMPLES = int(os.environ.get("PAGETRAP_EXAMPLES", "20")) // 10 or 1
 
 @pytest.mark.parametrize("bits", MODES)
 def test_the_first_fault_is_the_first_access(bits: int) -> None:
-    """With any of its pages absent, an instruction faults at its first access to one, as on silicon."""
+    """With any of its pages absent, an instruction faults at its first access to one of them, as on silicon."""
     need_silicon()
     figures, differing = judge(bits, EXAMPLES)
     assert figures["with several accesses"]

@@ -25,7 +25,7 @@ def alternatives(pattern: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [("0f05", "kernel"), ("0f0137", "control"), ("f20f38f807", "device"), ("0f5807", "left to the CPU")],
+    [("0f05", "kernel"), ("0f0137", "control"), ("f20f38f807", "device"), ("0f5807", "executed natively")],
 )
 def test_a_listed_instruction_is_refused_with_its_reason(code: str, reason: str) -> None:
     """SYSCALL, SMSW, ENQCMD, ADDPS: nothing is touched."""
@@ -73,7 +73,10 @@ def test_what_is_left_to_the_cpu_can_be_left_to_it() -> None:
 @pytest.mark.parametrize(
     ("mnemonic", "text"),
     [
-        ("vaddps", "is not emulated: floating-point arithmetic, left to the CPU"),
+        (
+            "vaddps",
+            "is not emulated: floating-point arithmetic, which is executed natively when a real program is traced",
+        ),
         ("lgdt", "needs descriptor tables, which are not modelled"),
         ("syscall", "enters or leaves the kernel, which is not modelled"),
         ("foo", "is not emulated"),

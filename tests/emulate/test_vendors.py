@@ -1,6 +1,6 @@
 """Where makers' CPUs do different things, the emulator does as the one it is told; AMD's values were seen on a Zen 3.
 
-The law that the emulator ends as the CPU at hand does (`test_silicon`) judges its vendor's side of this on operands of
+The law that the emulator ends as this CPU does (`test_silicon`) judges its vendor's side of this on operands of
 all kinds; here both sides are held on any CPU.
 """
 
@@ -150,7 +150,7 @@ def test_only_amd_frees_sse_operands_from_alignment() -> None:
 
 
 def test_elements_wrap_one_by_one() -> None:
-    """AMD's VMASKMOV goes on at offset 0 after 0xffff where an element begins there; Intel's faults."""
+    """AMD's VMASKMOV continues at offset 0 after 0xffff where an element begins there; Intel's faults."""
     load, store = "c4e2792c07", "c4e2712e07"  # vmaskmovps xmm0,xmm0,[bx]; vmaskmovps [bx],xmm1,xmm0
     for code, direction in ((load, READ), (store, WRITE)):
         cpu = Cpu(16, protected=True, bx=0xFFF8)

@@ -161,7 +161,7 @@ def test_any_address_inside_erases_the_sector_or_block(
 
 
 def test_a_busy_chip_answers_only_its_status(master: Master, chip: Any) -> None:
-    """After a change the chip is busy and answers nothing but its status; then it answers again."""
+    """After a change the chip is busy and answers only its status; then it answers again."""
     master.do("20000000")
     master.transfer(b"\x06")
     master.transfer(bytes.fromhex("0200000000"))
@@ -281,7 +281,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_flashrom_finds_the_chip(tmp_path: Path) -> None:
-    """Told nothing but the programmer, it names the chip; the trace has the transaction that told it."""
+    """Given only the programmer, it names the chip; the trace has the transaction that identifies it."""
     need_program("flashrom", "flashrom")
     shown = run_on(RAYER, tmp_path, *FLASHROM[:3]).stdout
     assert 'Found Macronix flash chip "MX25L512(E)/MX25V512(C)" (64 kB, SPI) on rayer_spi.' in shown

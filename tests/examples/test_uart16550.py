@@ -297,7 +297,7 @@ def test_the_driver_counts_what_goes_wrong(attached: Any, uart: Any) -> None:
 
 
 def test_the_ring_holds_what_a_blocked_line_does_not_take(attached: Any, uart: Any) -> None:
-    """uart_write takes what there is room for and goes on when the line does."""
+    """uart_write takes what there is room for and continues when the line does."""
     driver, _ = attached
     driver.open()
     uart.blocked = True

@@ -7,7 +7,7 @@ import sys
 
 
 def main() -> None:
-    """Instrument, then import what is to be fuzzed, then hand over to libFuzzer."""
+    """Instrument, then import what is to be fuzzed, then pass control to libFuzzer."""
     atheris = importlib.import_module("atheris")  # has no types
     with atheris.instrument_imports(include=["decode", "emulate", "mmio"]):
         targets = importlib.import_module("tests.fuzz.targets")

@@ -51,12 +51,14 @@ MISTAKES: Final = (
         "make demo CC=no-such-compiler",
         ("make demo needs a C compiler", "'no-such-compiler'", "apt-get install gcc libc6-dev", "make CC=clang"),
         "sh",
+        remedy="install a C compiler, or name another one with `CC=`",
     ),
     Mistake(
         "You have no Python.",
         "make demo PYTHON=python3.99",
         ("pagetrap needs Python 3.11 or later and there is no python3.99", "apt-get install python3 python3-venv"),
         "sh",
+        remedy="install Python 3.11 or later, or name it with `PYTHON=`",
     ),
     Mistake(
         "Your Python is too old.",
@@ -64,6 +66,7 @@ MISTAKES: Final = (
         ("pagetrap needs Python 3.11 or later", "python3.9 is 3.9.2", "make PYTHON=/path/to/python3"),
         "sh",
         setup=_python("3.9.2", too_old=True),
+        remedy="install Python 3.11 or later, or name it with `PYTHON=`",
     ),
     Mistake(
         "Your Python has no venv.",
@@ -71,37 +74,45 @@ MISTAKES: Final = (
         ("python3.11 lacks the venv module: apt-get install python3-venv",),
         "sh",
         setup=_python("3.11.0", too_old=False),
+        remedy="install python3-venv",
     ),
     Mistake(
         "You write Parquet without pyarrow.",
         _without("pyarrow", 'mmio.writer("run.parquet")'),
         ("writing Parquet needs pyarrow: pip install 'pagetrap[parquet]'",),
+        remedy="install `pagetrap[parquet]`",
     ),
     Mistake(
         "You read an SVD file without lxml.",
         _without("lxml", 'mmio.from_svd("timer.svd", "TIMER")'),
         ("reading SVD needs lxml: pip install 'pagetrap[svd]'",),
+        remedy="install `pagetrap[svd]`",
     ),
     Mistake(
         "You read SystemRDL without its compiler.",
         _without("systemrdl", 'mmio.from_rdl("timer.rdl")'),
         ("reading SystemRDL needs systemrdl-compiler: pip install 'pagetrap[rdl]'",),
+        remedy="install `pagetrap[rdl]`",
     ),
     Mistake(
         "You draw a timeline without matplotlib.",
         _without("matplotlib", 'mmio.open_trace("run.jsonl").load().timeline("run.svg")'),
         ("drawing a timeline needs matplotlib: pip install 'pagetrap[plot]'",),
+        remedy="install `pagetrap[plot]`",
     ),
     Mistake(
         "You draw a heat map without matplotlib.",
         _without("matplotlib", 'mmio.open_trace("run.jsonl").load().heatmap("run.svg")'),
         ("drawing a heat map needs matplotlib: pip install 'pagetrap[plot]'",),
+        remedy="install `pagetrap[plot]`",
     ),
     Mistake(
         "You print a trace without rich.",
         _without("rich", 'print(mmio.open_trace("run.jsonl").load()[0].instruction)'),
         ("mov eax,[rdi]",),
         remark="Nothing is missing: tables are plain.",
+        remedy="nothing: tables are printed without colours and lines; or install `pagetrap[cli]`",
+        symptom="tables have no colours",
     ),
     Mistake(
         "You trace in a container that does not allow it.",
@@ -109,9 +120,11 @@ MISTAKES: Final = (
         ("not permitted to trace process", "CAP_SYS_PTRACE", "docker run --cap-add=SYS_PTRACE"),
         "sh",
         under=(sys.executable, "-c", _NO_PTRACE),
+        remedy="start the container with `--cap-add=SYS_PTRACE`",
+        symptom="tracing is not permitted",
     ),
     Mistake(
-        "You attach to a process of somebody else.",
+        "You attach to another user's process.",
         """\
 import os
 from mmio import Tracer
@@ -125,5 +138,7 @@ Tracer().attach(1)
             "ptrace_scope at 0",
             "CAP_SYS_PTRACE (run as root)",
         ),
+        remedy="run as the same user, or as root",
+        symptom="tracing is not permitted",
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 _MASKS: Final = (
     (r"0x[0-9a-f]{10,16}\b", "0x7f…"),  # an address of this process, or of a traced one
@@ -19,16 +19,18 @@ _MASKS: Final = (
 
 @frozen
 class Mistake:
-    """What a newcomer did, and what they are told.
+    """A mistake, the message that it gets, and the remedy.
 
     Attributes:
-        did: in a sentence.
-        typed: what they did it with; it is executed as it stands.
+        did: the cause, in a sentence.
+        typed: the program or command that makes the mistake; it is executed.
         says: parts of the message: what was expected, what came, where, and what to do next.
         language: of `typed`: Python runs as a program of its own, sh in a shell; both in the workshop.
-        remark: what else to know, such as what is right, where the message is another program's and cannot say it.
-        setup: prepares what the text needs, in the workshop.
-        under: a command that runs it, such as one that takes rights away.
+        remark: a note below the message.
+        remedy: what to do, in a few words; Markdown.
+        symptom: what the user observes, for mistakes that are not found by their message.
+        setup: prepares the files that `typed` needs, in the workshop.
+        under: a command that runs `typed`, such as one that drops privileges.
     """
 
     did: str
@@ -38,10 +40,17 @@ class Mistake:
     remark: str = ""
     setup: Callable[[Path], object] | None = None
     under: tuple[str, ...] = ()
+    remedy: str = field(default="", kw_only=True)
+    symptom: str = field(default="", kw_only=True)
+
+    @property
+    def heading(self) -> str:
+        """The heading of its entry."""
+        return self.did.rstrip(".")
 
     @property
     def name(self) -> str:
-        """What the test is called."""
+        """The name of its test."""
         return re.sub(r"[^a-z0-9]+", "-", self.did.lower()).strip("-")
 
 

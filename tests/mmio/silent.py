@@ -1,4 +1,4 @@
-"""Instructions that fault on an inaccessible page and access nothing there, as the CPU at hand says."""
+"""Instructions that fault on an inaccessible page and access nothing there, as this CPU says."""
 
 from functools import cache
 from typing import Final

@@ -108,7 +108,7 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
 
 
 def test_all_sources_record_the_same(executor: Executor, tmp_path: Path) -> None:
-    """Every form makes the same records as a library caller's of this CPU's vendor, this process's and another's."""
+    """Every form makes the same records by `Emulator.step`, in this process, and in another process."""
     steps = all_steps()
     here: list[list[Row]] = []
     with ioremap(Fixed(), widths=WIDTHS) as mapping:

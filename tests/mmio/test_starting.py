@@ -40,8 +40,9 @@ def _interrupted(arguments: Sequence[str], module: str, before: str) -> "subproc
     ("arguments", "module", "complaint"),
     [
         (_DECODE, "mmio.commands.main", ""),
-        (_DECODE, "mmio.commands.coverage", ""),
+        (_DECODE, "mmio.commands.parser", ""),
         (_DECODE, "iced_x86", ""),
+        (_DECODE, "mmio.commands.decoding", "pagetrap: interrupted\n"),  # loaded when it is asked for
         (_TRACE, "mmio.commands.watching", "pagetrap: interrupted\n"),  # loaded by the command itself
         (_TRACE, "mmio.ptrace.tracer", "pagetrap: interrupted\n"),
     ],

@@ -311,7 +311,7 @@ def test_a_device_is_watched_through_its_mapping(library: CDLL) -> None:
 
 
 def test_constants_may_be_read(library: CDLL) -> None:
-    """Memory that is only readable is watched, too; a store there faults as ever."""
+    """Memory that is only readable is watched, too; a store there faults as usual."""
     target = (c_char * 8)()
     with mmio.watch((library.constant_at(), 4), "read") as hits:
         library.copy(ctypes.addressof(target), library.constant_at(), 8)

@@ -99,7 +99,7 @@ def _call(function: str, space: AddressSpace, mapping: mmio.Mapping, arguments: 
 @settings(max_examples=200)
 @given(wrong=wrong_calls(tuple(MAPPERS)))
 def test_a_refused_mapping_leaves_everything_as_it_was(wrong: tuple[str, dict[str, Any]]) -> None:
-    """After a refused call a mapping that is there works and can be closed, and a new one can be made."""
+    """After a refused call existing mappings work and can be closed, and new ones can be made."""
     space = AddressSpace()
     space.map(0x1000, 4, Card())
     with mmio.ioremap(Card(), length=LENGTH) as mapping:

@@ -72,7 +72,7 @@ def _popped(case: Case, instruction: Instruction, silicon: Outcome, pagetrap: Ou
 
 
 def _written_elements(case: Case, instruction: Instruction, silicon: Outcome, pagetrap: Outcome) -> Outcome:
-    """Take back the elements a bus wrote before it faulted at a later one: the CPU asks for all pages first."""
+    """Restore the elements a bus wrote before it faulted at a later one: the CPU asks for all pages first."""
     memory = _memory(instruction)
     if memory is None or memory.selection in ("whole", "gather") or silicon.fault != pagetrap.fault is not None:
         return pagetrap

@@ -2,7 +2,7 @@
 
 Everything counts, but for flags that the manual leaves undefined and the few things that no bus or no manual can tell,
 each with its reason: those below concern any CPU; `intel` and `amd` have what only these CPUs do. Where these differ in
-defined state, pagetrap does as the CPU at hand. What pagetrap does not do is never settled.
+defined state, pagetrap does as this CPU. What pagetrap does not do is never settled.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def differences(case: Case, silicon: Outcome, pagetrap: Outcome) -> list[str]:
     if silicon.fault is None and pagetrap.fault is not None and _is_in_code(case, pagetrap.fault):
         return []  # silicon's program can read its own code, which is not part of pagetrap's memory
     if silicon.fault is not None and _is_memory_fault(silicon.fault) and _touches_nothing(instruction):
-        return []  # CLFLUSH and the like ask for a page, but nothing of it, which no bus can tell
+        return []  # CLFLUSH and similar ones ask for a page, but nothing of it, which no bus can tell
     pagetrap = _checked_before(instruction, silicon, pagetrap)
     pagetrap = _SETTLE[cpu_vendor()](case, instruction, silicon, pagetrap)
     if silicon.fault is not None and instruction.mnemonic == "enter" and _is_probe(case, silicon.fault, pagetrap):
@@ -77,7 +77,7 @@ def _touches_nothing(instruction: Instruction) -> bool:
 
 
 def _is_probe(case: Case, fault: Signal, pagetrap: Outcome) -> bool:
-    """Whether a page fault is that of the stack pointer which pagetrap went on with."""
+    """Whether a page fault is that of the stack pointer which pagetrap continued with."""
     pointer = pagetrap.regs[4] & (1 << case.bits) - 1
     top = pointer if case.bits == 64 else pointer + case.bases.get("ss", 0) & 0xFFFFFFFF
     return pagetrap.fault is None and fault.number == signal.SIGSEGV and 0 <= fault.address - top < 8

@@ -66,7 +66,7 @@ _FS_BASE, _GS_BASE = REGISTER_INDEX["fs_base"], REGISTER_INDEX["gs_base"]
 
 @functools.lru_cache(maxsize=4096)
 def falls_through(code: bytes, bits: int) -> bool:
-    """Whether execution goes on after the instruction, or, for invalid bytes, would if they were valid."""
+    """Whether execution continues after the instruction, or, for invalid bytes, would if they were valid."""
     readings = [Decoder(bits, code, options=options).decode() for options in OPTIONS.values()]  # makers' CPUs differ
     return all(_falls_through(instruction, code) for instruction in readings)
 

@@ -86,7 +86,7 @@ def test_what_no_bus_can_tell_is_settled(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTLED)
 def test_anything_beside_it_counts(name: str) -> None:
-    """A register that no rule speaks of is compared as ever."""
+    """A register that no rule speaks of is compared as usual."""
     beside, (case, change) = register(13, 0xBAD), SETTLED[name]
     # Where the CPU faults instead, nothing of the instruction remains, and POPA pops nearly all registers.
     assert judged(case, lambda case, seen: beside(case, change(case, seen))) or name.startswith(("avx-512", "popad"))

@@ -1,4 +1,4 @@
-"""A campaign makes the same cases each time, goes on where it was, and tells mismatches simply."""
+"""A campaign makes the same cases each time, continues where it was, and tells mismatches simply."""
 
 from __future__ import annotations
 

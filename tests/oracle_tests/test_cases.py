@@ -54,7 +54,7 @@ def test_what_is_left_out() -> None:
 
 
 def test_operations_name_string_instructions_without_width() -> None:
-    """MOVSD the string instruction and MOVSD of SSE2 are told apart."""
+    """MOVSD the string instruction and MOVSD of SSE2 are distinguished."""
     assert operation(Code.MOVSD_M32_M32) == "movs"
     assert operation(Code.MOVSD_XMM_XMMM64) == "movsd"
     assert codes_by_operation(64)["scas"] == [

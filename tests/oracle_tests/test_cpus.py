@@ -99,7 +99,7 @@ def test_the_page_lists_departures_and_failed_tests() -> None:
 
 
 def test_reports_of_the_suites(tmp_path: Path) -> None:
-    """Passed, skipped and failed tests are told apart; without a report there is none."""
+    """Passed, skipped and failed tests are distinguished; without a report there is none."""
     assert work.tests(tmp_path) is None
     (tmp_path / work.JUNIT).write_text(
         "<testsuites><testsuite><testcase classname='a' name='b'/>"

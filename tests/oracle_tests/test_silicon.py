@@ -163,7 +163,7 @@ def test_no_trap_flag_leaks(silicon: SiliconEngine) -> None:
 
 
 def test_breakpoint_of_the_case_is_a_fault(silicon: SiliconEngine) -> None:
-    """INT3 as the instruction itself is told apart from the end of a case."""
+    """INT3 as the instruction itself is distinguished from the end of a case."""
     outcome = silicon.run(Case(b"\xcc"))
     assert outcome.fault is not None
     assert (outcome.fault.number, outcome.rip) == (signal.SIGTRAP, Case(b"").ip + 1)

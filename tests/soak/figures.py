@@ -25,7 +25,7 @@ class Figures:
 
     Attributes:
         engine: of the scenarios.
-        scenarios, failures: how many there were, and how many of them did not end as natively.
+        scenarios, failures: how many there were, and how many of them ended differently from a native run.
         operations: of the programs' scripts.
         records: accesses in the traces.
         signals, jumps: handled by the programs, and left by siglongjmp.
@@ -112,10 +112,10 @@ _ROWS: Final = (
     ("programs attached to", "attached"),
     ("programs killed", "targets_killed"),
     ("tracers killed", "tracers_killed"),
-    ("traces that found the disk full", "disks_full"),
+    ("traces on a full disk", "disks_full"),
     ("runs with 12 to 64 descriptors", "few_descriptors"),
-    ("of these ended for want of more, saying so", "refused"),
-    ("did not end as natively", "failures"),
+    ("of these refused by pagetrap with a message", "refused"),
+    ("ended differently from a native run", "failures"),
 )
 
 
@@ -135,10 +135,10 @@ def section(report: Report | None) -> Iterator[str]:
     yield HEADING
     yield ""
     yield from wrap(
-        "Random mixtures of signals, threads, children, execve, changes of mappings, system calls on the device, kills "
-        "of program and tracer, full disks and few descriptors; each must end with the exit status, output, contents "
-        "and number of records that the program has natively ([how](correctness.md#the-ways-in-detail)). Made by "
-        f"`make soak SECONDS={report.seconds} SEED={report.seed} PUBLISH=1` on {report.system}.",
+        "Programs under random mixtures of signals, threads, children, execve, changes of mappings, system calls on "
+        "the device, kills of program and tracer, full disks and few descriptors. Each must end with the exit status, "
+        "output, contents and number of records of a native run ([how](correctness.md#methods-in-detail)). Generated "
+        f"by `make soak SECONDS={report.seconds} SEED={report.seed} PUBLISH=1` on {report.system}.",
         120,
     )
     yield ""

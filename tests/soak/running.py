@@ -131,7 +131,7 @@ def traced(scenario: Scenario, directory: Path) -> Outcome:
 
 
 def _attached(run: _Run) -> Outcome:
-    """Attach to the program where it waits for that, and let it go on once the tracer has gone."""
+    """Attach to the program where it waits for that, and let it continue once the tracer has gone."""
     program = run.start(run.program, "")
     place = run.scenario.words.index("y1")
     run.wait(program, until=lambda: run.counters().pid != 0 and run.counters().operations >= place)
@@ -177,7 +177,7 @@ class _Run:
         return Counters((words[0], words[1], words[2]), (words[3], words[4], words[5]), *words[6:16])
 
     def set_stage(self, stage: int) -> None:
-        """Let the program go on where it waits for a stage."""
+        """Let the program continue where it waits for a stage."""
         memoryview(self._counters).cast("Q")[8] = stage
 
     def has_records(self) -> bool:

@@ -25,7 +25,7 @@ each_engine = pytest.mark.parametrize("engine", ENGINES)
 @each_engine
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_disturbed_program_ends_as_natively(tmp_path: Path, engine: str, seed: int) -> None:
-    """Under any mixture of disturbances a program ends as without pagetrap, and its trace has each of its accesses."""
+    """Under any mixture of disturbances a program ends as natively, and its trace has each of its accesses."""
     trial = run(scenario(seed, engine), tmp_path)
     assert not trial.verdict.differences, str(trial)
 

@@ -1,4 +1,4 @@
-"""From a SystemRDL address map to a device class.
+"""Create a device class from a SystemRDL address map.
 
 Software access in SystemRDL is what `mmio.device` took its vocabulary from, so words pass through. Bits of no field are
 reserved (they read as 0 and ignore writes). A field whose name starts with an underscore names nothing: its bits are

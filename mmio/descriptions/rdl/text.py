@@ -1,4 +1,4 @@
-"""A device class written as SystemRDL: the same registers for hardware generators, documentation, other simulators.
+"""Write a device class as SystemRDL, for hardware generators, documentation and other simulators.
 
 What is written compiles, and `from_rdl` makes the same layout of it: names, offsets, widths, fields, names of values,
 reset values and effects. Behaviour that is Python, handlers and lines, has no place there; a comment lists it.

@@ -1,4 +1,4 @@
-"""The words reader and writer of SystemRDL share: what a Device says too, what concerns no software, what is missing.
+"""SystemRDL properties that reader and writer share: those with a counterpart in a Device, ignored, and unsupported.
 
 SystemRDL has no words for some of what a `Device` can be: a register name with a space, a bit that software can
 neither read nor write, a pulse of several bits. The writer puts those into a property of its own, `pagetrap`, which

@@ -1,4 +1,4 @@
-"""Devices of a CMSIS-SVD file: one peripheral, or one after the other."""
+"""Devices of a CMSIS-SVD file: one peripheral, or all of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike

@@ -1,4 +1,4 @@
-"""The elements of an SVD file, and what can be asked of any of them."""
+"""Elements of an SVD file with their common accessors."""
 
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias

@@ -1,4 +1,4 @@
-"""The map of a chip in an SVD file: places, interrupts and the core. No register is read for it."""
+"""Map of a chip in an SVD file: addresses, interrupts and the core, without the registers."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An element together with what it has from elsewhere: `derivedFrom` names another that it is like.
+"""An element with everything it inherits: `derivedFrom` names the element to inherit from.
 
 The rules are the CMSIS-SVD format's: what an element says itself counts, with all that is in it; the rest comes from
 the source, which may be derived in turn. An array is inherited only by a name that has a place for the label.

@@ -1,4 +1,4 @@
-"""From a peripheral's elements to a device class.
+"""Create a device class from a peripheral's elements.
 
 SVD says less about a register than SystemRDL: one access, one effect of reading, one of writing, for the register and
 again for each field; the reset value is the register's. What it has and a `Device` has not becomes a note. So does what

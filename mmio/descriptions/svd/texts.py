@@ -1,4 +1,4 @@
-"""Texts of the children of a node, read by `values`; what cannot be read is a slip, and noted."""
+"""Texts of a node's children, parsed by `values`; a text that cannot be parsed is skipped with a note."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar

@@ -1,4 +1,4 @@
-"""The element names of CMSIS-SVD 1.3 that occur in a peripheral, and a Device's words for what they say."""
+"""Element names of CMSIS-SVD 1.3 that occur in a peripheral, and their counterparts in a Device."""
 
 from typing import Final
 

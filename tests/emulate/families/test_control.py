@@ -210,11 +210,11 @@ def test_far_call_through_memory_reads_the_pointer_first() -> None:
     assert touches == [reads(0x40, 4, 0x56781234), writes(TOP - 2, 2, 0x1111), writes(TOP - 4, 2, 0x102)]
 
 
-def test_far_return_pops_the_offset_then_cs() -> None:
-    """RETF 6 releases six bytes more."""
+def test_far_return_reads_cs_then_the_offset() -> None:
+    """RETF reads the selector first, as silicon does; RETF 6 releases six bytes more."""
     cpu = Cpu(16, rip=0x100, rsp=TOP)
     touches = execute("ca0600", cpu, {TOP: bytes.fromhex("34127856")})
-    assert touches == [reads(TOP, 2, 0x1234), reads(TOP + 2, 2, 0x5678)]
+    assert touches == [reads(TOP + 2, 2, 0x5678), reads(TOP, 2, 0x1234)]
     assert (cpu.cs, cpu.cs_base, cpu.rip, cpu.sp) == (0x5678, 0x56780, 0x1234, TOP + 10)
 
 

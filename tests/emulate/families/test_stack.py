@@ -109,7 +109,7 @@ def test_pop_of_a_segment_register_loads_its_base() -> None:
 
 @pytest.mark.parametrize(("code", "width"), [("60", 4), ("6660", 2)])
 def test_pusha_pushes_all_eight_and_popa_takes_seven_back(code: str, width: int) -> None:
-    """In the order of their numbers, the old stack pointer among them, whose slot POPA passes over."""
+    """In the order of their numbers, the old stack pointer among them, which POPA reads and does not use."""
     values = [0x11110001, 0x22220002, 0x33330003, 0x44440004, TOP, 0x66660006, 0x77770007, 0x88880008]
     cpu = Cpu(32)
     cpu.regs[:8] = values
@@ -123,7 +123,7 @@ def test_pusha_pushes_all_eight_and_popa_takes_seven_back(code: str, width: int)
     bus.log.clear()
     bus.values.clear()
     popped = execute(code.replace("60", "61") if width == 4 else "6661", cpu, bus=bus)
-    assert popped == [reads(t.address, width, t.value) for i, t in reversed(list(enumerate(pushed))) if i != 4]
+    assert popped == [reads(touch.address, width, touch.value) for touch in reversed(pushed)]
     assert cpu.regs[:8] == [value & mask if i != 4 else TOP for i, value in enumerate(values)]
 
 

@@ -137,7 +137,7 @@ def test_repne_is_rep_where_nothing_is_compared() -> None:
     [("f3a6", 2, 0), ("f2a6", 4, 1), ("f3ae", 4, 0), ("f2ae", 2, 1)],
 )
 def test_zf_ends_repe_and_repne(code: str, left: int, zf: int) -> None:
-    """REPE goes on while equal, REPNE while not; the element that decided is counted."""
+    """REPE continues while equal, REPNE while not; the element that decided is counted."""
     cpu = step(Device(b"aabaa" + b"aacaa"), Cpu(rsi=0, rdi=5, rcx=5, al=ord("c")), code)
     assert (cpu.rcx, cpu.zf) == (left, zf)
 
@@ -182,7 +182,7 @@ def test_indexes_wrap_at_the_address_size() -> None:
 
 
 def test_finished_elements_stay_when_one_faults() -> None:
-    """Registers stand at the element that faulted; executing again goes on there."""
+    """Registers stand at the element that faulted; executing again continues there."""
     ram = Ram(16)
     cpu = Cpu(rdi=12, rcx=3, eax=0x11111111, rip=0x1000)
     with pytest.raises(PageFault) as caught:

@@ -109,7 +109,7 @@ def test_wide_accesses_and_narrow_ones(board: Board, firmware: CDLL, chip: Path,
     board.close()
     with mmio.board(chip, widths=(4,)) as strict:
         firmware = strict.load(firmware_path)
-        with pytest.raises(mmio.PolicyError, match=r"narrower than every width the mapping takes \(4\)"):
+        with pytest.raises(mmio.PolicyError, match=r"narrower than every width the mapping allows \(4\)"):
             firmware.store1(UART1 + CR1, 1)
 
 

@@ -36,8 +36,8 @@ class Declared(mmio.Device):
     last = mmio.register(0x17fc)
 """
 NOTE = (
-    "pagetrap: Endless has no length of its own, so file '/dev/nowhere0' ended after 0x1000 bytes; the program wanted "
-    "more: give the class a length (`length = 0x10000`) or say it with the path (@PATH:0+0x10000)"
+    "pagetrap: Endless has no length of its own, so file '/dev/nowhere0' ended after 0x1000 bytes; the program "
+    "accessed more: give the class a length (`length = 0x10000`) or give it with the path (@PATH:0+0x10000)"
 )
 
 

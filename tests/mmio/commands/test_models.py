@@ -48,7 +48,7 @@ ready = Card()
         ("class Card: pass\nclass Uart: pass", "Xyzzy", "has no class 'Xyzzy'; it has Card, Uart"),
         ("from collections import OrderedDict", "Card", "has no class 'Card'; it has none"),
         ("Card = 7", "Card", "has no class 'Card'"),
-        ("class Card: pass", "Card", r"Card is no device: it needs read\(offset, width\)"),
+        ("class Card: pass", "Card", r"Card is not a device: it needs read\(offset, width\)"),
         ("class Card:\n    def __init__(self, size): pass", "Card", "cannot be made without arguments: .*'size'"),
         (
             "class Card:\n    def read(self, offset): return 0\n    def write(self, offset, width, value): pass",
@@ -73,13 +73,13 @@ def test_no_such_file() -> None:
     """A file that is not there is named."""
     with pytest.raises(
         ModelError,
-        match=r"^no\.py: no such file; a device is FILE\.py:CLASS@WHERE, FILE being seen from here or whole$",
+        match=r"^no\.py: no such file; a device is FILE\.py:CLASS@WHERE, where FILE is a relative or absolute path$",
     ):
         load_device("no.py", "Card")
 
 
 def test_a_directory_is_no_model(tmp_path: Path) -> None:
-    """A directory of such a name is told from a file that is not there."""
+    """A directory of such a name is distinguished from a file that is not there."""
     (tmp_path / "card.py").mkdir()
     with pytest.raises(ModelError, match=r"card\.py: it is a directory, expected a Python file$"):
         load_device(str(tmp_path / "card.py"), "Card")
@@ -87,7 +87,7 @@ def test_a_directory_is_no_model(tmp_path: Path) -> None:
 
 def test_a_file_with_null_bytes(tmp_path: Path) -> None:
     """An error without a line does not name one."""
-    with pytest.raises(ModelError, match=r"is not Python\nSyntaxError: .*null bytes"):
+    with pytest.raises(ModelError, match=r"is not valid Python\nSyntaxError: .*null bytes"):
         load_device(model(tmp_path, "x = 1\0"), "Card")
 
 
@@ -104,7 +104,7 @@ def test_a_syntax_error_is_pointed_at(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as raised:
         load_device(path, "Card")
     first, *shown = str(raised.value).splitlines()
-    assert first == f"{path}: is not Python, line 2"
+    assert first == f"{path}: is not valid Python, line 2"
     assert shown[0] == f'  File "{path}", line 2'
     assert "def read(self, offset, width)" in shown[1]
     assert shown[2].strip() == "^"
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_imported(text: str, tmp_path: Path) -> None:
     """Whatever it raises is shown, and nothing of pagetrap."""
     with pytest.raises(ModelError) as raised:
         load_device(model(tmp_path, text), "Card")
-    assert "cannot be imported" in str(raised.value) or "is not Python" in str(raised.value)
+    assert "cannot be imported" in str(raised.value) or "is not valid Python" in str(raised.value)
     assert "mmio/commands" not in str(raised.value)
 
 
@@ -162,5 +162,5 @@ def test_a_function_is_made(tmp_path: Path) -> None:
     assert load_function(path, "Nic").config.device_id.value == 2
     with pytest.raises(ModelError, match=r"Nic is a PCI function, whose place is an address: .*:Nic@pci:00:03\.0$"):
         load_device(path, "Nic")
-    with pytest.raises(ModelError, match=r"Card is no PCI function: pci:ADDRESS takes a mmio\.pci\.PciFunction"):
+    with pytest.raises(ModelError, match=r"Card is not a PCI function: pci:ADDRESS takes a mmio\.pci\.PciFunction"):
         load_function(path, "Card")

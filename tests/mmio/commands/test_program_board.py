@@ -159,7 +159,7 @@ def test_a_program_without_the_handler(directory: Path, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ["ptrace", "inprocess"])
 def test_a_program_that_takes_no_interrupts(directory: Path, engine: str) -> None:
-    """It goes on, with one line that says what to include."""
+    """It continues, with one line that says what to include."""
     source = PRELUDE.replace("#include <pagetrap_run.h>", "#include <stdint.h>") + (
         "int main(void) { enable(15 + 23, 2); for (int i = 0; i < 3; i++) REG(0xE000EF00) = 38; return 4; }"
     )

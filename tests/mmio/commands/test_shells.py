@@ -48,6 +48,7 @@ def here(tmp_path: Path) -> Path:
         ("pagetrap trace --map x memtool ru", {"run one.jsonl"}, {"memtool", "run"}),
         ("pagetrap attach -p ", {"1"}, {"card.py"}),
         ("pagetrap show ru", {"run one.jsonl"}, {"--table"}),
+        ("pagetrap show --html ", {"run one.jsonl"}, {"--table"}),
         ("pagetrap decode --bits ", {"16", "32", "64"}, {"card.py"}),
         ("pagetrap coverage --by m", {"mnemonic"}, {"feature"}),
         ("pagetrap completion ", {"bash", "zsh", "fish"}, {"card.py"}),

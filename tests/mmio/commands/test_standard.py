@@ -90,7 +90,7 @@ def test_results_that_cannot_be_printed(
 @pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full"])
 @pytest.mark.parametrize(("arguments", "trouble"), [*PRINTING.values(), ("show no.jsonl", 1), ("shw", 2)])
 def test_messages_that_cannot_be_printed(arguments: str, trouble: int, redirected: str, here: Path) -> None:
-    """They are lost: results and status are as ever, and no message gets among the results."""
+    """They are lost: results and status are as usual, and no message gets among the results."""
     expected, printed, _ = run(here, arguments)
     assert run(here, arguments, redirected) == (expected, printed, "")
     assert expected in (0, trouble)

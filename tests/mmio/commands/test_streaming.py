@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_the_trace(form: str, folder: Path, tmp_path: 
 def test_the_first_line_comes_before_the_trace_has_ended(
     suffix: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From a pipe whose writer waits for the first line before it goes on, `show` prints it and later all others."""
+    """From a pipe whose writer waits for the first line before it continues, `show` prints it and later all others."""
     path, pipe = tmp_path / f"run{suffix}", tmp_path / "pipe"
     with writer(path) as file:
         for one in driver(SHORT):

@@ -65,7 +65,7 @@ def test_show_with_a_selection_leaves_out_the_others(tmp_path: Path, capsys: Out
     assert len(table.splitlines()) == 2
     assert main(["show", path, "--only", "gpu"]) == 1
     assert capsys.readouterr().err == (
-        f"pagetrap: {path}: no access is one that was asked for; the trace has accesses to nic, timer\n"
+        f"pagetrap: {path}: no access matches the selection; the trace has accesses to nic, timer\n"
     )
     assert main(["show", path, "--heatmap", str(tmp_path / "heat.png")]) == 1
     assert "a heat map is of one region, got nic, timer" in capsys.readouterr().err
@@ -99,7 +99,7 @@ def test_convert_with_a_selection_writes_what_was_chosen(tmp_path: Path, capsys:
     assert main(["convert", path, str(out), "--ip", "poll"]) == 0
     assert [a.sequence for a in open_trace(out)] == [0]
     assert main(["convert", path, str(out), "--writes"]) == 1
-    assert "no access is one that was asked for; the trace has accesses to timer" in capsys.readouterr().err
+    assert "no access matches the selection; the trace has accesses to timer" in capsys.readouterr().err
 
 
 def test_diff_with_a_selection_ignores_the_others(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_convert_onto_itself(trace: str, capsys: Output) -> None:
 def test_convert_to_nothing_known(trace: str, tmp_path: Path, capsys: Output) -> None:
     """A suffix of no format is an error that lists the formats."""
     assert main(["convert", trace, str(tmp_path / "run.doc")]) == 1
-    assert "its suffix is of no trace format; there are .jsonl (jsonlines)" in capsys.readouterr().err
+    assert "no trace format has this suffix; expected one of .jsonl (jsonlines)" in capsys.readouterr().err
 
 
 def test_diff_ends_with_0_1_or_2(trace: str, tmp_path: Path, capsys: Output) -> None:

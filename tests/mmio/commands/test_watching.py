@@ -211,7 +211,7 @@ print(die(signal.SIGABRT))
         ("trace --map x -o run.xyz -- true", 125, "run.xyz: its suffix is of no trace format"),
         ("trace --map x -o no/run.jsonl -- true", 125, "no/run.jsonl: No such file or directory"),
         ("trace --map x -o /dev/full --format jsonlines -- true", 125, "No space left on device"),
-        ("trace --map x -- true", 0, "nothing the program did has matched file 'x'"),
+        ("trace --map x -- true", 0, "the program used nothing that matches file 'x'"),
         ("trace --map x -- true", 0, "a pattern is for a whole path, as '*/uio0' is; strace -f -e openat,mmap shows"),
         ("attach -p 4194304 --map x", 125, "there is no process 4194304"),
         ("run --device no.py:Port@/dev/uio0 -- true", 125, "no.py: no such file"),
@@ -262,7 +262,7 @@ def test_what_is_shown_can_be_chosen(here: Path) -> None:
     done = pagetrap(here, *choose, "--writes", "--ip", "main", *poll)
     assert [access.offset for access in open_trace(here / "run.jsonl")] == [8]
     done = pagetrap(here, *choose, "--ip", "libc.so.6", *poll)
-    assert done.stderr == "pagetrap: none of 4 accesses is one that was asked for\n"
+    assert done.stderr == "pagetrap: none of 4 accesses matches the selection\n"
 
 
 def test_polling_for_ever_is_reported(here: Path) -> None:
@@ -300,7 +300,7 @@ def test_the_second_interrupt_ends_it(here: Path) -> None:
     with started(here, *arguments) as process:
         assert process.stderr is not None
         process.send_signal(signal.SIGINT)
-        for _ in range(200):  # it goes on
+        for _ in range(200):  # it continues
             assert "regs.bin+0x" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -377,7 +377,7 @@ def test_attach_to_several(here: Path) -> None:
 
 
 def test_attach_until_an_interrupt(here: Path, running: "subprocess.Popen[str]") -> None:
-    """Ctrl-C lets go of the process, which runs on."""
+    """Ctrl-C releases the process, which runs on."""
     with attached(here, "attach", "-p", str(running.pid), "--map", "*/regs.bin") as tracer:
         tracer.send_signal(signal.SIGINT)
         _, err = tracer.communicate(timeout=60)
@@ -416,7 +416,7 @@ def test_trace_with_ports_performs_and_shows_the_access(
         assert int(out) == pattern(2, 2)
         live = re.search(r" R +2 +port 0x302 +ports\+0x302 +0x0302 .* in ax,dx$", err, re.MULTILINE)
         assert live, err
-        assert "nothing the program did has matched" not in err
+        assert "the program used nothing that matches" not in err
     assert kernel.taken == [(0x308, 1), (0x302, 2)] * 2
 
 

@@ -87,7 +87,7 @@ def test_a_system_tick_by_its_addresses() -> None:
 
 
 def test_the_core_clock_can_change() -> None:
-    """SysTick and the cycle counter go on at the new frequency; the reference clock is another."""
+    """SysTick and the cycle counter continue at the new frequency; the reference clock is another."""
     core = Core(frequency=8_000_000, reference=1_000_000)
     space = Space(core)
     space[0xE000_EDFC] = 1 << 24
@@ -120,7 +120,7 @@ def test_a_reset_that_nobody_makes_is_an_error() -> None:
 
 
 def test_reset() -> None:
-    """State and registers are as at first; lines keep their levels, and are pending; time goes on."""
+    """State and registers are as at first; lines keep their levels, and are pending; time continues."""
     core = Core()
     first = core.snapshot()
     space = Space(core)
@@ -143,7 +143,7 @@ def test_reset() -> None:
 
 
 def test_the_state_survives_json() -> None:
-    """A core that takes a snapshot goes on as the one that it is of."""
+    """A core that takes a snapshot continues as the one that it is of."""
     core = Core()
     space = Space(core)
     space[0xE000_E014] = 999
@@ -227,7 +227,7 @@ def test_a_handler_that_runs_at_once_ends_the_sleep() -> None:
 
 
 def test_sleep_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timers that go on for ever and wake nothing are an error in the end."""
+    """Timers that continue for ever and wake nothing are an error in the end."""
     monkeypatch.setattr("mmio.cortex_m.core._NAPS", 100)
     core = Core()
     core.clock.every(7, lambda: None)

@@ -178,7 +178,7 @@ def test_a_pulse_within_the_handler_pends() -> None:
 
 
 def test_pending_stays_when_the_line_falls_and_cannot_be_cleared_while_it_is_high() -> None:
-    """Software clears what is pending once the device has let go of the line."""
+    """Software clears what is pending once the device has released the line."""
     core = Exceptions()
     core.set_line(0, True)
     core.clear_pending(1 << 16)
@@ -190,7 +190,7 @@ def test_pending_stays_when_the_line_falls_and_cannot_be_cleared_while_it_is_hig
 
 
 def test_a_line_of_a_device() -> None:
-    """A connected line counts from its present level on; several on one interrupt are ored; the end lets go."""
+    """A connected line counts from its present level on; several on one interrupt are ored; the end detaches."""
     core = Exceptions()
     one, two = Line("one"), Line("two")
     one.set(True)
@@ -377,7 +377,7 @@ def test_what_is_refused() -> None:
 
 
 def test_the_state_survives_json() -> None:
-    """What is restored goes on as the other did; a snapshot is not changed by what happens later."""
+    """What is restored continues as the other did; a snapshot is not changed by what happens later."""
     core = Exceptions(interrupts=8)
     core.enable(-1)
     core.set_priority(17, 0x30)

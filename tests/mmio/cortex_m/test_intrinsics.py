@@ -233,7 +233,7 @@ def test_a_breakpoint() -> None:
 
 
 def test_wfe_consumes_an_event() -> None:
-    """With an event there WFE goes on at once and uses it up; the next one waits."""
+    """With an event there WFE continues at once and uses it up; the next one waits."""
     core = Core()
     waits: list[bool] = []
     core.intrinsics.on_wait_for_event = lambda: waits.append(core.event)
@@ -245,7 +245,7 @@ def test_wfe_consumes_an_event() -> None:
 
 
 def test_waiting_without_anyone_to_ask() -> None:
-    """WFI and WFE with no callback go on at once, which the architecture allows."""
+    """WFI and WFE with no callback continue at once, which the architecture allows."""
     core = Core()
     core.intrinsics.on_wait = core.intrinsics.on_wait_for_event = None
     core.intrinsics.write(0x24, 4, 1)

@@ -43,7 +43,7 @@ def test_cpuid_is_that_of_the_core() -> None:
     ("number", "set_", "clear"), [(SYSTICK, 1 << 26, 1 << 25), (PENDSV, 1 << 28, 1 << 27), (NMI, 1 << 31, 0)]
 )
 def test_icsr_sets_and_clears(number: int, set_: int, clear: int) -> None:
-    """Writing a one to the set bit pends, to the clear bit takes back; the set bit reads what is pending."""
+    """Writing a one to the set bit pends, to the clear bit clears it; the set bit reads what is pending."""
     exceptions, scb = blocks()
     scb.write(ICSR, 4, set_)
     assert exceptions.pending == 1 << number

@@ -147,7 +147,7 @@ def test_reserved_bits(offset: int) -> None:
 
 
 def test_a_change_of_the_core_clock() -> None:
-    """The counter goes on from where it is, at the new rate."""
+    """The counter continues from where it is, at the new rate."""
     clock = Clock()
     times: list[int] = []
     ticks = Ticks(clock, 1_000_000)

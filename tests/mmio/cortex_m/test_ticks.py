@@ -30,7 +30,7 @@ def test_the_delay_is_to_the_first_ns_of_a_tick(before: int, frequency: int, sta
 
 @given(st.lists(st.tuples(frequencies, st.integers(0, 10**9)), max_size=6))
 def test_a_change_of_frequency_keeps_the_ticks_so_far(steps: list[tuple[int, int]]) -> None:
-    """The count goes on from where it was, at the new rate; who counts is told."""
+    """The count continues from where it was, at the new rate; who counts is told."""
     clock = Clock()
     ticks = Ticks(clock, 1000)
     told: list[int] = []

@@ -306,7 +306,7 @@ class Other(Device):
         ),
         (lambda: loaded("{"), ValueError, "this is no JSON"),
         (lambda: loaded("[]"), ValueError, "expected a coverage report, with a list of devices"),
-        (lambda: of().save("x.doc"), ValueError, "x.doc: its suffix is of no report; expected one of term"),
+        (lambda: of().save("x.doc"), ValueError, "x.doc: no report has this suffix; expected one of term"),
         (lambda: of().save("x", "pdf"), ValueError, "there is no report 'pdf'"),
     ],
 )

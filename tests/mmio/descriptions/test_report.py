@@ -106,7 +106,7 @@ def test_elements_are_counted() -> None:
 
 
 def test_notes_are_bounded() -> None:
-    """A file of nothing but slips does not make a list without end."""
+    """A file of only slips does not make a list without end."""
     report = Report("x.rdl")
     for i in range(MAX_NOTES + 10):
         report.note(f"R{i}", "intr", "not here")

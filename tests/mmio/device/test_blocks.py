@@ -213,7 +213,7 @@ def test_a_wrong_declaration_is_refused(arguments: dict[str, Any], message: str)
 
 def test_a_handler_is_for_a_register_of_the_block() -> None:
     """Another one is an error, and so is a second reads handler, and wrong arguments."""
-    with pytest.raises(DefinitionError, match="is for stat, which is no register of Queue"):
+    with pytest.raises(DefinitionError, match="is for stat, which is not a register of Queue"):
 
         class _Bad1(Device):
             queue = blocks(0, Queue, count=2)

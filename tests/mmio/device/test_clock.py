@@ -115,7 +115,7 @@ def test_cancelled_timers_take_no_memory() -> None:
     ],
 )
 def test_a_call_must_not_advance_the_clock(again: Callable[[Clock], object]) -> None:
-    """The refusal comes out of the outer advance, and the clock can go on after it."""
+    """The refusal comes out of the outer advance, and the clock can continue after it."""
     clock = Clock()
     made: list[int] = []
     clock.after(7, lambda: again(clock))
@@ -209,7 +209,7 @@ def test_an_access_takes_time_from_the_program_only() -> None:
 
 
 def test_calls_that_make_each_other_for_ever() -> None:
-    """Time that cannot go on is an error, and no endless loop."""
+    """Time that cannot continue is an error, and no endless loop."""
     clock = Clock()
 
     def again() -> None:

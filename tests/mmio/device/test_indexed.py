@@ -117,7 +117,7 @@ def _declare(**changes: Any) -> None:
         ({"field": "HIGH"}, "field='HIGH', but idx has LOW"),
         ({"field": "LOW"}, "the field LOW of idx cannot hold 0x11, the last index"),
         ({"by": 7}, "by= is a register of this class, not 7"),
-        ({"by": register(9)}, "by= is a register that was never declared, which is no register of this class"),
+        ({"by": register(9)}, "by= is a register that was never declared, which is not a register of this class"),
         ({"step": 0}, "step is 0, expected an int, 1 or more"),
         ({"step": 4}, "at no multiple of the step, 4"),
         ({"device": Vga}, "is not there all the time"),

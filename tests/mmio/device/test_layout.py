@@ -83,7 +83,7 @@ def test_overlaps_name_both() -> None:
 
 
 def test_names_are_unique() -> None:
-    """Two registers of one name could not be told apart in a trace."""
+    """Two registers of one name could not be distinguished in a trace."""
     with pytest.raises(DefinitionError, match=r"^Timer: CTRL at 0x8\.\.0xc has the same name as CTRL at 0x0\.\.0x4$"):
         Layout("Timer", [RegisterPlace(8, 4, "CTRL"), CTRL])
 

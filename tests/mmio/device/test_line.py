@@ -3,6 +3,7 @@
 import pytest
 
 from mmio import Device, Line, line
+from mmio.device.line import LineError
 
 
 class Card(Device):
@@ -73,3 +74,32 @@ def test_a_line_cannot_be_assigned() -> None:
     """`card.irq = True` would lose the subscribers; the error says what to write."""
     with pytest.raises(AttributeError, match=r"^Card.irq cannot be assigned: call irq.set\(level\)$"):
         Card().irq = True  # type: ignore[assignment]
+
+
+def test_every_subscriber_is_told_of_each_change_in_order() -> None:
+    """A subscriber that drives the line does not overtake what the others are still to be told."""
+    wire = Line("irq")
+    wire.subscribe(lambda level: wire.set(False))
+    heard: list[bool] = []
+    wire.subscribe(heard.append)
+    wire.set(True)
+    assert heard == [True, False]
+
+
+def test_a_line_without_rest_is_an_error() -> None:
+    """Subscribers that answer each change with another are told so, and the line can be used afterwards."""
+    wire = Line("irq")
+    end = wire.subscribe(lambda level: wire.set(not level))
+    with pytest.raises(LineError, match=r"changes of the line irq came of one.*to and fro without end"):
+        wire.set(True)
+    end()
+    heard: list[bool] = []
+    wire.subscribe(heard.append)
+    wire.set(not wire.level)
+    assert heard == [wire.level]
+
+
+def test_what_cannot_be_called_cannot_subscribe() -> None:
+    """It is refused when it subscribes, and not at the next interrupt."""
+    with pytest.raises(TypeError, match="subscriber is a function that takes the level, not 5"):
+        Line("irq").subscribe(5)  # type: ignore[arg-type]

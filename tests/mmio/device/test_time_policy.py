@@ -1,4 +1,4 @@
-"""What a clock goes on by, and what is refused."""
+"""The events that advance a clock, and what is refused."""
 
 from typing import Any
 
@@ -119,7 +119,7 @@ def test_only_polls_take_time() -> None:
 
 
 def test_the_hosts_clock_is_followed() -> None:
-    """With the host's clock, time never goes back, and goes on as fast as the factor says."""
+    """With the host's clock, time never goes back, and continues as fast as the factor says."""
     card, space = _space(Clock(policy=HostTime(1e6)))
     times = []
     for _ in range(50):
@@ -130,7 +130,7 @@ def test_the_hosts_clock_is_followed() -> None:
 
 
 def test_a_device_whose_clock_stands_still_is_mapped_as_it_is() -> None:
-    """No wrapper is in the way of an access that moves no clock."""
+    """No wrapper is in the path of an access that moves no clock."""
     card = Card()
     assert AddressSpace().map(0, 0x100, card).device is card
     card.clock = Clock()

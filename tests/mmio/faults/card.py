@@ -13,7 +13,7 @@ class Dma(Device):
 
 
 class Card(Device):
-    """Registers of every kind that faults tell apart."""
+    """Registers of every kind that faults distinguish."""
 
     ctrl = register(0x00, fields=[bit("EN", 0), field("MODE", 3, 2, enum={0: "SLOW", 2: "FAST"})], reset=0x100)
     stat = register(0x04, fields=[bit("RDY", 0), bit("ERR", 1), field("LEVEL", 7, 4)], reset=1)

@@ -23,7 +23,7 @@ def test_a_fault_made_in_python_is_checked_as_a_line_is() -> None:
         Fault(place="SR", effect="stuck")
     with pytest.raises(FaultError, match="times are from 0, not -5 ns"):
         Fault(place="SR", effect="removed", start=-5)
-    with pytest.raises(FaultError, match="'stuk' is no effect; there are stuck, late"):
+    with pytest.raises(FaultError, match="'stuk' is not an effect; there are stuck, late"):
         Fault(place="SR", effect="stuk")  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from tests.mmio.faults.card import Card
 
 
 def test_a_lost_interrupt_is_not_told_and_the_line_stays_low() -> None:
-    """Until the device has let go of the line and asserts it again."""
+    """Until the device has released the line and asserts it again."""
     card = Card()
     told: list[bool] = []
     card.irq.subscribe(told.append)

@@ -69,7 +69,7 @@ def test_packed_rows_are_the_accesses(keep: int | None, part: slice) -> None:
 
 
 def test_a_trace_goes_on_while_there_is_a_table_of_it() -> None:
-    """A table holds what was recorded before it was made; recording goes on."""
+    """A table holds what was recorded before it was made; recording continues."""
     trace = recorded()
     table = trace.to_arrow()
     machine(trace).read(START, 4)

@@ -33,7 +33,7 @@ def test_every_record_comes_back_equal(record: Record) -> None:
 
 @given(st.lists(accesses() | events(), max_size=5))
 def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
-    """A file gives back the records that were written, in order."""
+    """A file returns the records that were written, in order."""
     path = tmp_path_factory.mktemp("round") / "trace.jsonl"
     in_order = [evolve(record, sequence=n) for n, record in enumerate(records)]
     save(in_order, path)
@@ -51,7 +51,7 @@ def test_an_access_out_of_order_is_an_error(tmp_path_factory: pytest.TempPathFac
     assert len(left) + len(errors) == len(order)
     for error in errors:
         wrong, highest = order[error.line - 2], max(order[: error.line - 1])
-        assert error.reason == f"access {wrong} comes after access {highest}: lines are out of order, or twice there"
+        assert error.reason == f"access {wrong} comes after access {highest}: lines are out of order or duplicated"
 
 
 def test_a_line_that_is_there_twice(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_wrong_value_names_its_key(change: dict[str, object], reason: str, tmp
         ("{", "not JSON: Expecting property name"),
         ("", "not JSON: Expecting value at column 1"),
         ("[1]", "expected an object, got list"),
-        ("[" * 100_000, "not JSON of ours: nested too deeply"),
+        ("[" * 100_000, "JSON nested too deeply"),
         ('{"sequence":' + "9" * 5000 + "}", "a number in it has more digits than any value"),
         ("{}", "width: expected an integer in 1..0x10000, got nothing"),
     ],

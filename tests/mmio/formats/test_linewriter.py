@@ -194,7 +194,7 @@ def test_a_pipe_is_neither_locked_nor_emptied(tmp_path: Path) -> None:
 
 
 def test_trace_writes_as_it_goes(tmp_path: Path) -> None:
-    """A writer is a sink: a trace and its file are equal, while the trace goes on."""
+    """A writer is a sink: a trace and its file are equal, while the trace continues."""
     path = tmp_path / "trace.jsonl"
     with writer(path) as file:
         trace = Trace(sinks=[file])

@@ -113,7 +113,7 @@ def test_lines_of_a_trace(tmp_path: Path) -> None:
 
 @given(st.lists(plain_accesses(), max_size=8))
 def test_accesses_come_back_whole(tmp_path_factory: pytest.TempPathFactory, given_accesses: list[Access]) -> None:
-    """Accesses as drivers make them come back with everything the log has: all but their numbers."""
+    """Accesses as drivers make them are read back with everything the log contains: all but their numbers."""
     path = tmp_path_factory.mktemp("round") / "log"
     save([*REGIONS, *given_accesses], path, format="mmiotrace")
     assert list(MmiotraceReader(path)) == [evolve(a, sequence=n) for n, a in enumerate(given_accesses)]

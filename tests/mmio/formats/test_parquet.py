@@ -68,7 +68,7 @@ def test_events_are_in_the_metadata(tmp_path: Path) -> None:
 
 
 def test_groups_bound_the_memory(tmp_path: Path) -> None:
-    """Rows are written in groups of `every`, while the trace goes on."""
+    """Rows are written in groups of `every`, while the trace continues."""
     path = tmp_path / "trace.parquet"
     with ParquetWriter(path, every=10) as file:
         for n in range(25):

@@ -114,6 +114,6 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_end_is_no_record(tmp_path: Path) -> None:
-    """What ends files of lines is not handed on by any reader, nor is it in a file of Parquet."""
+    """What ends files of lines is not passed on by any reader, nor is it in a file of Parquet."""
     save([access(0)], tmp_path / "run.parquet")
     assert not any(isinstance(record, Ended) for record in open_trace(tmp_path / "run.parquet").records())

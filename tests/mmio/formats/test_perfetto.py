@@ -77,7 +77,7 @@ def test_is_always_json(records: list[Record]) -> None:
 
 
 def test_file_of_a_killed_process(tmp_path: Path) -> None:
-    """SIGKILL leaves an array that lacks nothing but its closing bracket, which the format allows."""
+    """SIGKILL leaves an array that lacks only its closing bracket, which the format allows."""
     path = tmp_path / "trace.json"
     reported = killed_while_writing(path)
     text = path.read_text()
@@ -88,7 +88,7 @@ def test_file_of_a_killed_process(tmp_path: Path) -> None:
 
 
 def test_jq_reads_an_unfinished_file(tmp_path: Path) -> None:
-    """While the trace goes on, the file and a bracket are what jq reads."""
+    """While the trace continues, the file and a bracket are what jq reads."""
     need(which("jq"), "jq (apt-get install jq)")
     path = tmp_path / "trace.json"
     with writer(path) as file:

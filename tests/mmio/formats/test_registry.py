@@ -31,7 +31,7 @@ def test_an_unknown_suffix_lists_the_formats(tmp_path: Path) -> None:
     """A suffix of no format is an error that lists the formats, and makes no file."""
     path = tmp_path / "a.doc"
     with pytest.raises(
-        ValueError, match=r"a\.doc: its suffix is of no trace format; there are \.jsonl \(jsonlines\), "
+        ValueError, match=r"a\.doc: no trace format has this suffix; expected one of \.jsonl \(jsonlines\), "
     ):
         writer(path)
     assert not path.exists()
@@ -68,7 +68,7 @@ def test_an_unknown_content_shows_how_it_begins(content: bytes, tmp_path: Path) 
 def test_format_that_is_only_written(tmp_path: Path) -> None:
     """Opening a file of a format that is only written is an error that says so."""
     save([], tmp_path / "trace.vcd")
-    with pytest.raises(TraceFormatError, match="vcd is only written, so keep a trace in another format, too"):
+    with pytest.raises(TraceFormatError, match="vcd cannot be read back, so also keep the trace in another format"):
         open_trace(tmp_path / "trace.vcd")
 
 

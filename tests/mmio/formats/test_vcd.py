@@ -234,7 +234,7 @@ def test_time_never_falls(tmp_path: Path) -> None:
 
 
 def test_identifiers_of_many_registers_are_unique(tmp_path: Path) -> None:
-    """Identifiers stay unique when there are more than one character tells apart."""
+    """Identifiers stay unique when there are more than one character distinguishes."""
     count = 1000
     records: list[Record] = [access(n, register=f"R{n}", value=n) for n in range(count)]
     _, changes = written(records, tmp_path)

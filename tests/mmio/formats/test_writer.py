@@ -40,7 +40,7 @@ def test_batches_do_not_wait_long(tmp_path: Path) -> None:
 
 
 def test_failure_while_keeping_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When what is handed on after `seconds` does not fit, the next write raises."""
+    """When what is passed on after `seconds` does not fit, the next write raises."""
     with Watched(tmp_path / "trace.jsonl", every=1000, seconds=0.01) as file:
         tried = Signal()
 
@@ -66,7 +66,7 @@ def test_options_are_checked(make: Callable[..., Writer], wrong: dict[str, int],
 
 @EACH
 def test_refused_writer_leaves_nothing_behind(make: Callable[..., Writer], tmp_path: Path) -> None:
-    """A writer that is refused has neither a thread nor an open file afterwards, and the first one goes on."""
+    """A writer that is refused has neither a thread nor an open file afterwards, and the first one continues."""
     path = tmp_path / "trace"
     with make(path) as file:
         files, threads = set(Path("/proc/self/fd").iterdir()), threading.active_count()

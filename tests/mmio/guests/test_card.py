@@ -279,7 +279,7 @@ def test_an_access_that_does_not_fit_its_instruction(
 )
 @settings(max_examples=40)
 def test_arbitrary_accesses(accesses: list[tuple[int, bool, int, bytes]]) -> None:
-    """Whatever a client reads and writes, in configuration space too, the server and the function go on."""
+    """Whatever a client reads and writes, in configuration space too, the server and the function continue."""
     setup = Setup()
     with serving(setup.card) as server:
         client = Client(server.path)

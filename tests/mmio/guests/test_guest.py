@@ -132,7 +132,7 @@ def test_a_link_that_is_down_in_the_model(booted: Booted) -> None:
 
 
 def test_a_command_that_takes_too_long(guest: Guest) -> None:
-    """The error says which command did not end, and the guest goes on afterwards."""
+    """The error says which command did not end, and the guest continues afterwards."""
     with pytest.raises(GuestError, match=r"did not finish 'sleep 2' within 0\.1 s"):
         guest.run("sleep 2", seconds=0.1)
     assert guest.run("echo well").text.endswith("well\n")

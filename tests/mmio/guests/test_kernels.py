@@ -101,7 +101,7 @@ def test_an_image_says_its_version(kernel: Kernel) -> None:
     ("name", "problem"),
     [
         ("absent", "No such file or directory; expected a kernel's image"),
-        ("text", "is no bzImage"),
+        ("text", "is not a bzImage"),
         ("other", "there are no modules of 9.9.9; expected them in"),
         ("absent.deb", "there is no such file"),
     ],

@@ -152,7 +152,7 @@ def test_reset(client: Client, served: Bytes) -> None:
     ],
 )
 def test_a_command_that_makes_no_sense(client: Client, served: Bytes, command: int, payload: bytes) -> None:
-    """It is refused, changes nothing, and the connection goes on."""
+    """It is refused, changes nothing, and the connection continues."""
     with pytest.raises(Refusal):
         client.ask(command, payload)
     assert client.read(0, 0, 0x100) == bytes(0x100)

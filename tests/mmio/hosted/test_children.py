@@ -25,12 +25,12 @@ def tickets(engine: str, directory: Path, *command: str) -> Run:
 
 
 @both
-@settings(LAW, max_examples=8)
+@settings(LAW, max_examples=4)
 @given(tree=trees.trees)
 def test_a_tree_of_processes_is_served_as_one_program(
     engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Tree
 ) -> None:
-    """A tree of processes ends as natively, each access of each process is made once, on one device, and recorded."""
+    """A tree of processes ends as natively; each access is made once, on one device object, and recorded."""
     directory = tmp_path_factory.mktemp("tree")
     binary, text = program(trees.SOURCE), text_of(tree)
     device_file(directory)
@@ -167,7 +167,7 @@ def test_a_signal_to_pagetrap_is_for_what_the_program_has_left(tmp_path: Path) -
 
 @both
 def test_a_model_that_raises_for_a_child_ends_the_run(tmp_path: Path, engine: str) -> None:
-    """The model's author gets the traceback, the trace is whole, and no process of the program goes on."""
+    """The model's author gets the traceback, the trace is whole, and no process of the program continues."""
     source = r"""
     int main(int argc, char **argv) {
         volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);

@@ -376,7 +376,7 @@ def test_a_port_nobody_answers_is_the_programs_fault(tmp_path: Path, engine: str
     [
         ("no-such-program", 127, "no-such-program: no such program"),
         ("./data", 126, "Exec format error"),
-        ("true", 0, "nothing the program did has matched file 'x'"),
+        ("true", 0, "the program used nothing that matches file 'x'"),
     ],
 )
 def test_mistakes_are_met_with_one_line(tmp_path: Path, engine: str, arguments: str, status: int, message: str) -> None:

@@ -155,7 +155,7 @@ int main(int argc, char **argv) {
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("limit", [3, 8, 10, 11])
 def test_a_program_is_held_to_its_own_limit(tmp_path: Path, engine: str, limit: int) -> None:
-    """Every way to open a descriptor fails where it does natively, and accesses go on when there are none left."""
+    """Every way to open a descriptor fails where it does natively, and accesses continue when there are none left."""
     binary, device = str(program(FULL)), str(device_file(tmp_path))
     native = subprocess.run([binary, device, tmp_path / "native", str(limit)], check=False, timeout=60)
     arguments = [binary, device, str(tmp_path / engine), str(limit)]

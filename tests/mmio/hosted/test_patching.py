@@ -591,7 +591,7 @@ int main(int argc, char **argv) {
 
 
 def test_port_instructions(tmp_path: Path) -> None:
-    """IN and OUT call, too, and a port that the program has no right to is SIGSEGV as ever."""
+    """IN and OUT call, too, and a port that the program has no right to is SIGSEGV as usual."""
     target = "host.map_ports(0x378, 4, Model()); host.map_ports(0x70, 2, Model())"
     body = PORTS.replace("    ioperm(0x378, 4, 0);\n", "")
     run = here(body, tmp_path, target=target)
@@ -680,7 +680,7 @@ int main(int argc, char **argv) {
 
 
 def test_neighbours_are_patched_and_taken_back_while_threads_execute_them(tmp_path: Path) -> None:
-    """Each of 150 changes of protection takes back what stands; no value is wrong, and no record is lost."""
+    """Each of 150 changes of protection undoes what stands; no value is wrong, and no record is lost."""
     target = "sys.setswitchinterval(1e-5); host.map_file(sys.argv[1], Model())"
     run = here(TORN, tmp_path, target=target)
     assert (run.status, run.output) == (0, "0")

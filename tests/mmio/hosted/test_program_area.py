@@ -83,7 +83,7 @@ def test_files_have_room_around_them() -> None:
 
 
 def test_pages_for_stubs_are_the_areas() -> None:
-    """They are taken where nothing is, not handed out, not where a device is, and gone with the program."""
+    """They are taken where nothing is, not given out, not where a device is, and gone with the program."""
     assert run_python(OWN).stdout == "done\n"
 
 

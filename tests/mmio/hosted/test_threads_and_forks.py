@@ -50,7 +50,7 @@ class Card:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_children_of_a_busy_program(engine: str, tmp_path: Path) -> None:
-    """A child is made while other threads are anywhere in an access, and goes on."""
+    """A child is made while other threads are anywhere in an access, and continues."""
     card = device_file(tmp_path)
     (tmp_path / "card.py").write_text(_MODEL)
     run = pagetrap(engine, tmp_path, "run", ["--device", f"card.py:Card@{card}"], [program(_SOURCE), str(card)])

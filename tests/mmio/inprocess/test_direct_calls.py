@@ -175,7 +175,7 @@ def test_a_device_is_called_directly(driver: ctypes.CDLL) -> None:
 
 @pytest.mark.parametrize("bits", WIDTHS)
 def test_upper_bits_of_the_register_are_no_part_of_a_value(driver: ctypes.CDLL, bits: int) -> None:
-    """A narrow store hands over its bytes, a narrow load changes its own."""
+    """A narrow store passes its bytes, a narrow load changes its own."""
     device, function = Scripted(), ctypes.cast(getattr(driver, f"write{bits}"), ctypes.c_void_p).value
     store = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)(function or 0)
     with ioremap(device) as mapping:

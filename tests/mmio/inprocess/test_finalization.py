@@ -183,5 +183,5 @@ def finish(case: dict[str, Any]) -> None:
 @settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(CASES)
 def test_a_script_ends_with_its_own_status_whatever_threads_do(case: dict[str, Any]) -> None:
-    """With threads at a device or on their way, a script ends by its own status, and what was answered is recorded."""
+    """A script with threads at a device ends with its own status, and every answered access is recorded."""
     finish(case)

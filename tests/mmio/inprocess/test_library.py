@@ -44,7 +44,7 @@ def touched(device: Bytes, kind: str) -> list[int]:
 
 @pytest.mark.parametrize("alignment", range(64))
 def test_memcpy_out(device: Bytes, mapping: Mapping, alignment: int) -> None:
-    """memcpy from the device gets its bytes at every alignment and length, and reads nothing but them."""
+    """memcpy from the device gets its bytes at every alignment and length, and reads only them."""
     for length in range(301):
         device.log.clear()
         buffer = create_string_buffer(SIZE)

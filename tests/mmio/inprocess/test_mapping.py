@@ -150,7 +150,7 @@ def test_several_mappings(driver: CDLL) -> None:
 
 
 def test_one_of_several_traces_is_off(driver: CDLL) -> None:
-    """A trace that is off learns nothing of its mapping, and what is recorded goes on where it was."""
+    """A trace that is off learns nothing of its mapping, and what is recorded continues where it was."""
     with ioremap(Bytes(8), name="a") as a, ioremap(Bytes(8), name="b") as b:
         b.trace.enabled = False
         for mapping in (a, b, b, a):

@@ -119,7 +119,7 @@ def results_of(library: Path, cases: list[dict[str, Any]]) -> list[list[Any]]:
 @settings(deadline=None, max_examples=5, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(CASES, min_size=1, max_size=4))
 def test_endless_recursion_raises(library: Path, cases: list[dict[str, Any]]) -> None:
-    """A model that calls the driver without end gets a RecursionError on any stack, and everything works afterwards."""
+    """A model that calls the driver endlessly gets a RecursionError on any stack; afterwards everything works."""
     assert [outcome for outcome, _ in results_of(library, cases)] == ["RecursionError"] * len(cases)
 
 

@@ -1,4 +1,4 @@
-"""The machine code before Python: a foreign signal goes on as the kernel gave it."""
+"""The machine code before Python: a foreign signal continues as the kernel gave it."""
 
 import ctypes
 import os

@@ -12,7 +12,7 @@ from mmio.live.completion import can_complete
         ("0f5107", True),  # sqrtps xmm0,[rdi]
         ("d937", True),  # fnstenv [rdi]
         ("0fae07", True),  # fxsave [rdi], 512 bytes
-        ("ff17", False),  # call [rdi] goes on elsewhere
+        ("ff17", False),  # call [rdi] continues elsewhere
         ("ff27", False),  # jmp [rdi]
         ("ff2f", False),  # jmp far [rdi]
         ("48a5", False),  # movsq has two operands

@@ -124,7 +124,7 @@ def test_finished_elements_stay(driver: CDLL, mapping: Mapping) -> None:
 
 
 def test_handler_that_repairs(driver: CDLL, mapping: Mapping) -> None:
-    """A handler that makes the page accessible and returns lets the copy go on to its end."""
+    """A handler that makes the page accessible and returns lets the copy continue to its end."""
     page = libc.map_pages(2 * PAGE, PROT_READ | PROT_WRITE) + PAGE
     libc.protect(page, PAGE, libc.PROT_NONE)
     (c_long * 6).in_dll(driver, "seen")[5] = 1

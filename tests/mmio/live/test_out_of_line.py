@@ -72,7 +72,7 @@ def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     ],
 )
 def test_every_form_is_as_on_memory(executor: Executor, encoding: str, route: str) -> None:
-    """Every form leaves the same registers, flags and bytes on a device as on memory, whichever route it takes."""
+    """Every form leaves the same registers, flags and bytes on a device as on memory, emulated or native."""
     contents = harmless(random.Random(1), 4096)
     buffer = create_string_buffer(8192)
     memory = (ctypes.c_char * 4096).from_address(ctypes.addressof(buffer) + 4095 & -4096)
@@ -136,7 +136,7 @@ def test_masked_elements_are_not_touched(executor: Executor, mapping: Mapping) -
 
 
 def test_policy_applies(executor: Executor) -> None:
-    """The mapping's policy splits what is too wide for the device, natively as ever."""
+    """The mapping's policy splits what is too wide for the device, natively as usual."""
     with ioremap(Bytes(4096)) as mapping:
         executor.run(ADDPS, rsi=mapping.address)
         assert [access.width for access in mapping.trace] == [8, 8]
@@ -214,7 +214,7 @@ def test_reentrance(driver: CDLL) -> None:
 
 
 def test_the_same_bytes_elsewhere(driver: CDLL) -> None:
-    """An instruction that a model runs meanwhile, of the same bytes, goes on where it stands, and so does the first."""
+    """An instruction of the same bytes that a model runs meanwhile continues at its place, and so does the first."""
 
     class Relay(Bytes):
         def read(self, offset: int, width: int) -> int:

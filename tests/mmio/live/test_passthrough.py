@@ -115,7 +115,7 @@ def test_a_bytearray_stays_where_it_is() -> None:
     [
         (b"abc", TypeError, "this bytes cannot be written"),
         (memoryview(bytearray(8))[::2], TypeError, "this memoryview is not in one piece"),
-        (5, TypeError, "int is no buffer: expected a ctypes object"),
+        (5, TypeError, "int is not a buffer: expected a ctypes object"),
         (ctypes.pointer(ctypes.c_int()), TypeError, "is a pointer, which knows no length; say (address, length)"),
         (ctypes.c_void_p(4096), TypeError, "c_void_p is a pointer"),
         ((4096,), TypeError, "a place in memory is (address, length), two ints, not (4096,)"),

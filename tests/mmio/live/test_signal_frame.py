@@ -119,7 +119,7 @@ def interrupted() -> Iterator[Interrupted]:
 
 
 def test_changes_reach_the_program(driver: CDLL, interrupted: Interrupted) -> None:
-    """What is written to a frame, vector registers and flags included, the program goes on with."""
+    """What is written to a frame, vector registers and flags included, the program continues with."""
     seen: list[object] = []
 
     def change(frame: Frame) -> None:

@@ -44,7 +44,7 @@ def test_it_may_be_set_from_its_own_call() -> None:
 
 
 def test_what_is_left_is_put_back() -> None:
-    """`left` is enough to go on with, also where the clock is another one."""
+    """`left` is enough to continue with, also where the clock is another one."""
     device = Device()
     calls: list[int] = []
     alarm = Alarm(device, lambda: calls.append(device.clock.now))

@@ -224,7 +224,7 @@ def test_a_wrong_sequence_locks_nothing(values: tuple[int, ...]) -> None:
 
 
 def test_only_reset_unlocks() -> None:
-    """A lock cannot be taken back or extended, but by reset."""
+    """A lock cannot be undone or extended, but by reset."""
     gpio = Stm32Gpio()
     lock(gpio, 1)
     lock(gpio, 3)

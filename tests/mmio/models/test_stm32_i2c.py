@@ -268,7 +268,7 @@ def test_ten_bits_are_refused(chip: Chip) -> None:
 
 
 def test_a_snapshot_in_the_middle(chip: Chip) -> None:
-    """A controller goes on after a restore where it was: here with the second byte of three."""
+    """A controller continues after a restore where it was: here with the second byte of three."""
     driver = wired(chip)
     driver.send(0x42, b"a", stop=False)
     state = json.loads(json.dumps(driver.i2c.snapshot()))

@@ -283,7 +283,7 @@ def test_a_handler_may_wait_inside_its_call() -> None:
 
 
 def test_silence_is_counted_from_the_last_character() -> None:
-    """What comes within a character time of the last one goes on with it: there is no IDLE in between."""
+    """What comes within a character time of the last one continues with it: there is no IDLE in between."""
     usart = started(timed=True)
     character = round(10e9 / usart.baud)
     usart.receive(b"a")

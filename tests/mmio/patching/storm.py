@@ -1,4 +1,4 @@
-"""Threads execute neighbouring instructions while these are patched and taken back: `storm.py SECONDS STEPS SEED`.
+"""Threads execute neighbouring instructions while these are patched and restored: `storm.py SECONDS STEPS SEED`.
 
 One thread's operands are in ordinary memory, another's on a device. A timer's handler runs through the instructions as
 well, in the middle of either. Prints how often the text was changed, how many rounds were made in memory and on the

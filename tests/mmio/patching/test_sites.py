@@ -101,7 +101,7 @@ def _led_to(address: int) -> int:
 
 
 def test_neighbours_are_patched_at_once(place: int, sites: Sites) -> None:
-    """Patching one takes back those whose jumps consist of its bytes, and patches them again."""
+    """Patching one restores those whose jumps consist of its bytes, and patches them again."""
     for at, instruction in instructions(place):
         sites.patch(at, instruction)
     assert all(sites.standing(at) for at, _ in instructions(place))

@@ -14,7 +14,7 @@ def storm(seconds: float, steps: int, seed: int = 1) -> "subprocess.CompletedPro
 
 
 def test_instructions_change_under_threads_and_handlers() -> None:
-    """Neighbours, whose jumps consist of each other's bytes, are patched and taken back all the time."""
+    """Neighbours, whose jumps consist of each other's bytes, are patched and restored all the time."""
     done = storm(8, ALL_STEPS)
     assert done.returncode == 0, done.stderr
     changes, in_memory, on_device, *wrong = map(int, done.stdout.split())

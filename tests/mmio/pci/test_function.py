@@ -33,7 +33,7 @@ def test_dma() -> None:
     function = _function(card := Card())
     function.config.command.MEMORY = 1
     with pytest.raises(
-        NotBusMaster, match="by PciFunction: it is no bus master; the driver has not set bit 2 of COMMAND"
+        NotBusMaster, match="by PciFunction: it is not a bus master; the driver has not set bit 2 of COMMAND"
     ) as e:
         function.bar(0).write(0, 8, addressof(buffer))
     assert (e.value.address, e.value.length) == (addressof(buffer), 8)

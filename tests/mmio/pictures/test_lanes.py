@@ -75,7 +75,7 @@ def test_rounded_times_keep_every_access(made: list[Access], times: int) -> None
 
 @given(st.integers(1, 20), st.integers(1, 100), st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300))
 def test_lanes_take_bounded_room(registers: int, room: int, times: list[int]) -> None:
-    """No more times are told apart than there is room for, or four for each register."""
+    """No more times are distinguished than there is room for, or four for each register."""
     filled = Lanes(room)
     for n, time in enumerate(times):
         filled.take(access(n, time=time, register=f"R{n % registers}"))

@@ -104,5 +104,10 @@ def test_values_stand_behind_their_bars(accesses: list[Access]) -> None:
 @pytest.mark.parametrize("text", ["$x^2$", "a\nb", "\x1b[31m", "漢字"])
 def test_names_are_not_markup(text: str) -> None:
     """A name is written as it is, whatever it has: nothing in it is a formula or a control character."""
-    records = [Mark(0, 0, text), access(0, register=text), Located(1, 0, 7, text, 0, text, 0, ""), access(1, ip=7)]
+    records: list[Record] = [
+        Mark(0, 0, text),
+        access(0, register=text),
+        Located(1, 0, 7, text, 0, text, 0, ""),
+        access(1, ip=7),
+    ]
     assert drawn(records).figure()

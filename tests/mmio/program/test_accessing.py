@@ -145,7 +145,7 @@ def test_registers_are_no_memory() -> None:
 
 @pytest.mark.parametrize("engine", [Tracer, Host])
 def test_after_the_end(engine: type[Targeting]) -> None:
-    """A device that goes on after the program's end finds none, and says so."""
+    """A device that continues after the program's end finds none, and says so."""
     card = Copier()
     targeting = engine()
     targeting.map_file("/dev/uio0", card)

@@ -118,7 +118,7 @@ def test_a_call_of_no_table() -> None:
 
 
 def test_every_lock_is_woken() -> None:
-    """Threads that wait for mutexes and conditions in the page go on, none is forgotten."""
+    """Threads that wait for mutexes and conditions in the page continue, none is forgotten."""
     status, _, _ = _traced(
         """static struct { pthread_mutex_t lock; pthread_cond_t turn; int at; } *shared;
         static void *work(void *mine) {

@@ -309,7 +309,7 @@ CALLS: Final = {
 @both
 @pytest.mark.parametrize("name", CALLS)
 def test_the_kernel_reaches_devices_as_far_as_they_go(tmp_path: Path, engine: str, name: str) -> None:
-    """A system call's buffer may lie in a device; where it goes on beside it, the count is short, or it is EFAULT."""
+    """A system call's buffer may lie in a device; where it continues beside it, the count is short, or it is EFAULT."""
     options = []
     for where in ("0x40000000+0x400", "0x40000800+0x400", "0x40000c00+0x10"):
         options += ["--device", f"models.py:Pattern@range:{where}"]
@@ -360,7 +360,7 @@ LATER: Final = {
 @both
 @pytest.mark.parametrize("name", LATER)
 def test_devices_answer_whatever_the_program_maps_or_unmaps_there(tmp_path: Path, engine: str, name: str) -> None:
-    """What the program maps it gets, where it asked for it; the device goes on answering at its addresses."""
+    """What the program maps it gets, where it asked for it; the device continues answering at its addresses."""
     body = LATER[name]
     options = ["-q", "--device", "models.py:Pattern@range:0x40000000+0x4000"]
     run = pagetrap(engine, tmp_path, "run", options, [program(BEGUN + body + "}")])
@@ -378,7 +378,7 @@ def _offset(access: Access) -> int:
 
 @both
 def test_a_range_in_mapped_memory_is_still_trapped_beside_a_device(tmp_path: Path, engine: str) -> None:
-    """Targets that share a page and go on into another are trapped in both, over a mapping and without one."""
+    """Targets that share a page and continue into another are trapped in both, over a mapping and without one."""
     options = ["-q", "--device", "models.py:Pattern@range:0x40000000+0x400"]
     options += ["--device", "models.py:Pattern@range:0x40000800+0x1000"]
     body = r"""
@@ -426,7 +426,7 @@ def test_devices_answer_children_and_the_programs_they_execute(
 
 @both
 def test_a_child_has_no_more_of_a_page_than_the_device(tmp_path: Path, engine: str) -> None:
-    """An access of a child that goes on beside the device is a fault, of which the device sees nothing."""
+    """An access of a child that continues beside the device is a fault, of which the device sees nothing."""
     body = """if (!fork()) { *(volatile uint32_t *)(P + 0x3fe) = 5; _exit(0); }
         wait(&status); return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV || !answers(9); }"""
     options = ["-q", "--device", "models.py:Pattern@range:0x40000000+0x400"]
@@ -568,7 +568,7 @@ def test_watching_where_nothing_is_mapped(tmp_path: Path, engine: str) -> None:
     run = pagetrap(engine, tmp_path, "trace", ["--range", "0x40000000+0x400"], [program(BEGUN + UNMAPPED)])
     assert (run.status, run.accesses) == (-11, [])
     assert (
-        "nothing the program did has matched addresses 0x40000000..0x40000400: it had nothing mapped there, and an "
+        "the program used nothing that matches addresses 0x40000000..0x40000400: it had nothing mapped there, and an "
         "access was its own SIGSEGV; a device would answer there (pagetrap run --device "
         "FILE.py:CLASS@range:0x40000000+0x400, or `map` with a device)" in run.complaints
     )

@@ -61,7 +61,7 @@ def test_regular_file_ends_where_it_ends(tmp_path: Path) -> None:
 
 
 def test_blocks_of_a_regular_file(tmp_path: Path) -> None:
-    """What the file holds can be moved in one piece; what goes on past its end cannot, and is left as it was."""
+    """What the file holds can be moved in one piece; what continues past its end cannot, and is left as it was."""
     path = tmp_path / "file"
     path.write_bytes(b"abcdef")
     file = shared_object(os.open(path, os.O_RDWR), 0, 0x1000, True)

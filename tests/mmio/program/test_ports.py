@@ -155,7 +155,7 @@ def test_a_name_is_the_registers(kernel: Granting) -> None:
 
 def test_ports_nothing_is_done_at_are_named(kernel: Granting) -> None:
     """A program that asks for no port has met no target."""
-    with pytest.warns(UserWarning, match=r"nothing the program did has matched ports 0x304\.\.0x308"):
+    with pytest.warns(UserWarning, match=r"the program used nothing that matches ports 0x304\.\.0x308"):
         assert run(tracer_of(0x304, 4), program("int main() { return 0; }")).status == 0
 
 

@@ -257,7 +257,7 @@ RANGES = {
 
 @pytest.mark.parametrize("name", RANGES)
 def test_ranges_of_anonymous_memory(name: str) -> None:
-    """A watched address is watched whatever comes to be mapped there, to the byte; what moves away stays watched."""
+    """A watched address is watched whatever is mapped later there, to the byte; what moves away stays watched."""
     body, values = RANGES[name]
     tracer = Tracer()
     tracer.map(0x10001000, 4, name="watched")

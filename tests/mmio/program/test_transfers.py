@@ -88,7 +88,7 @@ def test_every_transfer_ends_as_natively(way: Way, data: st.DataObject) -> None:
 @settings(scripts.LAW, max_examples=2)
 @given(data=st.data(), pages=st.integers(1, 3))
 def test_a_transfer_in_parts_ends_as_natively(bits: int, data: st.DataObject, pages: int) -> None:
-    """So are those of a transfer that is too large to be copied at once.
+    """Result, errno and memory of a transfer too large for one copy are those of a run with ordinary memory.
 
     Not of one to a socket, which takes what is given it at once as one message; its limits are below that size.
     """

@@ -24,7 +24,7 @@ class Granting:
 
     Attributes:
         own: what this process asked for: port, count, whether to have it.
-        taken: what was taken back from the program: port and count.
+        taken: what was revoked from the program: port and count.
         answer: to the program's asking.
     """
 

@@ -164,7 +164,7 @@ class Killed:
 
         Args:
             operation: its index.
-            moment: when, between 0 (the access is known) and 1 (the thread goes on), counted in bytecodes.
+            moment: when, between 0 (the access is known) and 1 (the thread continues), counted in bytecodes.
         """
         if operation not in self._lengths:
             self._lengths[operation] = self._under_tracer(operation, None)[1]

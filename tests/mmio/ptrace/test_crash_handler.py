@@ -87,7 +87,7 @@ def caught(pid: int) -> str:
 
 
 def test_a_killed_tracer_leaves_a_program_that_goes_on(tmp_path: Path) -> None:
-    """SIGKILL to the tracer: all threads go on at their next access, with the right result in the end."""
+    """SIGKILL to the tracer: all threads continue at their next access, with the right result in the end."""
     path = device_file(tmp_path)
     with running(program(WORKERS), path) as process:
         assert process.stdout is not None
@@ -120,7 +120,7 @@ def test_faults_stay_the_programs(tmp_path: Path, kind: str, status: int, killed
 
 
 def test_a_program_that_ends_by_a_fault_while_it_is_traced(tmp_path: Path) -> None:
-    """Without a handler of its own a fault ends an attached program, as ever."""
+    """Without a handler of its own a fault ends an attached program, as usual."""
     path = device_file(tmp_path)
     with running(program(HANDLERS), path, "d") as process:
         assert process.stdout is not None

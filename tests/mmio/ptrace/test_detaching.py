@@ -1,4 +1,4 @@
-"""Letting go of programs at any moment, whatever their threads wait for."""
+"""Detaching from programs at any moment, whatever their threads wait for."""
 
 import os
 import random
@@ -94,7 +94,7 @@ def served(tracer: Tracer, stops: int) -> None:
 @pytest.mark.parametrize("kind", ["leader executes", "thread executes", "vfork", "fork", "signals", "ends"])
 @pytest.mark.parametrize("seed", range(12))
 def test_detach_at_any_stop(kind: str, seed: int, tmp_path: Path) -> None:
-    """A program goes on and ends as it would have, at whichever stop it is let go."""
+    """A program continues and ends as it would have, at whichever stop it is let go."""
     stops = random.Random(seed).choice([40, 150, 600])
     stops = random.Random(f"{kind} {seed}").randrange(stops)
     card = device_file(tmp_path)

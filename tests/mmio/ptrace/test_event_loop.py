@@ -141,7 +141,7 @@ def test_killed_in_between(tmp_path: Path) -> None:
 
 
 def test_stopped_and_continued(tmp_path: Path) -> None:
-    """SIGSTOP stops a traced program and SIGCONT lets it go on, as for its parent."""
+    """SIGSTOP stops a traced program and SIGCONT lets it continue, as for its parent."""
     source = r"""int main(int argc, char **argv) {
         volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
         pid_t child = fork();

@@ -30,7 +30,7 @@ def library(tmp_path: Path) -> CDLL:
 
 
 def test_a_malloced_byte_of_this_process(library: CDLL) -> None:
-    """Who runs over the end of a field in a block of malloc's is found; malloc goes on in the same page."""
+    """Who runs over the end of a field in a block of malloc's is found; malloc continues in the same page."""
     block = library.make()
     with mmio.watch((block + 24, 2), outside=True, name="next") as hits:
         library.churn()
@@ -44,7 +44,7 @@ def test_a_malloced_byte_of_this_process(library: CDLL) -> None:
     "make", [lambda: bytearray(40), lambda: ctypes.create_string_buffer(40)], ids=["bytearray", "ctypes"]
 )
 def test_python_objects(library: CDLL, make: Any) -> None:
-    """Python and the library touch a small object on Python's heap; both are seen, their neighbours go on."""
+    """Python and the library touch a small object on Python's heap; both are seen, their neighbours continue."""
     buffer = make()
     others = [make() for _ in range(50)]
     start = ctypes.addressof((c_char * 40).from_buffer(buffer))
@@ -98,7 +98,7 @@ def test_an_exception_ends_it_in_order(library: CDLL) -> None:
 
 
 def test_one_at_a_time(library: CDLL) -> None:
-    """A process has one tracer: a second is refused with the reason, and the first goes on."""
+    """A process has one tracer: a second is refused with the reason, and the first continues."""
     buffer, other = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
     with mmio.watch(buffer, outside=True) as hits:
         with pytest.raises(MappingError, match=r"cannot be watched from outside: .*is traced already, by process"):
@@ -127,7 +127,7 @@ def test_what_is_not_there() -> None:
 
 
 def test_data_of_python_itself() -> None:
-    """The page has the interpreter's own state, its lock among it; threads go on."""
+    """The page has the interpreter's own state, its lock among it; threads continue."""
     flag = ctypes.c_int.in_dll(ctypes.pythonapi, "Py_OptimizeFlag")
     before = flag.value
     with mmio.watch(flag, outside=True) as hits:

@@ -49,7 +49,7 @@ def _tracing(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def _press_twice(process: "subprocess.Popen[str]") -> str:
-    """Press Ctrl-C, see that it goes on, press until it ends, for two may be heard as one; return the output."""
+    """Press Ctrl-C, see that it continues, press until it ends, for two may be heard as one; return the output."""
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
@@ -110,7 +110,7 @@ def test_the_first_thread_is_gone(tmp_path: Path, number: signal.Signals, rest: 
 
 
 def test_the_first_press_counts_at_once() -> None:
-    """Also where all is over before the thread has told of it: the caller's script does not go on."""
+    """Also where all is over before the thread has told of it: the caller's script does not continue."""
     with Interrupts() as interrupts:
         signal.raise_signal(signal.SIGINT)
         assert interrupts.number == signal.SIGINT

@@ -26,7 +26,7 @@ RUN = "import sys; from tests.mmio.ptrace.kills import main; main('chosen', *sys
     )
 )
 def test_every_access_is_made_once_whenever_the_tracer_is_killed(cases: list[tuple[int, float]]) -> None:
-    """Killed at any bytecode of an access, a tracer leaves the memory, registers and flags of a native execution."""
+    """A tracer killed at any bytecode of an access leaves memory, registers and flags as in a native execution."""
     done = run_python(RUN, *(f"{operation}:{moment}" for operation, moment in cases))
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
 

@@ -1,4 +1,4 @@
-"""Taking hold of programs, and letting go of them."""
+"""Taking hold of programs, and detaching from them."""
 
 import os
 import re
@@ -207,7 +207,7 @@ def test_a_program_that_makes_threads_and_children_all_the_time(tmp_path: Path) 
 
 
 def test_a_process_whose_first_thread_is_gone(tmp_path: Path) -> None:
-    """A process is let go of in its other threads when its first one has ended meanwhile, and goes on without it."""
+    """A process is released in its other threads when its first one has ended meanwhile, and continues without it."""
     source = r"""
     static volatile uint32_t *p;
     static pthread_t first;
@@ -272,7 +272,7 @@ def test_nothing_of_ours_is_left_in_a_process(tmp_path: Path) -> None:
 
 
 def test_a_tracer_that_never_runs_lets_go(tmp_path: Path) -> None:
-    """When the tracing process ends after attaching, for whatever reason of its own, the program goes on unharmed."""
+    """When the tracing process ends after attaching, for whatever reason of its own, the program continues unharmed."""
     path = device_file(tmp_path)
     with running(program(WORKERS), path) as process:
         assert process.stdout is not None
@@ -291,7 +291,7 @@ raise KeyboardInterrupt
 
 
 def test_a_model_that_raises_lets_go_of_an_attached_process(tmp_path: Path) -> None:
-    """The exception comes out of run, and the process goes on with the memory it had."""
+    """The exception comes out of run, and the process continues with the memory it had."""
     path = device_file(tmp_path)
     with running(program(WORKERS), path) as process:
         assert process.stdout is not None

@@ -159,7 +159,7 @@ def test_private_mappings_stay_private(tmp_path: Path) -> None:
 
 
 def test_a_range_is_watched_to_the_byte(tmp_path: Path) -> None:
-    """A range target records accesses to its bytes only, though whole pages are trapped; reads of others go on."""
+    """A range target records accesses to its bytes only, though whole pages are trapped; reads of others continue."""
     source = r"""
     static volatile struct { uint32_t before, watched, after; } s __attribute__((aligned(4096)));
     int main() { s.before = 1; s.watched = 2; s.after = 3; return s.before + s.watched + s.after; }"""
@@ -275,11 +275,11 @@ def test_an_access_that_cannot_be_explained_is_refused(tmp_path: Path, monkeypat
 
 
 def test_what_was_never_met_is_reported(tmp_path: Path) -> None:
-    """A target that nothing the program did has matched is named at its end."""
+    """A target that the program used nothing that matches is named at its end."""
     tracer = Tracer()
     tracer.map_file("/no/such/*")
     tracer.map_ports(0x70, 2, Recording())
-    with pytest.warns(UserWarning, match=r"nothing the program did has matched") as warned:
+    with pytest.warns(UserWarning, match=r"the program used nothing that matches") as warned:
         assert run(tracer, "true").status == 0
     assert [str(w.message).partition("matched ")[2] for w in warned] == ["file '/no/such/*'", "ports 0x70..0x72"]
 

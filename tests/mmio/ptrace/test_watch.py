@@ -100,7 +100,7 @@ int main() {
 
 
 def test_a_malloced_byte() -> None:
-    """In another process any page can trap, malloc's own too: neighbours and malloc itself go on as ever."""
+    """In another process any page can trap, malloc's own too: neighbours and malloc itself continue as usual."""
     path = program(HEAP, "-g")
     with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None

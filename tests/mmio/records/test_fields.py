@@ -8,7 +8,7 @@ from mmio.device.field import Field, describe, shown
 from mmio.device.layout import Layout, RegisterPlace
 from mmio.records.fields import FieldPlace, folded
 
-SIXTEEN = [Field(name, n, n) for n, name in enumerate("SBK RWU RE TE IDLEIE RXNEIE TCIE TXEIE".split())]
+SIXTEEN = [Field(name, n, n) for n, name in enumerate(["SBK", "RWU", "RE", "TE", "IDLEIE", "RXNEIE", "TCIE", "TXEIE"])]
 
 
 def test_of_many_bits_those_that_are_set_are_named() -> None:

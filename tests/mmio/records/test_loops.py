@@ -19,7 +19,7 @@ def follow(keys: list[int]) -> tuple[Loop[int], list[bool]]:
 
 
 def test_a_loop_is_known_after_its_second_turn() -> None:
-    """What comes then goes on with it, until something else does."""
+    """What comes then continues with it, until something else does."""
     loop, follows = follow([1, 2, 1, 2, 1, 2, 1])
     assert follows == [False] * 4 + [True] * 3
     assert (loop.length, loop.count, loop.turns) == (2, 7, 3)
@@ -69,7 +69,7 @@ def test_every_loop_is_found(before: list[int], turn: list[int]) -> None:
 
 @given(KEYS | TURNS, st.integers(1, MAX_LOOP))
 def test_a_loop_is_what_it_says(keys: list[int], longest: int) -> None:
-    """A loop goes on while each key is that of a turn ago; else the shortest turn that has just come twice is one."""
+    """A loop continues while each key is that of a turn ago; else the shortest turn that has just come twice is one."""
     loop: Loop[int] = Loop(longest)
     length = count = 0
     for end, key in enumerate(keys, 1):

@@ -61,7 +61,7 @@ def test_a_range_that_is_removed_is_gone_and_no_other(spans: list[Span], data: s
 
 
 def test_a_set_never_changes() -> None:
-    """A caller with an older set goes on seeing what was in it."""
+    """A caller with an older set continues seeing what was in it."""
     span = Span(1, 5)
     empty: Intervals[Span] = Intervals()
     one = empty.added(span)

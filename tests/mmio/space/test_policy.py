@@ -38,14 +38,14 @@ def test_too_wide_pass() -> None:
 
 def test_too_wide_error() -> None:
     """Refused, it says which widths the mapping takes."""
-    assert Policy({2, 1}, too_wide="error").pieces(0, 8) == "width not among those the mapping takes (1, 2)"
+    assert Policy({2, 1}, too_wide="error").pieces(0, 8) == "width not among those the mapping allows (1, 2)"
 
 
 @pytest.mark.parametrize("too_wide", ["error", "split", "pass"])
 def test_narrower_than_everything_is_refused(too_wide: str) -> None:
     """A byte cannot be split into dwords, nor is it too wide for them."""
     policy = Policy({4, 8}, too_wide=too_wide)  # type: ignore[arg-type]  # a str is what the parameter is
-    assert policy.pieces(0, 1) == "narrower than every width the mapping takes (4, 8)"
+    assert policy.pieces(0, 1) == "narrower than every width the mapping allows (4, 8)"
 
 
 def test_an_unaligned_access_splits_into_aligned_ones() -> None:
@@ -57,13 +57,13 @@ def test_an_unaligned_access_splits_into_aligned_ones() -> None:
 
 def test_unaligned_split_without_a_width_that_fits() -> None:
     """Dwords only, at offset 2: there is no way to split it."""
-    assert Policy({4}, unaligned="split").pieces(2, 4) == "cannot be split into the widths the mapping takes (4)"
+    assert Policy({4}, unaligned="split").pieces(2, 4) == "cannot be split into the widths the mapping allows (4)"
 
 
 def test_a_refused_unaligned_access_says_the_alignment() -> None:
     """Refused, it says which alignment is demanded; a byte is always aligned."""
     policy = Policy(unaligned="error")
-    assert policy.pieces(2, 4) == "not aligned to 4 bytes, which the mapping demands"
+    assert policy.pieces(2, 4) == "not aligned to 4 bytes, which the mapping requires"
     assert policy.pieces(3, 1) == ((0, 1, 0),)
 
 
@@ -71,7 +71,7 @@ def test_alignment_is_asked_of_the_pieces() -> None:
     """A 16-byte access at 8 is two aligned qwords, at 4 two unaligned ones: width is looked at first."""
     policy = Policy(unaligned="error")
     assert policy.pieces(8, 16) == ((0, 8, SPLIT | TOO_WIDE), (8, 8, SPLIT | TOO_WIDE))
-    assert policy.pieces(4, 16) == "not aligned to 8 bytes, which the mapping demands"
+    assert policy.pieces(4, 16) == "not aligned to 8 bytes, which the mapping requires"
 
 
 def test_a_border_leaves_odd_widths_and_they_are_cut() -> None:

@@ -1,4 +1,4 @@
-"""The way of an access: borders, policies, holes, atomics, answers that are no values."""
+"""The path of an access: borders, policies, holes, atomics, answers that are no values."""
 
 from collections.abc import Callable
 from enum import IntEnum
@@ -71,7 +71,7 @@ def test_nothing_happens_when_a_later_part_cannot() -> None:
     with pytest.raises(PolicyError) as caught:
         space.read(0x10FE, 4)
     assert str(caught.value) == (
-        "'picky' does not take it: its 2 bytes at 0x1100 are narrower than every width the mapping takes (4); "
+        "'picky' refuses it: its 2 bytes at 0x1100 are narrower than every width the mapping allows (4); "
         "read of 4 bytes at address 0x10fe, 'device' offset 0xfe"
     )
     assert spy.seen == []
@@ -95,7 +95,7 @@ def test_a_policy_refuses() -> None:
     with pytest.raises(PolicyError) as caught:
         space.write(0x1002, 4, 0)
     assert str(caught.value) == (
-        "'device' does not take it: not aligned to 4 bytes, which the mapping demands; "
+        "'device' refuses it: not aligned to 4 bytes, which the mapping requires; "
         "write of 4 bytes at address 0x1002, 'device' offset 0x2"
     )
     with pytest.raises(PolicyError, match=r"width not among those the mapping takes \(1, 2, 4, 8\)"):

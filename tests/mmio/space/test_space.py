@@ -138,12 +138,12 @@ def test_unmapping_nothing_is_an_error() -> None:
 
 
 def test_only_devices_are_mapped() -> None:
-    """A class in place of its instance, and an object without the two methods, are told apart from a device."""
+    """A class in place of its instance, and an object without the two methods, are distinguished from a device."""
     space = AddressSpace()
     with pytest.raises(TypeError, match=r"^map a device, not a class: Spy\(\.\.\.\)$"):
         space.map(0, 4, Spy)  # type: ignore[arg-type]
     with pytest.raises(
-        TypeError, match=r"^5 is no device: it needs read\(offset, width\) and write\(offset, width, value\)$"
+        TypeError, match=r"^5 is not a device: it needs read\(offset, width\) and write\(offset, width, value\)$"
     ):
         space.map_ports(0, 4, 5)  # type: ignore[arg-type]
 
@@ -207,7 +207,7 @@ def test_thousands_of_regions() -> None:
 
 
 class SpaceAndBytes(RuleBasedStateMachine):
-    """The space and a naive byte dictionary, doing the same: every read, and every byte in the end, is equal.
+    """An address space and a dictionary of bytes return the same values for the same sequence of accesses.
 
     The dictionary knows no ranges, segments, borders or policies: each region is one byte object per address.
     """

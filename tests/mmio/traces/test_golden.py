@@ -124,7 +124,7 @@ def test_a_missing_file_is_a_failure_in_ci(
     """Where the environment has CI, or it is asked for, nothing is written."""
     monkeypatch.setenv("CI", ci)
     with pytest.raises(
-        AssertionError, match=r"^there is no golden file .*run.trace; write it with --mmio-golden-update"
+        AssertionError, match=r"^there is not a golden file .*run.trace; write it with --mmio-golden-update"
     ):
         assert_trace(run(), "run", folder=tmp_path, missing=missing)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
@@ -218,9 +218,9 @@ def test_another_devices_file_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is no golden file: it begins with ''"),
-        (b"hello\n", "is no golden file: it begins with 'hello'"),
-        (b"\xff\xfe", "is no golden file: it is not text"),
+        (b"", "is not a golden file: it begins with ''"),
+        (b"hello\n", "is not a golden file: it begins with 'hello'"),
+        (b"\xff\xfe", "is not a golden file: it is not text"),
         (b"# pagetrap golden trace, version 2\n", "is of version 2, expected 1; write it anew"),
     ],
 )
@@ -246,7 +246,7 @@ def test_names_are_checked(tmp_path: Path) -> None:
         assert_trace(run(), "run", folder=tmp_path, volatile="BASE")
     with pytest.raises(TypeError, match="fold has names of registers and fields"):
         assert_trace(run(), "run", folder=tmp_path, fold=["a\nb"])
-    with pytest.raises(ValueError, match="missing is 'write' or 'fail', not 'x'"):
+    with pytest.raises(ValueError, match="missing is one of write, fail, not 'x'"):
         assert_trace(run(), "run", folder=tmp_path, missing="x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="trace is a trace or a list of accesses"):
         assert_trace(object(), "run", folder=tmp_path)  # type: ignore[arg-type]

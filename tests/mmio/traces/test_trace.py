@@ -1,8 +1,8 @@
 """The record store."""
 
-import re
 import ctypes
 import io
+import re
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor

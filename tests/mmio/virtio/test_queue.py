@@ -195,7 +195,7 @@ def test_completed_once() -> None:
 
 
 def test_snapshot() -> None:
-    """A device goes on where it was."""
+    """A device continues where it was."""
     driver = Driver(device := Echo())
     driver.descriptor(0, 0x8000, 4)
     driver.offer(0)

@@ -54,7 +54,7 @@ def test_hits_are_values() -> None:
 
 
 def test_a_table_of_hits() -> None:
-    """A row each; threads are told apart when there are several."""
+    """A row each; threads are distinguished when there are several."""
     assert table([_hit(), _hit(2, ip=0x77)]) == (
         "hit  R/W  width  bytes          old    new    by             instruction\n"
         "  1  W        4  buffer[16:18]  00 01  05 00  work work.c:8  mov [rdi],eax\n"

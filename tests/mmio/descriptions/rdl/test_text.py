@@ -40,7 +40,7 @@ def back(text: str) -> type[Device]:
 @settings(deadline=None, max_examples=40)
 @given(devices())
 def test_what_is_written_is_the_same_device(device: type[Device]) -> None:
-    """The text compiles, and the device made of it has the same names, places, fields, resets and effects."""
+    """The text compiles, and its device has the same names, places, fields, resets and effects."""
     assert behaviour(back(to_rdl(device))) == behaviour(device)
 
 

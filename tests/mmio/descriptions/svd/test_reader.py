@@ -186,7 +186,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         make(tmp_path, inside, strict=True)
     *problems, last = caught.value.problems
     assert len(problems) == 3
-    assert last == "what cannot be mended in the file can be left out: without=['A', 'C', 'D']"
+    assert last == "what cannot be corrected in the file can be left out: without=['A', 'C', 'D']"
     device = make(tmp_path, inside, without=["A", "C", "D"], strict=True)
     assert [place.name for place in device.layout.places] == ["B"]
 

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EMFILE, ENFILE, ENOENT, ENOEXEC, EPERM
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, TextIO
 
@@ -198,8 +197,11 @@ def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
     if not options.quiet:
         tallied = Tallied()
         trace.attach(tallied if everything else Selected(tallied, wanted))
-        summary = partial(tallied.summary, named_by(trace), options.sort)
-        ending.callback(lambda: _sum_up(summary(), trace.dropped + len(trace), messages))
+
+        def sum_up() -> None:
+            _sum_up(tallied.summary(named_by(trace), options.sort), trace.dropped + len(trace), messages)
+
+        ending.callback(sum_up)
     ending.callback(polls.close)
     if hasattr(options, "unmapped"):  # only where there are devices can one be missing
         strays = Strays(messages, names, options.unmapped)

@@ -132,7 +132,7 @@ def test_what_comes_first_is_kept_longest() -> None:
     rows = [("timer.STATUS", "1,204", "0x00000003", "main+0x12 (9), poll+0x4 (3)")]
     wide, narrow, least = (aligned(COLUMNS, rows, width=width).splitlines() for width in (46, 32, 20))
     assert wide[1] == "timer.STATUS  1,204  0x00000003  main+0x12 (9…"
-    assert narrow == ["register      reads  ips", "timer.STATUS  1,204  main+0x1…"]
+    assert narrow == ["register      reads  ips", "timer.STATUS  1,204  main+0x12 …"]
     assert least == ["register      reads", "timer.STATUS  1,204"]
 
 

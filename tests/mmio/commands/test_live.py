@@ -1,7 +1,12 @@
 """Live lines."""
 
+import fcntl
 import io
+import os
+import pty
+import struct
 import sys
+import termios
 
 import pytest
 
@@ -64,6 +69,24 @@ def test_plain_when_that_is_wanted(name: str, value: str, monkeypatch: pytest.Mo
     """NO_COLOR and a dumb terminal are respected."""
     monkeypatch.setenv(name, value)
     assert shown(live(Terminal(), hex)) == PLAIN
+
+
+def test_lines_are_as_wide_as_the_terminal() -> None:
+    """The width is the terminal's own: cells are cut to it, and the next line is wider when the terminal is."""
+    ours, theirs = pty.openpty()
+    try:
+        with open(theirs, "w", closefd=False) as stream:
+            lines = Live(stream, lambda ip: "a_function_with_a_long_name+0x12")
+            for columns in (40, 100):
+                fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+                lines.write(access(0))
+        told = os.read(ours, 1 << 16).decode().splitlines()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert told[0] == "R    4  timer.STATUS  0x00000003"
+    assert 40 < len(told[1]) <= 100
+    assert "a_function_with" in told[1]
 
 
 def test_plain_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TextIO, TypeAlias, get_args, overload
 
 from attrs import Factory, define, frozen
 
+from mmio.arguments import one_of
 from mmio.pictures.columns import aligned, html
 from mmio.pictures.table import Resolver
 from mmio.pictures.widths import Column, terminal_width
@@ -144,8 +145,7 @@ class Summary(Sequence[RegisterSummary]):
         Raises:
             ValueError: it is none of these.
         """
-        if by not in ORDERS:
-            raise ValueError(f"expected one of {', '.join(ORDERS)} to sort by, got {by!r}")
+        one_of("by", by, ORDERS)
         return Summary(self._registers if by == "address" else sorted(self._registers, key=_KEYS[by]), self._names)
 
     def table(self, resolve: Resolver | None = None, *, width: int | None = None, stream: TextIO | None = None) -> str:

@@ -31,6 +31,7 @@ class Column:
         right: cells stand to the right (numbers), not to the left (words).
         rank: of the column when room is given, the lowest first.
         least: the width down to which cells may be cut, None where they may not be.
+        good: the width that is given, if there is room for it, before a column of a higher rank gets any.
         cut: what goes when a cell is cut: its end, its start, or items of a list that ends with "…" then.
         tinted: in HTML cells have the colour of their row.
     """
@@ -41,6 +42,7 @@ class Column:
     least: int | None = None
     cut: Literal["end", "start", "items"] = "end"
     tinted: bool = False
+    good: int = 0
 
     def padded(self, cell: str, width: int) -> str:
         """Return the cell filled up to `width`."""
@@ -64,6 +66,9 @@ def fitted(columns: Sequence[Column], needed: Mapping[int, int], width: int | No
         least = columns[number].least
         wanted = needed[number] if least is None else min(least, needed[number])
         widths[number] = wanted
+        good = max(wanted, min(columns[number].good, needed[number]))
+        if _total(widths) + good - wanted <= width:
+            widths[number] = good
         if columns[number].rank < ESSENTIAL:
             _shrink(columns, widths, width)
         if _total(widths) > width:

@@ -23,7 +23,7 @@ COLUMNS: Final = (
     Column("widths", rank=6),
     Column("first", right=True, rank=5, least=18),
     Column("last", right=True, rank=4, least=18),
-    Column("ips, most frequent first", rank=3, least=10, cut="items"),
+    Column("ips, most frequent first", rank=3, least=10, good=18, cut="items"),
 )
 
 TOP: Final = 3

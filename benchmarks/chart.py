@@ -23,6 +23,7 @@ RESULTS: Final = Path(__file__).with_name("RESULTS.json")
 PAGETRAP: Final = "#0072b2"
 OTHERS: Final = "#9aa0a6"
 _INK: Final = "#24292f"
+_BEHIND: Final = 0.4  # of the axis: room for what stands behind the longest bar
 
 
 @frozen
@@ -77,16 +78,18 @@ def figure(bars: Sequence[tuple[Bar, float]]) -> "Figure":
     drawn = axes.barh(
         places, [time for _, time in bars], color=[PAGETRAP if bar.own else OTHERS for bar, _ in bars], height=0.66
     )
-    texts = [f"{time:,.1f} µs" + ("" if bar is BASELINE else f", {time / unit:,.1f} times") for bar, time in bars]
+    texts = [f"{time:,.1f} µs" + ("" if bar is BASELINE else f", {_ratio(time / unit)} times") for bar, time in bars]
     for text, (bar, _) in zip(axes.bar_label(drawn, texts, padding=5, fontsize=11, color=_INK), bars, strict=True):
         text.set_fontweight("bold" if bar.own else "normal")
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})  # the dashed line does not go through it
     axes.set_yticks(places, [bar.label for bar, _ in bars], fontsize=11, color=_INK)
     for label, (bar, _) in zip(axes.get_yticklabels(), bars, strict=True):
         label.set_color(PAGETRAP if bar.own else _INK)
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xscale("log")
     times = [time for _, time in bars]
-    axes.set_xlim(min(times) / 3, max(times) * 8)  # room for what stands behind the longest bar
+    low = min(times) / 3
+    axes.set_xlim(low, low * (max(times) / low) ** (1 / (1 - _BEHIND)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(unit, color=_INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     made.suptitle("What one access to a register costs", x=0.01, ha="left", fontsize=13, fontweight="bold", color=_INK)
@@ -94,6 +97,10 @@ def figure(bars: Sequence[tuple[Bar, float]]) -> "Figure":
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     return made
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:,.1f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def draw(timings: Mapping[Key, Timing], path: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from card import Card
-from driver import Driver, build, load
+from driver import SOURCES, Driver, build, load
 from screen import Screen
 
 import mmio
@@ -39,14 +39,18 @@ def main() -> int:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     library = load(build(out))
-    screen = Screen(library.nic_open, ctypes.CDLL(None).memcpy)
+    symbols = mmio.Symbols()
+    for function in (library.nic_open, ctypes.CDLL(None).memcpy):
+        symbols.locate(ctypes.cast(function, ctypes.c_void_p).value or 0)  # now, since reading a file takes its time
+    screen = Screen(symbols, SOURCES[0])
+    trace = mmio.Trace(locate=symbols.locate)
 
     card = Card()
     paths = [out / "demo.mmiotrace", out / "demo.jsonl"]
     with (
         mmio.writer(paths[0]) as log,
         mmio.writer(paths[1]) as lines,
-        mmio.ioremap(card, length=0x2000, name="nic") as mapping,
+        mmio.ioremap(card, length=0x2000, name="nic", trace=trace) as mapping,
     ):
         for sink in (screen, log, lines):
             mapping.trace.attach(sink)
@@ -54,7 +58,7 @@ def main() -> int:
         sent, received, stats = drive(library, mapping, card)
 
     screen.heading("what the driver did to each register")
-    screen.text(mapping.trace.summary().table(resolve=screen.line))
+    screen.text(mapping.trace.summary().table(resolve=screen.place))
     screen.heading("what came of it")
     screen.text(", ".join(f"{name} {count}" for name, count in stats.items()))
     try:

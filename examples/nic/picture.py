@@ -14,7 +14,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS = 126
+COLUMNS = 118
 _NO_DOWNLOADS = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
@@ -34,7 +34,7 @@ def on_a_terminal(*command: str) -> str:
     return output.decode().replace("\r\n", "\n")
 
 
-def main(file: Path, lines: int = 34) -> None:
+def main(file: Path, lines: int = 41) -> None:
     """Run the demo and draw the first lines."""
     text = on_a_terminal(sys.executable, str(Path(__file__).with_name("demo.py")))
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True, color_system="truecolor")

@@ -6,6 +6,7 @@ from typing import Final
 
 from mmio.arguments import shortened
 from mmio.formats import FORMATS
+from mmio.traces.summary import ORDERS
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -67,6 +68,16 @@ def add_skip(command: argparse.ArgumentParser) -> None:
     command.add_argument("--skip", action="store_true", help="skip malformed lines, and report each of them")
 
 
+def add_sort(command: argparse.ArgumentParser) -> None:
+    """Declare --sort."""
+    command.add_argument(
+        "--sort",
+        choices=ORDERS,
+        default="address",
+        help="order of the summary: by region and address (the default), by name, or the most frequent first",
+    )
+
+
 def add_recording(command: argparse.ArgumentParser) -> None:
     """Add what becomes of the accesses that a command records: file, format, live lines, summary."""
     add_output(command)
@@ -76,3 +87,4 @@ def add_recording(command: argparse.ArgumentParser) -> None:
         "--fold", action="store_true", help="with --live: a poll loop is one row for each of its accesses"
     )
     command.add_argument("-q", "--quiet", action="store_true", help="no summary at the end")
+    add_sort(command)

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, TextIO
 
-from mmio.pictures.columns import GAP
-from mmio.pictures.table import Live, Resolver
+from mmio.pictures.live import Live, Piece
+from mmio.pictures.table import Resolver
 from mmio.records.access import Access
 from mmio.records.events import Record
 from mmio.records.loops import Loop, kind
@@ -17,14 +17,13 @@ _STYLES: Final = {
     "register": "bold",
     "times": "magenta",
     "value": "cyan",
-    "notes": "yellow",
     "ip": "dim",
     "instruction": "dim",
 }
 _DIRECTIONS: Final = {"R": "green", "W": "yellow", "RW": "red"}
 
 
-def live(stream: TextIO, resolve: Resolver) -> Live:
+def live(stream: TextIO, resolve: Resolver, *, fold: bool = False) -> Live:
     """Return a sink that prints every access: in colours on a terminal, if rich is there and nothing forbids it.
 
     NO_COLOR forbids it (no-color.org), and so does a TERM that is dumb.
@@ -33,10 +32,10 @@ def live(stream: TextIO, resolve: Resolver) -> Live:
         try:
             from rich.console import Console
         except ImportError:
-            return Live(stream, resolve)
+            return Live(stream, resolve, fold=fold)
         console = Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
-        return ColouredLive(stream, resolve, console.print)
-    return Live(stream, resolve)
+        return ColouredLive(stream, resolve, console.print, fold=fold)
+    return Live(stream, resolve, fold=fold)
 
 
 class ColouredLive(Live):
@@ -45,17 +44,16 @@ class ColouredLive(Live):
     `output` is called with a `rich.text.Text` a line.
     """
 
-    def __init__(self, stream: TextIO, resolve: Resolver, output: Callable[[Any], None]) -> None:
-        super().__init__(stream, resolve)
+    def __init__(self, stream: TextIO, resolve: Resolver, output: Callable[[Any], None], *, fold: bool = False) -> None:
+        super().__init__(stream, resolve, fold=fold)
         self._output = output
 
-    def _print(self, cells: Sequence[tuple[str, str]]) -> None:
+    def _print(self, pieces: Sequence[Piece]) -> None:
         from rich.text import Text
 
         text = Text()
-        for title, cell in cells:
-            text.append(cell, _DIRECTIONS[cell.strip()] if title == "R/W" else _STYLES.get(title, ""))
-            text.append(GAP)
+        for title, piece in pieces:
+            text.append(piece, _DIRECTIONS[piece] if title == "R/W" else _STYLES.get(title, ""))
         text.rstrip()
         self._output(text)
 
@@ -64,7 +62,7 @@ class Folded:
     """Prints what happens with poll loops as one row for each of their accesses.
 
     The first two turns of a loop are printed as they are, since a loop cannot be recognised yet. Then only its count is
-    told, at ten, a hundred, a thousand turns and so on, and when it ends, each time with what came last.
+    told ("998 more"), at ten, a hundred, a thousand turns and so on, and when it ends, each time with what came last.
     """
 
     def __init__(self, live: Live) -> None:
@@ -123,6 +121,6 @@ class _Folding:
 
     def _tell(self) -> None:
         self._told = self._repeats
-        times = f"{self._repeats:,} times more, last" if self._repeats > 1 else ""
+        times = f"{self._repeats:,} more" if self._repeats > 1 else ""
         for access in self._last:
             self._live.show(access, times)

@@ -71,6 +71,9 @@ class _Lossy(io.TextIOBase):
     def isatty(self) -> bool:
         return self._stream.isatty()
 
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
     def write(self, text: str) -> int:
         with suppress(OSError):
             self._stream.write(text)

@@ -6,12 +6,13 @@ memory that does not grow with it; `diff`, and `show --html`, hold their traces.
 """
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import exists, samefile
 
 from mmio.commands import choosing, page
-from mmio.commands.arguments import TRACE_FILE, add_format, add_skip, path
+from mmio.commands.arguments import TRACE_FILE, add_format, add_skip, add_sort, path
 from mmio.commands.chosen import Chosen
 from mmio.commands.messages import complain
 from mmio.commands.parser import Commands, Example, declare
@@ -22,8 +23,10 @@ from mmio.pictures.lanes import Lanes
 from mmio.pictures.sparkline import bars
 from mmio.pictures.table import Resolver, lines
 from mmio.pictures.timeline import Timeline
+from mmio.pictures.widths import terminal_width
 from mmio.records.access import Access
-from mmio.traces.summary import Tallies
+from mmio.records.events import Record
+from mmio.traces.summary import Order, Tallies
 
 TROUBLE = 2  # of diff, as of diff(1): 1 is a difference
 
@@ -83,6 +86,7 @@ def add(commands: Commands) -> None:
         help="draw a lane for each register to a .png, .svg or .pdf file",
     )
     show.add_argument("--heatmap", metavar="PICTURE", type=_picture, help="draw offset by time, of one region")
+    add_sort(show)
     page.add(show)
     choosing.add(show)
     add_skip(show)
@@ -112,15 +116,16 @@ def _show(options: argparse.Namespace) -> int:
     drawn: list[tuple[str, Timeline | HeatMap]] = [
         (file, made()) for file, made in ((options.timeline, Timeline), (options.heatmap, HeatMap)) if file is not None
     ]
-    read = chosen.accesses() if options.html is None else iter(page.write(options, chosen))
+    read = chosen if options.html is None else page.write(options, chosen).records()
     accesses = _seen(read, [drawing.take for _, drawing in drawn])
     if options.table or (options.fold and options.against is None):
-        for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold)):
+        width = terminal_width(sys.stdout)
+        for number, line in enumerate(lines(accesses, chosen.name, fold=options.fold, width=width)):
             print(line, flush=number == 0)  # the first line is shown before a buffer is full
     elif drawn:
         deque(accesses, maxlen=0)  # it reads to the end
     elif options.html is None:
-        _sum_up(accesses, chosen.name)
+        _sum_up(accesses, chosen.name, options.sort)
     for file, drawing in drawn:
         drawing.save(file)
         complain(f"drawn to {file}")
@@ -139,20 +144,22 @@ def _picture(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _seen(accesses: Iterable[Access], by: Sequence[Callable[[Access], None]]) -> Iterator[Access]:
-    """Iterate over accesses once for everything that is made of them: a pipe cannot be read again."""
-    for access in accesses:
+def _seen(records: Iterable[Record], by: Sequence[Callable[[Record], None]]) -> Iterator[Access]:
+    """Iterate over the accesses of records once for everything that is made of them: a pipe cannot be read again."""
+    for record in records:
         for take in by:
-            take(access)
-        yield access
+            take(record)
+        if isinstance(record, Access):
+            yield record
 
 
-def _sum_up(accesses: Iterable[Access], resolve: Resolver) -> None:
+def _sum_up(accesses: Iterable[Access], resolve: Resolver, by: Order) -> None:
     tallies, filled = Tallies(), Lanes()
     for access in accesses:
         tallies.add(access, access)
         filled.take(access)
-    print(f"{tallies.summary(resolve)}\n\n{bars(filled)}")
+    width = terminal_width(sys.stdout)
+    print(f"{tallies.summary(resolve).sorted(by).table(width=width)}\n\n{bars(filled, width=width)}")
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ from mmio.device.device import Device
 from mmio.device.time_policy import PerAccess
 from mmio.hosted import Host
 from mmio.linux import own_descriptors
+from mmio.pictures.widths import terminal_width
 from mmio.ptrace import Tracer
 from mmio.records.sink import Sink
 from mmio.records.symbols import Location
@@ -187,7 +188,7 @@ def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
     output = Output(options.output, options.format) if options.output else None
     messages = lossy(sys.stderr)
     # Who has gone (`2>&1 | head`) has seen enough of a program of which nothing else is kept.
-    lines = live(messages if output else sys.stderr, names)
+    lines = live(messages if output else sys.stderr, names, fold=options.fold)
     folded = Folded(lines)
     polls = Polls(messages, names)
     shown: list[Sink] = [*([output] if output else []), *([folded if options.fold else lines] if options.live else [])]
@@ -196,7 +197,11 @@ def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
     if not options.quiet:
         tallied = Tallied()
         trace.attach(tallied if everything else Selected(tallied, wanted))
-        ending.callback(lambda: _sum_up(tallied.summary(named_by(trace)), trace.dropped + len(trace), messages))
+
+        def sum_up() -> None:
+            _sum_up(tallied.summary(named_by(trace), options.sort), trace.dropped + len(trace), messages)
+
+        ending.callback(sum_up)
     ending.callback(polls.close)
     if hasattr(options, "unmapped"):  # only where there are devices can one be missing
         strays = Strays(messages, names, options.unmapped)
@@ -211,7 +216,7 @@ def show(tracer: Watched, options: argparse.Namespace) -> Output | None:
 def _sum_up(summary: Summary, seen: int, stream: TextIO) -> None:
     nothing = f"none of {seen:,} accesses matches the selection" if seen else "no access was seen"
     if len(summary):
-        print(summary, file=stream, flush=True)
+        print(summary.table(width=terminal_width(stream), stream=stream), file=stream, flush=True)
     else:
         complain(nothing, stream)
 

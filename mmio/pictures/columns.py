@@ -1,63 +1,69 @@
 """Rows of cells as aligned text or as HTML: how traces, summaries and differences are shown.
 
 A column in which every cell is empty is left out, so a caller fills in what it has and says nothing of what it
-has not.
+has not. Where a width is given no line is wider: `mmio.pictures.widths` says which columns go and which are narrower.
 """
 
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import zip_longest
+from typing import TextIO
 
-from attrs import frozen
-
+from mmio.pictures.widths import GAP, Column, Widths, cut, displayed, fitted
 from mmio.records.printable import encodable, printable
 
-GAP = "  "
+__all__ = ["GAP", "Column", "Growing", "aligned", "html"]
 
 
-@frozen(slots=True)
-class Column:
-    """A heading, and how the cells stand.
+def aligned(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None, stream: TextIO | None = None
+) -> str:
+    """Return a heading and one line for each row, columns aligned, without trailing spaces.
 
-    `right`: to the right (numbers) and not to the left (words). `tinted`: in HTML in the colour of their row.
+    Args:
+        columns: what the cells of a row are.
+        rows: the cells.
+        width: of the widest line there may be, None for any.
+        stream: where it is going to be written, standard output when left out: its encoding counts.
     """
-
-    title: str
-    right: bool = False
-    tinted: bool = False
-
-    def padded(self, cell: str, width: int) -> str:
-        """Return the cell filled up to `width`."""
-        return cell.rjust(width) if self.right else cell.ljust(width)
-
-
-def aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """Return a heading and one line for each row, columns aligned, without trailing spaces."""
-    return "\n".join(Growing(columns).lines(rows))
+    return "\n".join(Growing(columns, width=width, stream=stream).lines(rows))
 
 
 class Growing:
     """Lines of a table whose rows come batch by batch, so that no more than a batch is ever held.
 
-    A column is as wide as its widest cell so far. The heading comes first, and again where a column that was left out
-    has its first cell.
+    A column is as wide as its widest cell so far, as far as there is room. The heading comes first, and again where a
+    column that was left out has its first cell.
+
+    Args:
+        columns: what the cells of a row are.
+        width: as of `aligned`.
+        stream: as of `aligned`.
     """
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], *, width: int | None = None, stream: TextIO | None = None) -> None:
         self._columns = columns
-        self._widths: dict[int, int] = {}
+        self._width = width
+        self._stream = stream
+        self._widths: Widths = {}
+        self._shown: list[int] = []
 
     def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
         """Return the lines of the next rows."""
-        rows = [[encodable(printable(cell)) for cell in row] for row in rows]
-        used = _used(self._columns, rows)
-        titles = [encodable(column.title) for column in self._columns]
-        headed = all(i in self._widths for i in used) and bool(self._widths)
-        for i in used:
-            self._widths[i] = max(self._widths.get(i, len(titles[i])), *(len(row[i]) for row in rows))
-        shown = sorted(self._widths)
+        rows = [[encodable(printable(cell), self._stream) for cell in row] for row in rows]
+        titles = [encodable(column.title, self._stream) for column in self._columns]
+        for i in _used(self._columns, rows):
+            widest = max(displayed(row[i]) for row in rows)
+            self._widths[i] = max(self._widths.get(i, displayed(titles[i])), widest)
+        widths = fitted(self._columns, self._widths, self._width)
+        shown = sorted(widths)
+        headed, self._shown = bool(shown) and shown == self._shown, shown
+        mark = encodable("…", self._stream)
         for line in rows if headed else [titles, *rows]:
-            yield GAP.join(self._columns[i].padded(line[i], self._widths[i]) for i in shown).rstrip()
+            cells = (
+                self._columns[i].padded(cut(line[i], widths[i], self._columns[i].cut, mark), widths[i]) for i in shown
+            )
+            yield GAP.join(cells).rstrip()
 
 
 def html(columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str, tints: Sequence[str] = ()) -> str:

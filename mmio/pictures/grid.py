@@ -44,13 +44,6 @@ class Grid:
             filled.add(access)
         return filled.grid()
 
-    def label(self, row: float, _: object = None) -> str:
-        """Return the offset of a row for the axis, and the register there."""
-        if not 0 <= round(row) < len(self.rows):
-            return ""
-        offset = self.rows[round(row)]
-        return f"{self.names.get(offset, '')} {offset:#x}".strip()
-
     def gaps(self) -> list[float]:
         """Return the borders between rows that are not neighbours."""
         return [row + 0.5 for row, (low, high) in enumerate(pairwise(self.rows)) if low + self.size < high]

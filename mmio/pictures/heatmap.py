@@ -8,16 +8,25 @@ touched has no place in the picture; a dashed line is where that is left out.
 
 from collections import Counter
 from collections.abc import Iterable
-from math import nan
+from math import ceil, nan
 from os import PathLike
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mmio.pictures.file import picture, write
 from mmio.pictures.grid import COLUMNS, ROWS, Filled, Grid
 from mmio.pictures.lanes import unit
 from mmio.records.access import Access
+from mmio.records.events import Record
+from mmio.records.printable import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELLED: Final = 40  # rows, of which each can have a label
+LABEL: Final = 0.18  # inches, of a label
+LONGEST: Final = 28  # characters of a register's name
+_ROW: Final = 0.22  # inches, of a row that has a label
+_THIN: Final = 6 / ROWS  # inches, of a row where not all have one
 
 
 class HeatMap:
@@ -38,8 +47,10 @@ class HeatMap:
         self._filled = Filled()
         self._regions: set[str] = set()
 
-    def take(self, access: Access) -> None:
-        """Count an access; where nothing is mapped the region is the address space."""
+    def take(self, access: Record) -> None:
+        """Count an access; where nothing is mapped the region is the address space. Events are not shown."""
+        if not isinstance(access, Access):
+            return
         self._regions.add(access.space if access.region is None else access.region)
         if len(self._regions) == 1:
             self._filled.add(access)
@@ -52,6 +63,10 @@ class HeatMap:
             TypeError: it is no path.
         """
         picture(path)  # before anything is drawn
+        write(self.figure(), path)
+
+    def figure(self) -> "Figure":
+        """Return the picture of what was taken. Raises ValueError as `save` does."""
         if len(self._regions) != 1:
             names = ", ".join(sorted(self._regions))
             found = f"got {names}; choose one with trace.filter(region=…)" if names else "got no accesses"
@@ -59,23 +74,40 @@ class HeatMap:
         (region,) = self._regions
         grid = self._filled.grid()
         few = len(grid.rows) <= LABELLED
-        height = 1.3 + 0.22 * len(grid.rows) if few else 2.5 + 6 * len(grid.rows) / ROWS
-        figure = self._figure(figsize=(14, max(height, 2.5)), layout="constrained")
+        height = 1.3 + _ROW * len(grid.rows) if few else 2.5 + _THIN * len(grid.rows)
+        figure = self._figure(figsize=(14, max(height, 2.5)), layout="constrained", facecolor="white")
         panels: Any = figure.subplots(1, 4, sharey=True, width_ratios=(6, 1, 6, 1))
         most = max((*grid.reads.values(), *grid.writes.values(), 2))
         colours = self._scale(1, most)
         sides = (("reads", grid.reads, panels[:2]), ("writes", grid.writes, panels[2:]))
         images = [_draw(verb, region, grid, counts, colours, *axes) for verb, counts, axes in sides]
-        if few:
-            panels[0].set_yticks(range(len(grid.rows)))
-        panels[0].yaxis.set_major_formatter(grid.label)
-        if not few:
-            panels[0].yaxis.get_major_locator().set_params(integer=True)
+        rows = labelled(grid, 1 if few else ceil(LABEL / _THIN))
+        panels[0].set_yticks(rows, [label(grid, row) for row in rows], parse_math=False)
         panels[0].set_ylabel(f"offset, {grid.size} byte{'s'[: grid.size > 1]} a row")
-        figure.colorbar(
+        bar = figure.colorbar(
             images[0], ax=panels.tolist(), label="accesses in one cell", ticks=[1, most], format="{x:,.0f}", pad=0.01
         )
-        write(figure, path)
+        bar.minorticks_off()
+        return figure
+
+
+def labelled(grid: Grid, apart: int) -> list[int]:
+    """Return the rows that get a label, at least so many rows apart: those with a register's name go first."""
+    chosen: list[int] = []
+    for named in (True, False):
+        for row, offset in enumerate(grid.rows):
+            if bool(grid.names.get(offset)) == named and all(abs(row - other) >= apart for other in chosen):
+                chosen.append(row)
+    return sorted(chosen)
+
+
+def label(grid: Grid, row: int) -> str:
+    """Return the offset of a row, and the name of the register there, without its middle if it is long."""
+    offset = grid.rows[row]
+    name = printable(grid.names.get(offset, ""))
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
+    return f"{name} {offset:#x}".strip()
 
 
 def heatmap(accesses: Iterable[Access], path: str | PathLike[str]) -> None:

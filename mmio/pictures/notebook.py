@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from mmio.pictures.columns import Column, html
+from mmio.pictures.columns import html
 from mmio.pictures.table import seconds
-from mmio.pictures.timeline import READS, WRITES
+from mmio.pictures.widths import Column
+from mmio.pictures.writing import READS, WRITES
 from mmio.records.access import Access
 from mmio.records.symbols import Location
 
@@ -64,7 +65,7 @@ def _cells(access: Access, location: Location | None, *, thread: bool) -> tuple[
         str(access.width),
         access.place,
         access.shown,
-        access.decoded,
+        access.fields,
         access.notes,
         function,
         source,

@@ -1,35 +1,36 @@
-"""A trace as a table for the terminal, whole or line by line as it is recorded.
+"""A trace as a table for the terminal, whole or batch by batch as it is read.
 
 One function turns an access into cells; everything that shows accesses starts there. Polling, which would drown
 the rest, can be folded: a loop that makes the same few accesses again and again becomes these few rows, each
 saying how often it happened and what came last.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, TextIO
+from typing import Final
 
-from mmio.pictures.columns import GAP, Column, Growing, aligned
+from mmio.pictures.columns import Growing, aligned
 from mmio.pictures.folding import Run, alone, folded
+from mmio.pictures.widths import Column, cut
 from mmio.records.access import Access
-from mmio.records.events import Record
-from mmio.records.printable import encodable, printable
+from mmio.records.printable import encodable
 
 Resolver = Callable[[int], str]
 """Names an instruction pointer: "driver_init+0x12"."""
 
 COLUMNS: Final = (
-    Column("time", right=True),
-    Column("thread", right=True),
-    Column("R/W"),
-    Column("width", right=True),
-    Column("address", right=True),
-    Column("register"),
-    Column("times"),
-    Column("value"),
-    Column("fields"),
-    Column("notes"),
-    Column("ip"),
-    Column("instruction"),
+    Column("time", right=True, rank=6),
+    Column("thread", right=True, rank=9),
+    Column("R/W", rank=0),
+    Column("width", right=True, rank=7),
+    Column("address", right=True, rank=11),
+    Column("register", rank=1, least=12, cut="start"),
+    Column("times", rank=3, least=12),
+    Column("value", rank=2, least=18),
+    Column("fields", rank=4, least=10),
+    Column("notes", rank=8, least=10),
+    Column("ip", rank=5, least=14),
+    Column("instruction", rank=10, least=16),
 )
 
 BATCH: Final = 1000  # rows that are aligned together when a table is printed as it is read
@@ -65,11 +66,12 @@ def table(
     limit: int | None = None,
     fold: bool = False,
     resolve: Resolver = hex,
+    width: int | None = None,
 ) -> str:
     """Return the accesses as aligned text.
 
     `limit`: how many rows at most; how many accesses were left out is said below. `fold`: poll loops become one
-    row for each of their accesses. `resolve` names instruction pointers.
+    row for each of their accesses. `resolve` names instruction pointers. `width`: of the widest line there may be.
     """
     shown: list[tuple[Access, str]] = []
     left = len(accesses)
@@ -80,19 +82,24 @@ def table(
         left -= run.count
     threads = len({access.thread for access, _ in shown}) > 1
     rows = [cells(access, resolve, thread=threads, times=times) for access, times in shown]
-    more = encodable(f"… {left:,} more") if left else ""
-    return "\n".join(filter(None, (aligned(COLUMNS, rows) if rows else "", more))) or "no accesses"
+    more = cut(encodable(f"… {left:,} more"), width or sys.maxsize) if left else ""
+    return "\n".join(filter(None, (aligned(COLUMNS, rows, width=width) if rows else "", more))) or "no accesses"
 
 
 def lines(
-    accesses: Iterable[Access], resolve: Resolver = hex, *, fold: bool = False, batch: int = BATCH
+    accesses: Iterable[Access],
+    resolve: Resolver = hex,
+    *,
+    fold: bool = False,
+    batch: int = BATCH,
+    width: int | None = None,
 ) -> Iterator[str]:
     """Return the lines of `table` one by one, of any number of accesses, holding a batch of them at a time.
 
     Of more than a batch columns may grow on the way. `resolve` is asked when a line is made, and may have learnt since.
     """
     runs = folded(accesses) if fold else alone(accesses)
-    table, threads = Growing(COLUMNS), set[int]()
+    table, threads = Growing(COLUMNS, width=width), set[int]()
     for held in _batches(runs, batch):
         threads |= {access.thread for access, _ in held}
         many = len(threads) > 1
@@ -111,33 +118,3 @@ def _batches(runs: Iterable[Run], batch: int) -> Iterator[list[tuple[Access, str
             held, count = [], 0
     if held:
         yield held
-
-
-class Live:
-    """A sink that prints every access as it happens.
-
-    Columns are as wide as the widest cell so far, so that lines stay aligned without knowing what comes.
-    """
-
-    def __init__(self, stream: TextIO, resolve: Resolver = hex) -> None:
-        self._stream = stream
-        self._resolve = resolve
-        self._widths = [0] * len(COLUMNS)
-
-    def write(self, record: Record) -> None:
-        """Print an access; events are not shown."""
-        if isinstance(record, Access):
-            self.show(record)
-
-    def show(self, access: Access, times: str = "") -> None:
-        """Print an access; `times` says how often it was made."""
-        told = cells(access, self._resolve, thread=bool(access.thread), times=times)
-        row = tuple(encodable(printable(cell), self._stream) for cell in told)
-        self._widths = [max(pair) for pair in zip(self._widths, map(len, row), strict=True)]
-        columns = zip(COLUMNS, row, self._widths, strict=True)
-        self._print([(column.title, column.padded(cell, width)) for column, cell, width in columns if width])
-
-    def _print(self, cells: Sequence[tuple[str, str]]) -> None:
-        """Print a line of cells, each with the title of its column and as wide as that."""
-        self._stream.write(GAP.join(cell for _, cell in cells).rstrip() + "\n")
-        self._stream.flush()

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Final, TextIO
 
-_PLAIN: Final = {"…": "...", "µ": "u", **dict(zip("▁▂▃▄▅▆▇█▀", ".:-=+*#@^", strict=True))}
+_PLAIN: Final = {"…": "...", "µ": "u", "←": "<-", **dict(zip("▁▂▃▄▅▆▇█▀", ".:-=+*#@^", strict=True))}
 """What stands for the characters that pagetrap draws with, where an encoding does not have them."""
 
 _LONG_NUMBER: Final = re.compile(r"[0-9a-fA-FxX]{200,}")

@@ -1,29 +1,37 @@
 """Summarise the accesses to each register in one row."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Final, overload
+from typing import Any, Final, Literal, TextIO, TypeAlias, get_args, overload
 
 from attrs import Factory, define, frozen
 
-from mmio.pictures.columns import Column, aligned, html
+from mmio.arguments import one_of
+from mmio.pictures.columns import aligned, html
 from mmio.pictures.table import Resolver
+from mmio.pictures.widths import Column, terminal_width
 from mmio.records.access import Access
 from mmio.records.events import Record
 from mmio.records.spot import LIMIT, Spot, Spots
 
 COLUMNS: Final = (
-    Column("register"),
-    Column("reads", right=True),
-    Column("writes", right=True),
-    Column("widths"),
-    Column("first", right=True),
-    Column("last", right=True),
-    Column("ips, most frequent first"),
+    Column("register", rank=0, least=12, cut="start"),
+    Column("reads", right=True, rank=1),
+    Column("writes", right=True, rank=2),
+    Column("widths", rank=6),
+    Column("first", right=True, rank=5, least=18),
+    Column("last", right=True, rank=4, least=18),
+    Column("ips, most frequent first", rank=3, least=10, good=18, cut="items"),
 )
 
 TOP: Final = 3
+
+Order: TypeAlias = Literal["address", "name", "reads", "writes", "accesses"]
+"""Order of the registers in a summary: by region and address, by name, or by how often, the most frequent first."""
+
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 
 @frozen(slots=True)
@@ -128,12 +136,32 @@ class Summary(Sequence[RegisterSummary]):
     def __len__(self) -> int:
         return len(self._registers)
 
-    def table(self, resolve: Resolver | None = None) -> str:
-        """Return the summary as aligned text; `resolve` names instruction pointers."""
-        return aligned(COLUMNS, list(self._rows(resolve or self._names))) if self._registers else "no accesses"
+    def sorted(self, by: Order) -> "Summary":
+        """Return the summary in another order, registers that are alike in it as they were.
+
+        Args:
+            by: "address", as it comes, by region and address; "name"; or "reads", "writes" or "accesses", most first.
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        one_of("by", by, ORDERS)
+        return Summary(self._registers if by == "address" else sorted(self._registers, key=_KEYS[by]), self._names)
+
+    def table(self, resolve: Resolver | None = None, *, width: int | None = None, stream: TextIO | None = None) -> str:
+        """Return the summary as aligned text.
+
+        Args:
+            resolve: names instruction pointers.
+            width: of the widest line there may be: instruction pointers are shortened and columns left out.
+            stream: where it is going to be written, standard output when left out: its encoding counts.
+        """
+        rows = list(self._rows(resolve or self._names))
+        return aligned(COLUMNS, rows, width=width, stream=stream) if rows else "no accesses"
 
     def __str__(self) -> str:
-        return self.table()
+        """Return the table, no wider than the terminal where standard output is one."""
+        return self.table(width=terminal_width(sys.stdout))
 
     def _repr_html_(self) -> str:
         return html(COLUMNS, list(self._rows(self._names)), f"{len(self)} registers")
@@ -153,6 +181,13 @@ class Summary(Sequence[RegisterSummary]):
                 ", ".join(top),
             )
 
+
+_KEYS: Final[dict[str, Callable[[RegisterSummary], Any]]] = {
+    "name": lambda register: register.place,
+    "reads": lambda register: -register.reads,
+    "writes": lambda register: -register.writes,
+    "accesses": lambda register: -register.reads - register.writes,
+}
 
 _Made = tuple[int, int, int, int | None]
 """What an access has beside its spot: number, time, value and old value."""
@@ -182,10 +217,10 @@ class Tallied:
         else:
             self._groups[spot] = group[0], made, group[2] + 1
 
-    def summary(self, names: Resolver = hex) -> Summary:
-        """Return the summary of what there was so far."""
+    def summary(self, names: Resolver = hex, by: Order = "address") -> Summary:
+        """Return the summary of what there was so far, sorted by `by`."""
         self._settle()
-        return self._tallies.summary(names)
+        return self._tallies.summary(names).sorted(by)
 
     def _settle(self) -> None:
         for spot, (first, last, count) in self._groups.items():

@@ -22,7 +22,8 @@ from attrs import astuple, frozen
 
 from decode import Direction, Instruction
 from mmio.linux.fork_locks import fork_lock
-from mmio.pictures.table import Live, Resolver
+from mmio.pictures.live import Live
+from mmio.pictures.table import Resolver
 from mmio.records.access import Access, Space
 from mmio.records.events import Event, Located, Loss, Mapped, Mark, Started
 from mmio.records.fields import FieldPlace

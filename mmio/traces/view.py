@@ -4,6 +4,7 @@ A view is a list of numbers and a function that builds the access of a number. S
 records costs eight bytes a record, and no `Access` exists until it is looked at.
 """
 
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
@@ -16,6 +17,7 @@ from mmio.pictures.notebook import notebook
 from mmio.pictures.sparkline import sparkline
 from mmio.pictures.table import Resolver, table
 from mmio.pictures.timeline import draw
+from mmio.pictures.widths import terminal_width
 from mmio.records.access import Access
 from mmio.records.events import Cut, Event, Record
 from mmio.records.region import RecordedRegion
@@ -336,7 +338,8 @@ class TraceView(Sequence[Access]):
         return report
 
     def __str__(self) -> str:
-        return table(self, limit=PRINTED_ROWS, resolve=names(self))
+        """Return the first accesses as a table, no wider than the terminal where standard output is one."""
+        return table(self, limit=PRINTED_ROWS, resolve=names(self), width=terminal_width(sys.stdout))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self):,} accesses>"

@@ -54,6 +54,9 @@ LAWS: Final = {
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",
+    "lines fit the terminal": "tests/mmio/pictures/test_widths.py::test_no_line_of_a_table_is_wider_than_the_terminal",
+    "live lines fit and line up": "tests/mmio/pictures/test_widths.py::test_live_lines_fit_and_line_up",
+    "tables encode": "tests/mmio/pictures/test_widths.py::test_tables_encode",
     "cut or finished": "tests/mmio/formats/test_reader.py::test_a_file_without_its_end_was_cut",
     "a refused call has no effect": (
         "tests/mmio/test_wrong_arguments.py::test_a_refused_mapping_leaves_everything_as_it_was"

@@ -15,7 +15,7 @@ from mmio import save
 from mmio.commands.main import main
 from mmio.commands.messages import complain
 from mmio.pictures.columns import Column, aligned, html
-from mmio.pictures.table import Live
+from mmio.pictures.live import Live
 from mmio.records.printable import printable
 from tests.mmio.commands.process import pagetrap
 from tests.mmio.ptrace.programs import device_file, program

@@ -276,9 +276,9 @@ def test_polling_for_ever_is_reported(here: Path) -> None:
         "pagetrap: Port+0x4 is polled: 0x0000005a each of 10,000 times so far, at MAIN; the program may wait for ever",
         "pagetrap: Port+0x4 was polled: 0x0000005a each of 10,005 times, at MAIN",
     ]
-    live = [line for line in lines if re.match(r"\d+\.\d{6}  ", line)]
-    assert [re.search(r"[\d,]+ times|$", line)[0] for line in live] == [  # type: ignore[index]
-        *["", "", "10 times", "100 times", "1,000 times", "10,000 times", "10,003 times", ""]
+    live = [line for line in lines if re.match(r" *\d+\.\d{6}  ", line)]
+    assert [re.search(r"[\d,]+ more|$", line)[0] for line in live] == [  # type: ignore[index]
+        *["", "", "10 more", "100 more", "1,000 more", "10,000 more", "10,003 more", ""]
     ]
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from decode import READ, READ_WRITE, WRITE
 from mmio import Access, TraceView
 from mmio.pictures.grid import COLUMNS, ROWS, Filled, Grid
+from mmio.pictures.heatmap import LABELLED, LONGEST, HeatMap, label, labelled
+from tests.figures import covered, outside
 from tests.mmio.sample_traces import access
 
 
@@ -40,11 +43,47 @@ def test_a_row_has_its_offset_and_register_name() -> None:
     """A row has its offset, and the name of a register that begins there alone; borders show what is left out."""
     made = [access(0, offset=0, register="CTRL"), access(1, offset=4), access(2, offset=16, register=None)]
     grid = Grid.of(made)
-    assert [grid.label(row) for row in range(4)] == ["CTRL 0x0", "STATUS 0x4", "0x10", ""]
+    assert [label(grid, row) for row in range(3)] == ["CTRL 0x0", "STATUS 0x4", "0x10"]
     assert grid.gaps() == [1.5]
     many = Grid.of([access(n, offset=n, width=1, register=f"R{n}") for n in range(2 * ROWS)])
-    assert many.label(1) == "0x2"
+    assert label(many, 1) == "0x2"
     assert many.gaps() == []
+
+
+def test_a_long_name_loses_its_middle() -> None:
+    """Of a long name the beginning and the end are shown."""
+    grid = Grid.of([access(0, offset=0, register="A_RATHER_LONG_NAME_OF_A_CHANNEL[17].CONTROL")])
+    assert label(grid, 0) == "A_RATHER_LONG_…L[17].CONTROL 0x0"
+    assert len(label(grid, 0)) <= LONGEST + len(" 0x0")
+
+
+def test_rows_with_names_are_labelled_first() -> None:
+    """Where not each row can have a label, the rows of registers have theirs, and others where there is room."""
+    grid = Grid.of([access(n, offset=4 * n, register="CTRL" if n in (5, 7) else None) for n in range(20)])
+    assert labelled(grid, 1) == list(range(20))
+    assert labelled(grid, 4) == [0, 5, 9, 13, 17]
+
+
+def long_names() -> list[Access]:
+    """Return accesses to as many registers as can have labels, with long names."""
+    names = [f"A_RATHER_LONG_REGISTER_NAME_{n}_OF_CHANNEL[{n}].CONTROL_AND_STATUS" for n in range(LABELLED)]
+    return [access(n, offset=4 * n, register=name) for n, name in enumerate(names)]
+
+
+def many_rows() -> list[Access]:
+    """Return accesses to more rows than can have labels."""
+    return [access(n, offset=4 * n, register=f"RING[{n}].TAIL", time=n * 10**7) for n in range(ROWS)]
+
+
+@pytest.mark.parametrize("made", [long_names, many_rows])
+def test_labels_of_a_heat_map_fit(made: Callable[[], list[Access]]) -> None:
+    """No label leaves the picture, covers another, or takes the room of the map itself."""
+    drawing = HeatMap()
+    for one in made():
+        drawing.take(one)
+    figure = drawing.figure()
+    assert (outside(figure), covered(figure)) == ([], [])
+    assert figure.axes[0].get_window_extent().width > figure.bbox.width / 4
 
 
 def test_atomics_count_as_both() -> None:
@@ -67,14 +106,14 @@ def test_the_picture_names_region_offsets_and_directions(tmp_path: Path) -> None
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         TraceView.of([access(n, offset=n * 8, direction=WRITE) for n in range(20)]).heatmap(path)
     svg = path.read_text()
-    for label in (
+    for text in (
         "reads of timer",
         "writes of timer",
         "0x0",
         "offset, 4 bytes a row",
         "time since the first access (µs)",
     ):
-        assert label in svg
+        assert text in svg
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from decode import READ_WRITE, WRITE
 from mmio.pictures.notebook import notebook
-from mmio.pictures.timeline import READS, WRITES
+from mmio.pictures.writing import READS, WRITES
 from tests.mmio.sample_traces import POLL, access
 
 LOCATED = {0x401000: POLL.location}

@@ -17,15 +17,15 @@ def test_reads_and_writes_have_rows_of_their_own() -> None:
 
 def test_bars_stand_at_their_time() -> None:
     """The first access is in the first column, the last in the last, and blanks say that nothing happened."""
-    row = sparkline([access(0, time=0), access(1, time=50), access(2, time=100)], width=5).splitlines()[1]
-    assert row.endswith("█ █ █")
+    row = sparkline([access(0, time=0), access(1, time=50), access(2, time=100)], width=39).splitlines()[1]
+    assert row.endswith("█     █     █")
 
 
 def test_bars_are_high_as_counts() -> None:
     """A bar's height is the count, on the row's own scale; one access of many is still seen."""
     many = [access(n, time=0) for n in range(8)] + [access(9, time=50) for n in range(4)] + [access(10, time=100)]
-    header, row = sparkline(many, width=3).splitlines()
-    assert row.endswith("█▄▁")
+    header, row = sparkline(many, width=39).splitlines()
+    assert row.endswith("█     ▄     ▁")
     assert header.endswith("in 100.000 ns")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from decode import READ_WRITE, WRITE
 from mmio import Trace, TraceView
-from mmio.traces.summary import RegisterSummary, Summary
+from mmio.traces.summary import Order, RegisterSummary, Summary
 from tests.mmio.sample_traces import START, access, machine
 
 SUMMARY = TraceView.of(
@@ -75,3 +75,24 @@ def test_trace_counts_its_records_in_groups(keep: int | None) -> None:
 def test_an_empty_summary_says_so() -> None:
     """A summary of nothing says so."""
     assert str(Summary([])) == "no accesses"
+
+
+@pytest.mark.parametrize(
+    ("by", "places"),
+    [
+        ("address", ["0x5000", "timer.CTRL", "timer.STATUS"]),
+        ("name", ["0x5000", "timer.CTRL", "timer.STATUS"]),
+        ("reads", ["timer.STATUS", "0x5000", "timer.CTRL"]),
+        ("writes", ["timer.CTRL", "timer.STATUS", "0x5000"]),
+        ("accesses", ["timer.STATUS", "0x5000", "timer.CTRL"]),
+    ],
+)
+def test_a_summary_is_sorted(by: Order, places: list[str]) -> None:
+    """By address, by name, or by how often, the most frequent first; registers that are alike stay as they were."""
+    assert [register.place for register in SUMMARY.sorted(by)] == places
+
+
+def test_an_unknown_order_is_refused() -> None:
+    """The error has the orders there are, and what was given."""
+    with pytest.raises(ValueError, match=r"^by is one of address, name, reads, writes, accesses, not 'size'$"):
+        SUMMARY.sorted("size")  # type: ignore[arg-type]

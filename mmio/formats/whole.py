@@ -34,7 +34,9 @@ def replaced(path: str | PathLike[str]) -> Iterator[str]:
     try:
         beside = TemporaryDirectory(prefix=f".{name}.", dir=folder)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, fspath(path)) from None  # not that of a file nobody has heard of
+        raise OSError(
+            error.errno, error.strerror, fspath(path)
+        ) from None  # the name that was given, not that of the folder beside it
     with beside as place:
         unfinished = os.path.join(place, name)
         yield unfinished

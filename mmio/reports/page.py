@@ -16,7 +16,7 @@ from typing import Final
 
 from mmio.records.printable import printable
 
-SCRIPTS: Final = ("data.js", "filter.js", "table.js", "timeline.js", "views.js", "report.js")
+SCRIPTS: Final = ("data.js", "filter.js", "table.js", "gestures.js", "timeline.js", "views.js", "report.js")
 """In the order in which they use each other."""
 
 

@@ -34,17 +34,18 @@ class Report {
     const most = (texts, least, limit) => Math.min(texts.reduce((longest, text) => Math.max(longest, text.length), least), limit);
     const places = Array.from({ length: Math.min(trace.reads.length, 1000) }, (_, place) => trace.placeName(place));
     const made = trace.data.code.map(([ip, , name, , , line]) => [name || ip, line].filter(Boolean).join(" "));
+    const texts = trace.data.code.map(([, text]) => text);
     const fields = sites.some((site) => trace.data.layouts[site[5]].length) || trace.words.size;
     this.kinds = [
-      ["number", { title: "#", width: String(trace.sequences.at(-1) ?? 0).length, right: true, wide: true }, (row) => String(trace.sequences[row])],
+      ["number", { title: "#", width: String(trace.sequences.at(-1) ?? 0).length, right: true, least: true }, (row) => String(trace.sequences[row])],
       ["time", { title: "time", width: seconds(trace.times.at(-1) ?? 0).length, right: true }, (row) => seconds(trace.times[row])],
       ["direction", { title: "R/W", width: 4 }, (row) => [trace.site(row).letter, { R: "read", W: "write", RW: "both" }[trace.site(row).letter]]],
-      ["width", { title: "width", width: 6, right: true, wide: true }, (row) => String(trace.site(row).width)],
+      ["width", { title: "width", width: 6, right: true, least: true }, (row) => String(trace.site(row).width)],
       ["register", { title: "register", width: most(places, 8, 30) }, (row) => trace.placeName(trace.place(row))],
       ["value", { title: "value", width: 2 + 2 * Math.min(sites.reduce((n, site) => Math.max(n, site[2]), 1), 8) }, (row) => trace.shown(row)],
       ...(fields ? [["fields", { title: "fields", wide: true }, (row) => trace.decoded(row)]] : []),
       ...(made.some(Boolean) ? [["code", { title: "function and line", width: most(made, 8, 36), wide: true }, (row) => trace.madeBy(row)]] : []),
-      ...(trace.data.code.some(([, text]) => text) ? [["instruction", { title: "instruction", width: most(trace.data.code.map(([, text]) => text), 8, 30), wide: true }, (row) => trace.site(row).code.text]] : []),
+      ...(texts.some(Boolean) ? [["instruction", { title: "instruction", width: most(texts, 8, 30), least: true }, (row) => trace.site(row).code.text]] : []),
     ];
     return new Table(holder, {
       label: "Accesses",
@@ -57,7 +58,10 @@ class Report {
   /** Offer the names of places and functions where they are typed. */
   _names() {
     const { trace } = this;
-    const offer = (id, found) => document.getElementById(id).append(...[...new Set(found)].slice(0, 1000).map((value) => element("option", { value })));
+    const offer = (id, found) => {
+      const options = [...new Set(found)].slice(0, 1000).map((value) => element("option", { value }));
+      document.getElementById(id).append(...options);
+    };
     offer("places", Array.from({ length: Math.min(trace.reads.length, 5000) }, (_, place) => trace.placeName(place)));
     offer("functions", trace.data.code.flatMap(([, , , functions, module]) => [...functions, module]).filter(Boolean));
   }

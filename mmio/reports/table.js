@@ -14,7 +14,7 @@ function element(tag, properties = {}, ...children) {
 class Table {
   /**
    * holder: the element it goes into. label: its name for screen readers.
-   * columns: {title, width (in characters), right, wide (left out on narrow screens), sort} each.
+   * columns: {title, width (in characters), right, sort, wide (left out on narrow screens), least (left out first)} each.
    * cells(row): returns the texts of a row, or [text, class] pairs. chosen(row): called when a row is chosen.
    */
   constructor(holder, { label, columns, cells, chosen = () => {}, sorted = () => {} }) {
@@ -76,7 +76,9 @@ class Table {
     this.first = Math.round(share * last);
   }
 
-  _class(column) { return [column.right && "right", column.wide && "wide"].filter(Boolean).join(" "); }
+  _class(column) {
+    return [column.right && "right", column.wide && "wide", column.least && "least"].filter(Boolean).join(" ");
+  }
 
   _soon() {
     if (!this.waiting) this.waiting = requestAnimationFrame(() => this.draw());
@@ -122,7 +124,10 @@ class Table {
   _key(event) {
     if (event.target !== this.table || event.ctrlKey || event.altKey || event.metaKey) return;
     const from = this.selected < 0 ? this.first - 1 : this.selected;
-    const to = { ArrowDown: from + 1, ArrowUp: from - 1, PageDown: from + this.visible, PageUp: from - this.visible, Home: 0, End: this.count - 1 }[event.key];
+    const to = {
+      ArrowDown: from + 1, ArrowUp: from - 1, PageDown: from + this.visible, PageUp: from - this.visible,
+      Home: 0, End: this.count - 1,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     this.select(Math.min(Math.max(to, 0), this.count - 1));

@@ -45,7 +45,8 @@ class Timeline {
       button("+", "Zoom in", () => this.zoom(0.5)), button("\u2212", "Zoom out", () => this.zoom(2)),
       button("\u2190", "Earlier", () => this.pan(-0.5)), button("\u2192", "Later", () => this.pan(0.5)),
       button("All", "Show all of the trace", () => this.window(this.start, this.end)), this.range,
-      element("span", { className: "legend" }, element("i", { className: "read" }), "reads ", element("i", { className: "write" }), "writes"));
+      element("span", { className: "legend" },
+        element("i", { className: "read" }), "reads ", element("i", { className: "write" }), "writes"));
     this.overview = element("canvas", { className: "overview", aria: { hidden: "true" } });
     this.canvas = element("canvas");
     this.tip = element("div", { className: "tip", hidden: true });
@@ -56,10 +57,11 @@ class Timeline {
     const hint = element("p", { className: "hint", textContent: "Drag over the strip to zoom there, drag the lanes to move, pinch or Ctrl with the wheel to zoom." });
     holder.replaceChildren(tools, this.overview, this.lanes, this.tip, hint);
     this.lanes.addEventListener("scroll", () => this.soon());
-    this.lanes.addEventListener("keydown", (event) => this._key(event));
-    this.lanes.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
-    this._drag();
-    this._select();
+    byKeys(this);
+    byWheel(this);
+    byStrip(this);
+    byFingers(this);
+    byPointing(this);
     new ResizeObserver(() => this.soon()).observe(holder);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.soon());
   }
@@ -130,7 +132,8 @@ class Timeline {
     this.waiting = 0;
     if (!this.items || !this.lanes.clientWidth) return;
     const style = getComputedStyle(this.lanes);
-    this.colours = Object.fromEntries(["read", "write", "fore", "dim", "line", "stripe", "mark"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    const names = ["read", "write", "fore", "dim", "stripe", "mark"];
+    this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     this.space.style.height = `${this.shown.length * this.laneHeight + AXIS}px`;
     this._drawOverview();
     this._drawLanes();
@@ -285,7 +288,8 @@ class Timeline {
     for (let time = Math.ceil(this.from / step) * step; time <= this.to; time += step) {
       const x = this.x(time);
       context.fillRect(x, height - AXIS, 1, 4);
-      const text = step >= 1e6 ? `${+(time / 1e9).toFixed(6)} s` : step >= 1e3 ? `${+(time / 1e6).toFixed(6)} ms` : `${+(time / 1e3).toFixed(3)} \u00b5s`;
+      const [scale, unit] = step >= 1e6 ? [1e9, "s"] : step >= 1e3 ? [1e6, "ms"] : [1e3, "\u00b5s"];
+      const text = `${+(time / scale).toFixed(6)} ${unit}`;
       const wide = context.measureText(text).width;
       if (x + 3 + wide < width) context.fillText(text, Math.max(x + 3, gutter), height - AXIS / 2 + 1);
     }
@@ -309,97 +313,5 @@ class Timeline {
       }
     }
     return found;
-  }
-
-  _select() {
-    const at = (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    this.canvas.addEventListener("click", (event) => {
-      if (this.moved) return;
-      const row = this.nearest(...at(event));
-      if (row >= 0) this.chosen(row);
-    });
-    this.canvas.addEventListener("dblclick", (event) => this.zoom(0.25, this.time(at(event)[0])));
-    this.canvas.addEventListener("pointermove", (event) => {
-      const [x, y] = at(event);
-      const row = event.pointerType === "mouse" && !event.buttons ? this.nearest(x, y) : -1;
-      this.tip.hidden = row < 0;
-      if (row < 0) return;
-      const { trace } = this;
-      this.tip.textContent = `${seconds(trace.times[row])}  ${trace.site(row).letter}  ${trace.placeName(trace.place(row))}  ${trace.shown(row)}  ${trace.decoded(row)}`;
-      const box = this.tip.parentElement.getBoundingClientRect();
-      this.tip.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 12, box.width - this.tip.offsetWidth))}px`;
-      this.tip.style.top = `${event.clientY - box.top + 14}px`;
-    });
-    this.canvas.addEventListener("pointerleave", () => { this.tip.hidden = true; });
-  }
-
-  _key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const act = {
-      ArrowLeft: () => this.pan(-0.25), ArrowRight: () => this.pan(0.25), "+": () => this.zoom(0.5), "=": () => this.zoom(0.5),
-      "-": () => this.zoom(2), 0: () => this.window(this.start, this.end), Home: () => this.window(this.start, this.end),
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
-
-  _wheel(event) {
-    const x = event.clientX - this.canvas.getBoundingClientRect().left;
-    if (event.ctrlKey || event.metaKey) {
-      event.preventDefault();
-      this.zoom(2 ** (Math.sign(event.deltaY) * 0.5), this.time(Math.max(x, this.gutter)));
-    } else if (event.deltaX || event.shiftKey) {
-      event.preventDefault();
-      this.pan((event.deltaX || event.deltaY) / 1000);
-    }
-  }
-
-  /** Dragging: over the strip it chooses a window, over the lanes it moves the window; two fingers zoom. */
-  _drag() {
-    const strip = this.overview;
-    const timeAt = (event) => {
-      const box = strip.getBoundingClientRect();
-      return this.start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * (this.end - this.start);
-    };
-    let began = null;
-    strip.addEventListener("pointerdown", (event) => {
-      strip.setPointerCapture(event.pointerId);
-      began = { x: event.clientX, time: timeAt(event), from: this.from, to: this.to };
-    });
-    strip.addEventListener("pointermove", (event) => {
-      if (!began || Math.abs(event.clientX - began.x) < 3) return;
-      const now = timeAt(event);
-      this.window(Math.min(began.time, now), Math.max(began.time, now));
-    });
-    strip.addEventListener("pointerup", (event) => {
-      if (began && Math.abs(event.clientX - began.x) < 3 && !this.whole) { // a click moves the window there
-        const half = (began.to - began.from) / 2;
-        this.window(began.time - half, began.time + half);
-      }
-      began = null;
-    });
-    const fingers = new Map();
-    this.canvas.addEventListener("pointerdown", (event) => {
-      fingers.set(event.pointerId, event.clientX);
-      this.moved = false;
-    });
-    this.canvas.addEventListener("pointermove", (event) => {
-      if (!fingers.has(event.pointerId)) return;
-      const others = [...fingers].filter(([id]) => id !== event.pointerId).map(([, x]) => x);
-      const was = fingers.get(event.pointerId), by = event.clientX - was;
-      if (!this.moved && !others.length && Math.abs(by) < 4) return;
-      this.moved = true;
-      this.canvas.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, event.clientX);
-      if (others.length) {
-        const spread = Math.max(Math.abs(event.clientX - others[0]), 1), before = Math.max(Math.abs(was - others[0]), 1);
-        this.zoom(before / spread, this.time((event.clientX + others[0]) / 2 - this.canvas.getBoundingClientRect().left));
-      } else this.window(this.from - by / this.scale, this.to - by / this.scale);
-    });
-    for (const kind of ["pointerup", "pointercancel"]) this.canvas.addEventListener(kind, (event) => fingers.delete(event.pointerId));
   }
 }

@@ -86,8 +86,9 @@ class Registers {
 
   sort(key) {
     this.order.sort(this.keys[key]);
+    const direction = key === "reads" || key === "writes" ? "descending" : "ascending";
     this.table.columns.forEach((column, i) => {
-      if (column.sort) this.table.headings[i].setAttribute("aria-sort", column.title !== key ? "none" : /^reg|^last/.test(key) ? "ascending" : "descending");
+      if (column.sort) this.table.headings[i].setAttribute("aria-sort", column.title === key ? direction : "none");
     });
     this.table.show(this.order.length);
   }
@@ -97,16 +98,20 @@ class Registers {
 function showDifferences(holder, found, select) {
   const [mine, other] = found.names;
   holder.append(element("p", {}, found.headline),
-    element("p", { className: "hint" }, element("b", { className: "minus" }, "\u2212 "), `only in ${mine}; `, element("b", { className: "plus" }, "+ "),
+    element("p", { className: "hint" },
+      element("b", { className: "minus" }, "\u2212 "), `only in ${mine}; `, element("b", { className: "plus" }, "+ "),
       `only in ${other}${found.more ? "; the first rows are shown, pagetrap diff prints all" : ""}`));
   if (found.same) return null;
-  const rows = found.rows, widths = found.columns.map((title, i) => rows.reduce((most, row) => Math.max(most, row[i].length), title.length));
+  const { rows } = found;
+  const widths = found.columns.map((title, i) => rows.reduce((most, row) => Math.max(most, row[i].length), title.length));
   const used = widths.map((_, i) => i).filter((i) => rows.some((row) => row[i]));
   const list = element("div");
   holder.append(list);
   const table = new Table(list, {
     label: "Differences",
-    columns: used.map((i) => ({ title: found.columns[i], width: Math.min(widths[i], 34), right: i === 1 || i === 2 || i === 4, wide: i === 1 || i === 2 || i > 6 })),
+    columns: used.map((i) => ({
+      title: found.columns[i], width: Math.min(widths[i], 34), right: [1, 2, 4].includes(i), wide: i === 1 || i === 2 || i > 6,
+    })),
     cells: (n) => used.map((i) => [rows[n][i], { "-": "minus", "+": "plus" }[rows[n][0]] || ""]),
     chosen: (n) => rows[n][1] && select(Number(rows[n][1])),
   });

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import shutil
+import sys
 from functools import cache
 from typing import Any
 
@@ -23,12 +24,12 @@ FETCH = "pagetrap boot --fetch gets it"
 @cache
 def example(name: str) -> Any:
     """Return a module of examples/guest."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples/guest" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    folder = str(ROOT / "examples/guest")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 def need_guest() -> None:

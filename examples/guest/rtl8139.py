@@ -51,7 +51,7 @@ class Rtl8139(Device):
     hltclk = register(0x5B, width=1)
     mulint = register(0x5C, width=2)
     bmcr = register(0x62, width=2, reset=0x1100, fields=[bit("DUPLEX", 8), bit("ANE", 12), bit("SPEED", 13)])
-    bmsr = register(0x64, width=2, access="r", reset=0x782D, fields=[bit("LINK", 2), bit("ANC", 5)])
+    bmsr = register(0x64, width=2, access="r", reset=0x7809, fields=[bit("LINK", 2), bit("ANC", 5)])
     anar = register(0x66, width=2, reset=0x05E1)
     anlpar = register(0x68, width=2, access="r", reset=0x45E1)
     aner = register(0x6A, width=2, access="r", reset=1)
@@ -69,6 +69,7 @@ class Rtl8139(Device):
         self.eeprom = [0x8129, 0x10EC, 0x8139, 0x10EC, 0x8139, 0, 0, *struct.unpack("<3H", mac), *[0] * 54]
         self.peer = NameServer()
         self.sent: list[bytes] = []
+        self.has_link = True
         self._command = self._clocks = 0
         self._to_send = self._to_fill = 0  # places in the rings
 
@@ -147,9 +148,13 @@ class Rtl8139(Device):
         self._to_fill = 0 if status & END else self._to_fill + 1
         self._interrupt(ROK)
 
+    @bmsr.reads
+    def _status(self) -> int:
+        return 0x7809 | 0x24 * self.has_link
+
     def set_link(self, up: bool) -> None:
         """Plug the cable in, or pull it out."""
-        self.bmsr.value = self.bmsr.value & ~0x24 | 0x24 * up
+        self.has_link = up
         self._interrupt(LINK)
 
 

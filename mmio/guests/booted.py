@@ -19,6 +19,7 @@ from mmio.guests.console import Console
 from mmio.guests.control import Completed, Control
 from mmio.guests.errors import GuestError, MissingError
 from mmio.guests.instructions import UNKNOWN, Instructions
+from mmio.guests.kvm import DEVICE, check_kvm
 from mmio.guests.machine import Machine, Settings, Wiring, card_at, command_line
 from mmio.guests.monitor import Monitor
 from mmio.guests.orc import Orc
@@ -35,6 +36,8 @@ from mmio.space.space import AddressSpace
 from mmio.traces.trace import Trace
 
 _ORDERLY: Final = 10.0  # seconds that the guest has to end by itself
+
+_SILENT: Final = 30.0  # seconds after which a guest under KVM does not run: its firmware speaks at once
 
 _LONGEST_FOLDER: Final = 60  # bytes
 
@@ -77,6 +80,9 @@ class Guest(Closing):
         self._failure: BaseException | None = None
         self._over = ""
         self._ending = self._orderly = self._learnt = False
+        self._kvm = settings.kvm
+        if settings.kvm:
+            check_kvm()
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-", dir=_folder())))
             sockets = [folder / f"card{number}" for number in range(len(self.cards))]
@@ -136,6 +142,12 @@ class Guest(Closing):
 
     def _boot(self, parts: Parts) -> None:
         """Wait until the guest has booted, learn its names, load and match its drivers."""
+        silent = min(self._seconds, _SILENT)
+        if self._kvm and not self.console.wait_for_output(silent):
+            raise GuestError(
+                f"the guest has said nothing within {silent:g} s under KVM: {DEVICE} of this machine cannot run "
+                "a kernel, it seems (on some clouds it runs user mode only); leave KVM out"
+            )
         self._control.wait_until_ready(self._seconds)
         self._learn(parts, asks=True)
         self._sections = parts.drivers.load(self.run)

@@ -62,7 +62,7 @@ def guest(
         kernel_arguments: more of the kernel's.
 
     Raises:
-        MissingError: something that is needed is not here; says what to install.
+        MissingError: something that is needed is not here, KVM if it is to be used; says what to do.
         GuestError: the guest does not start in time, or a module cannot be loaded.
         TypeError: an argument is of a wrong kind.
         ValueError: a number is too small, a module's name is none, or a snapshot is wanted with `kvm` or `gdb`.

@@ -197,7 +197,14 @@ class PciFunction:
         return Interrupts(self.config, table, pending, msi, msix.vectors)
 
     def _models(self) -> list[Device]:
-        found = {id(bar.device): bar.device for bar in self.bars.values() if isinstance(bar.device, Device)}
+        """Return the models in the regions, without what has been put in front of them, such as faults."""
+        found: dict[int, Device] = {}
+        for bar in self.bars.values():
+            model = bar.device
+            while not isinstance(model, Device) and hasattr(model, "device"):
+                model = model.device
+            if isinstance(model, Device):
+                found[id(model)] = model
         return list(found.values())
 
     def _window(self, index: int) -> Window:

@@ -18,6 +18,9 @@ from mmio.guests.qemu import find_qemu
 from tests.native import ROOT
 from tests.needs import need
 
+MODULES = ("e1000", "i6300esb", "8139cp", "8139too", "nvme_core admin_timeout=2 io_timeout=2", "nvme")
+"""Drivers of the examples: guests of them all begin with one snapshot, so that it is made once."""
+
 FETCH = "pagetrap boot --fetch gets it"
 
 

@@ -13,9 +13,11 @@ from attrs import Attribute, field, frozen
 from decode import Direction
 from mmio.arguments import integer, shortened
 from mmio.device.declared import Declared
+from mmio.device.device import Device
 from mmio.device.field import Field, bit
 from mmio.device.field import field as bits
 from mmio.device.register import register
+from mmio.device.timed import timed
 from mmio.errors import NoRegister
 from mmio.space.region import answering
 
@@ -169,6 +171,17 @@ class Piece:
         return self.start <= offset < self.start + self.length
 
 
+def model_of(device: Any) -> Device | None:
+    """Return the model in a region, without what was put in front of it, such as faults; None if there is none.
+
+    Args:
+        device: what answers in the region.
+    """
+    while not isinstance(device, Device) and hasattr(device, "device"):
+        device = device.device
+    return device if isinstance(device, Device) else None
+
+
 class Window:
     """The region behind a base address register, as a device: what an access to it meets.
 
@@ -192,6 +205,11 @@ class Window:
         self.pieces = tuple(pieces)
         self.decodes = decodes
         self._whole = Piece(0, length, _Nothing() if device is None else device)
+
+    def _device_on_bus(self) -> Any:
+        """Return the region as a bus is to see it: accesses move its model's clock, where that wants it."""
+        model = model_of(self.device)
+        return self if model is None or model._device_on_bus() is model else timed(self, model.clock)
 
     def at(self, offset: int) -> Piece:
         """Return the device at an offset."""

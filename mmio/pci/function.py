@@ -8,7 +8,7 @@ from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.line import Line
 from mmio.device.memory import Data, ProgramMemory, ProgramMemoryError, ThisProcess
-from mmio.pci.bar import Bar, Piece, Rom, Window, rom_register
+from mmio.pci.bar import Bar, Piece, Rom, Window, model_of, rom_register
 from mmio.pci.capabilities import MSIX_ENTRY, Capability, Msi, MsiX, PcieEndpoint, PowerManagement
 from mmio.pci.config import EXPRESS_END, LIST_END, ConfigSpace, config_space, headers, place
 from mmio.pci.interrupts import Interrupts
@@ -200,10 +200,8 @@ class PciFunction:
         """Return the models in the regions, without what has been put in front of them, such as faults."""
         found: dict[int, Device] = {}
         for bar in self.bars.values():
-            model = bar.device
-            while not isinstance(model, Device) and hasattr(model, "device"):
-                model = model.device
-            if isinstance(model, Device):
+            model = model_of(bar.device)
+            if model is not None:
                 found[id(model)] = model
         return list(found.values())
 

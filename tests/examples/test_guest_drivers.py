@@ -109,31 +109,37 @@ def faulty() -> Iterator[tuple[Cards, Any]]:
     cards = Cards(rtl8139.Nic(unlinked), nvme.Disk(dead), nvme.Disk(silent))
     with cards.guest:
         yield cards, unlinked
+        silent.interrupts = True  # or the driver would wait for its timeouts at the end, too
 
 
-def accesses(cards: Cards, register: str, function: str) -> list[Access]:
-    """Return the accesses of a register in functions of a driver."""
-    names = cards.guest.symbols
-    return [one for one in cards.guest.trace[:] if one.register == register and names(one.ip).startswith(function)]
+def accesses(cards: Cards, number: int, register: str, function: str) -> list[Access]:
+    """Return the accesses of a card's register in functions of a driver."""
+    names, card = cards.guest.symbols, cards.guest.cards[number]
+    places = {card.address(index) for index in card.bars}
+    return [
+        one
+        for one in cards.guest.trace[:]
+        if one.register == register and names(one.ip).startswith(function) and one.address - (one.offset or 0) in places
+    ]
 
 
 def test_a_link_that_is_never_up(faulty: tuple[Cards, Any]) -> None:
     """The driver has asked the PHY and has no carrier; when the cable is plugged in, an interrupt tells it."""
     cards, card = faulty
     assert cards.guest.run(f"{UP}; cat /sys/class/net/eth0/carrier").text == "0\n"
-    asked = accesses(cards, "BMSR", "mdio_read")
+    asked = accesses(cards, 0, "BMSR", "mdio_read")
     assert asked
     assert not any(access.value & 4 for access in asked)
     card.set_link(True)
     assert "eth0: link up, 100Mbps" in cards.says("eth0: link up")
-    assert accesses(cards, "BMSR", "mdio_read")[-1].value & 4
+    assert accesses(cards, 0, "BMSR", "mdio_read")[-1].value & 4
 
 
 def test_a_disk_that_never_gets_ready(faulty: tuple[Cards, Any]) -> None:
     """The driver polls CSTS for as long as CAP allows, and gives up; the trace shows it waiting."""
     cards, _ = faulty
     assert re.search("nvme nvme0: Device not ready; aborting", cards.says("Device not ready; aborting"))
-    polls = accesses(cards, "CSTS", "nvme_pci_reg_read32")
+    polls = accesses(cards, 1, "CSTS", "nvme_pci_reg_read32")
     assert len(polls) > 3
     assert {access.value & 1 for access in polls} == {0}
 
@@ -143,8 +149,7 @@ def test_a_disk_whose_interrupts_are_lost(faulty: tuple[Cards, Any]) -> None:
     cards, _ = faulty
     line = cards.says("nvme nvme1: .* timeout, completion polled")
     assert re.search(r"I/O \d+ .*QID 0 timeout, completion polled", line)
-    names = [cards.guest.symbols(one.ip).split("+")[0] for one in cards.guest.trace[:] if one.register == "DOORBELL[1]"]
-    assert "nvme_poll_cq" in names or "nvme_poll_irqdisable" in names or "nvme_timeout" in names, names
+    assert accesses(cards, 2, "DOORBELL[1]", "nvme_")  # what it has taken of the completion queue
 
 
 def test_the_same_model_everywhere(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_boot_killed(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_serve_killed(seed: int, tmp_path: Path) -> None:
+def test_server_killed(seed: int, tmp_path: Path) -> None:
     """The server gets SIGKILL after a number of accesses that the seed draws; the trace has all of them."""
     (tmp_path / "models.py").write_text(MODELS)
     count = random.Random(seed).randrange(1, 400)

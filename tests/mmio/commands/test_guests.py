@@ -184,6 +184,11 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["boot", "--fold", "--device", "models.py:Card"], 2, "--fold is about the lines of --live"),
     (["boot", "--memory", "8", "--device", "models.py:Card"], 2, "expected --memory from 64"),
     (["boot", "--timeout", "0", "--device", "models.py:Card"], 2, "--timeout above 0"),
+    (
+        ["boot", "--snapshot", "--kvm", "--device", "models.py:Card"],
+        2,
+        "--snapshot is of a guest on QEMU's emulated CPU",
+    ),
     (["boot", "--smp", "0", "--device", "models.py:Card"], 2, "--smp from 1"),
 ]
 

@@ -265,11 +265,13 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def mmio_guest(mmio_trap: "Traps") -> "Callable[..., Guest]":
-    """Boot a kernel in a test, with device models as its PCI cards.
+    """Run a kernel in a test, with device models as its PCI cards.
 
     `guest = mmio_guest([mmio.Pci(Card(), 0x8086, 0x100E)], modules=["e1000"])` takes the arguments of `mmio.guest`.
 
-    The guest is ended when the test is over. When that fails, its report shows the last accesses.
+    The kernel has booted and loaded its modules once, in a snapshot; each test has a copy that is as good as new. With
+    `snapshot=False` it boots. The guest is ended when the test is over. When that fails, its report shows the last
+    accesses.
     """
     return mmio_trap.guest
 

@@ -44,10 +44,14 @@ class Traps:
         return self._open(board(path, **options), "board" if path is None else Path(path).name)
 
     def guest(self, devices: Any, **options: Any) -> "Guest":
-        """Boot a kernel with device models as its cards, until the test is over; see `mmio.guest`."""
+        """Run a kernel with device models as its cards, until the test is over; see `mmio.guest`.
+
+        It begins with a snapshot, unless `snapshot=False` is given, or an option that goes with none.
+        """
         from mmio.guests import guest
 
-        opened = guest(devices, **options)
+        snapshot = not options.get("kvm") and options.get("gdb") is None
+        opened = guest(devices, **{"snapshot": snapshot} | options)
         return self._open(opened, ", ".join(card.name for card in opened.cards))
 
     def _open(self, opened: P, name: str) -> P:

@@ -44,6 +44,6 @@ class Esb(Device):
 class Watchdog(PciFunction):
     """The function."""
 
-    def __init__(self) -> None:
-        self.timer = Esb()
+    def __init__(self, timer: Esb | None = None) -> None:
+        self.timer = Esb() if timer is None else timer
         super().__init__(0x8086, 0x25AB, 0x088000, bars=[Bar(0, self.timer, size=0x10)], interrupt_pin=0)

@@ -26,6 +26,7 @@ from mmio.guests.parts import gather
 from mmio.guests.pci import Pci
 from mmio.guests.qemu import find_qemu
 from mmio.guests.server import Server
+from mmio.guests.starting import saved
 from mmio.guests.symbols import GuestSymbols
 from mmio.pci.function import PciFunction
 from mmio.records.access import Access
@@ -79,6 +80,8 @@ def boot(options: argparse.Namespace) -> int:
     _check(options)
     if options.memory < LEAST_MEMORY or options.smp < 1 or options.timeout <= 0:
         raise UsageError(f"expected --memory from {LEAST_MEMORY}, --smp from 1 and --timeout above 0")
+    if options.snapshot and (options.kvm or options.gdb is not None):
+        raise UsageError("--snapshot is of a guest on QEMU's emulated CPU that has started: without --kvm and --gdb")
     if not options.device:
         if not options.fetch:
             raise UsageError("there is no card: name a model with --device FILE.py:CLASS")
@@ -97,6 +100,7 @@ def boot(options: argparse.Namespace) -> int:
     with _signals(), warnings_as_lines(), models_blamed(files), recording.ending:
         parts = gather(options.kernel, options.module, fetch=options.fetch, say=complain)
         devices = [_function(argument, argument.numbers) for argument in options.device]
+        snapshot = saved(parts, settings, options.timeout, complain) if options.snapshot else None
         console = recording.ending.enter_context(_console(options.console))
         output = show(recording, options)
         if not options.quiet:
@@ -106,6 +110,7 @@ def boot(options: argparse.Namespace) -> int:
             devices,
             parts,
             settings,
+            snapshot=snapshot,
             seconds=options.timeout,
             unmapped=options.unmapped,
             config=options.config,

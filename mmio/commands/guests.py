@@ -103,6 +103,12 @@ def add(commands: Commands) -> None:
         help="how long start and command may take, each (default: 120)",
     )
     boot.add_argument("--kvm", action="store_true", help="use /dev/kvm; then the instruction of an access is not known")
+    boot.add_argument(
+        "--snapshot",
+        action="store_true",
+        help="begin with a guest that has booted and loaded its modules, kept in the cache folder (70 MB); it is "
+        "booted if there is none yet. The cards are plugged into it",
+    )
     boot.add_argument("--gdb", metavar="PORT", type=int, help="wait for a debugger at this TCP port of this machine")
     boot.add_argument("--append", metavar="WORDS", action="append", default=[], help="additional kernel command line")
     boot.add_argument(

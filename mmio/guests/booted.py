@@ -8,22 +8,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Condition, Thread
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 from mmio.arguments import shortened, text
 from mmio.closing import Closing
 from mmio.guests.cache import cache_folder
+from mmio.guests.callers import Callers
 from mmio.guests.card import Card
 from mmio.guests.console import Console
 from mmio.guests.control import Completed, Control
 from mmio.guests.errors import GuestError, MissingError
 from mmio.guests.instructions import UNKNOWN, Instructions
-from mmio.guests.machine import Machine, Settings, Wiring, command_line
+from mmio.guests.kvm import DEVICE, check_kvm
+from mmio.guests.machine import Machine, Settings, Wiring, card_at, command_line
+from mmio.guests.monitor import Monitor
+from mmio.guests.orc import Orc
 from mmio.guests.parts import Parts
 from mmio.guests.plugin import RunningInstructions, build_plugin
 from mmio.guests.qemu import Qemu
 from mmio.guests.server import Server
-from mmio.guests.symbols import GuestSymbols, kept
+from mmio.guests.snapshots import Snapshot
+from mmio.guests.symbols import GuestSymbols, kept, unpacked
 from mmio.guests.vmlinux import digest
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
@@ -32,7 +37,11 @@ from mmio.traces.trace import Trace
 
 _ORDERLY: Final = 10.0  # seconds that the guest has to end by itself
 
-_LONGEST_FOLDER = 60  # bytes
+_SILENT: Final = 30.0  # seconds after which a guest under KVM does not run: its firmware speaks at once
+
+_LONGEST_FOLDER: Final = 60  # bytes
+
+Done = TypeVar("Done")
 
 
 class Guest(Closing):
@@ -52,6 +61,7 @@ class Guest(Closing):
         parts: Parts,
         settings: Settings,
         *,
+        snapshot: Snapshot | None = None,
         seconds: float = 120.0,
         unmapped: Unmapped = "ones",
         config: bool = False,
@@ -69,12 +79,16 @@ class Guest(Closing):
         self._changed = Condition()
         self._failure: BaseException | None = None
         self._over = ""
-        self._ending = self._orderly = False
+        self._ending = self._orderly = self._learnt = False
+        self._kvm = settings.kvm
+        if settings.kvm:
+            check_kvm()
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="pagetrap-guest-", dir=_folder())))
             sockets = [folder / f"card{number}" for number in range(len(self.cards))]
             instructions, plugin = self._instructions(opened, folder, parts.qemu, settings.kvm)
-            wiring = Wiring(folder, sockets, folder / "initrd", plugin)
+            self._running = instructions if isinstance(instructions, RunningInstructions) else None
+            wiring = Wiring(folder, sockets, folder / "initrd", plugin, waits=snapshot is not None)
             wiring.initrd.write_bytes(parts.archive)
             for number, (function, path) in enumerate(zip(self.cards, sockets, strict=True)):
                 card = Card(
@@ -88,11 +102,12 @@ class Guest(Closing):
                 self._serve(opened, Server(path, card), function.name)
             self.console = opened.enter_context(Console(wiring.console, console or _ignore))
             self._control = opened.enter_context(Control(wiring.control, self._changed, self._problem))
+            self._monitor = opened.enter_context(Monitor(wiring.monitor, self._changed, self._problem, seconds))
+            self._learn(parts, asks=False)
             command = command_line(parts.qemu, parts.image, settings, wiring)
             self._machine = opened.enter_context(Machine(command, parts.qemu.environment, self._ended))
             opened.callback(self._end)
-            self._call(lambda: self._control.wait_until_ready(seconds))
-            self._call(lambda: self._load(parts))
+            self._call(lambda: self._boot(parts) if snapshot is None else self._restore(parts, snapshot, sockets))
             self._orderly = True
             self._opened = opened.pop_all()
 
@@ -125,18 +140,65 @@ class Guest(Closing):
         opened.callback(server.stop)
         thread.start()
 
-    def _load(self, parts: Parts) -> None:
-        """Learn the names of the kernel's functions, and load the drivers."""
+    def _boot(self, parts: Parts) -> None:
+        """Wait until the guest has booted, learn its names, load and match its drivers."""
+        silent = min(self._seconds, _SILENT)
+        if self._kvm and not self.console.wait_for_output(silent):
+            raise GuestError(
+                f"the guest has said nothing within {silent:g} s under KVM: {DEVICE} of this machine cannot run "
+                "a kernel, it seems (on some clouds it runs user mode only); leave KVM out"
+            )
+        self._control.wait_until_ready(self._seconds)
+        self._learn(parts, asks=True)
+        self._sections = parts.drivers.load(self.run)
+        parts.drivers.name(self.symbols, self._sections)
+        parts.drivers.match(self.run)
+
+    def _restore(self, parts: Parts, snapshot: Snapshot, cards: Iterable[Path]) -> None:
+        """Take a saved guest, plug the cards in, and match its drivers with them."""
+        self._monitor.load(snapshot.state)
+        for path in cards:
+            self._monitor.plug(card_at(path))
+        self._monitor.go_on()
+        self._learn(parts, asks=True)
+        self._sections = snapshot.sections
+        parts.drivers.name(self.symbols, self._sections)
+        parts.drivers.match_plugged(self.run)
+
+    def _learn(self, parts: Parts, *, asks: bool) -> None:
+        """Learn the names of the kernel's functions, as early as possible: QEMU's plugin looks at code once.
+
+        Args:
+            parts: with the kernel.
+            asks: ask the guest for them, if they are not known yet.
+        """
+        if self._learnt:
+            return
         file = cache_folder() / "symbols" / f"{digest(parts.kernel.image)}.gz"
         names = kept(file)
-        if not names:
+        if not names and asks:
             packed = self.run("grep ' [tTwW] ' /proc/kallsyms | gzip -1 | cat").output
             with suppress(OSError):  # a cache that cannot be written costs the next guest some seconds
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(packed)
-            names = kept(file)
+            names = unpacked(packed)
+        self._learnt = bool(names)
         self.symbols.add_kernel(names)
-        parts.drivers.load(self.run, self.symbols)
+        if self._running is not None:
+            self._running.watch_calls(Callers(self.symbols, Orc.of(parts.image)))
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Save the guest, which has no cards; it cannot be used any more.
+
+        Args:
+            snapshot: where.
+
+        Raises:
+            GuestError: QEMU cannot save it.
+        """
+        self._orderly = False  # it stands still
+        self._monitor.save(snapshot.state)
+        snapshot.keep(self._sections)
 
     def run(
         self, command: str, seconds: float | None = None, output: Callable[[bytes], object] | None = None
@@ -158,10 +220,10 @@ class Guest(Closing):
         text("command", command)
         return self._call(lambda: self._control.run(command, self._seconds if seconds is None else seconds, output))
 
-    def _call(self, what: Callable[[], "Completed | None"]) -> "Completed":
+    def _call(self, what: Callable[[], Done]) -> Done:
         """Do what waits for the guest; raise what a device model has raised instead of what came of that."""
         try:
-            return what()  # type: ignore[return-value]
+            return what()
         except GuestError:
             failure = self._failure
             if failure is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from mmio.closing import Closing
@@ -22,9 +23,11 @@ class Console(Closing):
         self._show = show
         self._kept = bytearray()
         self._line = bytearray()
+        self._begun = Event()  # or has ended
         self._port = Port(path, self._take)
 
     def _take(self, data: bytes) -> None:
+        self._begun.set()
         self._kept += data
         del self._kept[:-_MOST]
         self._line += data
@@ -34,6 +37,14 @@ class Console(Closing):
             text = _text(line)
             if text or data:
                 self._show(text)
+
+    def wait_for_output(self, seconds: float) -> bool:
+        """Wait until something has been said, or the guest has ended; return whether that has come.
+
+        Args:
+            seconds: at most.
+        """
+        return self._begun.wait(seconds)
 
     @property
     def text(self) -> str:

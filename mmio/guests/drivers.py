@@ -7,6 +7,7 @@ functions are is known before the first access to a device.
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import time
 from typing import Final
 
 from mmio.arguments import shortened
@@ -19,7 +20,12 @@ from mmio.guests.symbols import GuestSymbols
 _SECTION: Final = re.compile(r"^(\.\S+) 0x([0-9a-f]+)$", re.MULTILINE)
 _PARAMETERS: Final = re.compile(r"[\w.,:=/+\- \"]*")
 
+_SAY: Final = "echo pagetrap: loading drivers >/dev/kmsg"
+
 Run = Callable[[str], Completed]
+
+Sections = dict[str, dict[str, int]]
+"""Addresses of the sections of modules: by the module's name, and the section's."""
 
 
 class Drivers:
@@ -31,7 +37,8 @@ class Drivers:
             "e1000 debug=16".
 
     Attributes:
-        packed: names of the kernel's modules that go into the initramfs, in the order of loading.
+        names: of all modules, in the order of loading.
+        packed: names of those of the kernel's, which go into the initramfs.
         files: more files of the initramfs by path.
 
     Raises:
@@ -45,7 +52,8 @@ class Drivers:
         self.names: list[str] = []
         self.packed: list[str] = []
         self.files: dict[str, bytes] = {}
-        self._loading: list[str] = []
+        self.commands: list[str] = []
+        """The commands that load them."""
         for module in modules:
             words = module.split(maxsplit=1)
             if not words or not all(map(_PARAMETERS.fullmatch, words)):
@@ -67,7 +75,7 @@ class Drivers:
     def _add(self, name: str, parameters: str = "", *, packed: bool = True) -> None:
         if name not in self.names:
             self.names.append(name)
-            self._loading.append(f"insmod /lib/modules/{name}.ko {parameters}".rstrip())
+            self.commands.append(f"insmod /lib/modules/{name}.ko {parameters}".rstrip())
             if packed:
                 self.packed.append(name)
 
@@ -75,29 +83,54 @@ class Drivers:
         own = self.files.get(f"lib/modules/{name}.ko")
         return module_bytes(self._kernel.files[name]) if own is None else own
 
-    def load(self, run: Run, symbols: GuestSymbols) -> None:
-        """Load the modules, and have the kernel match them with the devices.
+    def load(self, run: Run) -> Sections:
+        """Load the modules, while the kernel matches none with a device; return where they are.
 
         Args:
             run: runs a command in the guest.
-            symbols: get the names of their functions, before any is matched with a device.
 
         Raises:
             GuestError: one cannot be loaded.
         """
-        run(
-            "echo 8 >/proc/sys/kernel/printk; echo pagetrap: loading drivers >/dev/kmsg; "
-            "echo 0 >/sys/bus/pci/drivers_autoprobe"
-        )
-        for command in self._loading:
+        run(f"echo 8 >/proc/sys/kernel/printk; {_SAY}; echo 0 >/sys/bus/pci/drivers_autoprobe")
+        for command in self.commands:
             done = run(command)
             if done.status:
                 raise GuestError(f"{command}: {done.text.strip()}")
+        sections: Sections = {}
         for name in self.names:
             text = run(f"cd /sys/module/{name}/sections && for s in .*text*; do echo $s $(cat $s); done").text
-            sections = {section: int(address, 16) for section, address in _SECTION.findall(text)}
-            symbols.add_module(name, self._data(name), sections)
+            sections[name] = {section: int(address, 16) for section, address in _SECTION.findall(text)}
+        return sections
+
+    def name(self, symbols: GuestSymbols, sections: Sections) -> None:
+        """Add the names of the modules' functions to those of the guest.
+
+        Args:
+            symbols: get them.
+            sections: where the modules are.
+        """
+        for name in self.names:
+            symbols.add_module(name, self._data(name), sections[name])
+
+    def match(self, run: Run) -> None:
+        """Match the modules with the devices.
+
+        Args:
+            run: runs a command in the guest.
+        """
         run(
             "echo 1 >/sys/bus/pci/drivers_autoprobe; for d in /sys/bus/pci/devices/*; do "
             "[ -e $d/driver ] || echo ${d##*/} >/sys/bus/pci/drivers_probe; done 2>/dev/null"
         )
+
+    def match_plugged(self, run: Run) -> None:
+        """Match the modules with devices that were plugged in.
+
+        The kernel's own handler of the event holds the lock that a rescan waits for (drivers/pci/pci-sysfs.c); so when
+        this returns both are done.
+
+        Args:
+            run: runs a command in the guest.
+        """
+        run(f"date -s @{int(time())} >/dev/null; {_SAY}; echo 1 >/sys/bus/pci/rescan")

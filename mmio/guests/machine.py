@@ -26,7 +26,8 @@ _BOUND: Final = (
 )
 """Program that executes another, which ends with the process of the number given."""
 
-_COMMAND_LINE: Final = "console=ttyS0,115200 nokaslr printk.devkmsg=on panic=-1 reboot=t quiet"
+# On a busy machine the emulated timer may be late when the kernel tests it: no_timer_check.
+_COMMAND_LINE: Final = "console=ttyS0,115200 nokaslr printk.devkmsg=on panic=-1 reboot=t quiet no_timer_check"
 
 
 LEAST_MEMORY: Final = 64
@@ -63,12 +64,19 @@ class Wiring:
         cards: sockets of the devices, in the order of their slots.
         initrd: the initramfs.
         plugin: QEMU's argument -plugin, "" without one.
+        waits: for a state that the monitor loads, and for cards that it plugs in.
     """
 
     folder: Path
     cards: Sequence[Path]
     initrd: Path
     plugin: str = ""
+    waits: bool = False
+
+    @property
+    def monitor(self) -> Path:
+        """The socket of the monitor."""
+        return self.folder / "monitor"
 
     @property
     def console(self) -> Path:
@@ -104,19 +112,31 @@ def command_line(qemu: Qemu, image: Path, settings: Settings, wiring: Wiring) ->
         command += ["-cpu", "host"]
     for name, path in (("console", wiring.console), ("control", wiring.control)):
         command += ["-chardev", f"socket,id={name},path={path}", "-serial", f"chardev:{name}"]
-    for path in wiring.cards:
-        device = {
-            "driver": "vfio-user-pci",
-            "socket": {"type": "unix", "path": str(path)},
-            "x-no-posted-writes": True,  # the CPU waits for the answer, so it still is at the instruction
-            "x-msg-timeout": _PATIENCE,
-        }
-        command += ["-device", json.dumps(device)]
+    command += ["-qmp", f"unix:{wiring.monitor}"]
+    if wiring.waits:
+        command += ["-incoming", "defer", "-S"]
+    else:
+        for path in wiring.cards:
+            command += ["-device", json.dumps(card_at(path))]
     if wiring.plugin:
         command += ["-plugin", wiring.plugin]
     if settings.gdb is not None:
         command += ["-gdb", f"tcp:127.0.0.1:{settings.gdb}", "-S"]
     return [*command, *settings.arguments]
+
+
+def card_at(path: Path) -> dict[str, object]:
+    """Return the properties of a device that is served at a socket.
+
+    Args:
+        path: of the socket.
+    """
+    return {
+        "driver": "vfio-user-pci",
+        "socket": {"type": "unix", "path": str(path)},
+        "x-no-posted-writes": True,  # the CPU waits for the answer, so it still is at the instruction
+        "x-msg-timeout": _PATIENCE,
+    }
 
 
 class Machine(Closing):

@@ -18,6 +18,24 @@
 #endif
 #define PUBLIC __attribute__((visibility("default")))
 #define LONGEST 15
+#define READS_REGISTERS 1 /* QEMU_PLUGIN_CB_R_REGS */
+#define STACK 512
+#define RANGES 64
+
+/* GLib's GArray and GByteArray. QEMU has GLib in its process. */
+struct array {
+	void *data;
+	unsigned length;
+};
+extern struct array *g_byte_array_new(void);
+extern struct array *g_byte_array_set_size(struct array *, unsigned);
+extern unsigned g_array_get_element_size(struct array *);
+
+/* A qemu_plugin_reg_descriptor begins so; newer ones have more. */
+struct description {
+	void *handle;
+	const char *name;
+};
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -26,6 +44,9 @@ extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin
 extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+extern struct array *qemu_plugin_get_registers(void);
+extern int qemu_plugin_read_register(void *, struct array *);
+extern _Bool qemu_plugin_read_memory_vaddr(uint64_t, struct array *, size_t);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned, void *), int, void *);
 extern void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t, void (*)(void *, void *), void *);
 
@@ -37,16 +58,72 @@ struct instruction {
 	uint8_t code[LONGEST + 1];
 };
 
-/* The shared page: what runs, and on which virtual CPU. */
+/* The shared page: what runs, and on which virtual CPU; `ranges` is written by pagetrap. */
 static struct {
 	struct instruction instruction;
 	uint32_t cpu;
+	uint32_t depth; /* bytes of `stack`, 0 where it is not known */
+	uint64_t rsp, rbp;
+	uint8_t stack[STACK];
+	uint64_t count;
+	struct {
+		uint64_t start, end;
+	} ranges[RANGES]; /* the code for which the stack is wanted: functions of the kernel such as ioread32 */
 } *now;
 
 static void executes(unsigned cpu, void *instruction)
 {
 	now->instruction = *(struct instruction *)instruction;
 	now->cpu = cpu;
+	now->depth = 0;
+}
+
+static struct array *buffer;
+
+static int read_register(void *handle, uint64_t *value)
+{
+	g_byte_array_set_size(buffer, 0);
+	qemu_plugin_read_register(handle, buffer);
+	if (buffer->length != sizeof *value)
+		return 0;
+	memcpy(value, buffer->data, sizeof *value);
+	return 1;
+}
+
+/* One virtual CPU runs at a time, so these need no lock. */
+static void executes_for_a_driver(unsigned cpu, void *instruction)
+{
+	static void *rsp, *rbp;
+
+	executes(cpu, instruction);
+	if (!buffer) {
+		struct array *found = qemu_plugin_get_registers();
+		buffer = g_byte_array_new();
+		for (unsigned i = 0; found && i < found->length; i++) {
+			struct description *one =
+				(struct description *)((char *)found->data + i * g_array_get_element_size(found));
+			if (!strcmp(one->name, "rsp"))
+				rsp = one->handle;
+			if (!strcmp(one->name, "rbp"))
+				rbp = one->handle;
+		}
+	}
+	if (!rsp || !rbp || !read_register(rsp, &now->rsp) || !read_register(rbp, &now->rbp))
+		return;
+	for (unsigned depth = STACK; depth >= 8; depth /= 2) /* the stack may begin sooner than that */
+		if (qemu_plugin_read_memory_vaddr(now->rsp, buffer, depth) && buffer->length >= depth) {
+			memcpy(now->stack, buffer->data, depth);
+			now->depth = depth;
+			return;
+		}
+}
+
+static int is_for_a_driver(uint64_t ip)
+{
+	for (uint64_t i = 0; i < now->count && i < RANGES; i++)
+		if (now->ranges[i].start <= ip && ip < now->ranges[i].end)
+			return 1;
+	return 0;
 }
 
 /* Whether the ModRM byte at `at` names memory, other than the stack's. */
@@ -123,7 +200,10 @@ static void translated(void *first, void *second)
 		if (!kept)
 			abort();
 		*kept = found;
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, executes, 0, kept);
+		if (is_for_a_driver(found.ip))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, executes_for_a_driver, READS_REGISTERS, kept);
+		else
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, executes, 0, kept);
 	}
 }
 

@@ -18,11 +18,15 @@ from typing import Final
 from decode import DecodeError, Instruction, decode
 from mmio.closing import Closing
 from mmio.guests.cache import cache_folder
+from mmio.guests.callers import Callers
 from mmio.guests.errors import MissingError
 from mmio.guests.qemu import Qemu
 
 _PAGE: Final = 4096
-_NOW: Final = struct.Struct("<QI16s4xI")  # ip, length, bytes, virtual CPU: `now` in plugin.c
+_NOW: Final = struct.Struct("<QI16s4xII")  # ip, length, bytes, virtual CPU, depth: `now` in plugin.c
+_STACK: Final = struct.Struct("<QQ512s")  # rsp, rbp, the stack from rsp on
+_RANGES: Final = _NOW.size + _STACK.size  # their count, then the first address and the one behind the last of each
+_MOST_RANGES: Final = 64
 _API: Final = 7  # of QEMU 11
 _OTHER_API: Final = re.compile(r"API version \d+.*version (?:of )?(\d+)", re.DOTALL)
 _FLAGS: Final = ("-O2", "-fPIC", "-shared", "-Wall")
@@ -95,6 +99,7 @@ class RunningInstructions(Closing):
         with path.open("w+b") as file:
             file.truncate(_PAGE)
             self._now = mmap(file.fileno(), _PAGE)
+        self._callers: Callers | None = None
 
     def argument(self, plugin: Path) -> str:
         """Return QEMU's argument -plugin.
@@ -104,15 +109,33 @@ class RunningInstructions(Closing):
         """
         return f"{plugin},shm={self.path}"
 
+    def watch_calls(self, callers: Callers) -> None:
+        """Record accesses that the kernel makes for drivers where the drivers are.
+
+        Args:
+            callers: finds them.
+        """
+        self._callers = callers
+        ranges = list(callers.ranges())[:_MOST_RANGES]
+        flat = [address for one in ranges for address in one]
+        struct.pack_into(f"<Q{len(flat)}Q", self._now, _RANGES, len(ranges), *flat)
+
     def current(self) -> tuple[int, int, Instruction | None]:
-        """Return the virtual CPU's number, the instruction pointer and the instruction, None if it has no meaning."""
-        ip, length, code, cpu = _NOW.unpack_from(self._now)
+        """Return the virtual CPU's number, the instruction pointer and the instruction, None if it has no meaning.
+
+        Of an access that the kernel makes for a driver, the instruction pointer is that of the driver.
+        """
+        ip, length, code, cpu, depth = _NOW.unpack_from(self._now)
         if not 0 < length <= len(code):
             return cpu, ip, None
         try:
-            return cpu, ip, decode(code[:length], bits=64)  # which remembers
+            instruction = decode(code[:length], bits=64)  # which remembers
         except DecodeError:
             return cpu, ip, None
+        if depth and self._callers is not None:
+            sp, bp, stack = _STACK.unpack_from(self._now, _NOW.size)
+            ip = self._callers.driver(ip, sp, bp, stack[:depth])
+        return cpu, ip, instruction
 
     def close(self) -> None:
         """Unmap the file."""

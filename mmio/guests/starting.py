@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from mmio.arguments import integer
 from mmio.guests.booted import Guest
 from mmio.guests.machine import LEAST_MEMORY, Settings
-from mmio.guests.parts import gather
+from mmio.guests.parts import Parts, gather
+from mmio.guests.snapshots import Snapshot, snapshot_of
 from mmio.pci.function import PciFunction
 from mmio.space.policy import Unmapped
 from mmio.traces.trace import Trace
@@ -21,6 +22,7 @@ def guest(
     cpus: int = 1,
     kvm: bool = False,
     gdb: int | None = None,
+    snapshot: bool = False,
     seconds: float = 120.0,
     fetch: bool = False,
     unmapped: Unmapped = "ones",
@@ -47,6 +49,8 @@ def guest(
         cpus: virtual CPUs; one at a time runs.
         kvm: use /dev/kvm. Then the instruction of an access is not known.
         gdb: TCP port of this machine for a debugger, which the guest waits for.
+        snapshot: begin with a guest that has booted and loaded its modules, kept in the cache folder; it is booted if
+            there is none yet. The cards are plugged into it.
         seconds: that the start, and each command, may take.
         fetch: unpack what is missing into the cache folder, from Debian's packages.
         unmapped: what an access meets where a model has no register: "ones", "zeros" or "error".
@@ -58,10 +62,10 @@ def guest(
         kernel_arguments: more of the kernel's.
 
     Raises:
-        MissingError: something that is needed is not here; says what to install.
+        MissingError: something that is needed is not here, KVM if it is to be used; says what to do.
         GuestError: the guest does not start in time, or a module cannot be loaded.
         TypeError: an argument is of a wrong kind.
-        ValueError: a number is too small, or a module's name is none.
+        ValueError: a number is too small, a module's name is none, or a snapshot is wanted with `kvm` or `gdb`.
     """
     cards = tuple(devices)
     settings = Settings(
@@ -72,11 +76,14 @@ def guest(
         arguments=arguments,
         kernel_arguments=kernel_arguments,
     )
+    if snapshot and (kvm or gdb is not None):
+        raise ValueError("a snapshot is of a guest on QEMU's emulated CPU that has started: without kvm and gdb")
     parts = gather(kernel, modules, fetch=fetch, say=say or _ignore)
     return Guest(
         cards,
         parts,
         settings,
+        snapshot=saved(parts, settings, seconds, say) if snapshot else None,
         seconds=seconds,
         unmapped=unmapped,
         config=config,
@@ -84,6 +91,29 @@ def guest(
         say=say,
         console=console,
     )
+
+
+def saved(
+    parts: Parts, settings: Settings, seconds: float = 120.0, say: Callable[[str], object] | None = None
+) -> Snapshot:
+    """Return the snapshot of a guest without cards; boot and save it if there is none yet.
+
+    Args:
+        parts: what it is made of.
+        settings: of its machine.
+        seconds: that the start may take.
+        say: told that it is booted.
+
+    Raises:
+        GuestError: it does not start in time, or cannot be saved.
+    """
+
+    def save(snapshot: Snapshot) -> None:
+        (say or _ignore)("booting once, for the snapshot")
+        with Guest((), parts, settings, seconds=seconds) as guest:
+            guest.save(snapshot)
+
+    return snapshot_of(parts, settings, save)
 
 
 def _ignore(text: str) -> None:

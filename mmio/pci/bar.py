@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen
 from decode import Direction
 from mmio.arguments import flag, integer, one_of, shortened, text
 from mmio.device.declared import Declared
+from mmio.device.device import Device
 from mmio.device.field import Field, bit
 from mmio.device.field import field as bits
 from mmio.device.register import register
@@ -170,6 +171,17 @@ class Piece:
     def has(self, offset: int) -> bool:
         """Return whether an offset of the region is here."""
         return self.start <= offset < self.start + self.length
+
+
+def model_of(device: Any) -> Device | None:
+    """Return the model in a region, without what was put in front of it, such as faults; None if there is none.
+
+    Args:
+        device: what answers in the region.
+    """
+    while not isinstance(device, Device) and hasattr(device, "device"):
+        device = device.device
+    return device if isinstance(device, Device) else None
 
 
 class Window(Fronting):

@@ -8,7 +8,7 @@ from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.line import Line
 from mmio.device.memory import Data, ProgramMemory, ProgramMemoryError, ThisProcess
-from mmio.pci.bar import Bar, Piece, Rom, Window, rom_register
+from mmio.pci.bar import Bar, Piece, Rom, Window, model_of, rom_register
 from mmio.pci.capabilities import MSIX_ENTRY, Capability, Msi, MsiX, PcieEndpoint, PowerManagement
 from mmio.pci.config import EXPRESS_END, LIST_END, ConfigSpace, config_space, headers, place
 from mmio.pci.interrupts import Interrupts
@@ -199,8 +199,12 @@ class PciFunction:
 
     @property
     def models(self) -> list[Device]:
-        """Return the devices in its regions that are each a `Device`."""
-        found = {id(bar.device): bar.device for bar in self.bars.values() if isinstance(bar.device, Device)}
+        """Return the models in its regions, without what has been put in front of them, such as faults."""
+        found: dict[int, Device] = {}
+        for bar in self.bars.values():
+            model = model_of(bar.device)
+            if model is not None:
+                found[id(model)] = model
         return list(found.values())
 
     def _window(self, index: int) -> Window:

@@ -65,6 +65,7 @@ class Section:
     name: int
     type: int
     flags: int
+    address: int
     offset: int
     size: int
     link: int
@@ -119,7 +120,7 @@ class ElfFile:
         place = first[6] if names == _EXTENDED else names
         if place < len(rows):
             self._names = self._read(rows[place][4], min(rows[place][5], MAX_NAMES))
-        self.sections = tuple(Section(row[0], row[1], row[2], row[4], row[5], row[6]) for row in rows)
+        self.sections = tuple(Section(*row[:7]) for row in rows)
 
     def segments(self) -> Iterator[Segment]:
         """Iterate over what of the file is loaded."""
@@ -181,6 +182,11 @@ class ElfFile:
         if data[:4] != b"ZLIB":
             raise Malformed(f".z{name[1:]} is not compressed as its name says")
         return _inflated(data[12:], int.from_bytes(data[4:12], "big"), most, name)
+
+    def address(self, name: str) -> int:
+        """Return the address of a section in memory, 0 when there is none or it is not loaded."""
+        section = self._section(name)
+        return 0 if section is None else section.address
 
     def _section(self, name: str) -> Section | None:
         wanted = name.encode() + b"\0"

@@ -28,7 +28,7 @@ def test_commands_are_understood() -> None:
 
     text = (TOP / "docs/kernel-drivers.md").read_text()
     commands = re.findall(r"^\$ pagetrap (.*)$", text, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         words = [word.strip("'") for word in command.split()]
         options, left = parser().parse_known_args(words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from mmio.guests import messages as m
 from tests.mmio.commands.process import COMMAND, ENVIRONMENT, pagetrap
 from tests.mmio.guests.client import Client, Refusal
 from tests.mmio.guests.guests import need_guest
+from tests.mmio.guests.kills import descendants, wait_for_end
 from tests.native import ROOT
 
 MODELS = """
@@ -184,6 +184,11 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["boot", "--fold", "--device", "models.py:Card"], 2, "--fold is about the lines of --live"),
     (["boot", "--memory", "8", "--device", "models.py:Card"], 2, "expected --memory from 64"),
     (["boot", "--timeout", "0", "--device", "models.py:Card"], 2, "--timeout above 0"),
+    (
+        ["boot", "--snapshot", "--kvm", "--device", "models.py:Card"],
+        2,
+        "--snapshot is of a guest on QEMU's emulated CPU",
+    ),
     (["boot", "--smp", "0", "--device", "models.py:Card"], 2, "--smp from 1"),
 ]
 
@@ -253,25 +258,12 @@ def test_boot(here: Path) -> None:
     assert {access.register for access in kept} == {"RELOAD"}
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and those that they have."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = re.sub(r"\(.*\)", "()", path.read_text()).split()
-        except OSError:
-            continue
-        if int(fields[3]) == pid and fields[2] != "Z":
-            found += [int(fields[0]), *descendants(int(fields[0]))]
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.xdist_group("guest")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_pagetrap_killed(here: Path, signal_: signal.Signals) -> None:
-    """Whatever ends pagetrap, and whenever, ends its guest; what was recorded can be read."""
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_pagetrap_ended(here: Path, signal_: signal.Signals) -> None:
+    """A signal in the middle of the kernel's start ends the guest, and nothing is left of it."""
     need_guest()
     console = here / "console"
     os.mkfifo(console)
@@ -282,12 +274,7 @@ def test_pagetrap_killed(here: Path, signal_: signal.Signals) -> None:
         [*command, "--device", ESB, "--", "sleep 1000"], cwd=here, env=environment, stderr=subprocess.PIPE, text=True
     )
     with console.open() as lines:
-        if signal_ != signal.SIGKILL:
-            lines.readline()  # in the middle of the kernel's start
-        else:
-            for line in lines:
-                if re.search("i6300ESB timer .*initialized", line):
-                    break
+        lines.readline()  # in the middle of the kernel's start
         while not (started := descendants(process.pid)):
             assert process.poll() is None, process.communicate()[1]
         process.send_signal(signal_)
@@ -297,17 +284,5 @@ def test_pagetrap_killed(here: Path, signal_: signal.Signals) -> None:
         rest.join()
     assert process.returncode == -signal_
     wait_for_end(started)
-    assert (len(list(open_trace(here / "t.jsonl"))) > 0) == (signal_ == signal.SIGKILL)
-    if signal_ != signal.SIGKILL:
-        assert list((here / "temporary").iterdir()) == []
-
-
-def wait_for_end(pids: list[int]) -> None:
-    """Wait until processes have ended; the test's own time limit is the limit."""
-    for pid in pids:
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        assert select.select([descriptor], [], [], 60)[0], f"process {pid} still runs"
-        os.close(descriptor)
+    assert list(open_trace(here / "t.jsonl")) == []
+    assert list((here / "temporary").iterdir()) == []

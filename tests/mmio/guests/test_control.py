@@ -21,7 +21,6 @@ from mmio.guests.errors import GuestError
 from mmio.guests.kernels import Kernel
 from mmio.guests.machine import Settings, Wiring, command_line
 from mmio.guests.qemu import Qemu
-from mmio.guests.symbols import GuestSymbols
 
 
 class Played:
@@ -176,7 +175,9 @@ def test_drivers(tmp_path: Path) -> None:
         done.append(command)
         return Completed(command, 0, b".text 0xffffffffc0000000\n")
 
-    drivers.load(run, GuestSymbols())
+    sections = drivers.load(run)
+    assert sections == {name: {".text": 0xFFFFFFFFC0000000} for name in drivers.names}
+    drivers.match(run)
     assert [command for command in done if command.startswith("insmod")] == [
         "insmod /lib/modules/e1000.ko debug=16 copybreak=0",
         "insmod /lib/modules/watchdog.ko",
@@ -204,4 +205,4 @@ def test_a_module_that_cannot_be_loaded(tmp_path: Path) -> None:
     """The error has what insmod says."""
     drivers = Drivers(a_kernel(tmp_path), ["e1000"])
     with pytest.raises(GuestError, match=r"insmod /lib/modules/e1000.ko: insmod: can't insert"):
-        drivers.load(lambda command: Completed(command, 1, b"insmod: can't insert 'e1000.ko'\n"), GuestSymbols())
+        drivers.load(lambda command: Completed(command, 1, b"insmod: can't insert 'e1000.ko'\n"))

@@ -1,4 +1,4 @@
-"""A guest: Debian's drivers, as they are, on cards in Python. It is booted once, for all tests of this module."""
+"""A guest: Debian's drivers, as they are, on cards in Python. One guest serves all tests of this module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import mmio
 from mmio.guests import Guest, GuestError
 from mmio.records.flags import MISFIT
 from mmio.testing import Traps
-from tests.mmio.guests.guests import example, need_guest
+from tests.mmio.guests.guests import MODULES, example, need_guest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest"), pytest.mark.timeout(300)]
 
@@ -31,7 +31,7 @@ class Booted:
         self.traps = Traps(lambda trace: None)  # what the fixture mmio_guest is made of
         self.guest = self.traps.guest(
             [self.nic, self.watchdog],
-            modules=["e1000 debug=16", "i6300esb"],
+            modules=MODULES,
             cpus=2,
             seconds=240,
             console=self.said.append,
@@ -195,5 +195,7 @@ def test_qemu_killed() -> None:
             os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(GuestError, match="was killed by signal 9"):
-        mmio.guest([mmio.Pci(example("e1000").E1000(), 0x8086, 0x100E)], modules=["e1000"], console=kill)
+        mmio.guest(
+            [mmio.Pci(example("e1000").E1000(), 0x8086, 0x100E)], modules=MODULES, cpus=2, snapshot=True, console=kill
+        )
     assert children() == before

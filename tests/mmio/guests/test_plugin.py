@@ -30,6 +30,29 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *i) { return 0; }
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *i, void *d, size_t n) { return 0; }
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *i, void (*f)(unsigned, void *), int n, void *d) {}
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*f)(void *, void *), void *d) {}
+struct array *qemu_plugin_get_registers(void) {
+    static struct { const char *handle, *name, *feature; long more; } all[] = {
+        {"?", "rip"}, {"s", "rsp"}, {"b", "rbp"}
+    };
+    static struct array registers = { all, 3 };
+    return &registers;
+}
+struct array *g_byte_array_new(void) { return calloc(1, sizeof(struct array)); }
+struct array *g_byte_array_set_size(struct array *a, unsigned n) { a->length = n; return a; }
+unsigned g_array_get_element_size(struct array *a) { return 32; }
+static uint64_t stack[8] = { 0xc0001005, 2, 3, 4, 5, 6, 7, 8 };
+int qemu_plugin_read_register(void *handle, struct array *a) {
+    static uint64_t value;
+    value = *(char *)handle == 's' ? (uint64_t)stack : 0xb;
+    a->data = &value, a->length = 8;
+    return 8;
+}
+_Bool qemu_plugin_read_memory_vaddr(uint64_t at, struct array *a, size_t n) {
+    a->data = (void *)at, a->length = n;
+    return at + n <= (uint64_t)(stack + 8);
+}
+PUBLIC int for_a_driver(void *page, uint64_t ip) { now = page; return is_for_a_driver(ip); }
+PUBLIC void note_with_stack(void *page, unsigned cpu, void *what) { now = page; executes_for_a_driver(cpu, what); }
 PUBLIC int asked(const uint8_t *code, size_t length) { return may_access(code, length); }
 PUBLIC size_t size(void) { return sizeof *now; }
 PUBLIC void note(void *page, unsigned cpu, void *what) { now = page; executes(cpu, what); }
@@ -171,3 +194,37 @@ def test_the_layouts_agree(built: ctypes.CDLL, tmp_path: Path) -> None:
         running._now[:4096] = page.raw
         cpu, ip, instruction = running.current()
         assert (cpu, ip, str(instruction)) == (5, 0xFFFFFFFFC0001000, "mov eax,[rdi+10h]")
+
+
+class _Noted:
+    """A finder of drivers that notes what it is asked."""
+
+    def ranges(self) -> list[tuple[int, int]]:
+        return [(0x1000, 0x1010), (0x2000, 0x2020)]
+
+    def driver(self, *asked: object) -> int:
+        self.asked = asked
+        return 0xC0001005
+
+
+def test_the_stack_is_noted(built: ctypes.CDLL, tmp_path: Path) -> None:
+    """The plugin notes registers and stack for the code that it is told of, as far as the stack is there."""
+    page = ctypes.create_string_buffer(4096)
+    what = ctypes.create_string_buffer(struct.pack("<QI15s", 0x2001, 2, b"\x8b\x07"), 64)
+    callers = _Noted()
+    with RunningInstructions(tmp_path / "running") as running:
+        running.watch_calls(callers)  # type: ignore[arg-type]
+        page.raw = running._now[:4096]
+        built.note(page, 0, what)
+        running._now[:4096] = page.raw
+        assert running.current()[1] == 0x2001
+        for_a_driver = {ip: built.for_a_driver(page, ctypes.c_uint64(ip)) for ip in (0xFFF, 0x1000, 0x1010, 0x201F)}
+        assert for_a_driver == {0xFFF: 0, 0x1000: 1, 0x1010: 0, 0x201F: 1}
+        built.note_with_stack(page, 1, what)
+        running._now[:4096] = page.raw
+        cpu, ip, instruction = running.current()
+    assert (cpu, ip, str(instruction)) == (1, 0xC0001005, "mov eax,[rdi]")
+    at, sp, bp, stack = callers.asked
+    assert (at, bp) == (0x2001, 0xB)
+    assert sp
+    assert stack == struct.pack("<8Q", 0xC0001005, *range(2, 9))  # 64 bytes: the stack ends there

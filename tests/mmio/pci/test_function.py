@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mmio import Device, register
+from mmio import AddressSpace, Clock, Device, register
+from mmio.faults import wrap
 from mmio.pci import Bar, Msi, MsiX, NotBusMaster, PcieEndpoint, PciFunction, PowerManagement
 
 
@@ -62,6 +63,31 @@ def test_memory_is_the_functions() -> None:
     card.memory.write(0, b"")
     with pytest.raises(TypeError, match="the memory of PciFunction is something with read"):
         function.memory = 5  # type: ignore[assignment]
+
+
+def test_dma_of_a_device_with_faults() -> None:
+    """A model behind faults has the memory of the function."""
+    buffer = create_string_buffer(b"\x01\x02\x03\x04\x05\x06\x07\x08")
+    with wrap(card := Card(), "DATA stuck 0x0 for 1 read") as faulty:
+        function = PciFunction(0x8086, 0x100E, 0x020000, bars=[Bar(0, faulty)])
+        function.config.write(4, 2, 6)
+        function.bar(0).write(0, 8, addressof(buffer))
+        assert (function.bar(0).read(8, 8), function.bar(0).read(8, 8)) == (0, 0x0807060504030201)
+    assert card.memory.__class__.__name__ == "_BusMaster"
+
+
+@pytest.mark.parametrize(("policy", "now"), [("access:1us", 2000), ("still", 0)])
+def test_the_clock_of_a_model(policy: str, now: int) -> None:
+    """Accesses to a region move the clock of its model as the clock's policy says."""
+    card = Card()
+    card.clock = Clock(policy=policy)
+    function = _function(card)
+    function.config.command.MEMORY = 1
+    space = AddressSpace()
+    space.map(0x1000, 0x1000, function.bar(0))
+    space.write(0x1008, 8, 5)
+    assert space.read(0x1008, 8) == 5
+    assert card.clock.now == now
 
 
 def test_reset() -> None:

@@ -103,4 +103,25 @@ GUESTS: Final = (
         "",
         "guests/test_debian.py::test_the_mirror_of_the_machine",
     ),
+    MmioMutant(
+        "a return address is looked up behind the call",
+        "mmio.guests.orc",
+        "return self.ip - self.returned",
+        "return self.ip",
+        "guests/test_callers.py::test_an_instruction_that_calls_last",
+    ),
+    MmioMutant(
+        "the frame of an interrupt is unwound as that of a call",
+        "mmio.guests.orc",
+        "if base not in (_SP, _BP) or kind not in _CALLS:",
+        "if base not in (_SP, _BP):",
+        "guests/test_callers.py::test_what_is_not_known_is_not_guessed",
+    ),
+    MmioMutant(
+        "a guest of other modules gets the snapshot",
+        "mmio.guests.snapshots",
+        "        parts.drivers.commands,\n",
+        "",
+        "guests/test_snapshots.py::test_guests_that_differ",
+    ),
 )

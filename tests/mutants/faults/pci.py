@@ -27,6 +27,13 @@ PCI: Final = (
         "pci/test_bar.py::test_decodes",
     ),
     MmioMutant(
+        "accesses to a region do not move its model's clock",
+        "mmio.pci.bar",
+        "return self if model is None or model._device_on_bus() is model else timed(self, model.clock)",
+        "return self",
+        "pci/test_function.py::test_the_clock_of_a_model",
+    ),
+    MmioMutant(
         "the list of capabilities has no end",
         "mmio.pci.config",
         "ordinary[number + 1][0] if number + 1 < len(ordinary) else 0",

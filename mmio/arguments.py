@@ -71,7 +71,7 @@ def texts(what: str, value: Any) -> tuple[str, ...]:
     """Return an argument that is several strs, such as a list of names.
 
     Raises:
-        TypeError: it is none, or one str, whose characters nobody means.
+        TypeError: it is not several strs, or it is one str.
     """
     found = None if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     if found is None or not all(isinstance(each, str) for each in found):

@@ -20,6 +20,7 @@ from tests.mutants.faults.patching import PATCHING
 from tests.mutants.faults.pci import PCI
 from tests.mutants.faults.program import PROGRAM
 from tests.mutants.faults.records import RECORDS
+from tests.mutants.faults.reports import REPORTS
 from tests.mutants.faults.space import SPACE
 from tests.mutants.faults.timing import TIMING
 from tests.mutants.faults.tracing import TRACING
@@ -34,6 +35,7 @@ MUTANTS: Final[tuple[Mutant | MmioMutant, ...]] = (
     *MISBEHAVING,
     *COVERAGE,
     *RECORDS,
+    *REPORTS,
     *EXPECTATIONS,
     *FILES,
     *LIVE,

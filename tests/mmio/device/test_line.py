@@ -124,7 +124,7 @@ def test_what_cannot_be_called_cannot_subscribe() -> None:
 
 
 def test_a_subscriber_is_told_of_its_own_change_at_once() -> None:
-    """A handler that lowers the line within its call has lowered it for whoever called it: no second interrupt."""
+    """A handler that lowers the line within its call has lowered it when `set` returns: no second interrupt."""
     wire = Line("irq")
     heard: list[bool] = []
 

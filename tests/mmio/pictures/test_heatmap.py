@@ -58,7 +58,7 @@ def test_a_long_name_loses_its_middle() -> None:
 
 
 def test_rows_with_names_are_labelled_first() -> None:
-    """Where not each row can have a label, the rows of registers have theirs, and others where there is room."""
+    """If not every row can have a label, the rows of registers have one, and other rows where there is room."""
     grid = Grid.of([access(n, offset=4 * n, register="CTRL" if n in (5, 7) else None) for n in range(20)])
     assert labelled(grid, 1) == list(range(20))
     assert labelled(grid, 4) == [0, 5, 9, 13, 17]

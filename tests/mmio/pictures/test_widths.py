@@ -166,7 +166,7 @@ def test_wide_and_combining_characters_are_counted() -> None:
 
 @pytest.mark.parametrize(("columns", "width"), [("72", 72), ("", None), ("0", None), ("many", None)])
 def test_the_width_of_a_terminal(columns: str, width: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COLUMNS says how wide a terminal is, if it is a number; nothing is assumed where nobody says."""
+    """COLUMNS says how wide a terminal is, if it is a number; nothing is assumed otherwise."""
     monkeypatch.setenv("COLUMNS", columns)
     assert terminal_width(Terminal()) == width
     assert terminal_width(io.StringIO()) is None

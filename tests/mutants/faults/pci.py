@@ -29,8 +29,8 @@ PCI: Final = (
     MmioMutant(
         "accesses to a region do not move its model's clock",
         "mmio.pci.bar",
-        "return self if model is None or model._device_on_bus() is model else timed(self, model.clock)",
-        "return self",
+        "class Window(Fronting):",
+        "class Window:",
         "pci/test_function.py::test_the_clock_of_a_model",
     ),
     MmioMutant(

@@ -1,6 +1,6 @@
 """Wires out of a device: an interrupt, a reset, a DMA request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Final, TypeAlias
 
@@ -10,8 +10,8 @@ from mmio.errors import MmioError
 
 Subscriber: TypeAlias = Callable[[bool], object]
 
-STORM: Final = 10_000
-"""Changes of a line that may come of one before it is taken for endless."""
+DEPTH: Final = 64
+"""Changes of a line that may come one within the other before they are taken for endless."""
 
 
 class LineError(MmioError, RuntimeError):
@@ -47,7 +47,8 @@ class Line:
         self.name = name
         self.trigger = trigger
         self._level = False
-        self._changes: dict[int, list[bool]] = {}  # that are being told, by thread
+        # The changes that are being told, by thread: each with the subscribers that have not been.
+        self._changes: dict[int, list[tuple[bool, Iterator[Subscriber]]]] = {}
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -58,8 +59,8 @@ class Line:
     def set(self, level: bool) -> None:
         """Drive the line. Subscribers are called, in the order they came, when the level changes.
 
-        Each is told of each change, in the order of the changes: one that a subscriber makes itself is told when all
-        have been told of the one before.
+        Each is told of each change, in the order of the changes: before one that a subscriber makes itself is told, the
+        others are told of the one before. All have been told when this returns.
 
         Raises:
             LineError: subscribers drive the line to and fro without end.
@@ -69,21 +70,21 @@ class Line:
             return
         self._level = level
         thread = get_ident()
-        if thread in self._changes:
-            self._changes[thread].append(level)  # a subscriber's own: told by the call that has called it
-            return
-        changes = self._changes[thread] = [level]
+        changes = self._changes.setdefault(thread, [])
+        changes.append((level, iter(tuple(self._subscribers))))
         try:
-            for told, change in enumerate(changes):
-                if told == STORM:
-                    raise LineError(
-                        f"{STORM} changes of the line {self.name} came of one, and there are more: subscribers drive "
-                        "it to and fro without end"
-                    )
-                for subscriber in tuple(self._subscribers):
+            if len(changes) > DEPTH:
+                raise LineError(
+                    f"{DEPTH} changes of the line {self.name} came one within the other, and there are more: "
+                    "subscribers drive it to and fro without end"
+                )
+            for change, left in tuple(changes):  # those that are told already are no more among the left ones
+                for subscriber in left:
                     subscriber(change)
         finally:
-            del self._changes[thread]
+            changes.pop()
+            if not changes:
+                del self._changes[thread]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(level)` on every change from now on. Returns a function that ends this.

@@ -86,11 +86,26 @@ def test_every_subscriber_is_told_of_each_change_in_order() -> None:
     assert heard == [True, False]
 
 
+def test_a_change_has_been_told_when_set_returns() -> None:
+    """A handler of an interrupt that quietens the device finds it quiet, within the call that has called it."""
+    wire = Line("irq")
+    heard: list[bool] = []
+
+    def handle(level: bool) -> None:
+        heard.append(level)
+        if level:
+            wire.set(False)
+            assert heard == [True, False]
+
+    wire.subscribe(handle)
+    wire.set(True)
+
+
 def test_a_line_without_rest_is_an_error() -> None:
     """Subscribers that answer each change with another are told so, and the line can be used afterwards."""
     wire = Line("irq")
     end = wire.subscribe(lambda level: wire.set(not level))
-    with pytest.raises(LineError, match=r"changes of the line irq came of one.*to and fro without end"):
+    with pytest.raises(LineError, match=r"changes of the line irq came one within the other.*to and fro without end"):
         wire.set(True)
     end()
     heard: list[bool] = []

@@ -60,7 +60,7 @@ MISTAKES: Final = (
     Mistake(
         "What listens to a line drives it to and fro.",
         'import mmio\nirq = mmio.Line("irq")\nirq.subscribe(lambda level: irq.set(not level))\nirq.set(True)\n',
-        ("changes of the line irq came of one", "to and fro without end"),
+        ("changes of the line irq in each other", "back and forth without end"),
     ),
     Mistake(
         "You map an address for DMA twice.",

@@ -357,20 +357,21 @@ class Interrupting(PciFunction):
         self.interrupts.follow(self.later.irq)
 
 
-def _interrupts(engine: type[Tracer | Host], body: str) -> tuple[int, Interrupting]:
-    targeting, function = engine(), Interrupting()
-    function.later.clock = targeting.use_virtual_time()
-    targeting.map_pci(function, "00:03.0")
+def _interrupts(directory: Path, engine: str, body: str) -> tuple[int, str]:
+    (directory / "card.py").write_text("from tests.mmio.program.test_pci_functions import Interrupting\n")
     source = DRIVER.replace("int main(void)", f"{WAITS}int main(void)") + body + "return 0; }"
-    targeting.spawn([compiled(source, "-O1", "-w")])
-    return targeting.run(), function
+    device = ("--device", "card.py:Interrupting@pci:00:03.0")
+    done = pagetrap(
+        directory, "run", "-q", f"--engine={engine}", "--virtual-time", *device, "--", compiled(source, "-O1", "-w")
+    )
+    return done.returncode, done.stderr
 
 
-each_engine = pytest.mark.parametrize("engine", [Tracer, Host])
+each_engine = pytest.mark.parametrize("engine", ["ptrace", "inprocess"])
 
 
 @each_engine
-def test_the_pin_reaches_the_program_by_uio(engine: type[Tracer | Host]) -> None:
+def test_the_pin_reaches_the_program_by_uio(tmp_path: Path, engine: str) -> None:
     """A read of /dev/uio0 waits for the pin, which masks itself by INTX_OFF until the program clears that."""
     body = """volatile uint8_t *bar = mapped(DIR "/resource0", 4096, 0); int fd = open("/dev/uio0", O_RDWR);
         if (fd < 0) return 1;
@@ -381,11 +382,11 @@ def test_the_pin_reaches_the_program_by_uio(engine: type[Tracer | Host]) -> None
             W32(bar, 4) = 1;
             set_config(4, config(4) & ~(1 << 10), 2);
         }"""
-    assert _interrupts(engine, body)[0] == 0
+    assert _interrupts(tmp_path, engine, body) == (0, "")
 
 
 @each_engine
-def test_messages_reach_the_program_by_uio(engine: type[Tracer | Host]) -> None:
+def test_messages_reach_the_program_by_uio(tmp_path: Path, engine: str) -> None:
     """Each message of a program that has enabled MSI counts, and none while its function is no bus master."""
     body = """int fd = open("/dev/uio0", O_RDWR | O_NONBLOCK);
         volatile uint8_t *bar = mapped(DIR "/resource0", 4096, 0);
@@ -397,8 +398,7 @@ def test_messages_reach_the_program_by_uio(engine: type[Tracer | Host]) -> None:
             W32(bar, 0) = 1; usleep(1000); W32(bar, 4) = 1;
             if (wait_for(fd, number)) return 2;
         }"""
-    status, function = _interrupts(engine, body)
-    assert (status, len(function.interrupts.lost)) == (0, 1)
+    assert _interrupts(tmp_path, engine, body) == (0, "")
 
 
 def test_uio_is_found_as_drivers_do() -> None:

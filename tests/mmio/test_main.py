@@ -22,7 +22,7 @@ EXAMPLES = [example.line for command in (parser(), *COMMANDS.values()) for examp
 def test_there_are_the_commands_of_the_design() -> None:
     """The commands, in the order of a user's way through them."""
     wanted = ["trace", "attach", "run", "boot", "serve", "decode", "show", "convert", "diff"]
-    wanted += ["coverage", "describe", "completion"]
+    wanted += ["coverage", "describe", "doctor", "completion"]
     assert list(COMMANDS) == wanted
 
 

@@ -125,7 +125,7 @@ def test_both_installed_over_pagetrap(environment: Environment, tmp_path: Path) 
 
 
 def test_pagetrap_installed_over_it(environment: Environment, wheel: Path, tmp_path: Path) -> None:
-    """Then pagetrap works, and doctor warns; uninstalling the other deletes files, which is told, and mended."""
+    """Then pagetrap works, and doctor warns; uninstalling the other deletes files, which is reported, and corrected."""
     environment.install(distribution("mmio", tmp_path))
     environment.install(wheel)
     assert environment.works()
@@ -144,7 +144,7 @@ def test_pagetrap_installed_over_it(environment: Environment, wheel: Path, tmp_p
 
 
 def test_the_pytest_plugin_says_so(environment: Environment, tmp_path: Path) -> None:
-    """A test that asks for a trap ends with the message; one that does not runs as ever."""
+    """A test that asks for a trap ends with the message; one that does not runs as usual."""
     environment.install(distribution("mmio", tmp_path))
     (tmp_path / "test_it.py").write_text(
         "def test_without():\n    import mmio\n    assert mmio.NAME == 'mmio'\n\ndef test_with(mmio_trap):\n    pass\n"

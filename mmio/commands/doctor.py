@@ -15,7 +15,7 @@ _EXAMPLES: Final = (
 _NOTE: Final = (
     "Each engine is tried with a device in Python: code in a process of its own, and a program of a few bytes. A guest "
     "is not booted; its parts are looked for. `no` is what is absent and need not be there; `warning` what may become "
-    "a problem; `FAILED` what has to be mended. It works, too, when another distribution has installed a package named "
+    "a problem; `FAILED` what must be corrected. It also works when another distribution has installed a package named "
     "decode, emulate or mmio over pagetrap's, or a dependency is missing."
 )
 _EXIT: Final = (

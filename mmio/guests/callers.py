@@ -1,6 +1,6 @@
 """The driver of an access that a function of the kernel makes for it, such as ioread32 or memcpy_fromio.
 
-That function's name says nothing of the driver. So the access is recorded where the driver goes on, at the return
+That function's name says nothing of the driver. So the access is recorded where the driver continues, at the return
 address of its call, as in the kernel's own backtraces.
 """
 
@@ -47,7 +47,7 @@ class Callers:
             stack: the bytes from the stack pointer on.
 
         Returns:
-            where the driver goes on; `ip` itself where that cannot be found.
+            where the driver continues; `ip` itself where that cannot be found.
         """
         if self._orc is None:
             return ip

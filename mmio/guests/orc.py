@@ -89,7 +89,7 @@ class Orc:
         return low - 1
 
     def caller(self, frame: Frame, stack: bytes, bottom: int) -> Frame:
-        """Return where the caller of a frame goes on.
+        """Return where the caller of a frame continues.
 
         Args:
             frame: a place in the kernel.

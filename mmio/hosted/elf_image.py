@@ -161,7 +161,7 @@ def load(image: Image, area: Area) -> Loaded:
 
     Raises:
         OSError: there is no room for it.
-        HostError: something of this process is where it must go, or so near that calls of the two cannot be told apart.
+        HostError: something of this process is where it must go, or so near that their calls cannot be distinguished.
     """
     loads = [segment for segment in image.segments if segment.kind == _LOAD]
     low = min(segment.address for segment in loads) & -PAGE

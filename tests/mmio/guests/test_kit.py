@@ -80,7 +80,7 @@ def test_coverage(watched: Watched) -> None:
 
 
 def test_the_clock(watched: Watched) -> None:
-    """Time goes on with accesses as the policy says, and by the test: a minute passes at once."""
+    """Time advances with accesses as the policy says, and by the test: a minute passes at once."""
     esb, clock = watched.esb, watched.clock
     before, count = clock.now, len(watched.guest.trace)
     assert watched.guest.run("echo V >/dev/watchdog").status == 0

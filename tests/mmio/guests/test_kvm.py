@@ -18,7 +18,7 @@ def test_no_device(tmp_path: Path) -> None:
 
 
 def test_another_device(tmp_path: Path) -> None:
-    """A file that is no KVM is told apart from one."""
+    """A file that is no KVM is distinguished from one."""
     (tmp_path / "kvm").write_bytes(b"")
     with pytest.raises(MissingError, match=r"/kvm is no KVM: Inappropriate ioctl"):
         check_kvm(tmp_path / "kvm")

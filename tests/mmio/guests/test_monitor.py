@@ -93,7 +93,7 @@ def states(*told: dict[str, Any]) -> Answer:
 
 
 def test_save_and_load(played: Played, tmp_path: Path) -> None:
-    """Each goes on until QEMU says that it is complete."""
+    """Each continues until QEMU says that it is complete."""
     one = {"status": "active"}, {"status": "completed"}
     played.answers(states({}, *one, *one))
     played.monitor.save(tmp_path / "state")

@@ -108,7 +108,7 @@ def test_the_verdict(found: list[Finding], needed: list[str], broken: list[str])
 
 
 def test_a_section_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception of a whole section is its only finding, and the report goes on."""
+    """An exception of a whole section is its only finding, and the report continues."""
 
     def fail() -> list[Finding]:
         raise RuntimeError("no such thing")

@@ -284,7 +284,7 @@ def _aim(tracer: Watch | Hosting, options: argparse.Namespace, devices: list[Dev
     for file, name, place, unmapped in devices:
         policies = {} if unmapped is None else {"unmapped": unmapped}
         if place.kind == "pci":
-            _put_function(tracer, file, name, place.path, policies)
+            _put_function(tracer, file, name, place.path, policies, clock)
             continue
         device = load_device(file, name)
         if isinstance(device, Device):
@@ -324,9 +324,14 @@ def _clock(options: argparse.Namespace) -> Clock:
     return Clock(policy=policy)
 
 
-def _put_function(tracer: Tracer | Host, file: str, name: str, address: str, policies: dict[str, str]) -> None:
+def _put_function(
+    tracer: Tracer | Host, file: str, name: str, address: str, policies: dict[str, str], clock: Clock
+) -> None:
+    function = load_function(file, name)
+    for device in function.models:
+        device.clock = clock
     try:
-        tracer.map_pci(load_function(file, name), address, **policies)
+        tracer.map_pci(function, address, **policies)
     except ValueError as error:
         raise UsageError(f"{file}:{name}@pci:{address}: {error}") from None
 

@@ -17,7 +17,7 @@ import pytest
 from tests.distributions import run
 
 # The distributions are built once: in a parallel run (--dist loadgroup) these tests share a process.
-pytestmark = pytest.mark.xdist_group("packaging")
+pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(600)]
 
 VERSION = "2.5"
 

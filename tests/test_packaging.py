@@ -17,7 +17,7 @@ from tests.distributions import ROOT, run
 PACKAGES = {"decode", "emulate", "mmio", "pagetrap"}
 
 # Built once: in a parallel run (--dist loadgroup) these tests share a process.
-pytestmark = pytest.mark.xdist_group("packaging")
+pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from mmio.faults.errors import FaultError
 from mmio.faults.fault import Fault, Schedule
 from mmio.faults.faulty import Faulty
 from mmio.faults.grammar import parse
+from mmio.pci.function import PciFunction
 from mmio.space.region import answering
 
 Faults: TypeAlias = str | Fault | Schedule | Iterable[str | Fault]
@@ -74,7 +75,8 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: boo
             …
 
     Args:
-        target: a mapping, ports, or a board, whose peripherals are named at the beginning of each line.
+        target: a mapping, ports, a board, whose peripherals are named at the beginning of each line, or a PCI function,
+            such as a card of a guest.
         faults: lines, or a schedule.
         clock: the time, of a device without a clock.
         warn: whether to tell of faults that have never happened, at the end.
@@ -87,12 +89,16 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: boo
         TypeError: the target is neither.
     """
     schedule = schedule_of(faults)
+    if isinstance(target, PciFunction):
+        with ExitStack() as ending:
+            yield _behind_bars(ending, target, schedule, clock, warn)
+        return
     space = getattr(target, "space", None)
     regions = [getattr(target, "region", None), *getattr(target, "_regions", ())]  # of ports there is no public one
     region = next((region for region in regions if region is not None), None)
     if space is None or not (region is not None or hasattr(target, "peripherals")):
         raise TypeError(
-            f"faults are injected into a mapping or a board, not {shortened(target)}; wrap() takes a device"
+            f"faults are injected into a mapping, a board or a card, not {shortened(target)}; wrap() takes a device"
         )
     with ExitStack() as ending:
         made: list[Faulty] = []
@@ -106,6 +112,24 @@ def inject(target: Any, faults: Faults, *, clock: Clock | None = None, warn: boo
                     raise FaultError(f"{name} lies among the registers of another peripheral, and cannot have faults")
                 made.append(_exchange(ending, space, mapping.region, name, device, own, clock or target.clock, warn))
         yield made
+
+
+def _behind_bars(
+    ending: ExitStack, function: PciFunction, schedule: Schedule, clock: Clock | None, warn: bool
+) -> list[Faulty]:
+    """Put faults in front of the devices in a function's regions; one device may be in several."""
+    devices = {bar.title: bar.device for bar in function.bars.values() if bar.device is not None}
+    made = []
+    for name, own in by_device(schedule, devices).items():
+        faulty = Faulty(devices[name], own, name, None, clock)
+        ending.push(lambda kind, error, traceback, faulty=faulty: faulty.close(warn=warn and kind is None))
+        for index, bar in function.bars.items():
+            if bar.device is devices[name]:
+                window = function.bar(index)
+                ending.callback(window.exchange, window.device)
+                window.exchange(faulty)
+        made.append(faulty)
+    return made
 
 
 def by_device(schedule: Schedule, names: Iterable[str]) -> Mapping[str, Schedule]:

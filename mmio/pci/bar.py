@@ -203,10 +203,18 @@ class Window(Fronting):
     ) -> None:
         self.name = name
         self.length = length
-        self.device = device
         self.pieces = tuple(pieces)
         self.decodes = decodes
-        self._whole = Piece(0, length, _Nothing() if device is None else device)
+        self.exchange(device)
+
+    def exchange(self, device: Any) -> None:
+        """Put a device in the place of the one that answers.
+
+        Args:
+            device: the new one, None for nothing.
+        """
+        self.device = device
+        self._whole = Piece(0, self.length, _Nothing() if device is None else device)
 
     def at(self, offset: int) -> Piece:
         """Return the device at an offset."""

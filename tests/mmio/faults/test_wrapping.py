@@ -9,6 +9,7 @@ import mmio
 from mmio import ioremap
 from mmio.faults import FaultError, FaultWarning, inject, parse, wrap
 from mmio.faults.wrapping import by_device
+from mmio.pci import Bar, PciFunction
 from tests.mmio.faults.card import Card
 
 SVD = """<device schemaVersion="1.1"><name>C</name><size>32</size><peripherals>
@@ -96,10 +97,27 @@ def test_what_is_no_device_is_refused(device: object) -> None:
         wrap(device, "STAT stuck RDY=0")
 
 
+def test_a_card() -> None:
+    """A device of a PCI function has its faults wherever it answers, as long as they are wanted."""
+    card = Card()
+    function = PciFunction(0x1234, 1, 0, bars=[Bar(0, card, size=0x10), Bar(1, card, kind="io", size=0x10)])
+    function.config.write(4, 2, 3)
+    card.stat.RDY = 1
+    with inject(function, "Card.STAT stuck RDY=0") as (faulty,):
+        assert [function.bar(index).read(4, 4) & 1 for index in (0, 1)] == [0, 0]
+        assert faulty.device is card
+    assert [function.bar(index).read(4, 4) & 1 for index in (0, 1)] == [1, 1]
+    with pytest.raises(FaultError, match="no device is named 'Cart'"), inject(function, "Cart.STAT stuck RDY=0"):
+        pass
+
+
 @pytest.mark.parametrize("target", [Card(), None, 3])
 def test_faults_are_injected_into_what_is_mapped(target: object) -> None:
     """Another thing is told where to go."""
-    with pytest.raises(TypeError, match="injected into a mapping or a board"), inject(target, "irq lost"):
+    with (
+        pytest.raises(TypeError, match="injected into a mapping, a board or a card"),
+        inject(target, "irq lost"),
+    ):
         pass
 
 

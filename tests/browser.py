@@ -6,10 +6,12 @@ them, as `tests.needs.need` does.
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -37,7 +39,7 @@ _KEYS: Final = {
     "ArrowUp": "\ue013",
     "ArrowDown": "\ue015",
 }
-_TIMEOUT: Final = 60  # seconds a command may take
+_TIMEOUT: Final = 100  # seconds a command may take, on a machine that has much else to do
 
 
 class Browser:
@@ -165,7 +167,9 @@ def browser(profile: Path) -> Iterator[Browser]:
         shutil.which("chromedriver") and shutil.which("chromium"), "Chromium (apt-get install chromium chromium-driver)"
     )
     command = ["chromedriver", "--port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as driver:
         assert driver.stdout is not None
         try:
             started = next(line for line in driver.stdout if "started successfully on port" in line)
@@ -179,4 +183,5 @@ def browser(profile: Path) -> Iterator[Browser]:
             finally:
                 call("DELETE", url)
         finally:
-            driver.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)  # the browser as well, where it has not ended when asked to

@@ -20,7 +20,7 @@ from tests.mmio.reports.pages import START, Uart, driven
 from tests.mmio.sample_traces import access
 
 # One browser for all of them: in a parallel run (--dist loadgroup) these tests share a process.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 POLLS = 300
 MILLION = 1_000_000

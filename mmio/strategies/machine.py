@@ -44,7 +44,7 @@ class DriverMachine(RuleBasedStateMachine):
 
     Each run draws a schedule, calls `begin`, then rules in any order. `DriverError` comes out of the driver's call when
     it polls without an end, writes reserved bits, or touches the device after `driver_closed`. What the driver returns
-    is for the rules and for `invariant`s to check.
+    is for the rules and the invariants to check.
 
     Attributes:
         schedules: a strategy for schedules; without one nothing is wrong with the device.

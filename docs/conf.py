@@ -22,7 +22,7 @@ project_copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 
 root_doc = contents.ROOT
-include_patterns = ["*.md", "docs/**.md", "benchmarks/*.md", "examples/**.md"]
+include_patterns = ["*.md", "docs/**.md", "benchmarks/*.md", "examples/**.md", "newsfragments/README.md"]
 html_theme = "furo"
 html_title = "pagetrap"
 html_copy_source = False

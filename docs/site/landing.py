@@ -72,7 +72,8 @@ def doors(readme: nodes.document, builder: StandaloneHTMLBuilder) -> Iterator[Do
     """Yield the examples of the README."""
     for paragraph in readme.findall(nodes.paragraph):
         code = []
-        if paragraph.children and isinstance(paragraph.children[0], nodes.strong):
+        opening = next((child for child in paragraph.children if child.astext()), None)  # MyST begins with empty text
+        if isinstance(opening, nodes.strong):
             following = paragraph.next_node(descend=False, siblings=True)
             while isinstance(following, nodes.literal_block):
                 code.append(following)

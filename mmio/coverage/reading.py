@@ -108,7 +108,7 @@ def region_of(device: str, region: str | None, seen: Set[str]) -> str:
         ValueError: the trace has no such region, or several and none is called as the device is.
     """
     names = sorted(seen)
-    chosen = region or (device if device in names else None)
+    chosen = region if region is not None else device if device in names else None
     if chosen is None and len(names) == 1:
         chosen = names[0]
     there = f"accesses to {', '.join(names)}" if names else "no access to any region"

@@ -32,6 +32,7 @@ INTERNAL = frozenset(
         "RemoteError",
         "ThreadExited",
         "ThreadGone",
+        "UnwindError",
         "TooLarge",
     )
 )

@@ -29,6 +29,7 @@ MASKS = [
     (r"\([\d,]+\)", "(COUNT)"),
     (r"[ \t]+", " "),
     (r"(?m) $", ""),
+    (r"(?m)^ ?\d+\.\d{6} \d+ ", "TIME PID "),  # of a live line
 ]
 
 

@@ -149,7 +149,7 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder, and tells nobody."""
+    """Serves a folder, and logs nothing."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -166,10 +166,10 @@ def test_elements_wrap_one_by_one() -> None:
 
 
 def test_popa_reads_all_its_slots() -> None:
-    """POPAD reads the slot of the stack pointer on AMD's CPUs, and does not use it."""
-    for vendor, slots in zip(VENDORS, (7, 8), strict=True):
+    """POPAD reads the slot of the stack pointer, and does not use it."""
+    for vendor in VENDORS:
         cpu = Cpu(32, esp=0x1000)
-        assert len(executed("61", cpu, vendor).log) == slots
+        assert len(executed("61", cpu, vendor).log) == 8
         assert cpu.esp == 0x1020
 
 

@@ -107,7 +107,10 @@ def test_a_card() -> None:
         assert [function.bar(index).read(4, 4) & 1 for index in (0, 1)] == [0, 0]
         assert faulty.device is card
     assert [function.bar(index).read(4, 4) & 1 for index in (0, 1)] == [1, 1]
-    with pytest.raises(FaultError, match="no device is named 'Cart'"), inject(function, "Cart.STAT stuck RDY=0"):
+    with (
+        pytest.raises(FaultError, match=r"no register or line 'Cart\.STAT'"),
+        inject(function, "Cart.STAT stuck RDY=0"),
+    ):
         pass
 
 

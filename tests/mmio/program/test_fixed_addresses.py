@@ -580,7 +580,7 @@ def test_watching_beside_a_device(tmp_path: Path, engine: str) -> None:
     options = ["--device", "models.py:Pattern@range:0x40000000+0x400", "--range", "0x40000800+0x100"]
     run = pagetrap(engine, tmp_path, "run", options, [program(BEGUN + "return answers(4) ? P[0x804] : 1; }")])
     assert (run.status, [a.offset for a in run.accesses]) == (-11, [4])
-    assert "matched addresses 0x40000800..0x40000900: it had nothing mapped there" in run.complaints
+    assert "matches addresses 0x40000800..0x40000900: it had nothing mapped there" in run.complaints
 
 
 @both

@@ -253,7 +253,7 @@ def test_no_other_functions(tmp_path: Path) -> None:
     places = [tracer.map_pci(PciFunction(1, number, 3)) for number in range(3)]
     assert [str(place) for place in places] == ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0"]
     tracer.spawn(["ls", "/sys/bus/pci/devices", "/sys/bus/pci/drivers"], descriptors={1: _output(tmp_path)})
-    with pytest.warns(UserWarning, match=r"matched PCI function 0000:00:0[123]\.0"):
+    with pytest.warns(UserWarning, match=r"matches PCI function 0000:00:0[123]\.0"):
         assert tracer.run() == 0
     assert (tmp_path / "out").read_text().split() == [
         *("/sys/bus/pci/devices:", "0000:00:00.0", "0000:00:01.0", "0000:00:02.0", "0000:00:03.0"),

@@ -281,7 +281,7 @@ def test_what_was_never_met_is_reported(tmp_path: Path) -> None:
     tracer.map_ports(0x70, 2, Recording())
     with pytest.warns(UserWarning, match=r"the program used nothing that matches") as warned:
         assert run(tracer, "true").status == 0
-    assert [str(w.message).partition("matched ")[2] for w in warned] == ["file '/no/such/*'", "ports 0x70..0x72"]
+    assert [str(w.message).partition("matches ")[2] for w in warned] == ["file '/no/such/*'", "ports 0x70..0x72"]
 
 
 def test_the_tracers_death_kills_what_it_spawned(tmp_path: Path) -> None:

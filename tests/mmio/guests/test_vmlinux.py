@@ -61,6 +61,7 @@ def test_unpacked_once(pack: Callable[[bytes], bytes], tmp_path: Path, monkeypat
         bzimage(lzma.compress(elf(NOTE))[:-20]),
         bzimage(gzip.compress(elf(NOTE)[:80])),
     ],
+    ids=["empty", "zstd", "no entry", "no ELF", "cut LZMA", "cut ELF"],  # bytes of gzip have the time in them
 )
 def test_an_image_that_is_booted_as_it_is(data: bytes, tmp_path: Path) -> None:
     """Where there is no faster way, the image itself is booted."""

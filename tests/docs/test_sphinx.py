@@ -127,7 +127,7 @@ def test_names_become_a_table_and_entries() -> None:
 
 
 def test_a_table_of_exceptions_has_their_attributes() -> None:
-    """The cell of an exception is its docstring: the attributes are a list, the constructor's arguments are left out."""
+    """The cell of an exception is its docstring: its attributes are a list, the constructor's arguments left out."""
     lines = [line.strip() for line in api.expanded("```{errors} mmio\n```\n").splitlines()]
     start = lines.index("* - .. py:exception:: DmaError")
     cell = lines[start : next(n for n, line in enumerate(lines) if n > start and line.startswith("* - "))]

@@ -26,6 +26,7 @@ _SWITCHES: Final = (
     "--disable-gpu",
     "--hide-scrollbars",
     "--force-device-scale-factor=1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what loads anything from the network complains
 )
 _PHONE: Final = {"width": 390, "height": 844}
 _DESKTOP: Final = {"width": 1280, "height": 900}
@@ -52,9 +53,9 @@ class Browser:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def open(self, page: Path) -> None:
-        """Load a file, until its `load` event."""
-        self._call("POST", "/url", {"url": page.as_uri()})
+    def open(self, page: Path | str) -> None:
+        """Load a file, or what is at an address, until its `load` event."""
+        self._call("POST", "/url", {"url": page.as_uri() if isinstance(page, Path) else page})
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page and return what it returns."""

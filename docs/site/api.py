@@ -18,6 +18,7 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 _BLOCK = re.compile(r"^```\{(api|errors)\} ([\w.]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # The attributes of an exception are a list in its cell, no entries of their own.
 _STYLE = cast(Config, napoleon.Config(napoleon_use_ivar=True))
+_FIELD = re.compile(r":(\w+) ([^:]+):\s*(.*)")
 _DIRECTIVES = {"class": "autoclass", "function": "autofunction", "data": "autodata"}
 
 
@@ -71,11 +72,25 @@ def _errors(package: str) -> Iterator[str]:
         error = getattr(module, name)
         if inspect.isclass(error) and issubclass(error, BaseException):
             bases = [f"`{base.__name__}`" for base in error.__bases__]
-            meaning = GoogleDocstring(inspect.getdoc(error) or "", _STYLE, what="exception").lines()
             yield f"   * - .. py:exception:: {name}"
             yield from ("          :no-contents-entry:", "", f"     - {', '.join(bases)}")
-            first, *rest = meaning
+            first, *rest = _meaning(error)
             yield from (f"     - {first}", *(f"       {line}".rstrip() for line in rest))
+
+
+def _meaning(error: type) -> list[str]:
+    """Return the docstring of an exception, its attributes as a list; what its constructor takes is left out."""
+    lines: list[str] = []
+    kept = True
+    for line in GoogleDocstring(inspect.getdoc(error) or "", _STYLE, what="exception").lines():
+        if entry := _FIELD.match(line):
+            kept = entry[1] == "ivar"
+            lines += [f"* ``{entry[2]}``: {entry[3]}"] if kept else []
+        elif not line.startswith(" "):
+            lines.append(line)
+        elif kept:  # the entry continues, or a block of code does
+            lines[-1:] = [f"{lines[-1]} {line.strip()}"] if lines[-1].startswith("* ") else [lines[-1], line]
+    return lines
 
 
 def skip_attribute(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:

@@ -8,7 +8,7 @@ from mmio.errors import MmioError
 class DescriptionError(MmioError, ValueError):
     """A register description cannot be read, or does not describe a valid device: `path` and `problems`.
 
-    Each problem is a line of the message that says where, as "file:line:column: " as far as that is known.
+    Each problem is a line of the message that says where, as `file:line:column`, as far as that is known.
     """
 
     def __init__(self, path: str | PathLike[str], *problems: str) -> None:

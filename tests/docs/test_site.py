@@ -5,6 +5,7 @@
 
 import functools
 import sys
+import tempfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,14 +18,19 @@ from attrs import define, frozen
 from matplotlib.image import imread
 
 from docs.site import landing
-from tests.docs.site_browser import DESKTOP, PHONE, Browser, browser
+from tests.browser import Browser, browser
 
 # In one process with the tests for which the manual is built.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("manual")]
 
-LOOKED_AT = ("index", "docs/model-a-device", "docs/firmware", "docs/api/mmio", "docs/coverage", "docs/command-line")
-SIZES = {"desktop": DESKTOP, "phone": PHONE}
-SCHEMES = ("light", "dark")
+LOOKED_AT = ("index", "docs/model-a-device", "docs/api/mmio", "docs/coverage", "docs/command-line")
+WIDTH = 390  # of a phone, in pixels
+LOOKS = {  # whether each is a phone's, and dark
+    "desktop-light": (False, False),
+    "desktop-dark": (False, True),
+    "phone-light": (True, False),
+    "phone-dark": (True, True),
+}
 
 # Elements that are wider than the page, and those that hide a part of what is in them.
 MEASURE = """
@@ -41,6 +47,8 @@ return {
     cut: named(boxes.filter(one => one.scrollWidth > one.clientWidth + 1 && overflow(one) === "hidden")),
 };
 """
+# Looks at an expression until it is true.
+UNTIL = "while (!eval(given[0])) await new Promise((later) => setTimeout(later, 10));"
 
 
 @frozen
@@ -53,20 +61,20 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser for all tests."""
-    with browser() as window:
+    with browser(tmp_path_factory.mktemp("profile")) as window:
         yield window
 
 
 @pytest.fixture(scope="module")
 def visits(manual: Path, window: Browser) -> dict[str, Visit]:
     """Every page, on a phone."""
-    window.resize(PHONE)
+    window.look(phone=True)
     found = {}
     for path in sorted(manual.rglob("*.html")):
-        window.open(path.as_uri())
-        found[str(path.relative_to(manual))] = Visit(complaints=window.complaints(), **window.run(MEASURE, PHONE[0]))
+        window.open(path)
+        found[str(path.relative_to(manual))] = Visit(complaints=window.errors(), **window.run(MEASURE, WIDTH))
     return found
 
 
@@ -163,25 +171,25 @@ def address(request: pytest.FixtureRequest, manual: Path) -> Iterator[str]:
 
 def test_a_search_finds_a_name(address: str, window: Browser) -> None:
     """A search for a function, by the box at the side, finds its entry in the API and a tutorial."""
-    window.resize(DESKTOP)
+    window.look()
     window.open(f"{address}/index.html")
     window.run("""
         document.querySelector(".sidebar-search").value = "ioremap";
         document.querySelector(".sidebar-search-container").submit();
     """)
-    window.wait("/found/.test(document.querySelector('.search-summary')?.innerText)")
+    window.wait(UNTIL, "/found/.test(document.querySelector('.search-summary')?.innerText)")
     found = "document.querySelectorAll('#search-results li > a')"
     links = window.run(f"return [...{found}].map(link => link.getAttribute('href'))")
     assert links[0] == "docs/api/mmio.html#mmio.ioremap"
     assert "docs/model-a-device.html" in {link.partition("#")[0] for link in links}
-    assert window.complaints() == []
+    assert window.errors() == []
 
 
 def test_the_landing_page_shows_what_the_readme_says(manual: Path, window: Browser) -> None:
     """The first page has the picture, the line that installs, the examples of the README, all kinds of pages."""
-    window.resize(DESKTOP)
-    window.open((manual / "index.html").as_uri())
-    window.wait("[...document.images].every(image => (image.loading = 'eager') && image.complete)")
+    window.look()
+    window.open(manual / "index.html")
+    window.wait(UNTIL, "[...document.images].every(image => image.complete)")
     counted = window.run("""
         const count = selector => document.querySelectorAll(".landing " + selector).length;
         return {
@@ -203,31 +211,30 @@ def test_the_landing_page_shows_what_the_readme_says(manual: Path, window: Brows
     }
 
 
-def shots(window: Browser, page: Path, name: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Take the pictures of a page; yield the colour scheme and the file of each."""
-    for size, scheme in ((size, scheme) for size in SIZES for scheme in SCHEMES):
-        window.resize(SIZES[size])
-        window.prefer(scheme)
-        window.open(page.as_uri())
-        path = folder / f"{name.replace('/', '-')}-{size}-{scheme}.png"
+def shots(window: Browser, page: Path, name: str, folder: Path) -> Iterator[tuple[bool, Path]]:
+    """Take the pictures of a page; yield of each whether it is to be dark, and its file."""
+    for look, (phone, dark) in LOOKS.items():
+        window.look(phone=phone, dark=dark)
+        window.open(page)
+        path = folder / f"{name.replace('/', '-')}-{look}.png"
         window.screenshot(path)
-        yield scheme, path
+        yield dark, path
 
 
 @pytest.mark.parametrize("page", LOOKED_AT)
 def test_a_page_is_light_or_dark_as_the_system_is(page: str, manual: Path, window: Browser, tmp_path: Path) -> None:
     """Most of the picture of a page is bright where the system prefers that, and dark where it prefers that."""
-    for scheme, path in shots(window, manual / f"{page}.html", page, tmp_path):
+    for dark, path in shots(window, manual / f"{page}.html", page, tmp_path):
         pixels = imread(path)[:, :, :3].mean(axis=2)
         bright = float((pixels > 0.5).mean())
-        assert bright > 0.5 if scheme == "light" else bright < 0.5, f"{path.name}: {bright:.0%} of it is bright"
+        assert bright < 0.5 if dark else bright > 0.5, f"{path.name}: {bright:.0%} of it is bright"
         assert pixels.std() > 0.02, f"{path.name} is empty"
 
 
 def main(manual: Path, folder: Path) -> None:
     """Write the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with browser() as window:
+    with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as window:
         for page in LOOKED_AT:
             for _, path in shots(window, manual / f"{page}.html", page, folder):
                 print(path)

@@ -124,3 +124,12 @@ def test_names_become_a_table_and_entries() -> None:
         ".. autoclass:: mmio.Mapping",
         "```",
     ]
+
+
+def test_a_table_of_exceptions_has_their_attributes() -> None:
+    """The cell of an exception is its docstring: its attributes are a list, the constructor's arguments left out."""
+    lines = [line.strip() for line in api.expanded("```{errors} mmio\n```\n").splitlines()]
+    start = lines.index("* - .. py:exception:: DmaError")
+    cell = lines[start : next(n for n, line in enumerate(lines) if n > start and line.startswith("* - "))]
+    assert "* ``length``: of the whole access, in bytes." in cell
+    assert not any("verb" in line for line in cell)

@@ -53,5 +53,5 @@ def test_a_fragment_becomes_an_entry_under_its_heading(copy: Path) -> None:
     text = (copy / "CHANGELOG.md").read_text()
     new = text.index("## 9.9 (2030-01-02)")
     assert text.index("towncrier release notes start") < new < text.index("## 0.1.0")
-    assert re.search(r"### Fixed\n\n- Something works. \(issue 42\)\n", text[new:])
+    assert re.search(r"### Fixed\n\n(?:(?!###).)*- Something works\. \(issue 42\)\n", text[new:], re.DOTALL)
     assert [path.name for path in (copy / "newsfragments").iterdir()] == ["README.md"]

@@ -6,6 +6,7 @@ complaints to standard error, in one or two lines.
 
 import argparse
 import errno
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -108,6 +109,10 @@ def _problem(error: OSError, *, prints: bool) -> str:
     elif prints and name is None and error.errno in _OF_OUTPUT:
         give_up(sys.stdout)
         name = OUTPUT
+    elif error.errno == errno.ENOENT and isinstance(name, str):
+        folder = os.path.dirname(name)
+        if folder and not os.path.isdir(folder):
+            problem += f"; there is no folder {folder}: create it first"
     return problem if name is None else f"{name or repr(name)}: {problem}"
 
 

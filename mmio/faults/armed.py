@@ -40,6 +40,7 @@ class Armed:
         reads, writes, interrupts: at its place, so far.
         applied: how often it has happened.
         happens: the events that it may happen at, whatever else it waits for.
+        span: the events that it waits for, by `at` or `after`; None when it waits for none.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Armed:
         self.latched = 0
         self.pending = 0  # an overrun that no read has shown yet
         self._at, self._after, self._limit = fault.at, fault.after, fault.limit
+        self.span = fault.after if fault.at is None else fault.at
         self.is_simple = not (fault.when or fault.start is not None or fault.probability or fault.limit)
         self.happens: tuple[Unit, ...] = _directions(fault)
 

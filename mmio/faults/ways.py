@@ -36,12 +36,11 @@ def short_read(plan: tuple[Step, ...], inner: Read, general: Read, width: int) -
 
 def _alone(step: Step, inner: Read) -> Read | None:
     """Return the way of a fault that needs no other way beside it."""
-    armed, fault = step.armed, step.armed.fault
+    armed, span = step.armed, step.armed.span
     if step.name or step.is_flag:
         return None
     if "read" not in armed.happens:
         return None if armed.effect == "removed" else _counted_read(armed, inner)
-    span = fault.after if fault.at is None else fault.at
     if armed.effect == "stuck" and armed.is_simple and (span is None or span.unit == "read"):
         return _stuck(step, inner)
     if armed.effect == "stuck" and span is None:
@@ -53,10 +52,9 @@ def _alone(step: Step, inner: Read) -> Read | None:
 
 def _handing_over(step: Step, inner: Read, general: Read, width: int) -> Read | None:
     """Return the way of a fault that hands over to the general way when it happens, or until it has."""
-    armed, fault = step.armed, step.armed.fault
+    armed, span = step.armed, step.armed.span
     if step.name or step.is_flag or "read" not in armed.happens or armed.effect == "stuck":
         return None
-    span = fault.after if fault.at is None else fault.at
     if span is not None:
         return _waiting_read(armed, inner, general, span.unit) if span.unit in ("read", "access") else None
     if armed.effect == "removed" and armed.is_simple and step.lanes == (1 << 8 * width) - 1:
@@ -72,7 +70,7 @@ def interrupting_read(armed: Armed, read: Read, interrupt: Callable[[str], None]
         read: makes the access.
         interrupt: counts an event, and interrupts where it is due.
     """
-    span = armed.fault.after if armed.fault.at is None else armed.fault.at
+    span = armed.span
     if span is None or span.unit not in ("read", "access"):
         return None
     idle, end = _idle(armed)
@@ -106,7 +104,7 @@ def short_write(plan: tuple[Step, ...], late: list[Armed], inner: Write, general
     if armed is None or plan[0].is_flag:
         return _after_late(late, inner) if late else inner
     if "write" in armed.happens or armed.effect == "removed":
-        span = armed.fault.after if armed.fault.at is None else armed.fault.at
+        span = armed.span
         waits = span is not None and span.unit in ("write", "access") and not late
         return _waiting_write(armed, inner, general, span.unit) if span is not None and waits else None
     if late:
@@ -167,16 +165,15 @@ def _waiting_write(armed: Armed, inner: Write, general: Write, unit: str) -> Wri
 
 def _idle(armed: Armed) -> tuple[int, float]:
     """Return the last access before a fault can happen, and the first one after which it cannot any more."""
-    if armed.fault.at is not None:
-        return armed.fault.at.count - 1, armed.fault.at.count + 1
-    assert armed.fault.after is not None
-    return armed.fault.after.count, float("inf")
+    assert armed.span is not None
+    count = armed.span.count
+    return (count, float("inf")) if armed.fault.at is None else (count - 1, count + 1)
 
 
 def _stuck(step: Step, inner: Read) -> Read:
     """Read what is stuck, perhaps from some read on, or at one."""
     armed = step.armed
-    first, end = _idle(armed) if armed.fault.at is not None or armed.fault.after is not None else (0, float("inf"))
+    first, end = _idle(armed) if armed.span is not None else (0, float("inf"))
     keep, value = ~step.mask, step.value
 
     def read(offset: int, width: int) -> int:

@@ -6,6 +6,7 @@ address is the word below that stack pointer.
 
 import struct
 from array import array
+from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
@@ -79,14 +80,11 @@ class Orc:
 
     def _index(self, ip: int) -> int:
         """Return the number of the last entry that begins at an address or before, -1 if none does."""
-        low, high = 0, len(self.distances)
-        while low < high:
-            middle = (low + high) // 2
-            if self.start + 4 * middle + self.distances[middle] <= ip:
-                low = middle + 1
-            else:
-                high = middle
-        return low - 1
+        return bisect_right(range(len(self.distances)), ip, key=self._begins) - 1
+
+    def _begins(self, index: int) -> int:
+        """Return the address of the code that an entry begins with, which its distance counts from the entry."""
+        return self.start + 4 * index + self.distances[index]
 
     def caller(self, frame: Frame, stack: bytes, bottom: int) -> Frame:
         """Return where the caller of a frame continues.

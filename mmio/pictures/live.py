@@ -8,7 +8,7 @@ moves what comes behind it in its own line, as far as the blanks there do not ma
 from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
 
-from mmio.pictures.table import Resolver, seconds
+from mmio.pictures.table import Resolver, cells
 from mmio.pictures.widths import GAP, Column, Widths, cut, displayed, fitted, terminal_width
 from mmio.records.access import Access
 from mmio.records.events import Record
@@ -98,20 +98,10 @@ class Live:
 
     def _cells(self, access: Access, times: str) -> list[tuple[str, str]]:
         """Return the cells, each as what it is and what is said of it."""
-        said = "".join(f"{GAP[1:]}{text}" for text in (access.fields, access.notes) if text)
-        cells = (
-            (seconds(access.time), ""),
-            (str(access.thread) if access.thread else "", ""),
-            (access.letter, ""),
-            (str(access.width), ""),
-            (f"{'port ' * (access.space == 'port')}{access.address:#x}", ""),
-            (access.place if access.region is not None else "", ""),
-            (times, ""),
-            (access.shown, said),
-            (self._resolve(access.ip) if access.ip else "", ""),
-            (access.text, ""),
-        )
-        return [(self._safe(one), self._safe(other)) for one, other in cells]
+        *first, value, fields, notes, ip, code = cells(access, self._resolve, thread=bool(access.thread), times=times)
+        said = "".join(f"{GAP[1:]}{text}" for text in (fields, notes) if text)
+        whole = (*((cell, "") for cell in first), (value, said), (ip, ""), (code, ""))
+        return [(self._safe(one), self._safe(other)) for one, other in whole]
 
     def _safe(self, text: str) -> str:
         return encodable(printable(text), self._stream)

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from mmio.device.field import Field, describe
+from mmio.device.field import Field, shown
 from mmio.pictures.lanes import NEAR, lane_name
 from mmio.records.access import LETTERS
 from mmio.records.events import Cut, Event, Loss, Mark, Undecoded
+from mmio.records.fields import folded
 from mmio.records.flags import flag_names
 from mmio.records.printable import printable
 from mmio.records.spot import Spot
@@ -160,8 +161,9 @@ class Contents:
             if number not in telling or pair in examined:
                 continue
             examined.add(pair)
-            text = given.spots[number].decoded(pair[1])
-            if text and text != describe(fields[number], pair[1]):
+            spot = given.spots[number]
+            text = folded(spot.decoded(pair[1]), spot.layout, pair[1])
+            if text and text != shown(fields[number], pair[1]):
                 words[rows[row], pair[1]] = text
             if len(examined) >= MAX_WORDS:
                 break

@@ -166,13 +166,13 @@ class Trace {
     });
   }
 
-  /** The fields in words, as `Access.decoded` in Python: "EN=1 PSC=0x03 MODE=FAST". */
-  decoded(row) {
+  /** The fields that are not zero in words, as `Access.fields` in Python: "EN PSC=0x03 MODE=FAST". */
+  worded(row) {
     const words = this.words.get(`${this.spot[row]}:${hex(this.values.at(row))}`);
     if (words) return words;
-    return this.fields(row).map(([name, number, named, msb, lsb]) => {
-      const bits = msb - lsb + 1;
-      return `${name}=${named || (bits <= 3 ? number : hex(number, Math.ceil(bits / 4)))}`;
+    return this.fields(row).filter(([, number]) => number).map(([name, number, named, msb, lsb]) => {
+      const bits = msb - lsb + 1, text = named || (bits <= 3 ? `${number}` : hex(number, Math.ceil(bits / 4)));
+      return bits === 1 && text === "1" ? name : `${name}=${text}`;
     }).join(" ");
   }
 

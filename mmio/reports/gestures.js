@@ -101,7 +101,7 @@ function byPointing(timeline) {
     tip.hidden = row < 0;
     if (row < 0) return;
     tip.textContent = [
-      seconds(trace.times[row]), trace.site(row).letter, trace.placeName(trace.place(row)), trace.shown(row), trace.decoded(row),
+      seconds(trace.times[row]), trace.site(row).letter, trace.placeName(trace.place(row)), trace.shown(row), trace.worded(row),
     ].join("  ");
     const box = tip.parentElement.getBoundingClientRect();
     tip.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 12, box.width - tip.offsetWidth))}px`;

@@ -43,7 +43,7 @@ class Report {
       ["width", { title: "width", width: 6, right: true, least: true }, (row) => String(trace.site(row).width)],
       ["register", { title: "register", width: most(places, 8, 30) }, (row) => trace.placeName(trace.place(row))],
       ["value", { title: "value", width: 2 + 2 * Math.min(sites.reduce((n, site) => Math.max(n, site[2]), 1), 8) }, (row) => trace.shown(row)],
-      ...(fields ? [["fields", { title: "fields", wide: true }, (row) => trace.decoded(row)]] : []),
+      ...(fields ? [["fields", { title: "fields", wide: true }, (row) => trace.worded(row)]] : []),
       ...(made.some(Boolean) ? [["code", { title: "function and line", width: most(made, 8, 36), wide: true }, (row) => trace.madeBy(row)]] : []),
       ...(texts.some(Boolean) ? [["instruction", { title: "instruction", width: most(texts, 8, 30), least: true }, (row) => trace.site(row).code.text]] : []),
     ];

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mmio.arguments import path as path_of
 from mmio.arguments import shortened, text
 from mmio.coverage.html import section
+from mmio.device.device import Device
 from mmio.formats.whole import replaced
 from mmio.pictures.lanes import unit
 from mmio.records.events import Loss, Started
@@ -78,15 +79,7 @@ class HtmlReport:
         return page(self.title, self._facts(shown), sections, packed(data, numbers))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, whole or not at all.
-
-        Args:
-            path: of the file, which is replaced.
-
-        Raises:
-            TypeError: it is no path.
-            OSError: the file cannot be written.
-        """
+        """Write the page to a file, as `TraceReport.save` describes."""
         target = path_of("path", path)
         with replaced(target) as unfinished:
             html = self.html()
@@ -153,6 +146,10 @@ def report_of(
         devices = [ReportDevice(each, region) for region, each in device.items()]
     else:
         devices = [] if device is None else [ReportDevice(device)]
+    for each, _ in devices:
+        if not (isinstance(each, type) and issubclass(each, Device)):
+            kinds = "a Device class, or several by the names of their regions"
+            raise TypeError(f"device is {kinds}, not {shortened(each)}")
     if against is not None and not isinstance(against, TraceView):
         raise TypeError(f"against is a trace, as open_trace(path).load() returns, not {shortened(against)}")
     return HtmlReport(trace, devices=devices, against=against, title=text("title", title))

@@ -27,14 +27,14 @@ function showDetail(holder, trace, row) {
   const direction = { R: "read", W: "write", RW: "atomic read and write" }[letter];
   const place = trace.place(row), address = hex(trace.address(row));
   const noted = (trace.noted.get(row) || []).map(([, , kind, text]) => `${kind}: ${text}`);
-  const fields = trace.fields(row), decoded = trace.decoded(row);
+  const fields = trace.fields(row), words = trace.worded(row);
   holder.replaceChildren(
     element("h2", { textContent: `${trace.placeName(place)} ${trace.shown(row)}` }),
     listed([
       ["access", `${direction} of ${width} byte${width === 1 ? "" : "s"}, number ${trace.sequences[row]}`],
       ["time", `${seconds(trace.times[row])} s${row ? ` (${duration(trace.times[row] - trace.times[row - 1])} after the one before)` : ""}`],
       ["address", trace.space(place) === "port" ? `port ${address}` : address],
-      ["meaning", fields.length && !trace.words.size ? "" : decoded],
+      ["meaning", fields.length && !trace.words.size ? "" : words],
       ["function", [code.name, code.module && `(${code.module})`].filter(Boolean).join(" ")],
       ["source", code.line],
       ["instruction", [code.ip, code.text].filter(Boolean).join(": ")],
@@ -71,7 +71,7 @@ class Registers {
       cells: (n) => {
         const place = this.order[n], last = trace.last[place];
         return [trace.placeName(place), trace.reads[place].toLocaleString("en"), trace.writes[place].toLocaleString("en"),
-          trace.shown(last), trace.decoded(last), seconds(trace.times[last])];
+          trace.shown(last), trace.worded(last), seconds(trace.times[last])];
       },
       chosen: (n) => {
         const place = this.order[n], button = element("button", { type: "button", textContent: "Show its accesses" });

@@ -159,7 +159,7 @@ def _extras() -> Iterator[Finding]:
             else:
                 there.append(f"{item.name} {version}")
         if lacking:
-            detail = f"absent: {', '.join(lacking)}; pip install 'pagetrap[{extra}]'"
+            detail = f"not installed: {', '.join(lacking)}; pip install 'pagetrap[{extra}]'"
             yield Finding(f"[{extra}]", "absent", detail)
         else:
             yield Finding(f"[{extra}]", "ok", ", ".join(there))

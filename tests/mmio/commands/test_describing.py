@@ -31,7 +31,11 @@ def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ([f"{FILE}:Crad"], 1, "has no class 'Crad'; did you mean Card?"),
         ([f"{FILE}:Empty"], 1, "Empty has no registers"),
         ([f"{FILE}:_Balanced"], 1, "_Balanced is not a device"),
-        ([f"{FILE}:Card", "-o", "/nowhere/x"], 1, "/nowhere/x: No such file or directory"),
+        (
+            [f"{FILE}:Card", "-o", "/nowhere/x"],
+            1,
+            "/nowhere/x: No such file or directory; there is no folder /nowhere: create it first",
+        ),
         ([f"{FILE}:Card", "--format", "pdf"], 2, "there is no choice 'pdf'"),
     ],
 )

@@ -105,7 +105,11 @@ def test_a_page_has_the_differences_to_another_trace(here: Path, capsys: Output)
             1,
             "./other.jsonl: is a trace that is read for the page; name another file for --html",
         ),
-        (["--html", "none/run.html"], 1, "none/run.html: No such file or directory"),
+        (
+            ["--html", "none/run.html"],
+            1,
+            "none/run.html: No such file or directory; there is no folder none: create it first",
+        ),
         (["--html", "."], 1, ".: Is a directory"),
         (["--html", "run.html", "--against", "timer.py"], 1, "timer.py:1: not a jsonlines"),
         (["--html", "run.html", "--against", "none.jsonl"], 1, "none.jsonl: No such file or directory"),

@@ -209,7 +209,11 @@ print(die(signal.SIGABRT))
         ("trace --map x --engine=inprocess -- ./card.txt", 126, "./card.txt: it may not be executed: chmod +x"),
         ("trace --map x --engine=inprocess -- ./lost", 127, "/no/such/interpreter: No such file or directory"),
         ("trace --map x -o run.xyz -- true", 125, "run.xyz: no trace format has this suffix"),
-        ("trace --map x -o no/run.jsonl -- true", 125, "no/run.jsonl: No such file or directory"),
+        (
+            "trace --map x -o no/run.jsonl -- true",
+            125,
+            "no/run.jsonl: No such file or directory; there is no folder no: create it first",
+        ),
         ("trace --map x -o /dev/full --format jsonlines -- true", 125, "No space left on device"),
         ("trace --map x -- true", 0, "the program used nothing that matches file 'x'"),
         ("trace --map x -- true", 0, "a pattern is for a whole path, as '*/uio0' is; strace -f -e openat,mmap shows"),

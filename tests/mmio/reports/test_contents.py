@@ -97,9 +97,10 @@ def test_code_has_its_function_and_line() -> None:
 def test_words_of_a_file_are_kept_where_the_fields_do_not_tell() -> None:
     """What the records say of a value is in the page unless it is just the fields in numbers."""
     plain = access(0, value=3, layout=(("EN", 0, 0),), describe=lambda offset, width, value: "EN=1")
-    named = access(1, value=2, layout=(("EN", 0, 0),), describe=lambda offset, width, value: "EN=OFF")
-    data, columns = contents(TraceView.of([plain, named]).report().html())
-    assert data["words"] == [[columns["spot"][1], "0x2", "EN=OFF"]]
+    named = access(1, value=3, layout=(("EN", 0, 0),), describe=lambda offset, width, value: "EN=ON")
+    zero = access(2, value=2, layout=(("EN", 0, 0),), describe=lambda offset, width, value: "EN=OFF")
+    data, columns = contents(TraceView.of([plain, named, zero]).report().html())
+    assert data["words"] == [[columns["spot"][1], "0x3", "EN=ON"]]
 
 
 def test_lanes_are_in_the_order_of_addresses() -> None:

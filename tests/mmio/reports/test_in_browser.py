@@ -286,8 +286,8 @@ def _decoded(window: Browser, path: Path, view: TraceView) -> None:
     view.report().save(path)
     show(window, path)
     script = "return [...report.wanted].map((row) => [report.trace.shown(row).replace(' \\u2192 ', ' -> '), "
-    script += "report.trace.decoded(row), report.trace.placeName(report.trace.place(row))])"
-    assert window.run(script) == [[each.shown, each.decoded, each.place] for each in view]
+    script += "report.trace.worded(row), report.trace.placeName(report.trace.place(row))])"
+    assert window.run(script) == [[each.shown, each.fields, each.place] for each in view]
 
 
 def test_values_and_fields_read_as_in_python(window: Browser, tmp_path: Path) -> None:

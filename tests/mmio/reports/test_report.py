@@ -98,7 +98,7 @@ def test_many_differences_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_arguments_are_checked() -> None:
     """What is no class, no trace and no title is refused where it is given."""
-    with pytest.raises(TypeError, match="coverage is of a Device class"):
+    with pytest.raises(TypeError, match="device is a Device class, or several by the names of their regions, not"):
         driven().report(int)
     with pytest.raises(TypeError, match=r"against is a trace, as open_trace\(path\).load\(\) returns, not 'run.jsonl'"):
         driven().report(against="run.jsonl")  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP))
 
-from docs.site import api, contents, landing  # noqa: E402
+from docs.site import api, contents, landing  # noqa: E402  # found by the path above
 
 project = "pagetrap"
 author = "The pagetrap authors"

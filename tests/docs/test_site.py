@@ -21,7 +21,7 @@ from docs.site import landing
 from tests.browser import Browser, browser
 
 # In one process with the tests for which the manual is built.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("manual")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("manual"), pytest.mark.timeout(600)]
 
 LOOKED_AT = ("index", "docs/model-a-device", "docs/api/mmio", "docs/coverage", "docs/command-line")
 WIDTH = 390  # of a phone, in pixels

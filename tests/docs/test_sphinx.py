@@ -11,7 +11,7 @@ from tests.documents import TOP
 from tests.test_public_api import PACKAGES
 
 # Built once: in a parallel run (--dist loadgroup) these tests share a process.
-pytestmark = pytest.mark.xdist_group("manual")
+pytestmark = [pytest.mark.xdist_group("manual"), pytest.mark.timeout(600)]  # the build is half a minute of CPU
 
 ENTRY = re.compile(r'<dt class="[^"]*" id="([^"]+)"')
 REFERENCE = {

@@ -81,7 +81,7 @@ def boot(options: argparse.Namespace) -> int:
     if options.memory < LEAST_MEMORY or options.smp < 1 or options.timeout <= 0:
         raise UsageError(f"expected --memory from {LEAST_MEMORY}, --smp from 1 and --timeout above 0")
     if options.snapshot and (options.kvm or options.gdb is not None):
-        raise UsageError("--snapshot is of a guest on QEMU's emulated CPU that has started: without --kvm and --gdb")
+        raise UsageError("--snapshot works on QEMU's emulated CPU and without a debugger: leave out --kvm and --gdb")
     if not options.device:
         if not options.fetch:
             raise UsageError("there is no card: name a model with --device FILE.py:CLASS")

@@ -109,7 +109,7 @@ class Armed:
             self.began = self.now()
 
     def is_late(self) -> bool:
-        """Return whether a current read is too early for what comes late; counts the read."""
+        """Return whether this read is too early for what comes late, and count it."""
         by = self.fault.by
         assert by is not None
         self.since += 1

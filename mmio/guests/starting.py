@@ -77,7 +77,7 @@ def guest(
         kernel_arguments=kernel_arguments,
     )
     if snapshot and (kvm or gdb is not None):
-        raise ValueError("a snapshot is of a guest on QEMU's emulated CPU that has started: without kvm and gdb")
+        raise ValueError("a snapshot works on QEMU's emulated CPU and without a debugger: leave out kvm and gdb")
     parts = gather(kernel, modules, fetch=fetch, say=say or _ignore)
     return Guest(
         cards,

@@ -130,7 +130,7 @@ def compare(
     warn_of_cut(trace, stacklevel=3)
     if update or not path.exists():
         if not update and (missing or default_missing()) == "fail":
-            raise AssertionError(f"there is not a golden file {path}; write it with {UPDATE}, and look at it")
+            raise AssertionError(f"there is no golden file {path}; write it with {UPDATE}, and look at it")
         text = written(parts, trace, declared)
         if not path.exists() or path.read_text("utf-8", "replace") != text:
             _write(path, text)

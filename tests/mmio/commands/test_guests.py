@@ -187,7 +187,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (
         ["boot", "--snapshot", "--kvm", "--device", "models.py:Card"],
         2,
-        "--snapshot is of a guest on QEMU's emulated CPU",
+        "--snapshot works on QEMU's emulated CPU and without a debugger: leave out --kvm and --gdb",
     ),
     (["boot", "--smp", "0", "--device", "models.py:Card"], 2, "--smp from 1"),
 ]

@@ -86,5 +86,5 @@ def test_old_snapshots_are_removed(parts: Parts) -> None:
 @pytest.mark.parametrize("more", [{"kvm": True}, {"gdb": 1234}])
 def test_where_there_is_none(more: dict[str, int]) -> None:
     """A snapshot with KVM's CPU, or one that waits for a debugger, is refused before anything is looked for."""
-    with pytest.raises(ValueError, match="without kvm and gdb"):
+    with pytest.raises(ValueError, match="leave out kvm and gdb"):
         mmio.guest([], snapshot=True, **more)  # type: ignore[arg-type]

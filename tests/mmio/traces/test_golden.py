@@ -124,7 +124,7 @@ def test_a_missing_file_is_a_failure_in_ci(
     """Where the environment has CI, or it is asked for, nothing is written."""
     monkeypatch.setenv("CI", ci)
     with pytest.raises(
-        AssertionError, match=r"^there is not a golden file .*run.trace; write it with --mmio-golden-update"
+        AssertionError, match=r"^there is no golden file .*run.trace; write it with --mmio-golden-update"
     ):
         assert_trace(run(), "run", folder=tmp_path, missing=missing)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ handler of the program's sees the borrowed registers.
 """
 
 import ctypes
+import errno
 import os
 import signal
 from collections import deque
@@ -327,7 +328,8 @@ class Thread:
                 self.begin_call(number, *arguments)
                 entered = True
             self.go(ptrace_requests.SYSCALL)
-            self.wait()
+            if ptrace_requests.is_forbidden(self.wait()):
+                return -errno.EPERM
             frame.load()
 
     def begin_call(self, number: int, *arguments: int) -> None:
@@ -343,7 +345,7 @@ class Thread:
         self.go(ptrace_requests.SINGLESTEP)
         while True:
             found, status = ptrace_requests.wait(self.pid)
-            if found and is_exiting(status):
+            if found and ptrace_requests.is_exiting(status):
                 raise ThreadGone(self.pid, status)
             if found and os.WSTOPSIG(status) in (signal.SIGTRAP, *FAULTS):
                 return os.WSTOPSIG(status) == signal.SIGTRAP
@@ -363,23 +365,14 @@ class Thread:
             found, status = ptrace_requests.wait(self.pid)
             if not found:
                 continue
-            if is_exiting(status):
+            if ptrace_requests.is_exiting(status):
                 raise ThreadGone(self.pid, status)
-            if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
+            if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16 or ptrace_requests.is_forbidden(status):
                 if again:
                     ptrace_requests.send_signal(self.group, self.pid, signal.SIGSTOP)
                 return status
             again = again or os.WSTOPSIG(status) == signal.SIGSTOP
             self.go(ptrace_requests.SYSCALL)
-
-
-def is_exiting(status: int) -> bool:
-    """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
-
-    A wait for one thread has to end at the second, too. Of its end a process's first thread does not tell before all
-    others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
-    """
-    return not os.WIFSTOPPED(status) or status >> 16 == ptrace_requests.EVENT_EXIT
 
 
 def _restart(regs: Any, bits: int) -> None:

@@ -369,7 +369,7 @@ int main(int argc, char **argv) {
 
 
 def test_a_program_that_forbids_itself_what_tracing_takes(tmp_path: Path) -> None:
-    """A filter that raises SIGSYS: the call is named, and the program goes on with its own handler of SIGSYS."""
+    """A filter that raises SIGSYS: the call is named, and the program keeps its own handler of SIGSYS."""
     with running(program(SANDBOXED), device_file(tmp_path)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"\n"

@@ -67,6 +67,11 @@ def schema(pyarrow: Any) -> Any:
     return pyarrow.schema([(name, kind) for kind, names in columns for name in names.split()])
 
 
+def accesses_schema() -> Any:
+    """Return the columns of accesses as a `pyarrow.Schema`. Raises ImportError if pyarrow is missing."""
+    return schema(needed())
+
+
 def events_schema(pyarrow: Any) -> Any:
     """Return the columns of events: `event`, and one for each attribute that any of them has."""
     word = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())

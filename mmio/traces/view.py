@@ -33,6 +33,7 @@ from mmio.traces.summary import Group, Summary, Tallies
 
 _to_arrow = called("mmio.formats.arrow:to_arrow")
 _events_to_arrow = called("mmio.formats.arrow:events_to_arrow")
+_arrow_schema = called("mmio.formats.arrow:accesses_schema")
 _to_pandas = called("mmio.formats.arrow:to_pandas")
 _to_polars = called("mmio.formats.arrow:to_polars")
 _save = called("mmio.formats.registry:save_whole")
@@ -248,6 +249,10 @@ class TraceView(Sequence[Access]):
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """Hand the accesses to DuckDB, polars or whatever else knows the Arrow PyCapsule interface."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> Any:
+        """Hand the columns' types to a reader of the stream, which would otherwise ask for the accesses to see them."""
+        return _arrow_schema().__arrow_c_schema__()
 
     if not TYPE_CHECKING:  # a checker of types would believe in every attribute
 

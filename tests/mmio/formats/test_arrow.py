@@ -1,7 +1,11 @@
 """Traces as Arrow tables, and back."""
 
 import csv
+import inspect
+import pprint
+import pydoc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
@@ -153,6 +157,13 @@ def test_duckdb_reads_a_trace() -> None:
     assert pyarrow.table(trace) == trace.to_arrow()
 
 
+def test_the_types_are_told_without_the_accesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that wants to know the columns first, as DuckDB does twice a query, makes no table for that."""
+    trace = recorded()
+    monkeypatch.setattr(TraceView, "to_arrow", None)
+    assert pyarrow.schema(trace) == pyarrow.schema(trace[:0]) == schema(pyarrow)
+
+
 @pytest.mark.cpu("AVX2")  # as polars is built
 def test_polars_takes_the_table() -> None:
     """A data frame of polars has the columns of the table, and every bit."""
@@ -162,6 +173,35 @@ def test_polars_takes_the_table() -> None:
     frame = trace.to_polars()
     assert frame.equals(polars.DataFrame(trace.to_arrow()))
     assert frame.filter(polars.col("register") == "STATUS").height == 5
+
+
+@pytest.mark.cpu("AVX2")  # as polars is built
+@pytest.mark.parametrize("made", ["DataFrame", "LazyFrame", "Series", "from_arrow"])
+@pytest.mark.parametrize("part", [slice(None), slice(2, 5)], ids=str)
+def test_polars_makes_no_column_of_objects(made: str, part: slice) -> None:
+    """It takes a sequence for a list; the error says what to call. So it does of a list, and of a column of a frame."""
+    import polars
+
+    trace = recorded()[part]
+    makers: list[Callable[[], object]] = [
+        lambda: getattr(polars, made)(trace),
+        lambda: polars.DataFrame(list(trace)),
+        lambda: polars.DataFrame({"access": trace}),
+    ]
+    for make in makers:
+        with pytest.raises(TypeError, match=r"use trace\.to_polars\(\), or polars\.DataFrame\(trace\.rows\)$"):
+            make()
+    assert polars.DataFrame(trace.rows)["register"].to_list() == [one.register for one in trace]
+
+
+def test_an_access_is_shown_as_any_other_class() -> None:
+    """Other readers of a class see nothing of its refusal to be a cell of a data frame."""
+    assert "Access(sequence: int" in pydoc.plain(pydoc.render_doc(Access))
+    assert pprint.pformat(access()) == repr(access())
+    assert not hasattr(access(), "_fields")
+    assert dict(inspect.getmembers(Access))["letter"] is Access.letter
+    with pytest.raises(AttributeError, match=r"^type object 'Access' has no attribute 'foo'$"):
+        Access.foo  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_words_of_values_are_asked_for_once() -> None:

@@ -6,7 +6,7 @@ asked for: most records are never looked at.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -23,27 +23,8 @@ Describe = Callable[[int, int, int], str]
 LETTERS = {READ: "R", WRITE: "W", READ_WRITE: "RW"}
 
 
-class _AccessType(type):
-    """Type of `Access`, which refuses to be a cell of a data frame.
-
-    polars takes any sequence, and so a trace, for a column. It asks nothing of the trace but its accesses, and of their
-    class whether it is a named tuple: whether it has `_fields`, and then `_field_defaults`. pydoc asks for `_fields`,
-    too. The column of objects that polars would make is of no use, so `_field_defaults` is answered by an error.
-    """
-
-    if not TYPE_CHECKING:  # a checker of types would believe in every attribute
-
-        def __getattr__(cls, name: str) -> Any:
-            if name == "_fields":
-                return ()
-            if name == "_field_defaults":
-                hint = "for a data frame use trace.to_polars(), or polars.DataFrame(trace.rows)"
-                raise TypeError(f"polars would make one column of objects of these accesses; {hint}")
-            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}", name=name, obj=cls)
-
-
 @frozen(slots=True)
-class Access(metaclass=_AccessType):
+class Access:
     """One recorded access.
 
     Attributes:

@@ -33,7 +33,7 @@ from ctypes import c_char, c_int, c_uint32, c_uint64, c_void_p
 from functools import cache
 from typing import Final
 
-from mmio.linux import libc
+from mmio.linux import async_exception, libc
 from mmio.linux.direct_entry import DIRECT_ENTRY
 from mmio.linux.direct_exit import DIRECT_EXIT
 from mmio.linux.libc import LIBC, PAGE
@@ -138,12 +138,14 @@ class Trampoline:
         ctypes.memmove(self.address, code, len(code))
         libc.protect(self.address, PAGE, libc.PROT_READ | libc.PROT_EXEC)
         self.words = (c_uint64 * (PAGE // 8)).from_address(self.address + PAGE)
-        functions = [(LIBC, "__errno_location")]
-        functions += [(ctypes.pythonapi, f"PyGILState_{name}") for name in ("Ensure", "Release")]
-        functions += [(ctypes.pythonapi, "PyThreadState_SetAsyncExc")]
-        functions += [(LIBC, name) for name in ("sigaction", "pthread_sigmask", "raise")]
-        for index, (library, name) in enumerate(functions, _FUNCTIONS):
-            self.words[index] = libc.address_of(getattr(library, name))
+        addresses = [libc.address_of(getattr(LIBC, "__errno_location"))]  # a name of this class otherwise
+        addresses += [
+            libc.address_of(getattr(ctypes.pythonapi, f"PyGILState_{name}")) for name in ("Ensure", "Release")
+        ]
+        addresses += [async_exception.sender()]
+        addresses += [libc.address_of(getattr(LIBC, name)) for name in ("sigaction", "pthread_sigmask", "raise")]
+        for index, address in enumerate(addresses, _FUNCTIONS):
+            self.words[index] = address
         for index, name in enumerate(("Py_GetRecursionLimit", "Py_SetRecursionLimit"), _GET_LIMIT):
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, name))
         finalizing = "Py_IsFinalizing" if sys.version_info >= (3, 13) else "_Py_IsFinalizing"

@@ -115,7 +115,7 @@ def test_reports_of_the_suites(tmp_path: Path) -> None:
 
 
 def test_the_suites_run_on_the_real_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They are reported as a guest's are, and no report of an earlier run is taken for theirs."""
+    """They are reported as a guest's suites are, and the report of an earlier run is not taken for a new one."""
     results = tmp_path / "silicon"
     module = tmp_path / "test_of_the_cpu.py"
     module.write_text("def test_right():\n    pass\n\ndef test_wrong():\n    raise AssertionError('no')\n")

@@ -104,11 +104,11 @@ PATCHING: Final = (
         "inprocess/test_signal_points.py::test_what_a_signal_handler_raises_comes_out",
     ),
     MmioMutant(
-        "a thread that only begins receives what is raised for the one that waits",
-        "mmio.inprocess.pending_exceptions",
-        "                _set_async(other, Carrier, None)\n",
-        "                pass\n",
-        "inprocess/test_signal_points.py::test_what_a_signal_handler_raises_comes_out",
+        "a thread that only begins receives what is raised for the one that started it",
+        "mmio.linux.async_exception",
+        "if sys.version_info < (3, 12)",
+        "if False",
+        "inprocess/test_pending_exceptions.py::test_a_thread_that_has_not_begun_raises_nothing_of_its_maker",
     ),
     MmioMutant(
         "what a signal handler raises when the instruction has been done is lost",

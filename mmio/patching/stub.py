@@ -102,7 +102,7 @@ def _load_port(port: PortOperand) -> bytes:
     return b"\xb8" + port.number.to_bytes(4, "little")  # mov eax,...
 
 
-def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:
+def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None, followers: bytes = b"") -> bytes:
     """Return the code of a stub in a slot, for an instruction at a site within 2 GiB of it.
 
     Args:
@@ -110,11 +110,13 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         site: the address of the instruction.
         instruction: which one.
         plain: how it is executed with its operand on the stack, if it is called directly.
+        followers: the instructions behind it that its jump stands over (`followers.py`). They follow its copy.
 
     Raises:
         ValueError: the instruction's operand is not addressed by general registers alone.
     """
-    after = site + instruction.length
+    end = site + instruction.length + len(followers)
+    after = slot + COPY + instruction.length if followers else end
     made = bytearray()
 
     def relative(opcode: str, target: int) -> None:
@@ -148,6 +150,6 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         made += _TAKE_FLAGS + plain.code + _DROP
         relative("e9", after)
     pad(_MISS)
-    made += _POP + _LEAVE + instruction.code
-    relative("e9", after)
+    made += _POP + _LEAVE + instruction.code + followers
+    relative("e9", end)
     return bytes(made)

@@ -78,7 +78,7 @@ PATCHING: Final = (
     MmioMutant(
         "a site is known only when its text has changed",
         "mmio.patching.sites",
-        "        before = self._sites.get(address)\n        self._sites[address] = site  #",
+        "        before = self._sites.get(site.address)\n        self._sites[site.address] = site  #",
         "        before = site  #",
         "inprocess/test_patching.py::test_the_first_patch_of_all_meets_busy_threads",
     ),

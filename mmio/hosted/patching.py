@@ -147,9 +147,14 @@ class Patching:
         for index in range(ARENAS, ARENAS + MOST_ARENAS):
             self._crossing.words[index] = 0
 
-    def stop(self) -> None:
-        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal."""
+    def stop(self, memory_file: int) -> None:
+        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal.
+
+        Args:
+            memory_file: the child's descriptor of its /proc/self/mem, through which it takes jumps back.
+        """
         self.faults = _NEVER
+        self._memory.memory_file = memory_file
 
     @property
     def stats(self) -> TrapStats:

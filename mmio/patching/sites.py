@@ -84,6 +84,11 @@ class Site:
         return self.address + len(self.original)
 
     @property
+    def is_port(self) -> bool:
+        """Return whether the instruction accesses an IO port."""
+        return bool(self.words[stub.EXCEPTION] == stub.GENERAL_PROTECTION)
+
+    @property
     def stands(self) -> bool:
         """Return whether the jump stands in memory. Text changes while the GIL is held, so no part of it does."""
         return self.jump is not None and self.here() == self.patched

@@ -38,10 +38,12 @@ WORDS: Final = 12
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
+GENERAL_PROTECTION: Final = 13
+"""Number of the exception that IN and OUT raise."""
+
 _ACCERR: Final = 2  # SEGV_ACCERR
 _KERNEL: Final = 0x80  # SI_KERNEL
 _PAGE_FAULT: Final = 14
-_GENERAL_PROTECTION: Final = 13
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
 _MISS: Final = COPY - 10
 _NOPS: Final = {
@@ -82,7 +84,7 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     known = [*NOWHERE, function, site, site + instruction.length, first]
     if port_of(instruction) is not None:
-        return [*known, 0, 0, 0, 1, _KERNEL, _GENERAL_PROTECTION]
+        return [*known, 0, 0, 0, 1, _KERNEL, GENERAL_PROTECTION]
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
     return [*known, error, 0, 0, 1, _ACCERR, _PAGE_FAULT]
 

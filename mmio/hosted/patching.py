@@ -40,9 +40,10 @@ from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching import stub
+from mmio.patching.jumps import JUMP
 from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
-from mmio.patching.sites import NotPatched, Site, Sites, text_mapping
+from mmio.patching.sites import NO_ROOM, NotPatched, Site, Sites, text_mapping
 from mmio.patching.stats import TrapStats
 
 FAULTS: Final = 32
@@ -66,6 +67,7 @@ class _Met:
     Attributes:
         faults: how often, until it is decided what becomes of it.
         settled: each access is a signal, for there is no stub.
+        refused: why there is none.
         site: its stub, if it has one.
         start: of what the stub is aimed at, one trapped mapping.
         end: of it.
@@ -75,6 +77,7 @@ class _Met:
 
     faults: int = 0
     settled: bool = False
+    refused: str = ""
     site: Site | None = None
     start: int = 0
     end: int = 0
@@ -126,7 +129,7 @@ class Patching:
         """
         functions = (self._crossing.from_stubs,) * 3
         self._memory = NearMemory(self._announce, self._map_exactly, memory_file)
-        self._sites = Sites(functions, self._memory, only_frames=True)
+        self._sites = Sites(functions, self._memory, only_frames=True, over_followers=True)
         self._original = self._sites.original
         code_overlay.add(self._original)
 
@@ -144,9 +147,14 @@ class Patching:
         for index in range(ARENAS, ARENAS + MOST_ARENAS):
             self._crossing.words[index] = 0
 
-    def stop(self) -> None:
-        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal."""
+    def stop(self, memory_file: int) -> None:
+        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal.
+
+        Args:
+            memory_file: the child's descriptor of its /proc/self/mem, through which it takes jumps back.
+        """
         self.faults = _NEVER
+        self._memory.memory_file = memory_file
 
     @property
     def stats(self) -> TrapStats:
@@ -170,8 +178,13 @@ class Patching:
                 regs[RIP] = site.slot
                 return True
             regs[CODE] = _word(frame)  # what the machine code has read may be half of a jump
-            if cause == KERNEL and self._tried_again.get(thread) != self._changes:  # perhaps at the HLT of a change
-                self._tried_again[thread] = self._changes
+            if cause == KERNEL and self._tries_again(thread):
+                return True
+        elif cause == KERNEL and (over := self._sites.over(ip)) is not None:
+            if over.stands:
+                self._entered(over, regs)
+                return True
+            if self._tries_again(thread):
                 return True
         if not self._is_access(thread, frame, regs):
             return False
@@ -184,6 +197,24 @@ class Patching:
         if met.faults >= self.faults and not met.settled:
             self._decide(met, thread, frame, regs)
         return False
+
+    def _tries_again(self, thread: Thread) -> bool:
+        """Return whether a protection fault may be one at the HLT of a change, which is over by now."""
+        before = self._tried_again.get(thread)
+        self._tried_again[thread] = self._changes
+        return before != self._changes
+
+    def _entered(self, site: Site, regs: Any) -> None:
+        """Send a thread that has jumped to an instruction that a jump stands over to its copy, or restore it."""
+        copy = site.copy_of(regs[RIP])
+        if copy is not None:
+            regs[RIP] = copy
+            return
+        with self._lock:
+            assert self._sites is not None
+            self._changes += 1
+            self._sites.take_back(site.address)
+            self._refuse(self.met[site.address], "other code jumps to the instructions behind it")
 
     def stale(self, regs: Any) -> None:
         """Send a thread to the copy of its instruction: the stub has called for an address that is not trapped."""
@@ -281,9 +312,9 @@ class Patching:
                     assigned = True
                     if met.site not in self._made:
                         self._made.append(met.site)
+                    self._try_neighbours(ip)
         except NotPatched as refused:
-            met.settled = True
-            self._unpatched[str(refused)] += 1
+            self._refuse(met, str(refused))
         if not assigned or met.site is None:
             return
         if regs[CAUSE] == KERNEL:
@@ -291,6 +322,19 @@ class Patching:
             met.site.answer(met.start, met.end)
         else:
             self._aim(met, met.site, thread, regs[FAULT_ADDRESS])
+
+    def _refuse(self, met: _Met, why: str) -> None:
+        met.settled, met.refused = True, why
+        self._unpatched[why] += 1
+
+    def _try_neighbours(self, ip: int) -> None:
+        """Look again at instructions that no jump has led from: the bytes behind them are others by now."""
+        for address in range(ip - JUMP + 1, ip):
+            met = self.met.get(address)
+            if met is not None and met.refused == NO_ROOM:
+                self._unpatched[met.refused] -= 1
+                self.met[address] = _Met()
+        self._unpatched += Counter()  # without those of which there are none
 
     def _need_text(self, ip: int, length: int) -> None:
         """Refuse code that the program changes itself.

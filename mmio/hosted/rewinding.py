@@ -99,7 +99,8 @@ class Rewinding:
         regs[RIP] = _word(words + 8 * (stub.NEXT if way.done else stub.SITE))
 
     def _out_of_stub(self, regs: Any, slot: int) -> None:
-        pushed, done = _WAYS.get(regs[RIP] - slot, (0, True))
+        offset = regs[RIP] - slot
+        pushed, done = _WAYS.get(offset, (0, True))
         stack = regs[RSP]
         if pushed == _BOTH:
             regs[RAX], regs[RFLAGS] = _word(stack), _word(stack + 8)
@@ -107,6 +108,8 @@ class Rewinding:
             regs[RFLAGS] = _word(stack)
         regs[RSP] = stack + pushed
         regs[RIP] = _word(slot + stub.CODE + 8 * (stub.NEXT if done else stub.SITE))
+        if offset > stub.COPY:  # the instructions that the jump stands over have copies there
+            regs[RIP] = _word(slot + stub.CODE + 8 * stub.SITE) + offset - stub.COPY
 
     def _found(self) -> Iterator[tuple[int, _Way]]:
         """Yield the ways by the addresses of instructions."""

@@ -324,12 +324,12 @@ class RunLoop:
         self._crossing.handle(ACCESS, self._faults.on_access)
         if self._patched:
             self._crossing.handle_calls(self._on_stub)
-        self.patching.stop()
         self._calls = SystemCalls(self._targets, ServedRedirects(self._targets, client))
         before, self._process = self._process, self._new_process()
         self._process.inherit(before)
         before.close()
         self._signals.memory = self._process.memory
+        self.patching.stop(self._process.own_memory)
         self._threads.keep_only(thread)
         thread.become_child(self._process)
 

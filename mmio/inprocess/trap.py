@@ -27,7 +27,6 @@ from mmio.linux.libc import address_of
 from mmio.linux.stacks import need_calls
 from mmio.linux.trampoline import (
     CODE,
-    COPY,
     COPY_HANDLER,
     FAILURE_HANDLER,
     INSIDE,
@@ -46,7 +45,8 @@ from mmio.live.gil import need_gil
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
 from mmio.live.own_slots import own_slots
-from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS, Frame
+from mmio.live.signal_frame import EXCEPTION, FAULT_ADDRESS, RFLAGS, RIP, SLOTS, Frame
+from mmio.patching.stub import GENERAL_PROTECTION
 from mmio.space.recorder import Recorder
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -174,24 +174,29 @@ class Trap:
 
     def _port_handler(self) -> Callable[..., None]:
         settle_late = self._settle_late
+        met, halted, faulted = self.patching.met, self.patching.halted, self.patching.faulted
 
         def on_port(context: int) -> None:
             try:
                 frame, regs, bus = self._frames[context]
-                bus.ip = regs[RIP]
+                ip = bus.ip = regs[RIP]
                 pending_exceptions.check()
-                slot = None if regs[COPY] else self.patching.slot_at(regs[RIP])
-                if slot is not None:  # the thread came to it while it was being changed
-                    regs[RIP] = slot
+                if halted(frame, regs):
                     return
                 cached = self._instructions.of_a_protection_fault(regs[CODE], frame)
                 if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
-                else:
-                    bus.instruction = cached.instruction
-                    cached.run(frame, bus)
-                    if after_access.waiting:
-                        after_access.call()
+                    return
+                number = frame.dx if cached.port.register else cached.port.number
+                known = met.get(ip)
+                if known and known.settled and known.start <= number < known.end and known.space == "port":
+                    known.counts.signals += 1
+                elif faulted(frame, regs, number):
+                    return
+                bus.instruction = cached.instruction
+                cached.run(frame, bus)
+                if after_access.waiting:
+                    after_access.call()
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -250,7 +255,7 @@ class Trap:
                 finally:
                     slot.release()
             else:
-                if handler == first + 8 * PORT_HANDLER:
+                if regs[EXCEPTION] == GENERAL_PROTECTION:
                     owner = self._port_owner(frame)
                 else:
                     owner = self.trapped_ranges.owner_at("memory", regs[FAULT_ADDRESS])

@@ -38,10 +38,12 @@ WORDS: Final = 12
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
+GENERAL_PROTECTION: Final = 13
+"""Number of the exception that IN and OUT raise."""
+
 _ACCERR: Final = 2  # SEGV_ACCERR
 _KERNEL: Final = 0x80  # SI_KERNEL
 _PAGE_FAULT: Final = 14
-_GENERAL_PROTECTION: Final = 13
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
 _MISS: Final = COPY - 10
 _NOPS: Final = {
@@ -82,7 +84,7 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     known = [*NOWHERE, function, site, site + instruction.length, first]
     if port_of(instruction) is not None:
-        return [*known, 0, 0, 0, 1, _KERNEL, _GENERAL_PROTECTION]
+        return [*known, 0, 0, 0, 1, _KERNEL, GENERAL_PROTECTION]
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
     return [*known, error, 0, 0, 1, _ACCERR, _PAGE_FAULT]
 
@@ -102,7 +104,7 @@ def _load_port(port: PortOperand) -> bytes:
     return b"\xb8" + port.number.to_bytes(4, "little")  # mov eax,...
 
 
-def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:
+def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None, followers: bytes = b"") -> bytes:
     """Return the code of a stub in a slot, for an instruction at a site within 2 GiB of it.
 
     Args:
@@ -110,11 +112,13 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         site: the address of the instruction.
         instruction: which one.
         plain: how it is executed with its operand on the stack, if it is called directly.
+        followers: the instructions behind it that its jump stands over (`followers.py`). They follow its copy.
 
     Raises:
         ValueError: the instruction's operand is not addressed by general registers alone.
     """
-    after = site + instruction.length
+    end = site + instruction.length + len(followers)
+    after = slot + COPY + instruction.length if followers else end
     made = bytearray()
 
     def relative(opcode: str, target: int) -> None:
@@ -148,6 +152,6 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         made += _TAKE_FLAGS + plain.code + _DROP
         relative("e9", after)
     pad(_MISS)
-    made += _POP + _LEAVE + instruction.code
-    relative("e9", after)
+    made += _POP + _LEAVE + instruction.code + followers
+    relative("e9", end)
     return bytes(made)

@@ -55,6 +55,7 @@ def test_every_name_is_one_faults() -> None:
 def test_tests_that_never_end_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault may keep the end of a test from ending, which no timeout of a test reaches."""
     monkeypatch.setattr(judge, "END_TIMEOUT", 0.1)
+    monkeypatch.setattr(judge, "TEST_TIMEOUT", 0)
     assert run(TESTED[0]) == "tests that took over 0.1 s"
 
 

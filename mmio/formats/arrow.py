@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import NOTHING, evolve, fields
 
 from decode import Instruction, decode
+from mmio.arguments import shortened
 from mmio.formats.jsonlines import described_as, event_from, flags_from, instruction_text, layout_from, layout_text
 from mmio.records.access import LETTERS, Access, Space
 from mmio.records.events import Event
@@ -194,11 +195,16 @@ def from_arrow(table: Any, events: Sequence[Event] = ()) -> TraceView:
 
     Raises:
         ImportError: pyarrow is missing.
+        TypeError: Arrow can make no table of it.
         ValueError: it is no table of accesses.
     """
     pyarrow = needed()
     if not isinstance(table, pyarrow.Table):
-        table = pyarrow.table(table)
+        try:
+            table = pyarrow.table(table)
+        except TypeError:
+            problem = "a table is a pyarrow.Table, or a data frame or what else Arrow can read"
+            raise TypeError(f"{problem}, not {shortened(table)}") from None
     return TraceView.of([*events, *accesses(table)])
 
 

@@ -11,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from decode import Direction
+from mmio.arguments import shortened
 from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
 from mmio.pictures.notebook import notebook
@@ -206,7 +207,10 @@ class TraceView(_Accesses):
         Raises:
             ValueError: the selection is of code by name, and the trace does not say where its instructions are; or of
                 a region, register or field that the devices of the trace have not got.
+            TypeError: the predicate cannot be called.
         """
+        if predicate is not None and not callable(predicate):
+            raise TypeError(f"predicate is a function that takes an access, not {shortened(predicate)}")
         known = locations(self)
         wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()

@@ -215,7 +215,11 @@ def test_words_of_values_are_asked_for_once() -> None:
 
 
 def test_a_table_of_something_else_is_refused() -> None:
-    """The error says which column is missing."""
+    """The error says which column is missing, or that it is no table at all."""
+    with pytest.raises(
+        TypeError, match=r"a table is a pyarrow\.Table, or a data frame or what else Arrow can read, not 5"
+    ):
+        from_arrow(5)
     with pytest.raises(
         ValueError, match="it has no column address, direction, sequence, time, width, so it is not a table"
     ):

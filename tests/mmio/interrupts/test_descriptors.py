@@ -128,7 +128,7 @@ def test_a_given_event_descriptor_is_signalled_and_not_closed() -> None:
         card.happen()
     assert os.eventfd_read(mine) == 1
     os.close(mine)
-    with pytest.raises(OSError, match="Bad file descriptor"):
+    with pytest.raises(OSError, match=rf"descriptor {mine} is not open: Bad file descriptor"):
         EventFd(card.msi, descriptor=mine)
 
 

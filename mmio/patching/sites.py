@@ -106,8 +106,9 @@ class Sites:
         functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
         memory: for stubs.
         steps: see `text.change`.
-        only_frames: no device is called directly, so all stubs call the function of any other; and IN and OUT are
-            patched, too.
+        stored: where a plain store continues that the function has sent back to store its value; 0 where its stub
+            stores it before the call.
+        ports: IN and OUT are patched, too.
     """
 
     def __init__(
@@ -116,9 +117,11 @@ class Sites:
         memory: NearMemory,
         steps: int = text.ALL_STEPS,
         *,
-        only_frames: bool = False,
+        stored: int = 0,
+        ports: bool = False,
     ) -> None:
-        self._only_frames = only_frames
+        self._stored = stored
+        self._ports = ports
         self._functions = functions
         self._memory = memory
         self._steps = steps
@@ -217,15 +220,15 @@ class Sites:
 
     def _prepared(self, address: int, instruction: Instruction) -> Site:
         """Return a new site with its stub."""
-        port = self._only_frames and stub.port_of(instruction) is not None
+        port = self._ports and stub.port_of(instruction) is not None
         width = instruction.accesses[0].width if port else width_of(instruction)
         slot = self._memory.slot(address)
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = None if self._only_frames else plain(instruction)
+        how = plain(instruction)
         try:
-            code = stub.code(slot, address, instruction, how)
+            code = stub.code(slot, address, instruction, how, stored_later=self._stored > 0)
         except ValueError as error:
             raise NotPatched("its operand is not addressed by general registers alone") from error
         load, store, other = self._functions
@@ -233,6 +236,7 @@ class Sites:
         words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
         for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
+        words[stub.STORED] = self._stored
         _tried(partial(text.write, slot, code, self._memory.memory_file))
         return Site(address, width, slot, instruction.code, words, how)
 

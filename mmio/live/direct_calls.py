@@ -137,6 +137,8 @@ class DirectCalls:
             plain.stores,
             *chain.from_iterable(entries),
         )
+        if before is not None and before.site is not site:  # of other code that has been there
+            before.site.words[stub.DIRECT] = 0
         block = _Block(site, segment, method, width, trace, rows, append, entries, words)
         self._blocks[site.address] = block
         site.words[stub.DIRECT] = addressof(words)

@@ -14,15 +14,20 @@ from attrs import define
 
 from decode.refusal import MAX_LENGTH
 from emulate.flags import AC
+from mmio.hosted.context import SignalStack
+from mmio.hosted.process import Process
 from mmio.hosted.program_area import AREA, Area
 from mmio.hosted.rewinding import Rewinding
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import (
     ARENAS,
+    CAN_SAVE,
     CAUSE,
     CODE,
     COPY,
+    DEVICE_CALL,
     FEATURES,
+    IN_DIRECT_CALL,
     MOST_ARENAS,
     SEGMENTS,
     SOFTWARE,
@@ -36,6 +41,7 @@ from mmio.linux.fork_locks import fork_lock
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE
 from mmio.live import code_overlay, signal_frame
+from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
@@ -45,6 +51,7 @@ from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NO_ROOM, NotPatched, Site, Sites, text_mapping
 from mmio.patching.stats import TrapStats
+from mmio.space.recorder import Recorder
 
 FAULTS: Final = 32
 """Faults of an instruction until it is patched."""
@@ -53,6 +60,9 @@ ERROR_CODE: Final = 19
 """Index in `Frame.regs`."""
 FETCH: Final = 0x10
 """Bit of a page fault's error code: an instruction was to be fetched."""
+
+ONLY_FRAMES: Final = False
+"""No device is called directly, for tests."""
 
 MISSES: Final = 8
 """Accesses elsewhere, with none to where a stub is aimed between them, until it is aimed there."""
@@ -73,6 +83,8 @@ class _Met:
         end: of it.
         misses: accesses elsewhere since the stub's last call.
         calls: those of the stub at the last of them.
+        direct: the device may be called directly.
+        calls_until: calls by a frame until it is looked again whether it can be.
     """
 
     faults: int = 0
@@ -83,6 +95,8 @@ class _Met:
     end: int = 0
     misses: int = 0
     calls: int = 0
+    direct: bool = False
+    calls_until: int = 0
 
 
 class Patching:
@@ -93,17 +107,29 @@ class Patching:
         area: has room for stubs.
         ranges: addresses that are trapped whatever lies there.
         instructions: the cache of the handler.
+        trace: where accesses are recorded.
 
     Attributes:
         faults: see `FAULTS`.
         only_files: instructions are patched only where they come from a file; other code may be changed by its owner.
+        direct: the direct calls.
         met: the instructions, by their address.
         signals: accesses that came by a signal.
     """
 
-    def __init__(self, crossing: Crossing, area: Area, ranges: Iterable[range], instructions: InstructionCache) -> None:
+    def __init__(
+        self,
+        crossing: Crossing,
+        area: Area,
+        ranges: Iterable[range],
+        instructions: InstructionCache,
+        trace: Recorder,
+    ) -> None:
         self.faults = FAULTS
         self.only_files = True
+        self.direct = DirectCalls(lambda _: trace, {}, [])
+        if ONLY_FRAMES:
+            self.direct.forbid()
         self.met: dict[int, _Met] = {}
         self.signals = 0
         self._crossing = crossing
@@ -121,15 +147,18 @@ class Patching:
         self._text = range(0)  # of what was patched last
         self._sites: Sites | None = None
 
-    def begin(self, memory_file: int) -> None:
+    def begin(self, process: Process) -> None:
         """Begin with a program, whose instructions are as they are in its files.
 
         Args:
-            memory_file: a descriptor of /proc/self/mem.
+            process: its memory.
         """
-        functions = (self._crossing.from_stubs,) * 3
-        self._memory = NearMemory(self._announce, self._map_exactly, memory_file)
-        self._sites = Sites(functions, self._memory, only_frames=True, over_followers=True)
+        crossing = self._crossing
+        self._memory = NearMemory(self._announce, self._map_exactly, process.own_memory)
+        self._sites = Sites(
+            crossing.from_stubs, self._memory, stored=crossing.stored, direct_ports=True, over_followers=True
+        )
+        process.space.memory.changed = process.space.ports.changed = self.direct.end_all
         self._original = self._sites.original
         code_overlay.add(self._original)
 
@@ -138,6 +167,7 @@ class Patching:
         if self._sites is None:
             return
         code_overlay.remove(self._original)
+        self.direct.end_all()
         self._patched += len(self._made)
         self._calls += sum(site.calls for site in self._made)
         self._made.clear()
@@ -155,6 +185,15 @@ class Patching:
         """
         self.faults = _NEVER
         self._memory.memory_file = memory_file
+
+    def learn(self, thread: Thread, met: _Met, regs: Any) -> None:
+        """Prepare a direct call for an instruction that has just been executed by a frame, if it can have one."""
+        met.calls_until -= 1
+        if met.calls_until <= 0 and met.site is not None:
+            start = thread.signals.start
+            caller = Caller(start, SignalStack.SIZE, start + IN_DIRECT_CALL)
+            learnt = self.direct.learn(met.site, caller, regs[FAULT_ADDRESS], thread.bus)
+            met.calls_until = MISSES if learnt else CALLS_UNTIL
 
     @property
     def stats(self) -> TrapStats:
@@ -237,11 +276,11 @@ class Patching:
                 except NotPatched:
                     continue
 
-    def rewind(self, regs: Any, *, stepped: bool = False) -> bool:
+    def rewind(self, frame: Frame, *, stepped: bool = False) -> bool:
         """Take a thread that a signal has interrupted on its way through a stub to the instruction or behind it.
 
         Args:
-            regs: its registers.
+            frame: its registers.
             stepped: the signal is a SIGTRAP after an instruction, for RFLAGS.TF.
 
         Returns:
@@ -249,6 +288,7 @@ class Patching:
         """
         if self._sites is None or not self.met:
             return False
+        regs = frame.regs
         ip = regs[RIP]
         ip = self._memory.target(ip) or ip
         slot = self._slot(ip)
@@ -257,7 +297,7 @@ class Patching:
             return True
         if slot is not None:
             regs[RIP] = ip
-        self._rewinding.rewind(regs, slot)
+        self._rewinding.rewind(frame, slot)
         return False
 
     def _slot(self, address: int) -> int | None:
@@ -317,6 +357,7 @@ class Patching:
             self._refuse(met, str(refused))
         if not assigned or met.site is None:
             return
+        met.direct = self.direct.possible and met.site.plain is not None
         if regs[CAUSE] == KERNEL:
             met.start, met.end = 0, PORTS
             met.site.answer(met.start, met.end)
@@ -365,6 +406,8 @@ class Patching:
         words[XSAVE_SIZE], words[FEATURES], words[XGETBV_1] = common.size, common.features, common.tells_use
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
+        words[DEVICE_CALL], words[CAN_SAVE] = self.direct.machine_code.call, self.direct.machine_code.can_save
+        self.direct.prepare(common.features, common.tells_use)
         self._ready = True
 
     def _map_exactly(self, address: int, length: int, protection: int) -> bool:

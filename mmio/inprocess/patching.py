@@ -6,7 +6,7 @@ as much as the access. What cannot be patched keeps its signal, and nothing else
 
 import os
 from collections import Counter
-from ctypes import c_uint64
+from ctypes import addressof, c_uint64
 from functools import partial
 from signal import SIGSEGV
 from time import sleep
@@ -17,7 +17,6 @@ from attrs import define, field
 from decode import Instruction
 from emulate.flags import AC
 from mmio.inprocess import unwind
-from mmio.inprocess.direct_calls import DirectCalls
 from mmio.inprocess.trapped_frames import Stack
 from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux.fork_locks import fork_lock
@@ -27,8 +26,10 @@ from mmio.linux.proc_files import read_link, read_text
 from mmio.linux.proc_maps import threads
 from mmio.linux.trampoline import (
     ARENAS,
+    CAN_SAVE,
     CODE,
     COPY,
+    DEVICE_CALL,
     FEATURES,
     MOST_ARENAS,
     RESTORER,
@@ -40,6 +41,7 @@ from mmio.linux.trampoline import (
     trampoline,
 )
 from mmio.live import code_overlay, signal_frame
+from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
@@ -56,7 +58,6 @@ FAULTS: Final = 32
 MISSES: Final = 8
 """Accesses to another mapping, with none to the one that a stub is aimed at between them, until it is aimed there."""
 
-_CALLS_UNTIL: Final = 64  # those by a frame, where it has been seen that a device cannot be called directly
 _LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
 _PAUSE: Final = 0.0005  # seconds between them
 _OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
@@ -240,8 +241,8 @@ class Patching:
         """
         met.calls_until -= 1
         if met.calls_until <= 0 and met.site is not None:
-            learnt = self._direct.learn(met.site, stack, regs, bus)
-            met.calls_until = MISSES if learnt else _CALLS_UNTIL
+            learnt = stack.floor > 0 and self._direct.learn(met.site, _caller(stack), regs[FAULT_ADDRESS], bus)
+            met.calls_until = MISSES if learnt else CALLS_UNTIL
 
     def released(self, start: int, end: int, space: Space) -> None:
         """Aim no stub at a range any more."""
@@ -362,8 +363,14 @@ class Patching:
         words[RESTORER] = unwind.prepared().signal_return
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
-        self._direct.prepare()
+        words[DEVICE_CALL], words[CAN_SAVE] = self._direct.machine_code.call, self._direct.machine_code.can_save
+        self._direct.prepare(common.features, common.tells_use)
         self._ready = True
+
+
+def _caller(stack: Stack) -> Caller:
+    """Return a thread by its stack."""
+    return Caller(stack.floor, stack.range.stop - stack.floor, addressof(stack.depth))
 
 
 def _announce(start: int) -> bool:

@@ -142,7 +142,9 @@ class Sites:
         functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
         memory: for stubs.
         steps: see `text.change`.
-        only_frames: no device is called directly, so all stubs call the function of any other.
+        stored: where a plain store continues that the function has sent back to store its value; 0 where its stub
+            stores it before the call.
+        direct_ports: devices at IO ports are called directly, too.
         over_followers: a jump may stand over the next instructions. A thread that jumps to one of these raises SIGSEGV,
             which has to take it to `copy_of`.
     """
@@ -153,11 +155,13 @@ class Sites:
         memory: NearMemory,
         steps: int = text.ALL_STEPS,
         *,
-        only_frames: bool = False,
+        stored: int = 0,
+        direct_ports: bool = False,
         over_followers: bool = False,
     ) -> None:
+        self._stored = stored
+        self._direct_ports = direct_ports
         self._over_followers = over_followers
-        self._only_frames = only_frames
         self._functions = functions
         self._memory = memory
         self._steps = steps
@@ -289,9 +293,10 @@ class Sites:
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = None if self._only_frames else plain(instruction)
+        how = plain(instruction) if self._direct_ports or stub.port_of(instruction) is None else None
         try:
-            code = stub.code(slot, address, instruction, how, original[instruction.length :])
+            followers = original[instruction.length :]
+            code = stub.code(slot, address, instruction, how, followers, stored_later=self._stored > 0)
         except ValueError as error:
             raise NotPatched("its operand is not addressed by general registers alone") from error
         load, store, other = self._functions
@@ -299,6 +304,7 @@ class Sites:
         words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
         for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
+        words[stub.STORED] = self._stored
         _tried(partial(text.write, slot, code, self._memory.memory_file))
         return Site(address, width, slot, original, words, instruction.length, starts, plain=how)
 

@@ -18,36 +18,26 @@ from mmio.hosted.context import SignalStack
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import AREA, Area
 from mmio.hosted.rewinding import Rewinding
+from mmio.hosted.stub_area import StubArea
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import (
-    ARENAS,
-    CAN_SAVE,
     CAUSE,
     CODE,
     COPY,
-    DEVICE_CALL,
-    FEATURES,
     IN_DIRECT_CALL,
-    MOST_ARENAS,
-    SEGMENTS,
-    SOFTWARE,
     STUB,
-    UC_FLAGS,
-    XGETBV_1,
-    XSAVE_SIZE,
     Crossing,
 )
 from mmio.linux.fork_locks import fork_lock
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE
-from mmio.live import code_overlay, signal_frame
+from mmio.live import code_overlay
 from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
-from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
+from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, Frame
 from mmio.patching import stub
 from mmio.patching.jumps import JUMP
-from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NO_ROOM, NotPatched, Site, Sites, text_mapping
 from mmio.patching.stats import TrapStats
@@ -133,15 +123,13 @@ class Patching:
         self.met: dict[int, _Met] = {}
         self.signals = 0
         self._crossing = crossing
-        self._area = area
-        self._ranges = list(ranges)
+        self._stub_area = StubArea(crossing, area, ranges)
         self._instructions = instructions
         self._rewinding = Rewinding(crossing)
         self._lock = fork_lock()
         self._made: list[Site] = []
         self._patched, self._calls = 0, 0  # in programs that have been replaced by others
         self._unpatched: Counter[str] = Counter()
-        self._ready = False
         self._changes = 0  # of text
         self._tried_again: dict[Thread, int] = {}  # how many changes there had been
         self._text = range(0)  # of what was patched last
@@ -154,7 +142,7 @@ class Patching:
             process: its memory.
         """
         crossing = self._crossing
-        self._memory = NearMemory(self._announce, self._map_exactly, process.own_memory)
+        self._memory = NearMemory(self._stub_area.announce, self._stub_area.map_exactly, process.own_memory)
         self._sites = Sites(
             crossing.from_stubs, self._memory, stored=crossing.stored, direct_ports=True, over_followers=True
         )
@@ -174,8 +162,7 @@ class Patching:
         self._sites, self._text = None, range(0)
         self.met.clear()
         self._tried_again.clear()
-        for index in range(ARENAS, ARENAS + MOST_ARENAS):
-            self._crossing.words[index] = 0
+        self._stub_area.forget()
 
     def stop(self, memory_file: int) -> None:
         """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal.
@@ -291,7 +278,7 @@ class Patching:
         regs = frame.regs
         ip = regs[RIP]
         ip = self._memory.target(ip) or ip
-        slot = self._slot(ip)
+        slot = self._stub_area.slot(ip)
         if stepped and slot is not None and ip == slot:
             regs[RIP] = slot + stub.COPY
             return True
@@ -299,15 +286,6 @@ class Patching:
             regs[RIP] = ip
         self._rewinding.rewind(frame, slot)
         return False
-
-    def _slot(self, address: int) -> int | None:
-        words = self._crossing.words
-        for index in range(ARENAS, ARENAS + MOST_ARENAS):
-            if not words[index]:
-                return None
-            if 0 <= address - words[index] < stub.CODE:
-                return address & -stub.SLOT
-        return None
 
     def _is_access(self, thread: Thread, frame: Frame, regs: Any) -> bool:
         """Return whether a fault is one at what is trapped."""
@@ -343,7 +321,7 @@ class Patching:
             if regs[RFLAGS] & (TRAP_FLAG | AC):
                 raise NotPatched("it is executed step by step, or with alignment checks")
             self._need_text(ip, instruction.length)
-            self._prepare(frame, regs)
+            self._stub_area.prepare(frame, regs, self.direct)
             with self._lock:
                 assert self._sites is not None
                 if met.site is None and self.met.get(ip) is met:
@@ -391,38 +369,6 @@ class Patching:
         if ip not in AREA:
             raise NotPatched("its code lies at an address that the program has chosen, as stubs near it would")
         self._text = range(found.start, found.end)
-
-    def _prepare(self, frame: Frame, regs: Any) -> None:
-        """Give the machine code, once, what frames of this kernel have in common, from one of them.
-
-        Raises:
-            NotPatched: they have no XSAVE area.
-        """
-        if self._ready:
-            return
-        common = kernel_frame(regs[XSAVE])
-        words = self._crossing.words
-        words[SOFTWARE], words[SOFTWARE + 1], words[SOFTWARE + 2] = common.software
-        words[XSAVE_SIZE], words[FEATURES], words[XGETBV_1] = common.size, common.features, common.tells_use
-        words[SEGMENTS] = regs[signal_frame.SEGMENTS]
-        words[UC_FLAGS] = c_uint64.from_address(frame.address).value
-        words[DEVICE_CALL], words[CAN_SAVE] = self.direct.machine_code.call, self.direct.machine_code.can_save
-        self.direct.prepare(common.features, common.tells_use)
-        self._ready = True
-
-    def _map_exactly(self, address: int, length: int, protection: int) -> bool:
-        if any(address < other.stop and other.start < address + length for other in self._ranges):
-            return False
-        return self._area.map_exactly(address, length, protection)
-
-    def _announce(self, start: int) -> bool:
-        """Note a new arena for the machine code; return whether there is room for one more."""
-        words = self._crossing.words
-        for index in range(ARENAS, ARENAS + MOST_ARENAS):
-            if not words[index]:
-                words[index] = start
-                return True
-        return False
 
 
 _RETURN_ADDRESS: Final = 0x70  # where it is in what STUB points to

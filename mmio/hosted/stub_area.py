@@ -1,4 +1,4 @@
-"""What the machine code of stubs is told: where stubs lie, and what frames of this kernel have in common."""
+"""Words of the machine code that stubs call: where stubs lie, and what frames of this kernel have in common."""
 
 from collections.abc import Iterable
 from ctypes import c_uint64

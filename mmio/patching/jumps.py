@@ -76,7 +76,7 @@ def places(site: int, length: int, behind: bytes) -> Iterator[Places]:
 
 
 def places_over_followers(site: int, length: int) -> Places:
-    """Return where a jump may lead that stands over the next instructions: each byte of theirs is HLT.
+    """Return where a jump may lead that stands over the next instructions, each byte of which is HLT.
 
     Args:
         site: the address of the instruction.

@@ -238,9 +238,10 @@ class Patching:
             return
         with self._lock:
             assert self._sites is not None
-            self._changes += 1
-            self._sites.take_back(site.address)
-            self._refuse(self.met[site.address], "other code jumps to the instructions behind it")
+            if site.stands:  # else another thread has been here
+                self._changes += 1
+                self._sites.take_back(site.address)
+                self._refuse(self.met[site.address], "other code jumps to the instructions behind it")
 
     def stale(self, regs: Any) -> None:
         """Send a thread to the copy of its instruction: the stub has called for an address that is not trapped."""

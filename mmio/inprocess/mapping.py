@@ -310,7 +310,7 @@ def map_ports(
     """Map a device at `count` IO ports from `port`: IN, OUT, INS and OUTS of native code in this process reach it.
 
     The process must not have access to the ports itself (`ioperm`, `iopl`), for then nothing traps. Arguments otherwise
-    as for `ioremap`.
+    as for `ioremap`; what is returned has `trace`, `failures` and `stats`.
     """
     ports = Ports(trace, patching, hold_signals)
     arguments = "port", "count", "device", "name", "trace", "patching", "hold_signals"

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mmio import Device, bit, field, line, register
+from mmio import Device, Dma, bit, field, line, register
 
 HERE = Path(__file__).parent
 
@@ -66,13 +66,18 @@ class State(ctypes.Structure):
 
 
 class Driver:
-    """One `struct disk`; each method is a call into C, and returns what that returns."""
+    """One `struct disk`; each method is a call into C, and returns what that returns.
+
+    Attributes:
+        dma: the addresses that the disk may use, if it has such a map: buffers are mapped for as long as they are read.
+    """
 
     def __init__(self, library: ctypes.CDLL, registers: Any) -> None:
         self.state = State()
         self._library, self._registers = library, registers
         self._at = ctypes.byref(self.state)
         self._buffers: list[Any] = []  # kept, so that no two have the same address
+        self.dma: Dma | None = None
 
     def open(self) -> int:
         """Set the disk up."""
@@ -82,7 +87,12 @@ class Driver:
         """Read into a new buffer; return the result and what the buffer has then."""
         buffer = ctypes.create_string_buffer(length)
         self._buffers.append(buffer)
+        address = ctypes.addressof(buffer)
+        if self.dma is not None:
+            self.dma.map(address, address, length)
         result = int(self._library.disk_read(self._at, buffer, ctypes.c_uint64(length)))
+        if self.dma is not None:
+            self.dma.unmap(address)
         return result, buffer.raw
 
     def irq(self) -> None:

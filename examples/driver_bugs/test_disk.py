@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from disk import Disk, Driver, build
+from disk import Disk, Driver, State, build
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 import mmio
@@ -77,6 +77,15 @@ def test_reset_value(start: Start) -> None:
 
 def test_stale_dma(start: Start) -> None:
     driver, _ = start(Disk())
+    assert driver.read() == driver.read() == (0, Disk().block)
+
+
+def test_stale_dma_address(start: Start) -> None:
+    disk = Disk()
+    driver, mapping = start(disk)
+    disk.memory = driver.dma = mmio.Dma(trace=mapping.trace)
+    descriptor = ctypes.addressof(driver.state) + State.address.offset
+    driver.dma.map(descriptor, descriptor, 16, writable=False)
     assert driver.read() == driver.read() == (0, Disk().block)
 
 

@@ -51,6 +51,15 @@ def test_each_mistake_is_found(tmp_path: Path, bug: str) -> None:
     assert FOUND_BY[bug] in re.findall(r"^FAILED test_disk\.py::(\w+)", printed, re.MULTILINE)
 
 
+def test_a_stale_address_is_told(tmp_path: Path) -> None:
+    """By the map of what the disk may use, which knows what the address was."""
+    status, printed = run(tmp_path, "-DBUG_STALE_DMA", "test_disk.py::test_stale_dma_address")
+    assert status == 1
+    assert re.search(
+        r"DmaError: write of 64 bytes at address 0x\w+ by Disk: the address is stale: .+ was mapped", printed
+    )
+
+
 def test_every_mistake_is_in_the_tables() -> None:
     """Those of the source, of the example's page, and of docs/faults.md, are the same."""
     planted = set(re.findall(r"\bBUG_\w+", (FOLDER / "disk.c").read_text())) - {"BUG_"}

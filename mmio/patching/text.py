@@ -10,8 +10,7 @@ of which every CPU in a thread of this process executes a serialising instructio
 3. the first byte is written.
 
 A jump that stands over the next instructions as well (`followers.py`) changes all of them, and a thread may be at any:
-then the first byte of each becomes HLT, the first of them first, for it may be a jump of which the others are a part;
-and the first bytes are written in the opposite order.
+then the first and the third step are made for each. Under the jump they stay HLT.
 
 The text stays read-only and executable: it is written through /proc/self/mem, in machine code that makes system calls
 and no other, with all signals blocked, for the instruction may be one of any library.
@@ -161,7 +160,7 @@ def _strokes(code: bytes, steps: int, starts: tuple[int, ...]) -> Iterator[tuple
     for start, end in zip(starts, (*starts[1:], len(code)), strict=True):
         if code[start + 1 : end]:
             yield start + 1, code[start + 1 : end]
-    yield from ((at, code[at : at + 1]) for at in reversed(starts) if at not in halted or code[at] != HLT)
+    yield from ((at, code[at : at + 1]) for at in starts if at not in halted or code[at] != HLT)
 
 
 def write(address: int, code: bytes, memory_file: int | None = None) -> None:

@@ -25,6 +25,7 @@ INTERNAL = frozenset(
         "Interrupted",
         "InvalidTime",
         "Killed",
+        "NoRoom",
         "NotAnAccess",
         "NotMovable",
         "NotPatched",

@@ -48,13 +48,6 @@ PATCHING: Final = (
         "patching/test_text.py::test_no_thread_executes_half_of_a_change",
     ),
     MmioMutant(
-        "the first byte is written before those behind it",
-        "mmio.patching.text",
-        "for at in reversed(starts) if",
-        "for at in starts if",
-        "patching/test_text.py::test_no_thread_executes_half_of_a_change",
-    ),
-    MmioMutant(
         "a landing is written over another one",
         "mmio.patching.memory",
         "        place = max(place, other.stop)\n",

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Any
 
 import pytest
@@ -83,6 +83,29 @@ def test_output_of_any_bytes(output: bytes, pieces: int) -> None:
             assert done.output == output == b"".join(passed)
         finally:
             played.close()
+
+
+@pytest.mark.parametrize("there", [2, 9, 20])
+def test_a_mark_in_two_parts(played: Played, there: int) -> None:
+    """The first part of the mark is no output, even if output before it has been passed on by then."""
+    passed: list[bytes] = []
+    begun = Event()
+
+    def take(part: bytes) -> None:
+        passed.append(part)
+        begun.set()
+
+    def answer() -> None:
+        _, mark, _ = played.file.readline().split()
+        end = b"\n%s 0\n" % mark
+        played.guest.sendall(bytes(200) + end[:there])
+        begun.wait(20)
+        played.guest.sendall(end[there:])
+
+    thread = Thread(target=answer)
+    thread.start()
+    assert played.control.run("x", 20, take).output == bytes(200) == b"".join(passed)
+    thread.join()
 
 
 def test_a_guest_that_ends(played: Played) -> None:

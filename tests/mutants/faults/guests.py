@@ -94,7 +94,7 @@ GUESTS: Final = (
         "mmio.guests.control",
         "pass_on(len(data) - _TAIL)",
         "pass_on(len(data))",
-        "guests/test_control.py::test_output_of_any_bytes",
+        "guests/test_control.py::test_a_mark_in_two_parts",
     ),
     MmioMutant(
         "a source that is switched off is a mirror",

@@ -1,5 +1,7 @@
 """What an access of a whole program costs under each engine of `pagetrap run`: a process of its own, or this one.
 
+In this one also by a signal each, and by frames alone: the device is then called by the emulator, not directly.
+
     python -m benchmarks.engines
 
 Each run is a Python process of its own, which times the program from its first instruction to its end and reports
@@ -18,12 +20,14 @@ from benchmarks.measure import Timing, report
 _SOURCE = Path(__file__).with_name("stops.c")
 _CALLS = 50_000
 _ROUNDS = 5
+_ENGINES = "ptrace", "inprocess --no-patching", "inprocess by frames", "inprocess"
 _RUN = """
 import os, sys, time
 from benchmarks.inprocess import Bare
-from mmio.hosted import Host
+from mmio.hosted import Host, patching
 from mmio.ptrace import Tracer
-engine = {"ptrace": Tracer, "inprocess": Host}[sys.argv[1]]()
+patching.ONLY_FRAMES = "frames" in sys.argv[1]
+engine = Tracer() if sys.argv[1] == "ptrace" else Host(patching="no-patching" not in sys.argv[1])
 engine.map_ports(0x80, 1, Bare())
 engine.map_file(sys.argv[5] if len(sys.argv) > 5 else "/nowhere", Bare(), length=0x1000)
 engine.spawn(sys.argv[2:])
@@ -34,7 +38,7 @@ print(status, len(engine.trace), time.perf_counter() - start, sum(os.times()[:4]
 
 
 def measure() -> list[tuple[str, list[Timing]]]:
-    """Time both engines in one run, in turns."""
+    """Time the engines in one run, in turns."""
     with tempfile.TemporaryDirectory() as directory:
         program, file = Path(directory) / "stops", Path(directory) / "device"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, _SOURCE], check=True)
@@ -49,7 +53,7 @@ def measure() -> list[tuple[str, list[Timing]]]:
 def _compare(command: list[str]) -> list[Timing]:
     taken: dict[tuple[str, str], list[float]] = {}
     for _ in range(_ROUNDS):
-        for engine in ("ptrace", "inprocess"):
+        for engine in _ENGINES:
             for what, seconds in zip(("elapsed", "CPU"), _run(engine, command), strict=True):
                 taken.setdefault((engine, what), []).append(seconds / _CALLS * 1e9)
     return [

@@ -197,7 +197,7 @@ int main(int argc, char **argv) {
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
     sigprocmask(SIG_BLOCK, &alarms, 0);
-    printf("%u %u\\n", wrong, left > 50);
+    printf("%u %u %u\\n", wrong, left > 50, handled);
     return 0;
 }
 """
@@ -206,9 +206,10 @@ int main(int argc, char **argv) {
 def test_signals_at_any_time(tmp_path: Path) -> None:
     """Handlers that access the device, return or jump out see an instruction pointer of the program's, and no harm."""
     run = here(STORM, tmp_path)
-    assert (run.status, run.output) == (0, "0 1")
+    wrong, often, handled = map(int, run.output.split())
+    assert (run.status, wrong, often) == (0, 0, 1)
     assert run.calls > 1000
-    assert [row[3] for row in run.rows if row[0] == "W"] == [*range(1, 401)]
+    assert [row[3] for row in run.rows if row[0] == "W"] == [*range(1, handled + 1)]
 
 
 DURING = """

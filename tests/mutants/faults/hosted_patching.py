@@ -146,13 +146,6 @@ HOSTED_PATCHING: Final = (
         "hosted/test_direct_calls.py::test_virtual_time_waits_for_a_thread_in_a_device",
     ),
     MmioMutant(
-        "a model that is called directly is not looked for",
-        "mmio.hosted.endless_models",
-        " and not _is_called_directly(frame):\n",
-        ":\n",
-        "hosted/test_endless_models.py::test_a_signal_ends_the_run",
-    ),
-    MmioMutant(
         "the answer of a port goes to memory",
         "mmio.live.direct_calls",
         "        route: Route = bus if cached.port is None else bus.ports\n",

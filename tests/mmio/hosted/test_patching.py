@@ -196,7 +196,9 @@ def test_signals_at_any_time(tmp_path: Path) -> None:
     run = here(STORM, tmp_path)
     assert (run.status, run.output) == (0, "0 1")
     assert run.calls > 1000
-    assert [row[3] for row in run.rows if row[0] == "W"] == [*range(1, 401)]
+    written = [row[3] for row in run.rows if row[0] == "W"]
+    assert len(written) >= 400  # more where signals come before they are blocked in the end
+    assert written == [*range(1, len(written) + 1)]
 
 
 DURING = """

@@ -200,7 +200,7 @@ class Patching:
         return False
 
     def _tries_again(self, thread: Thread, ip: int) -> bool:
-        """Return whether a protection fault may be one at the HLT of a change that is over; one of its own comes again."""
+        """Return whether a protection fault may be at the HLT of a change that is over; one of its own comes again."""
         before, times = self._tried_again.get(thread, ((0, 0), 0))
         times = times + 1 if before == (ip, self._changes) else 0
         self._tried_again[thread] = (ip, self._changes), times

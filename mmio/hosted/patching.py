@@ -58,6 +58,7 @@ MISSES: Final = 8
 """Accesses elsewhere, with none to where a stub is aimed between them, until it is aimed there."""
 
 _NEVER: Final = 1 << 60
+_TRIES: Final = 4
 
 
 @define(eq=False)
@@ -131,7 +132,7 @@ class Patching:
         self._patched, self._calls = 0, 0  # in programs that have been replaced by others
         self._unpatched: Counter[str] = Counter()
         self._changes = 0  # of text
-        self._tried_again: dict[Thread, int] = {}  # how many changes there had been
+        self._tried_again: dict[Thread, tuple[tuple[int, int], int]] = {}  # where, after how many changes; how often
         self._text = range(0)  # of what was patched last
         self._sites: Sites | None = None
 
@@ -204,13 +205,13 @@ class Patching:
                 regs[RIP] = site.slot
                 return True
             regs[CODE] = _word(frame)  # what the machine code has read may be half of a jump
-            if cause == KERNEL and self._tries_again(thread):
+            if cause == KERNEL and self._tries_again(thread, ip):
                 return True
         elif cause == KERNEL and (over := self._sites.over(ip)) is not None:
             if over.stands:
                 self._entered(over, regs)
                 return True
-            if self._tries_again(thread):
+            if self._tries_again(thread, ip):
                 return True
         if not self._is_access(thread, frame, regs):
             return False
@@ -224,11 +225,12 @@ class Patching:
             self._decide(met, thread, frame, regs)
         return False
 
-    def _tries_again(self, thread: Thread) -> bool:
-        """Return whether a protection fault may be one at the HLT of a change, which is over by now."""
-        before = self._tried_again.get(thread)
-        self._tried_again[thread] = self._changes
-        return before != self._changes
+    def _tries_again(self, thread: Thread, ip: int) -> bool:
+        """Return whether a protection fault may be at the HLT of a change that is over; one of its own comes again."""
+        before, times = self._tried_again.get(thread, ((0, 0), 0))
+        times = times + 1 if before == (ip, self._changes) else 0
+        self._tried_again[thread] = (ip, self._changes), times
+        return times < _TRIES
 
     def _entered(self, site: Site, regs: Any) -> None:
         """Send a thread that has jumped to an instruction that a jump stands over to its copy, or restore it."""

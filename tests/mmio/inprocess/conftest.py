@@ -12,7 +12,10 @@ from mmio.inprocess.mapping import _trap
 from mmio.inprocess.patching import FAULTS
 
 # What these test does not depend on how an access comes to the handler, or happens in processes of their own.
-_ONCE = ("test_alias_mapping", "test_direct_calls", "test_gate", "test_patching", "test_trapped_ranges")
+_ONCE = (
+    *("test_accessors", "test_alias_mapping", "test_direct_calls", "test_gate", "test_patching"),
+    "test_trapped_ranges",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -38,9 +38,9 @@ class Rcc(Registers):  # type: ignore[misc]  # the class is made of the file whe
         cr.HSERDY &= cr.HSEON
         cr.PLLRDY &= cr.PLLON
         if cr.HSEON and self.crystal:
-            self.clock.after(us(100), self._hse_ready)  # 2 ms on a real board, and a test need not wait for them
+            self.after(us(100), self._hse_ready)  # 2 ms on a real board, and a test need not wait for them
         if cr.PLLON and (cr.HSERDY or not self.PLLCFGR.PLLSRC):
-            self.clock.after(us(50), self._pll_ready)
+            self.after(us(50), self._pll_ready)
 
     def _hse_ready(self) -> None:
         self.CR.HSERDY = self.CR.HSEON

@@ -13,9 +13,9 @@ class Card(Device):
     @ctrl.written
     def _control(self, old: int, new: int) -> None:
         if self.ctrl.RESET:
-            self.clock.after(ms(2), self.leave_reset)
+            self.after(ms(2), self.leave_reset)
         if self.ctrl.START:
-            self.clock.after(us(50), self.finish)
+            self.after(us(50), self.finish)
 
     @stat.written
     def _acknowledge(self, old: int, new: int) -> None:

@@ -33,7 +33,7 @@ def time_taken(program: Path, card: Card) -> float:
     """
     tracer = Tracer()
     card.clock = tracer.use_virtual_time()
-    card.clock.after(LIMIT, give_up)
+    card.after(LIMIT, give_up)
     tracer.map_file("/dev/uio0", card, length=0x1000)
     tracer.spawn([str(program)])
     tracer.run()

@@ -92,12 +92,12 @@ class Collector:
         return dict(self._problems)
 
     def known(self) -> list[str]:
-        """Return the names of all device classes that there are."""
+        """Return the names of all device classes that there are, as "module:Timer"."""
         found, left = set[str](), list[type](Device.__subclasses__())
         while left:
             cls = left.pop()
             left += cls.__subclasses__()
-            found.add(cls.__name__)
+            found.add(f"{cls.__module__}:{cls.__name__}")
         return sorted(found)
 
     def _coverage(self, cls: type) -> DeviceCoverage | None:
@@ -128,9 +128,20 @@ class Collector:
 
 
 def no_such(name: str, known: Iterable[str]) -> str:
-    """Say that no class of a name was used."""
-    close = get_close_matches(name.rpartition(":")[2], list(known), n=1)
-    hint = f"; did you mean {close[0]}?" if close and close[0] != name else ""
+    """Say that no class of a name was used, and whether there is one.
+
+    Args:
+        name: of a class, as it was asked for.
+        known: the classes that there are, as `Collector.known` returns them.
+    """
+    where, _, wanted = name.rpartition(":")
+    module = where.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
+    named = [each for each in known if each.rpartition(":")[2] == wanted]
+    if there := [each for each in named if not where or each.rpartition(":")[0].rpartition(".")[2] == module]:
+        return f"{name}: there is this class, {there[0]}, and no device of it was made while the tests ran"
+    names = {each.rpartition(":")[2]: each for each in known}
+    close = get_close_matches(wanted.rpartition(".")[2], list(names), n=1)
+    hint = f"; did you mean {named[0] if named else names[close[0]] if where else close[0]}?" if close else ""
     return f"{name}: no device of a class of this name was made{hint}"
 
 

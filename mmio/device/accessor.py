@@ -1,9 +1,9 @@
 """Accessors: functions that make the accesses of one width and direction to one register.
 
 `read` and `write` of a device find the register of each access, the faults that it has, and so on. An instruction of a
-driver accesses the same register each time, as a rule. So a direct call (docs/design/patching.md) may use a
-function that has found all of that, and does it without a further call where there is little to do. For any other access
-it calls the device's method, before it has done anything itself.
+driver accesses the same register each time, as a rule. So a direct call (docs/design/patching.md) may use a function
+that has found all of that, and does it without a further call where there is little to do. For any other access it
+calls the device's method, before it has done anything itself.
 
 A `Path` says what there is to do. The device makes it (`_device_path`), and what stands in front of the device adds to
 it, or has none.
@@ -26,7 +26,7 @@ Ended: TypeAlias = Callable[[], None]
 
 
 class Time(Protocol):
-    """What an accessor knows of a clock. See `mmio.device.clock.Clock`."""
+    """Interface of a clock that an accessor advances: `mmio.device.clock.Clock`."""
 
     _now: int
     _alarm: int
@@ -48,7 +48,7 @@ class _NoTime:
 
 @frozen(eq=False)
 class Path:
-    """What accesses to one register do, in one direction.
+    """Description of the accesses to one register, in one direction.
 
     Attributes:
         cell: the register.
@@ -76,12 +76,12 @@ class Path:
 
     @property
     def load(self) -> Callable[[], int] | None:
-        """What reads the register; None where that is its value."""
+        """Function that reads the register; None where a read is its value."""
         return None if self.cell.plain_read else self.cell.load
 
     @property
     def store(self) -> Callable[[int, int], None] | None:
-        """What writes it; None where that sets its value."""
+        """Function that writes the register; None where a write sets its value."""
         return None if self.cell.plain_write else self.cell.store
 
 

@@ -11,7 +11,7 @@ from mmio.device.register import Register
 from mmio.device.sharing import Condition
 from mmio.errors import DefinitionError
 
-OPEN: Final = frozenset(("parent", "index"))  # attributes of a device that its registers may replace
+OPEN: Final = frozenset(("parent", "index", "after", "every"))  # attributes of a device that its registers may replace
 
 
 class LaidOut(Protocol):

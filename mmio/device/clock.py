@@ -15,13 +15,14 @@ from heapq import heapify, heappop, heappush
 from time import monotonic_ns
 from typing import Final
 
+from attrs import frozen
+
 from mmio.arguments import integer, shortened
 from mmio.device.durations import ms as ms
 from mmio.device.durations import seconds as seconds
 from mmio.device.durations import us as us
 from mmio.device.time_policy import HostTime, PerAccess, PerPoll, Still, TimePolicy, time_policy
 from mmio.device.timer import Call as Call
-from mmio.device.timer import ClockState as ClockState
 from mmio.device.timer import Timer as Timer
 from mmio.errors import MmioError
 
@@ -34,6 +35,21 @@ _NEVER: Final = 1 << 127  # ns
 
 class ClockError(MmioError, RuntimeError):
     """A clock cannot advance: it is advancing already, or the expected event does not happen."""
+
+
+@frozen(eq=False)
+class ClockState:
+    """A clock's time and the calls that are due, as `Clock.snapshot` has found them.
+
+    Attributes:
+        clock: whose state it is.
+        now: the time in ns.
+        due: the timers, each with the time of its next call.
+    """
+
+    clock: "Clock"
+    now: int
+    due: tuple[tuple[int, Timer], ...]
 
 
 class Clock:

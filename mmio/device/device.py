@@ -10,7 +10,7 @@ part only: the others keep their value and suffer no effect, a woclr's included.
 register, whose effect (rclr, a `reads` handler) happens once and in full. Handlers get whole register values.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
@@ -22,7 +22,7 @@ from mmio.arguments import shortened
 from mmio.device.accessor import register_paths
 from mmio.device.block import OPEN, BlockArray, BoundBlocks, Nested, Surrounding
 from mmio.device.bound import BoundArray, BoundRegister, Cell
-from mmio.device.clock import Clock
+from mmio.device.clock import Call, Clock, Timer
 from mmio.device.declaration import Handlers, Members, read_handlers, read_layout, read_members
 from mmio.device.field import shown
 from mmio.device.fifo import BoundFifo, Fifo, FifoCell
@@ -30,6 +30,7 @@ from mmio.device.layout import Layout
 from mmio.device.line import Line, LineDeclaration
 from mmio.device.memory import ProgramMemory, ThisProcess
 from mmio.device.register import Register, RegisterArray
+from mmio.device.state import devices_of, put, save
 from mmio.device.time_policy import Still
 from mmio.device.timed import on_time
 from mmio.errors import NoRegister
@@ -176,6 +177,38 @@ class Device:
         self._device_clock = clock
         self._device_clock_made = False
 
+    def after(self, delay: int, call: Call) -> Timer:
+        """Make a call once, some time from now: short for `clock.after`.
+
+        Args:
+            delay: ns from now, as `us(50)`.
+            call: is called without arguments.
+
+        Returns:
+            The timer, to cancel it by.
+
+        Raises:
+            TypeError: the delay is no int, or the call cannot be called.
+            ValueError: the delay is negative.
+        """
+        return self.clock.after(delay, call)
+
+    def every(self, period: int, call: Call) -> Timer:
+        """Make a call periodically, first after one period: short for `clock.every`.
+
+        Args:
+            period: ns between two calls, from 1.
+            call: is called without arguments. It may cancel its own timer.
+
+        Returns:
+            The timer, to cancel it by.
+
+        Raises:
+            TypeError: the period is no int, or the call cannot be called.
+            ValueError: the period is less than 1.
+        """
+        return self.clock.every(period, call)
+
     def _device_moving(self) -> Clock | None:
         """Return the clock, if it is one that accesses move."""
         clock = self._device_clock
@@ -303,7 +336,7 @@ class Device:
         for cell in self.__cells:
             cell.reset()
         for bound in self._device_bound.values():
-            for device in _devices(bound):
+            for device in devices_of(bound):
                 device.reset()
             if isinstance(bound, Line):
                 bound.set(False)
@@ -313,22 +346,7 @@ class Device:
 
         A model with state beyond its registers adds keys of its own here and reads them in `restore`.
         """
-        state: dict[str, Any] = {"registers": {}, "locked": {}, "lines": {}, "blocks": {}}
-        for attribute, bound in self._device_bound.items():
-            if isinstance(bound, Line):
-                state["lines"][attribute] = bound.level
-            elif isinstance(bound, Device):
-                state["blocks"][attribute] = bound.snapshot()
-            elif isinstance(bound, BoundBlocks):
-                state["blocks"][attribute] = [device.snapshot() for device in bound]
-            else:
-                if isinstance(bound, BoundFifo):
-                    state.setdefault("fifo_registers", {})[attribute] = bound._cell.state()
-                state["registers"][attribute] = (
-                    [r.value for r in bound] if isinstance(bound, BoundArray) else bound.value
-                )
-                state["locked"] |= {cell.name: cell.locked for cell in _cells(bound) if cell.locked}
-        return state
+        return save(self._device_bound)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take the state of a snapshot of the same class, quietly: no handler and no subscriber is called.
@@ -347,32 +365,7 @@ class Device:
             raise
 
     def __take(self, state: Mapping[str, Any]) -> None:
-        name = type(self).__name__
-        for attribute, bound in self._device_bound.items():
-            kind = "lines" if isinstance(bound, Line) else "blocks" if _devices(bound) else "registers"
-            if attribute not in state[kind]:
-                raise ValueError(f"{name} has {attribute!r}, which is not among the {kind} of the state")
-            value = state[kind][attribute]
-            if isinstance(bound, Line | Device):
-                bound.restore(value)
-                continue
-            if isinstance(bound, BoundBlocks):
-                if len(bound) != len(value):
-                    raise ValueError(f"{name}.{attribute} has {len(bound)} blocks, the state has {len(value)}")
-                for device, its in zip(bound, value, strict=True):
-                    device.restore(its)
-                continue
-            if isinstance(bound, BoundFifo):
-                bound._cell.take(state["fifo_registers"][attribute])
-            values = value if isinstance(value, list) else [value]
-            cells = _cells(bound)
-            if len(values) != len(cells):
-                raise ValueError(f"{name}.{attribute} takes {len(cells)} values, the state has {len(values)}")
-            for cell, number in zip(cells, values, strict=True):
-                cell.put(number)
-                cell.lock(state["locked"].get(cell.name, 0))
-        if unknown := state["registers"].keys() - self._device_bound.keys():
-            raise ValueError(f"the state has registers that {name} has not: {', '.join(sorted(unknown))}")
+        put(type(self).__name__, self._device_bound, state)
 
     def dump(self) -> str:
         """Print all registers, a line each; equal neighbours in an array share one."""
@@ -386,15 +379,6 @@ class Device:
             rows.append((f"0x{place.offset:0{digits}x}", name, f"0x{cell.value:0{2 * cell.width}x} {fields}".rstrip()))
         longest = max((len(name) for _, name, _ in rows), default=0)
         return "\n".join(f"{offset}  {name:{longest}}  {value}" for offset, name, value in rows)
-
-
-def _devices(bound: Any) -> "Sequence[Device]":
-    """Return the devices that a member stands for."""
-    return [bound] if isinstance(bound, Device) else bound if isinstance(bound, BoundBlocks) else ()
-
-
-def _cells(bound: BoundRegister | BoundArray) -> list[Cell]:
-    return [register._cell for register in (bound if isinstance(bound, BoundArray) else [bound])]
 
 
 _API = frozenset(name for name in dir(Device) if not name.startswith("__")) - OPEN

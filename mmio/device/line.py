@@ -75,8 +75,12 @@ class Line:
 
         Raises:
             LineError: subscribers drive the line back and forth without end.
+            TypeError: the level is text, of which any but "" would assert the line, "low" too.
         """
-        level = bool(level)
+        if level is not True and level is not False:
+            if isinstance(level, str | bytes):
+                raise TypeError(f"the level of the line {self.name} is True or False, not {shortened(level)}")
+            level = bool(level)
         if level == self._level:
             return
         self._level = level

@@ -1,14 +1,16 @@
-"""Timers: the calls to come of a clock, and its state."""
+"""Timers: the calls to come of a clock."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
-
-from attrs import frozen
-
-if TYPE_CHECKING:
-    from mmio.device.clock import Clock
+from typing import Protocol, TypeAlias
 
 Call: TypeAlias = Callable[[], object]
+
+
+class Keeper(Protocol):
+    """Interface of a clock that has timers."""
+
+    def _tidy(self) -> None:
+        """Count a timer that was cancelled."""
 
 
 class Timer:
@@ -16,7 +18,7 @@ class Timer:
 
     __slots__ = ("_call", "_clock", "_due", "_number", "_period")
 
-    def __init__(self, clock: "Clock", number: int, due: int, period: int, call: Call) -> None:
+    def __init__(self, clock: Keeper, number: int, due: int, period: int, call: Call) -> None:
         self._clock = clock
         self._number = number
         self._due: int | None = due
@@ -38,18 +40,3 @@ class Timer:
         if self._due is None:
             return "<Timer: not due>"
         return f"<Timer: due at {self._due} ns{f', every {self._period} ns' if self._period else ''}>"
-
-
-@frozen(eq=False)
-class ClockState:
-    """A clock's time and the calls that are due, as `Clock.snapshot` has found them.
-
-    Attributes:
-        clock: whose state it is.
-        now: the time in ns.
-        due: the timers, each with the time of its next call.
-    """
-
-    clock: "Clock"
-    now: int
-    due: tuple[tuple[int, Timer], ...]

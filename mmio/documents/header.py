@@ -12,6 +12,7 @@ from mmio.device.block import BlockArray, Indexed, Nested
 from mmio.device.declared import Declared
 from mmio.device.device import Device
 from mmio.device.register import RegisterArray
+from mmio.documents.outline import access_of
 
 _INDICES: Final = "ijklmn"
 _LARGEST: Final = 8  # bytes of a number that C has a literal for
@@ -101,7 +102,7 @@ class _Writer:
         self, member: Declared[Any], name: str, at: str, indices: list[str], what: str = "OFFSET"
     ) -> Iterator[str]:
         parameters = f"({', '.join(indices)})" if indices else ""
-        note = f" /* {member.width} byte{'s'[: member.width != 1]}, {member.access} */"
+        note = f" /* {member.width} byte{'s'[: member.width != 1]}, {access_of(member)} */"
         yield f"#define {self.name(f'{name}_{what}')}{parameters} ({at.removeprefix('0 + ')}){note}"
         if isinstance(member, RegisterArray):
             yield f"#define {self.name(f'{name}_COUNT')} {member.count}u"

@@ -162,7 +162,7 @@ def _row(scope: Scope, attribute: str, member: Declared[Any], at: int) -> Regist
         offset,
         name,
         member.width,
-        _access(member),
+        ACCESS[access_of(member)],
         f"0x{member.reset_value:0{digits}x}",
         _when(scope, member),
         " ".join(member.doc.split()),
@@ -171,12 +171,16 @@ def _row(scope: Scope, attribute: str, member: Declared[Any], at: int) -> Regist
     )
 
 
-def _access(member: Declared[Any]) -> str:
-    """Return what a driver may do with some of the register's bits."""
+def access_of(member: Declared[Any]) -> str:
+    """Return the access that a driver has to a register: to some of its bits, whatever its other bits are.
+
+    Args:
+        member: the register.
+    """
     readable, writable = bool(member.effects.readable), bool(member.effects.writable)
     if member.access in ("rw1", "w1") and not member.fields:
-        return ACCESS[member.access]
-    return ACCESS[{(True, True): "rw", (True, False): "r", (False, True): "w"}.get((readable, writable), "na")]
+        return str(member.access)
+    return {(True, True): "rw", (True, False): "r", (False, True): "w"}.get((readable, writable), "na")
 
 
 def _when(scope: Scope, member: Declared[Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import NOTHING, evolve, fields
 
 from decode import Instruction, decode
+from mmio.arguments import shortened
 from mmio.formats.jsonlines import described_as, event_from, flags_from, instruction_text, layout_from, layout_text
 from mmio.records.access import LETTERS, Access, Space
 from mmio.records.events import Event
@@ -65,6 +66,11 @@ def schema(pyarrow: Any) -> Any:
         (pyarrow.list_(pyarrow.string()), "flags"),
     )
     return pyarrow.schema([(name, kind) for kind, names in columns for name in names.split()])
+
+
+def accesses_schema() -> Any:
+    """Return the columns of accesses as a `pyarrow.Schema`. Raises ImportError if pyarrow is missing."""
+    return schema(needed())
 
 
 def events_schema(pyarrow: Any) -> Any:
@@ -189,11 +195,16 @@ def from_arrow(table: Any, events: Sequence[Event] = ()) -> TraceView:
 
     Raises:
         ImportError: pyarrow is missing.
+        TypeError: Arrow can make no table of it.
         ValueError: it is no table of accesses.
     """
     pyarrow = needed()
     if not isinstance(table, pyarrow.Table):
-        table = pyarrow.table(table)
+        try:
+            table = pyarrow.table(table)
+        except TypeError:
+            problem = "a table is a pyarrow.Table, or a data frame or what else Arrow can read"
+            raise TypeError(f"{problem}, not {shortened(table)}") from None
     return TraceView.of([*events, *accesses(table)])
 
 

@@ -21,6 +21,7 @@ from typing import Final
 from mmio.formats.writer import hand_on_all
 from mmio.hosted.raw_syscall import system_call
 from mmio.hosted.signals import Signals
+from mmio.hosted.trampoline import Crossing
 from mmio.linux.syscall_table import NUMBERS
 
 _TGKILL: Final = NUMBERS[64]["tgkill"]
@@ -89,11 +90,11 @@ class Watchdog:
                         _interrupt(thread, number)
 
     def _accesses(self) -> dict[int, FrameType]:
-        """Return the frame of the handler that each thread is in, by `threading.get_ident`."""
+        """Return the frame of the handler, or the model called directly, that each thread is in, by its identity."""
         found = {}
         for thread, innermost in sys._current_frames().items():
             frame: FrameType | None = innermost
-            while frame is not None and frame.f_code not in self._handlers:
+            while frame is not None and frame.f_code not in self._handlers and not _is_called_directly(frame):
                 frame = frame.f_back
             if frame is not None:
                 found[thread] = frame
@@ -107,6 +108,11 @@ class Watchdog:
         with suppress(OSError):
             os.write(2, f"pagetrap: ended by {name}, while a device model waited for something else\n".encode())
         self._signals.die(number)
+
+
+def _is_called_directly(frame: FrameType) -> bool:
+    """Return whether a function was called out of the program, with no function of pagetrap's between."""
+    return frame.f_back is not None and frame.f_back.f_code is Crossing.enter.__code__
 
 
 def _interrupt(thread: int, number: int) -> None:

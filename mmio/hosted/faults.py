@@ -9,8 +9,9 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.patching import ERROR_CODE, FETCH, Patching
 from mmio.hosted.signals import Signals
 from mmio.hosted.thread import Thread
-from mmio.hosted.trampoline import CAUSE, CODE, VERDICT
+from mmio.hosted.trampoline import CAUSE, CODE, STUB, VERDICT
 from mmio.live import out_of_line
+from mmio.live.direct_calls import OUTCOME
 from mmio.live.fault_signals import OF_INSTRUCTIONS, TRAP_FLAG, SignalInfo, single_step
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP
@@ -24,10 +25,12 @@ class Frames(dict[int, tuple[Frame, Any, Thread]]):
 
     Attributes:
         threads: by where their signal stacks start.
+        dropped: called with a thread that is forgotten.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.dropped: Callable[[Thread], None] = lambda _: None
         self.threads: dict[int, Thread] = {}
 
     def __missing__(self, context: int) -> tuple[Frame, Any, Thread]:
@@ -39,6 +42,7 @@ class Frames(dict[int, tuple[Frame, Any, Thread]]):
         """Forget a thread."""
         start = thread.signals.start
         del self.threads[start]
+        self.dropped(thread)
         for context in [context for context in self if context & -SignalStack.SIZE == start]:
             del self[context]
 
@@ -127,13 +131,19 @@ class PatchedFaults(Faults):
         """Return the function that answers the call of a stub."""
         frames, instructions = self._frames, self._instructions
         stale, deliver_or_leave = self._patching.stale, self._deliver_or_leave
-        rip, code, cause, fault = RIP, CODE, CAUSE, FAULT_ADDRESS
+        met, learn, direct = self._met, self._patching.learn, self._patching.direct
+        outcomes = direct.outcomes
+        rip, code, cause, fault, rflags = RIP, CODE, CAUSE, FAULT_ADDRESS, RFLAGS
 
         def on_stub(context: int) -> None:
             frame, regs, thread = frames[context]
             ip = regs[rip]
             try:
                 cached = instructions[regs[code]]
+                if outcomes and regs[rflags] & OUTCOME:  # the device has been called
+                    thread.bus.ip = ip
+                    direct.finish(regs[STUB], frame, regs, thread.bus, cached)
+                    return
                 if cached.port is None and not thread.process.traps(regs[fault]):
                     stale(regs)
                     return
@@ -142,6 +152,9 @@ class PatchedFaults(Faults):
                 bus.instruction = cached.instruction
                 run = cached.run  # a call through an attribute that is a slot would be looked up anew each time
                 run(frame, bus)
+                known = met.get(ip)
+                if known and known.direct:
+                    learn(thread, known, regs)
             except BaseException as error:
                 deliver_or_leave(thread, frame, error, regs[cause], ip, regs[fault])
 
@@ -151,7 +164,7 @@ class PatchedFaults(Faults):
         info = SignalInfo.from_address(siginfo)
         stepped = info.number == SIGTRAP and info.code > 0 and bool(frame.regs[RFLAGS] & TRAP_FLAG)
         stopped = frame.regs[RIP]
-        if not self._patching.rewind(frame.regs, stepped=stepped):
+        if not self._patching.rewind(frame, stepped=stepped):
             if info.number in OF_INSTRUCTIONS and info.address == stopped:
                 info.address = frame.regs[RIP]
             super()._deliver(thread, frame, siginfo)

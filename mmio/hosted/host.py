@@ -106,6 +106,10 @@ class Host(Targeting):
     def run(self) -> int:
         """Run the program and its children to their end; return its exit status, or minus the signal that killed it.
 
+        The seccomp filter stays, for a filter cannot be removed, and processes started later inherit it. It looks only
+        at calls made where the program's code was. A statically linked program at fixed addresses, started later by
+        this process, may make calls there: SIGSYS would kill it. Run it from another process.
+
         Raises:
             KeyboardInterrupt: SIGINT has killed it, or came while its children were waited for.
             RecursionError: there is no room under the recursion limit to answer what the program does.

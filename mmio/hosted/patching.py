@@ -14,15 +14,20 @@ from attrs import define
 
 from decode.refusal import MAX_LENGTH
 from emulate.flags import AC
+from mmio.hosted.context import SignalStack
+from mmio.hosted.process import Process
 from mmio.hosted.program_area import AREA, Area
 from mmio.hosted.rewinding import Rewinding
 from mmio.hosted.thread import Thread
 from mmio.hosted.trampoline import (
     ARENAS,
+    CAN_SAVE,
     CAUSE,
     CODE,
     COPY,
+    DEVICE_CALL,
     FEATURES,
+    IN_DIRECT_CALL,
     MOST_ARENAS,
     SEGMENTS,
     SOFTWARE,
@@ -36,14 +41,17 @@ from mmio.linux.fork_locks import fork_lock
 from mmio.linux.io_ports import PORTS
 from mmio.linux.libc import PAGE
 from mmio.live import code_overlay, signal_frame
+from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import ACCERR, KERNEL, TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
 from mmio.patching import stub
+from mmio.patching.jumps import JUMP
 from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
-from mmio.patching.sites import NotPatched, Site, Sites, text_mapping
+from mmio.patching.sites import NO_ROOM, NotPatched, Site, Sites, text_mapping
 from mmio.patching.stats import TrapStats
+from mmio.space.recorder import Recorder
 
 FAULTS: Final = 32
 """Faults of an instruction until it is patched."""
@@ -52,6 +60,9 @@ ERROR_CODE: Final = 19
 """Index in `Frame.regs`."""
 FETCH: Final = 0x10
 """Bit of a page fault's error code: an instruction was to be fetched."""
+
+ONLY_FRAMES: Final = False
+"""No device is called directly, for tests."""
 
 MISSES: Final = 8
 """Accesses elsewhere, with none to where a stub is aimed between them, until it is aimed there."""
@@ -66,20 +77,26 @@ class _Met:
     Attributes:
         faults: how often, until it is decided what becomes of it.
         settled: each access is a signal, for there is no stub.
+        refused: why there is none.
         site: its stub, if it has one.
         start: of what the stub is aimed at, one trapped mapping.
         end: of it.
         misses: accesses elsewhere since the stub's last call.
         calls: those of the stub at the last of them.
+        direct: the device may be called directly.
+        calls_until: calls by a frame until it is looked again whether it can be.
     """
 
     faults: int = 0
     settled: bool = False
+    refused: str = ""
     site: Site | None = None
     start: int = 0
     end: int = 0
     misses: int = 0
     calls: int = 0
+    direct: bool = False
+    calls_until: int = 0
 
 
 class Patching:
@@ -90,17 +107,29 @@ class Patching:
         area: has room for stubs.
         ranges: addresses that are trapped whatever lies there.
         instructions: the cache of the handler.
+        trace: where accesses are recorded.
 
     Attributes:
         faults: see `FAULTS`.
         only_files: instructions are patched only where they come from a file; other code may be changed by its owner.
+        direct: the direct calls.
         met: the instructions, by their address.
         signals: accesses that came by a signal.
     """
 
-    def __init__(self, crossing: Crossing, area: Area, ranges: Iterable[range], instructions: InstructionCache) -> None:
+    def __init__(
+        self,
+        crossing: Crossing,
+        area: Area,
+        ranges: Iterable[range],
+        instructions: InstructionCache,
+        trace: Recorder,
+    ) -> None:
         self.faults = FAULTS
         self.only_files = True
+        self.direct = DirectCalls(lambda _: trace, {}, [])
+        if ONLY_FRAMES:
+            self.direct.forbid()
         self.met: dict[int, _Met] = {}
         self.signals = 0
         self._crossing = crossing
@@ -118,15 +147,18 @@ class Patching:
         self._text = range(0)  # of what was patched last
         self._sites: Sites | None = None
 
-    def begin(self, memory_file: int) -> None:
+    def begin(self, process: Process) -> None:
         """Begin with a program, whose instructions are as they are in its files.
 
         Args:
-            memory_file: a descriptor of /proc/self/mem.
+            process: its memory.
         """
-        functions = (self._crossing.from_stubs,) * 3
-        self._memory = NearMemory(self._announce, self._map_exactly, memory_file)
-        self._sites = Sites(functions, self._memory, only_frames=True)
+        crossing = self._crossing
+        self._memory = NearMemory(self._announce, self._map_exactly, process.own_memory)
+        self._sites = Sites(
+            crossing.from_stubs, self._memory, stored=crossing.stored, direct_ports=True, over_followers=True
+        )
+        process.space.memory.changed = process.space.ports.changed = self.direct.end_all
         self._original = self._sites.original
         code_overlay.add(self._original)
 
@@ -135,6 +167,7 @@ class Patching:
         if self._sites is None:
             return
         code_overlay.remove(self._original)
+        self.direct.end_all()
         self._patched += len(self._made)
         self._calls += sum(site.calls for site in self._made)
         self._made.clear()
@@ -144,9 +177,23 @@ class Patching:
         for index in range(ARENAS, ARENAS + MOST_ARENAS):
             self._crossing.words[index] = 0
 
-    def stop(self) -> None:
-        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal."""
+    def stop(self, memory_file: int) -> None:
+        """Patch nothing more, and aim no stub elsewhere: what a child asks for costs more than any signal.
+
+        Args:
+            memory_file: the child's descriptor of its /proc/self/mem, through which it takes jumps back.
+        """
         self.faults = _NEVER
+        self._memory.memory_file = memory_file
+
+    def learn(self, thread: Thread, met: _Met, regs: Any) -> None:
+        """Prepare a direct call for an instruction that has just been executed by a frame, if it can have one."""
+        met.calls_until -= 1
+        if met.calls_until <= 0 and met.site is not None:
+            start = thread.signals.start
+            caller = Caller(start, SignalStack.SIZE, start + IN_DIRECT_CALL)
+            learnt = self.direct.learn(met.site, caller, regs[FAULT_ADDRESS], thread.bus)
+            met.calls_until = MISSES if learnt else CALLS_UNTIL
 
     @property
     def stats(self) -> TrapStats:
@@ -170,8 +217,13 @@ class Patching:
                 regs[RIP] = site.slot
                 return True
             regs[CODE] = _word(frame)  # what the machine code has read may be half of a jump
-            if cause == KERNEL and self._tried_again.get(thread) != self._changes:  # perhaps at the HLT of a change
-                self._tried_again[thread] = self._changes
+            if cause == KERNEL and self._tries_again(thread):
+                return True
+        elif cause == KERNEL and (over := self._sites.over(ip)) is not None:
+            if over.stands:
+                self._entered(over, regs)
+                return True
+            if self._tries_again(thread):
                 return True
         if not self._is_access(thread, frame, regs):
             return False
@@ -184,6 +236,24 @@ class Patching:
         if met.faults >= self.faults and not met.settled:
             self._decide(met, thread, frame, regs)
         return False
+
+    def _tries_again(self, thread: Thread) -> bool:
+        """Return whether a protection fault may be one at the HLT of a change, which is over by now."""
+        before = self._tried_again.get(thread)
+        self._tried_again[thread] = self._changes
+        return before != self._changes
+
+    def _entered(self, site: Site, regs: Any) -> None:
+        """Send a thread that has jumped to an instruction that a jump stands over to its copy, or restore it."""
+        copy = site.copy_of(regs[RIP])
+        if copy is not None:
+            regs[RIP] = copy
+            return
+        with self._lock:
+            assert self._sites is not None
+            self._changes += 1
+            self._sites.take_back(site.address)
+            self._refuse(self.met[site.address], "other code jumps to the instructions behind it")
 
     def stale(self, regs: Any) -> None:
         """Send a thread to the copy of its instruction: the stub has called for an address that is not trapped."""
@@ -206,11 +276,11 @@ class Patching:
                 except NotPatched:
                     continue
 
-    def rewind(self, regs: Any, *, stepped: bool = False) -> bool:
+    def rewind(self, frame: Frame, *, stepped: bool = False) -> bool:
         """Take a thread that a signal has interrupted on its way through a stub to the instruction or behind it.
 
         Args:
-            regs: its registers.
+            frame: its registers.
             stepped: the signal is a SIGTRAP after an instruction, for RFLAGS.TF.
 
         Returns:
@@ -218,6 +288,7 @@ class Patching:
         """
         if self._sites is None or not self.met:
             return False
+        regs = frame.regs
         ip = regs[RIP]
         ip = self._memory.target(ip) or ip
         slot = self._slot(ip)
@@ -226,7 +297,7 @@ class Patching:
             return True
         if slot is not None:
             regs[RIP] = ip
-        self._rewinding.rewind(regs, slot)
+        self._rewinding.rewind(frame, slot)
         return False
 
     def _slot(self, address: int) -> int | None:
@@ -281,16 +352,30 @@ class Patching:
                     assigned = True
                     if met.site not in self._made:
                         self._made.append(met.site)
+                    self._try_neighbours(ip)
         except NotPatched as refused:
-            met.settled = True
-            self._unpatched[str(refused)] += 1
+            self._refuse(met, str(refused))
         if not assigned or met.site is None:
             return
+        met.direct = self.direct.possible and met.site.plain is not None
         if regs[CAUSE] == KERNEL:
             met.start, met.end = 0, PORTS
             met.site.answer(met.start, met.end)
         else:
             self._aim(met, met.site, thread, regs[FAULT_ADDRESS])
+
+    def _refuse(self, met: _Met, why: str) -> None:
+        met.settled, met.refused = True, why
+        self._unpatched[why] += 1
+
+    def _try_neighbours(self, ip: int) -> None:
+        """Look again at instructions that no jump has led from: the bytes behind them are others by now."""
+        for address in range(ip - JUMP + 1, ip):
+            met = self.met.get(address)
+            if met is not None and met.refused == NO_ROOM:
+                self._unpatched[met.refused] -= 1
+                self.met[address] = _Met()
+        self._unpatched += Counter()  # without those of which there are none
 
     def _need_text(self, ip: int, length: int) -> None:
         """Refuse code that the program changes itself.
@@ -321,6 +406,8 @@ class Patching:
         words[XSAVE_SIZE], words[FEATURES], words[XGETBV_1] = common.size, common.features, common.tells_use
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
+        words[DEVICE_CALL], words[CAN_SAVE] = self.direct.machine_code.call, self.direct.machine_code.can_save
+        self.direct.prepare(common.features, common.tells_use)
         self._ready = True
 
     def _map_exactly(self, address: int, length: int, protection: int) -> bool:

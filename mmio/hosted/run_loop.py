@@ -87,7 +87,7 @@ class RunLoop:
         self._host_calls = HostCalls(self._area, self._signals, self._threads, self)
         instructions = InstructionCache(SLOTS)
         self.patching = Patching(
-            self._crossing, self._area, [range(each.start, each.end) for each in targets.ranges], instructions
+            self._crossing, self._area, [range(each.start, each.end) for each in targets.ranges], instructions, trace
         )
         self._patched = patched
         self._faults = Faults(self._signals, self._frames, instructions)
@@ -97,7 +97,8 @@ class RunLoop:
             self._on_stub = on_stub = faults.stub_handler()
             self._crossing.handle_calls(on_stub)
             handlers += PatchedFaults.on_access.__code__, on_stub.__code__
-            self.patching.begin(self._process.own_memory)
+            self.patching.begin(self._process)
+            self._frames.dropped = lambda thread: self.patching.direct.forget(thread.signals.start)
         self._watchdog = Watchdog([*handlers], self._signals)
         self._descriptors = Descriptors()
         self._program_has_ended = mmap.mmap(-1, mmap.PAGESIZE)  # memory shared with children: its first byte is 1 then
@@ -221,7 +222,7 @@ class RunLoop:
         self._process.port_rights.granted = before.port_rights.granted
         self._signals.memory = self._process.memory
         if self._patched:
-            self.patching.begin(self._process.own_memory)
+            self.patching.begin(self._process)
         thread.execute(self._process)
         return self._load(thread, what.command, what.environment, mask)
 
@@ -287,6 +288,7 @@ class RunLoop:
             try:
                 if self._client is None:
                     self._crossing.handle(ACCESS, self._on_access_locked)
+                    self.patching.direct.forbid()  # accesses take turns with those of children from now on
                     if self._patched:
                         self._crossing.handle_calls(self._on_stub_locked)
                 if ours is not None:
@@ -324,12 +326,12 @@ class RunLoop:
         self._crossing.handle(ACCESS, self._faults.on_access)
         if self._patched:
             self._crossing.handle_calls(self._on_stub)
-        self.patching.stop()
         self._calls = SystemCalls(self._targets, ServedRedirects(self._targets, client))
         before, self._process = self._process, self._new_process()
         self._process.inherit(before)
         before.close()
         self._signals.memory = self._process.memory
+        self.patching.stop(self._process.own_memory)
         self._threads.keep_only(thread)
         thread.become_child(self._process)
 

@@ -1,7 +1,8 @@
 """Seccomp filter of this process while it hosts a program: selects the program's calls that raise SIGSYS.
 
 The filter looks at where a call is made. Those of Python and its libraries, made elsewhere, are never stopped. It
-cannot be removed, and does no harm once the program has ended: nothing is left where it looks.
+cannot be removed. Once the program has ended, this process has no code where the filter looks; a process that it starts
+later inherits the filter, and may have (see `Host.run`).
 """
 
 import ctypes

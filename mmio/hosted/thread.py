@@ -6,6 +6,7 @@ share the handling of system calls (`mmio.program.syscalls`). Here the handler m
 
 import os
 from collections.abc import Callable
+from ctypes import c_uint64
 from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
@@ -13,6 +14,7 @@ from mmio.hosted.frame import Frame
 from mmio.hosted.process import Process
 from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
+from mmio.hosted.trampoline import IN_DIRECT_CALL
 from mmio.linux.libc import PROT_READ, PROT_WRITE
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.memory import Unreachable
@@ -67,6 +69,11 @@ class Thread:
         self.frame: Any = None
         self.regs: Any = None
         self._buffer = (0, 0)
+
+    @property
+    def calls_device(self) -> bool:
+        """Return whether it calls a device directly, or waits for the interpreter to do so."""
+        return bool(c_uint64.from_address(self.signals.start + IN_DIRECT_CALL).value)
 
     def begin(self, number: int) -> None:
         """Set the TID of the thread."""

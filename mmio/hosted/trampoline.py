@@ -13,7 +13,8 @@ Linux lets programs use since 5.9.
   of the ucontext that the kernel leaves alone, and answers in another: to continue in the program, or to leave it.
 - To *leave* the program is to return from `enter`. The signal's frame and the program's stack are forgotten, as by
   longjmp.
-- A stub (`mmio/patching`) comes in without a signal: `stub_entry.py` has that way.
+- A stub (`mmio/patching`) comes in without a signal: `stub_entry.py` has that way, `direct_stubs.py` the shorter one of
+  an access whose device is called directly.
 - `gate` makes a system call in the program's name and then continues at the address stored below its stack. The red
   zone of 128 bytes is skipped. (So a blocking call is made by the program, and its own signal handlers interrupt it.)
 
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_uint64, c_void_p
 from typing import Any, Final
 
+from mmio.hosted.direct_stubs import DIRECT_STUBS
 from mmio.hosted.stub_entry import STUBS
 from mmio.linux import libc, listing
 from mmio.linux.libc import PAGE
@@ -63,6 +65,11 @@ _EVERY: Final = 13  # signals
 _MXCSR: Final = 14
 ONLY_STACK: Final = 15
 """The base of the signal stack of the program's thread while it has one thread; 0 while it may have several."""
+DEVICE_CALL: Final = 16
+"""The addresses of `device call` and of `can save` (mmio/linux/device_call.py)."""
+CAN_SAVE: Final = 17
+IN_DIRECT_CALL: Final = 16
+"""Where at the base of a thread's signal stack a word is that is not zero while the thread calls a device directly."""
 ARENAS: Final = 32
 """Addresses of the arenas of stubs, up to a zero."""
 MOST_ARENAS: Final = 64
@@ -154,7 +161,7 @@ gate: the address to continue at is on the stack.
     c28000                   ret 80h
 """
 
-LISTING: Final = SIGNALS + STUBS
+LISTING: Final = SIGNALS + STUBS + DIRECT_STUBS
 
 
 class Crossing:
@@ -164,7 +171,8 @@ class Crossing:
         handler, restorer: for struct sigaction.
         gate: where a system call is made in the program's name.
         labels: addresses of the code, by their names in the listing.
-        from_stubs: what stubs call.
+        from_stubs: what stubs call: those of plain loads, of plain stores, and of all others.
+        stored: where the stub of a plain store continues when it has stored the value.
         end: of the code.
         words: the data page, one unsigned 64-bit word each.
     """
@@ -177,7 +185,9 @@ class Crossing:
         libc.protect(start, PAGE, libc.PROT_READ | libc.PROT_EXEC)
         self.handler, self.restorer, self.gate = (start + labels[name] for name in ("signal", "restorer", "gate"))
         self.labels = {name: start + offset for name, offset in labels.items()}
-        self.from_stubs, self.end = self.labels["from a stub"], start + len(code)
+        other = self.labels["from a stub"]
+        self.from_stubs = other, self.labels["from a store"], other
+        self.stored, self.end = self.labels["stored"], start + len(code)
         self.words: Any = (c_uint64 * (PAGE // 8)).from_address(start + PAGE)
         self.words[_RESTORER], self.words[_EVERY], self.words[_MXCSR] = self.restorer, _EVERY_SIGNAL, _DEFAULT_MXCSR
         self._enter = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)(start + labels["enter"])

@@ -199,6 +199,8 @@ class LoopWaits:
         sleeps: dict[int, int] = {}
         for thread in list(self._frames.threads.values()):
             if thread.pid not in self._asked:
+                if thread.calls_device:
+                    return None
                 state, sleeps[thread.pid] = proc_maps.sleeps(thread.pid)
                 if state not in "SZX":
                     return None

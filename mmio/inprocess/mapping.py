@@ -51,6 +51,9 @@ class Ports(Closing):
     """
 
     def __init__(self, trace: Trace | None, patching: bool = True, hold_signals: bool = True) -> None:
+        for argument, value in ("patching", patching), ("hold_signals", hold_signals):
+            if not isinstance(value, bool):
+                raise TypeError(f"{argument} is True or False, not {shortened(value)}")
         self.trace = Trace() if trace is None else recording(trace)
         self.counts = Counts(patching, hold_signals)
         self.failures: list[BaseException] = []
@@ -66,6 +69,11 @@ class Ports(Closing):
     def closed(self) -> bool:
         """Return whether the device has been taken away."""
         return not self._regions
+
+    @property
+    def stats(self) -> TrapStats:
+        """Counts of the accesses so far, of ports too: those by signals, and those by calls of patched code."""
+        return _trap().patching.stats(self.counts)
 
     def __enter__(self) -> Self:
         self._need_open()
@@ -135,9 +143,6 @@ class Mapping(Ports):
         policies: Policies,
         place: Placement | None = None,
     ) -> None:
-        for argument, value in ("patching", patching), ("hold_signals", hold_signals):
-            if not isinstance(value, bool):
-                raise TypeError(f"{argument} is True or False, not {shortened(value)}")
         super().__init__(trace, patching, hold_signals)
         others = "length", "name", "trace", "patching", "hold_signals", "address"
         given = checked_policies("ioremap", policies, *others)
@@ -185,11 +190,6 @@ class Mapping(Ports):
         if not self.closed and self._beside:
             fixed_pages().leave(self)
         super().close()
-
-    @property
-    def stats(self) -> TrapStats:
-        """Counts of the accesses to the memory so far: those by signals, and those by calls of patched code."""
-        return _trap().patching.stats(self.counts)
 
     def ports(self, port: int, count: int, device: DeviceLike | None = None, **policies: Unpack[Policies]) -> Region:
         """Map the device (or another) also at `count` IO ports from `port`, until the mapping is closed.
@@ -303,6 +303,8 @@ def map_ports(
     *,
     name: str | None = None,
     trace: Trace | None = None,
+    patching: bool = True,
+    hold_signals: bool = True,
     **policies: Unpack[Policies],
 ) -> Ports:
     """Map a device at `count` IO ports from `port`: IN, OUT, INS and OUTS of native code in this process reach it.
@@ -310,8 +312,9 @@ def map_ports(
     The process must not have access to the ports itself (`ioperm`, `iopl`), for then nothing traps. Arguments otherwise
     as for `ioremap`.
     """
-    ports = Ports(trace)
-    given = checked_policies("map_ports", policies, "port", "count", "device", "name", "trace")
+    ports = Ports(trace, patching, hold_signals)
+    arguments = "port", "count", "device", "name", "trace", "patching", "hold_signals"
+    given = checked_policies("map_ports", policies, *arguments)
     ports._claim(ports.space.map_ports(port, count, device, name, **given))
     return ports
 

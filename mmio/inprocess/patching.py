@@ -6,7 +6,7 @@ as much as the access. What cannot be patched keeps its signal, and nothing else
 
 import os
 from collections import Counter
-from ctypes import c_uint64
+from ctypes import addressof, c_uint64
 from functools import partial
 from signal import SIGSEGV
 from time import sleep
@@ -17,7 +17,6 @@ from attrs import define, field
 from decode import Instruction
 from emulate.flags import AC
 from mmio.inprocess import unwind
-from mmio.inprocess.direct_calls import DirectCalls
 from mmio.inprocess.trapped_frames import Stack
 from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux.fork_locks import fork_lock
@@ -27,8 +26,10 @@ from mmio.linux.proc_files import read_link, read_text
 from mmio.linux.proc_maps import threads
 from mmio.linux.trampoline import (
     ARENAS,
+    CAN_SAVE,
     CODE,
     COPY,
+    DEVICE_CALL,
     FEATURES,
     MOST_ARENAS,
     RESTORER,
@@ -40,6 +41,7 @@ from mmio.linux.trampoline import (
     trampoline,
 )
 from mmio.live import code_overlay, signal_frame
+from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
@@ -47,6 +49,7 @@ from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, text_mapping, width_of
 from mmio.patching.stats import TrapStats
+from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 
 FAULTS: Final = 32
@@ -55,7 +58,6 @@ FAULTS: Final = 32
 MISSES: Final = 8
 """Accesses to another mapping, with none to the one that a stub is aimed at between them, until it is aimed there."""
 
-_CALLS_UNTIL: Final = 64  # those by a frame, where it has been seen that a device cannot be called directly
 _LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
 _PAUSE: Final = 0.0005  # seconds between them
 _OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
@@ -90,7 +92,8 @@ class _Met:
     """An instruction that has faulted.
 
     Attributes:
-        start: of the pages that it accesses, one mapping's.
+        space: what it accesses.
+        start: of the pages or ports that it accesses, one mapping's.
         end: of them.
         counts: that mapping's.
         faults: how often it has faulted, until it is decided what becomes of it.
@@ -98,13 +101,14 @@ class _Met:
         settled: each access is a signal, for there is no stub or the mapping wants none.
         site: its stub, if it has one.
         calls: those of the stub before it was aimed at this mapping.
-        other: the pages, and whose they are, where the stub has missed last.
+        other: the pages or ports, and whose they are, where the stub has missed last.
         misses: how often it has since its last call.
         calls_before: those of the stub when it missed last.
         direct: the device may be called directly.
         calls_until: those by a frame until it is looked again whether it can be.
     """
 
+    space: Space = "memory"
     start: int = 0
     end: int = 0
     counts: Counts = field(factory=Counts)
@@ -123,8 +127,8 @@ class _Met:
 class Ranges(Protocol):
     """The ranges that trap; `TrappedRanges` has them."""
 
-    def around(self, address: int) -> tuple[int, int, Counts]:
-        """Return the addresses around one that one owner has: their start, their end, and its counts."""
+    def around(self, address: int, space: Space) -> tuple[int, int, Counts]:
+        """Return the addresses or ports around one that one owner has: their start, their end, and its counts."""
 
     def expect_halts(self) -> None:
         """Hand protection faults to the handler: a thread may meet an instruction that is being changed."""
@@ -159,14 +163,31 @@ class Patching:
         self._text = range(0)  # of the module whose instruction was patched last
         code_overlay.add(self.sites.original)
 
-    def faulted(self, frame: Frame, regs: Any) -> bool:
-        """Take note of a page fault; return whether the thread has been sent to the instruction's stub instead.
+    def halted(self, frame: Frame, regs: Any) -> bool:
+        """Return whether a protection fault is one at an instruction that has changed since; then go to its stub.
 
         Args:
             frame: where.
             regs: its registers.
         """
-        ip, fault = regs[RIP], regs[FAULT_ADDRESS]
+        site = None if regs[COPY] else self.sites.known(regs[RIP])
+        if site is None:
+            return False
+        if site.is_port and not site.stands:  # it faults by itself
+            regs[CODE] = _word(frame)
+            return False
+        regs[RIP] = site.slot
+        return True
+
+    def faulted(self, frame: Frame, regs: Any, port: int | None = None) -> bool:
+        """Take note of a fault; return whether the thread has been sent to the instruction's stub instead.
+
+        Args:
+            frame: where.
+            regs: its registers.
+            port: that an IN or OUT accesses; None for a page fault.
+        """
+        ip, fault = regs[RIP], regs[FAULT_ADDRESS] if port is None else port
         met = self.met.get(ip)
         if regs[COPY] and met is not None and met.site is not None:
             self._missed(met, met.site, fault)
@@ -177,8 +198,11 @@ class Patching:
                 regs[RIP] = site.slot
                 return True
             regs[CODE] = _word(frame)  # what the trampoline has read may be half of a jump
-        if met is None:
-            met = self.met[ip] = _Met()
+        space: Space = "memory" if port is None else "port"
+        if met is None or met.space != space:
+            if met is not None:  # other code by now
+                self._aim_nowhere(met)
+            met = self.met[ip] = _Met(space)
         if met.site is not None and not (met.site is site and site.stands):  # other code by now, or loaded again
             self._aim_nowhere(met)
             met.site, met.decided, met.settled, met.faults = None, False, False, 0
@@ -198,7 +222,7 @@ class Patching:
         """
         start, end, counts = met.other
         if not start <= fault < end:
-            start, end, counts = met.other = self._ranges.around(fault)
+            start, end, counts = met.other = self._ranges.around(fault, met.space)
         counts.signals += 1
         met.misses = met.misses + 1 if site.calls == met.calls_before else 1
         met.calls_before = site.calls
@@ -217,17 +241,12 @@ class Patching:
         """
         met.calls_until -= 1
         if met.calls_until <= 0 and met.site is not None:
-            learnt = self._direct.learn(met.site, stack, regs, bus)
-            met.calls_until = MISSES if learnt else _CALLS_UNTIL
+            learnt = stack.floor > 0 and self._direct.learn(met.site, _caller(stack), regs[FAULT_ADDRESS], bus)
+            met.calls_until = MISSES if learnt else CALLS_UNTIL
 
-    def slot_at(self, address: int) -> int | None:
-        """Return the stub of an instruction that is being patched or restored, or was; None for any other."""
-        site = self.sites.known(address)
-        return None if site is None else site.slot
-
-    def released(self, start: int, end: int) -> None:
+    def released(self, start: int, end: int, space: Space) -> None:
         """Aim no stub at a range any more."""
-        for met in list(self.met.values()):
+        for met in [each for each in list(self.met.values()) if each.space == space]:
             if start <= met.start < end:
                 self._aim_nowhere(met)
             if start <= met.other[0] < end:
@@ -255,7 +274,7 @@ class Patching:
     def _aim(self, met: _Met, fault: int) -> None:
         """Note which mapping an instruction accesses now, and have its stub call the handler for that."""
         self._aim_nowhere(met)
-        met.start, met.end, met.counts = self._ranges.around(fault)
+        met.start, met.end, met.counts = self._ranges.around(fault, met.space)
         met.settled = not met.counts.enabled or (met.decided and met.site is None)
         if met.site is not None and met.counts.enabled:
             met.site.answer(met.start, met.end, met.counts.hold_signals)
@@ -344,8 +363,14 @@ class Patching:
         words[RESTORER] = unwind.prepared().signal_return
         words[SEGMENTS] = regs[signal_frame.SEGMENTS]
         words[UC_FLAGS] = c_uint64.from_address(frame.address).value
-        self._direct.prepare()
+        words[DEVICE_CALL], words[CAN_SAVE] = self._direct.machine_code.call, self._direct.machine_code.can_save
+        self._direct.prepare(common.features, common.tells_use)
         self._ready = True
+
+
+def _caller(stack: Stack) -> Caller:
+    """Return a thread by its stack."""
+    return Caller(stack.floor, stack.range.stop - stack.floor, addressof(stack.depth))
 
 
 def _announce(start: int) -> bool:

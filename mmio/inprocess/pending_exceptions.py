@@ -1,7 +1,7 @@
 """Exceptions that leave a signal handler, where no `except` can catch them.
 
-An exception to be raised by the interrupted program is handed to the interpreter by PyThreadState_SetAsyncExc, which
-makes a thread raise at the next point where it looks for such things. It takes classes only, so it gets `Carrier`,
+An exception to be raised by the interrupted program is handed to the interpreter by `async_exception.sender`, which
+makes this thread raise at the next point where it looks for such things. It takes classes only, so it gets `Carrier`,
 whose "instances" are the exceptions under way.
 
 Other exceptions escape: a pending Ctrl-C is raised on the first bytecode of whatever Python function runs next, before
@@ -22,6 +22,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
+from mmio.linux import async_exception
 from mmio.linux.trampoline import THREAD, VERDICT
 
 Hook: TypeAlias = Callable[["sys.UnraisableHookArgs"], object]
@@ -38,7 +39,7 @@ _lent: Final[set[int]] = set()  # threads whose handled exception is the one und
 _watches: Final[dict[int, ref[Any]]] = {}
 
 # Takes, and ignores, a third argument, so that it can be the callback of a weak reference.
-_set_async: Final = PYFUNCTYPE(c_int, c_ulong, py_object, py_object)(("PyThreadState_SetAsyncExc", pythonapi))
+_send: Final = PYFUNCTYPE(c_int, c_ulong, py_object, py_object)(async_exception.sender())
 _set_handled: Final = PYFUNCTYPE(None, py_object)(("PyErr_SetHandledException", pythonapi))
 # The same without a prototype, for None alone: checking an argument is one more call, which the limit may not allow.
 _set_none_handled: Final = PYFUNCTYPE(None)(("PyErr_SetHandledException", pythonapi))
@@ -51,9 +52,6 @@ class Carrier(BaseException):
         """Return the exception this thread is to raise.
 
         Python 3.11 may ask a second time, with that exception as the argument, because it is not of this class.
-
-        The state of a thread that has been started has the number of the thread that started it until it begins, and
-        may get what was sent to that one. It passes it on, and ends as if it had been asked to.
         """
         if arguments:
             return arguments[0]
@@ -61,12 +59,7 @@ class Carrier(BaseException):
         if thread in _lent:
             _lent.discard(thread)
             _set_none_handled(None)
-        error = _under_way.pop(thread, None)
-        if error is None:
-            for other in list(_under_way):
-                _set_async(other, Carrier, None)
-            return SystemExit()
-        return error
+        return _under_way.pop(thread)
 
 
 def guard(function: Any) -> None:
@@ -144,7 +137,7 @@ class _Listener:
             _under_way[thread] = error
             # Sent when this function's locals die, for then its last bytecode, which would receive it, has run.
             token = _Token()
-            _watches[thread] = ref(token, partial(_set_async, thread, Carrier))
+            _watches[thread] = ref(token, partial(_send, thread, Carrier))
         else:
             self.previous(unraisable)
 

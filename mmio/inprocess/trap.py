@@ -19,7 +19,6 @@ from signal import SIGFPE
 from typing import Any, Final
 
 from mmio.inprocess import after_access, finalization, pending_exceptions, unwind
-from mmio.inprocess.direct_calls import OUTCOME, DirectCalls
 from mmio.inprocess.patching import Patching
 from mmio.inprocess.trapped_frames import Trapped, TrappedFrames
 from mmio.inprocess.trapped_ranges import Owner, TrappedRanges
@@ -27,7 +26,6 @@ from mmio.linux.libc import address_of
 from mmio.linux.stacks import need_calls
 from mmio.linux.trampoline import (
     CODE,
-    COPY,
     COPY_HANDLER,
     FAILURE_HANDLER,
     INSIDE,
@@ -36,17 +34,21 @@ from mmio.linux.trampoline import (
     PASS_ON,
     PORT_HANDLER,
     RAISED,
+    STUB,
     STUB_HANDLER,
     VERDICT,
     trampoline,
 )
 from mmio.live import out_of_line
+from mmio.live.direct_calls import OUTCOME, DirectCalls
 from mmio.live.fault_signals import SignalInfo, deliver, is_guest_fault
 from mmio.live.gil import need_gil
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.memory import FloatingMemory
 from mmio.live.own_slots import own_slots
-from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, SLOTS, Frame
+from mmio.live.signal_frame import EXCEPTION, FAULT_ADDRESS, RFLAGS, RIP, SLOTS, Frame
+from mmio.patching.stub import GENERAL_PROTECTION
+from mmio.space.initiator import Initiator
 from mmio.space.recorder import Recorder
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -66,8 +68,8 @@ class Trap:
         self._frames = TrappedFrames(trapped_ranges.space)
         self._instructions = InstructionCache(SLOTS)
         self._floating: Any = FloatingMemory()
-        self._direct = DirectCalls(trapped_ranges.trace_at)
-        self._frames.stack_ended = self._direct.forget
+        self._direct = DirectCalls(trapped_ranges.trace_at, pending_exceptions.pending, after_access.waiting)
+        self._frames.stack_ended = lambda stack: self._direct.forget(stack.floor)
         pending_exceptions.in_direct_call = lambda: self._frames.stack.depth.value > 0
         self.patching = Patching(trapped_ranges, self._instructions, self._direct)
         trapped_ranges.released = self.patching.released
@@ -141,7 +143,7 @@ class Trap:
             self.patching.met,
             self.patching.learn,
             self._direct.outcomes,
-            self._direct.finish,
+            self._finish,
         )
         rip, code, rflags = RIP, CODE, RFLAGS
 
@@ -150,7 +152,7 @@ class Trap:
                 frame, regs, bus = frames[context]
                 ip = bus.ip = regs[rip]
                 if outcomes and regs[rflags] & OUTCOME:  # the device has been asked: nothing may come before that
-                    finish(frame, regs, bus, instructions)
+                    finish(frame, regs, bus)
                     return
                 if pending:
                     pending_exceptions.check()
@@ -174,24 +176,29 @@ class Trap:
 
     def _port_handler(self) -> Callable[..., None]:
         settle_late = self._settle_late
+        met, halted, faulted = self.patching.met, self.patching.halted, self.patching.faulted
 
         def on_port(context: int) -> None:
             try:
                 frame, regs, bus = self._frames[context]
-                bus.ip = regs[RIP]
+                ip = bus.ip = regs[RIP]
                 pending_exceptions.check()
-                slot = None if regs[COPY] else self.patching.slot_at(regs[RIP])
-                if slot is not None:  # the thread came to it while it was being changed
-                    regs[RIP] = slot
+                if halted(frame, regs):
                     return
                 cached = self._instructions.of_a_protection_fault(regs[CODE], frame)
                 if cached is None or cached.port is None:  # another instruction that user code may not execute
                     regs[VERDICT] = PASS_ON
-                else:
-                    bus.instruction = cached.instruction
-                    cached.run(frame, bus)
-                    if after_access.waiting:
-                        after_access.call()
+                    return
+                number = frame.dx if cached.port.register else cached.port.number
+                known = met.get(ip)
+                if known and known.settled and known.start <= number < known.end and known.space == "port":
+                    known.counts.signals += 1
+                elif faulted(frame, regs, number):
+                    return
+                bus.instruction = cached.instruction
+                cached.run(frame, bus)
+                if after_access.waiting:
+                    after_access.call()
             except BaseException as error:
                 _failed[context] = error
                 try:  # noqa: SIM105  # `suppress` would be a call
@@ -250,7 +257,7 @@ class Trap:
                 finally:
                     slot.release()
             else:
-                if handler == first + 8 * PORT_HANDLER:
+                if regs[EXCEPTION] == GENERAL_PROTECTION:
                     owner = self._port_owner(frame)
                 else:
                     owner = self.trapped_ranges.owner_at("memory", regs[FAULT_ADDRESS])
@@ -269,13 +276,20 @@ class Trap:
         frame, regs, bus = trapped
         bus.ip = regs[RIP]
         try:
-            self._direct.finish(frame, regs, bus, self._instructions)
+            self._finish(frame, regs, bus)
         except BaseException as raised:
             return raised
         error = error or pending_exceptions.pending.pop(threading.get_ident(), None)
         if error is not None:
             pending_exceptions.raise_on_return(regs, error)
         return None
+
+    def _finish(self, frame: Frame, regs: Any, bus: Initiator) -> None:
+        """Complete an instruction whose device has been called directly."""
+        self._direct.finish(regs[STUB], frame, regs, bus, self._instructions[regs[CODE]])
+        if after_access.waiting:
+            after_access.call()
+        pending_exceptions.check()
 
     def _settle_late(self, context: int) -> None:
         """Raise in this thread, soon, what was raised when the instruction had been done: no failure is seen then."""

@@ -43,7 +43,7 @@ class Owner(Protocol):
 
     @property
     def counts(self) -> Counts:
-        """Counts of the accesses to the region's memory."""
+        """Counts of the accesses to the region."""
 
 
 class TrappedRanges:
@@ -52,7 +52,7 @@ class TrappedRanges:
     Attributes:
         space: where they lie.
         record_to: told where accesses are recorded, when that changes.
-        released: told of the first address and the end of memory that traps no more.
+        released: told of the first address and the end of memory, or of the ports, that trap no more.
         closing: called before the signal handlers are removed.
         enabled: it is for each trace to say whether it is.
     """
@@ -62,7 +62,7 @@ class TrappedRanges:
     def __init__(self) -> None:
         self.space = AddressSpace(self, background=ProcessMemory())
         self.record_to: Callable[[Recorder], None] = lambda recorder: None
-        self.released: Callable[[int, int], None] = lambda start, end: None
+        self.released: Callable[[int, int, Space], None] = lambda start, end, space: None
         self.closing: Callable[[], None] = lambda: None
         self._halts = 0  # 1 once an instruction may be found being changed
         self._lock = fork_lock()
@@ -104,7 +104,9 @@ class TrappedRanges:
         self._owners.pop(region, None)
         if region in self._memory:
             alone = self._memory.pop(region)
-            self.released(alone.start, alone.stop)
+            self.released(alone.start, alone.stop, "memory")
+        else:
+            self.released(region.start, region.end, "port")
         self._changed()
         if not self._owners:
             self.close()
@@ -130,8 +132,14 @@ class TrappedRanges:
         owner = self.owner_at("memory", address)
         return None if owner is None else owner.trace
 
-    def around(self, address: int) -> tuple[int, int, Counts]:
-        """Return the addresses around one that one owner has: their start, their end, and its counts."""
+    def around(self, address: int, space: Space) -> tuple[int, int, Counts]:
+        """Return the addresses or ports around one that one owner has: their start, their end, and its counts."""
+        if space == "port":
+            region = self.space.ports.find(address).region
+            owner = self._owners.get(region)
+            if region is not None and owner is not None:
+                return region.start, region.end, owner.counts
+            return 0, 0, Counts(enabled=False)
         for region, alone in list(self._memory.items()):
             owner = self._owners.get(region)
             if owner is not None and alone.start <= address < alone.stop:

@@ -41,7 +41,10 @@ class EventFd:
         self, line: Line, trigger: str | None = None, *, automask: bool = False, descriptor: int | None = None
     ) -> None:
         if descriptor is not None:
-            os.fstat(integer("descriptor", descriptor, 0, MOST_DESCRIPTOR))
+            try:
+                os.fstat(integer("descriptor", descriptor, 0, MOST_DESCRIPTOR))
+            except OSError as error:
+                raise OSError(error.errno, f"descriptor {descriptor} is not open: {error.strerror}") from None
         self._owned = descriptor is None
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if descriptor is None else descriptor
         if self._owned:

@@ -2,7 +2,8 @@
 
 An index of interrupts has vectors, each a line. A trigger is an event descriptor of the user's that is signalled. A
 level-triggered one (INTx) masks itself as it fires, and is unmasked by a call or by an event descriptor of the user's;
-an edge-triggered one (MSI, MSI-X) cannot be masked so.
+an edge-triggered one (MSI, MSI-X) cannot be masked so. The first triggers enable the index; before them, and after they
+were taken away, every other call is refused. The errors are the kernel's, so that a driver that works here works there.
 """
 
 import errno
@@ -40,7 +41,7 @@ class _Vector:
         self._line, self._trigger = line, trigger
         self._source: InterruptSource | None = None
         self._event = -1
-        self._listened: dict[int, int] = {}  # by action, the descriptor that does it
+        self._unmasking = -1  # the descriptor that unmasks
 
     def set_trigger(self, descriptor: int) -> None:
         """Signal a descriptor from now on; none with -1."""
@@ -50,19 +51,23 @@ class _Vector:
             self._event = event
             self._source = InterruptSource(self._line, self.signal, trigger=self._trigger)
 
-    def listen(self, action: int, descriptor: int) -> None:
-        """Mask or unmask when the user signals a descriptor; not any more with -1."""
+    @property
+    def listens(self) -> bool:
+        """Return whether a descriptor of the user's unmasks it."""
+        return self._unmasking >= 0
+
+    def listen(self, descriptor: int) -> None:
+        """Unmask when the user signals a descriptor; not any more with -1."""
         event = -1 if descriptor < 0 else os.dup(descriptor)
-        before = self._listened.pop(action, -1)
+        before, self._unmasking = self._unmasking, event
         if before >= 0:
             inbox().remove(before)
             os.close(before)
         if event >= 0:
-            self._listened[action] = event
 
             def heard() -> None:
                 os.eventfd_read(event)
-                self.act(action)
+                self.act(ACTION_UNMASK)
 
             inbox().add(event, heard)
 
@@ -86,8 +91,7 @@ class _Vector:
     def close(self) -> None:
         """Release all descriptors."""
         self._close_trigger()
-        for action in list(self._listened):
-            self.listen(action, -1)
+        self.listen(-1)
 
     def _close_trigger(self) -> None:
         if self._source is not None:
@@ -103,6 +107,8 @@ class VfioInterrupts:
         irqs = VfioInterrupts(card.irq)
         irqs.set_irqs(DATA_EVENTFD | ACTION_TRIGGER, 0, 1, struct.pack("<i", trigger))
 
+    The flags are those of `linux/vfio.h`, and in `mmio.interrupts.vfio` for Python.
+
     Args:
         lines: of the vectors, in order.
         trigger: "level" for one as INTx, "edge" for those as MSI-X; the first line's own when left out.
@@ -116,6 +122,7 @@ class VfioInterrupts:
             raise ValueError("expected a line for each vector, as VfioInterrupts(card.irq), got none")
         self.trigger: Final = trigger_of(lines[0], trigger)
         self._vectors = [_Vector(line, trigger_of(line, self.trigger)) for line in lines]
+        self._enabled = False
 
     @property
     def info(self) -> tuple[int, int]:
@@ -141,44 +148,59 @@ class VfioInterrupts:
             data: a byte each (DATA_BOOL), or an int of 32 bits each, a descriptor or -1 (DATA_EVENTFD).
 
         Raises:
-            OSError: EINVAL for flags, vectors or data that make no sense, ENOTTY for a mask of an edge-triggered one,
-                EBADF for a descriptor that is none. Nothing has changed then.
+            OSError: EINVAL for flags, vectors or data that make no sense, for a descriptor that is not of an event, and
+                for all but triggers while there are none; ENOTTY for an action that there is not: the mask of an
+                edge-triggered one, or by an event descriptor; EBADF for a descriptor that is not open; EBUSY for a
+                second one that unmasks. Nothing has changed then.
             TypeError: an argument is of a wrong kind.
         """
         flags, start, count = integer("flags", flags), integer("start", start), integer("count", count)
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"data is bytes, not {shortened(data)}")
         kind, action = flags & _DATA, flags & _ACTIONS
-        if flags & ~(_DATA | _ACTIONS) or kind not in _KINDS or action not in _VERBS:
+        if flags & ~(_DATA | _ACTIONS) or kind not in _KINDS:
             raise _invalid(f"flags {flags:#x} are not one DATA_ and one ACTION_ flag")
         width = _KINDS[kind]
         if start < 0 or count < 0 or start + count > len(self._vectors):
             raise _invalid(f"vectors {start}..{start + count} of an index with {len(self._vectors)}")
         if len(data) < width * count:
             raise _invalid(f"{len(data)} bytes of data for {count} vectors of {width} bytes each")
+        if action not in _VERBS:
+            raise _refused(errno.ENOTTY, f"flags {flags:#x} are not one DATA_ and one ACTION_ flag")
+        if action != ACTION_TRIGGER and self.trigger == "edge":
+            raise _refused(errno.ENOTTY, "an edge-triggered interrupt cannot be masked")
         if not count and flags != DATA_NONE | ACTION_TRIGGER:
             raise _invalid("no vectors, which only DATA_NONE with ACTION_TRIGGER takes")
-        if action != ACTION_TRIGGER and self.trigger == "edge":
-            raise OSError(errno.ENOTTY, "an edge-triggered interrupt cannot be masked by SET_IRQS")
+        if not self._enabled and flags != DATA_EVENTFD | ACTION_TRIGGER:
+            raise _invalid("there are no triggers yet, and they come first: DATA_EVENTFD with ACTION_TRIGGER")
         if not count:
-            for vector in self._vectors:
-                vector.set_trigger(-1)
+            self.close()
             return
         chosen = self._vectors[start : start + count]
         if kind == DATA_EVENTFD:
-            descriptors = struct.unpack_from(f"<{count}i", data)
-            for descriptor in descriptors:
-                if descriptor >= 0:
-                    _check_open(descriptor)
-            for vector, descriptor in zip(chosen, descriptors, strict=True):
-                if action == ACTION_TRIGGER:
-                    vector.set_trigger(descriptor)
-                else:
-                    vector.listen(action, descriptor)
+            self._connect(action, chosen, struct.unpack_from(f"<{count}i", data))
             return
         for index, vector in enumerate(chosen):
             if kind == DATA_NONE or data[index]:
                 vector.act(action)
+
+    def _connect(self, action: int, chosen: list[_Vector], descriptors: tuple[int, ...]) -> None:
+        """Give vectors descriptors: to signal, or to be unmasked by."""
+        if action == ACTION_MASK:
+            raise _refused(errno.ENOTTY, "an event descriptor can unmask, and not mask")
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                _check_event(descriptor)
+        if action == ACTION_TRIGGER:
+            self._enabled = True
+            for vector, descriptor in zip(chosen, descriptors, strict=True):
+                vector.set_trigger(descriptor)
+            return
+        for vector, descriptor in zip(chosen, descriptors, strict=True):
+            if descriptor >= 0 and vector.listens:
+                raise _refused(errno.EBUSY, "a descriptor unmasks it already: take that away first, by -1")
+        for vector, descriptor in zip(chosen, descriptors, strict=True):
+            vector.listen(descriptor)
 
     def set_irqs_of(self, message: bytes) -> None:
         """Do what a whole struct vfio_irq_set says, but for its index, which the caller has looked at.
@@ -201,6 +223,7 @@ class VfioInterrupts:
 
     def close(self) -> None:
         """Release all descriptors and lines. Closing again has no effect."""
+        self._enabled = False
         for vector in self._vectors:
             vector.close()
 
@@ -210,13 +233,18 @@ _KINDS: Final = {DATA_NONE: 0, DATA_BOOL: 1, DATA_EVENTFD: 4}
 _VERBS: Final = (ACTION_MASK, ACTION_UNMASK, ACTION_TRIGGER)
 
 
-def _check_open(descriptor: int) -> None:
+def _check_event(descriptor: int) -> None:
     try:
-        os.fstat(descriptor)
-    except OSError as error:
-        problem = f"VFIO_DEVICE_SET_IRQS: {descriptor} is no open descriptor"
-        raise OSError(error.errno, problem) from None
+        what = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        raise _refused(errno.EBADF, f"{descriptor} is no open descriptor") from None
+    if what != "anon_inode:[eventfd]":
+        raise _invalid(f"descriptor {descriptor} is not of an event, eventfd(2), but of {what}")
 
 
 def _invalid(problem: str) -> OSError:
-    return OSError(errno.EINVAL, f"VFIO_DEVICE_SET_IRQS: {problem}")
+    return _refused(errno.EINVAL, problem)
+
+
+def _refused(number: int, problem: str) -> OSError:
+    return OSError(number, f"VFIO_DEVICE_SET_IRQS: {problem}")

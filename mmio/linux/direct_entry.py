@@ -1,75 +1,58 @@
-"""Third part of the trampoline: from a stub to the device itself, without a frame.
+"""First part of a direct call: save the state, take the GIL, and call the device.
 
-A stub of a plain load or store calls this (`mmio/patching/direct.py`). What an access of its instruction needs stands
-in a *block* of words (`mmio/inprocess/direct_calls.py`): the device's method, the addresses of its segment, the trace,
-and for each of some threads the number of the site. So the device is called with Python's C API, and the row of the
-record is written into the trace, with no other Python function in between.
+An access of a patched plain load or store (`mmio/patching/direct.py`) comes here from the machine code of its engine:
+`mmio/linux/direct_stubs.py` in this process, `mmio/hosted/direct_stubs.py` for hosted programs. What it needs stands in
+a *block* of words (`mmio/live/direct_calls.py`): the device's method, the addresses of its segment, the trace, and for
+each of some threads the number of the site. So the device is called with Python's C API, and the row of the record is
+written into the trace, with no other Python function in between.
 
 It is all as the handler would do it, or else the handler does it: where the block is missing, where the thread or the
-address is not in it, or something is requested that is done at an access, the code continues at `from a stub`, which
-makes a frame. When the device has been called by then, its answer or its exception goes along (OUTCOMES).
+address is not in it, or something is requested that is done at an access, the engine makes a frame. When the device has
+been called by then, its answer or its exception goes along as an *outcome*.
 
-All registers are the driver's, so those that Python and the C library may use are saved here: the general ones, XMM and
-MXCSR, with AVX-512 also those that the C library uses (ZMM16 to 31 and masks), x87 where it is in use. Where the upper
-halves of YMM are in use, or AMX, a frame is made (XGETBV with ECX = 1, SDM vol. 1, 13.6).
+The engine has saved the general registers. What else Python and the C library may use is saved here: XMM and MXCSR,
+with AVX-512 also what the C library uses (ZMM16 to 31 and masks), x87 where it is in use. Where the upper halves of YMM
+are in use, or AMX, a frame is made (XGETBV with ECX = 1, SDM vol. 1, 13.6).
 
-DIRECT_ENTRY leads to the call of the device, DIRECT_EXIT (`direct_exit.py`) back.
+| register | at the call |
+|---|---|
+| rbx | the address of the words of the stub (`mmio/patching/stub.py`) |
+| r12 | the address of the operand, or the port |
+| r13 | the state components in use, as `can save` leaves them |
+| r14 | the address of eight bytes: the value that is stored, or where the value that is loaded is put |
+| r15 | the key of the outcome |
+
+The result in eax: 0 a frame is to be made, 1 one with an outcome, 2 the value has been loaded, 3 it has been stored.
 """
 
 from typing import Final
 
 DIRECT_ENTRY: Final = """
-direct store: on the stack the return address, the value, the address of the operand, rax, the flags, and the red zone.
-    50                       push rax                          where to go on, if not behind the call
-    6a01                     push 1                            a store; afterwards rsp there
-    eb03                     jmp short 0000000000000730h       direct
-direct load: rax the address of the operand. On the stack the return address, rax, the flags, and the red zone.
-    50                       push rax
-    6a00                     push 0                            a load
-direct: the general registers are saved on the stack.
-    51                       push rcx
-    52                       push rdx
-    53                       push rbx
-    55                       push rbp
-    56                       push rsi
-    57                       push rdi
-    4150                     push r8
-    4151                     push r9
-    4152                     push r10
-    4153                     push r11
-    4154                     push r12
-    4155                     push r13
-    4156                     push r14
-    4157                     push r15
-    4889e5                   mov rbp,rsp
-    488b4d70                 mov rcx,[rbp+70h]
-    85c9                     test ecx,ecx
-    7407                     je short 0000000000000758h        address
-    488b8590000000           mov rax,[rbp+90h]                 the address
-address: rax the address of the operand, rcx whether it is a store.
-    4881ec00080000           sub rsp,800h
-    4883e4c0                 and rsp,0FFFFFFFFFFFFFFC0h
-    48894df8                 mov [rbp-8],rcx                   whether it is a store
-    4989c4                   mov r12,rax                       the address
-    488b9d80000000           mov rbx,[rbp+80h]
-    4883e380                 and rbx,0FFFFFFFFFFFFFF80h        the slot
-    4881c300000100           add rbx,10000h                    its words
-    48837b4000               cmp qword ptr [rbx+40h],0         DIRECT
-    0f849d070000             je 0000000000000F24h              unsaved yet
+can save: eax the state components in use, also in r13d; ZF is set when `device call` keeps them.
     b901000000               mov ecx,1
     0f01d0                   xgetbv
+    4189c5                   mov r13d,eax
     85d2                     test edx,edx
-    0f858d070000             jne 0000000000000F24h             unsaved yet
+    7519                     jne short 0000000000000028h
     a95cfdffff               test eax,0FFFFFD5Ch               all but x87, SSE, opmask, Hi16_ZMM, PKRU
-    0f8582070000             jne 0000000000000F24h             unsaved yet
-    0fae5dd0                 stmxcsr [rbp-30h]
-    8b4dd0                   mov ecx,[rbp-30h]
+    7512                     jne short 0000000000000028h
+    0fae5c24f8               stmxcsr [rsp-8]
+    8b4c24f8                 mov ecx,[rsp-8]
     83e1c0                   and ecx,0FFFFFFC0h                without its flags
     81f9801f0000             cmp ecx,1F80h                     as a process begins with it
-    0f856c070000             jne 0000000000000F24h             unsaved yet
-    83e001                   and eax,1
-    8945d8                   mov [rbp-28h],eax                 whether x87 is in use
-    740b                     je short 00000000000007CBh        x87 saved
+no:
+    c3                       ret
+device call: rbx, r12 to r15 and the result as above. Signals are blocked, or need not be.
+    55                       push rbp
+    4889e5                   mov rbp,rsp
+    4881ec00080000           sub rsp,800h
+    4883e4c0                 and rsp,0FFFFFFFFFFFFFFC0h
+    4c89b558ffffff           mov [rbp-0A8h],r14                where the value is
+    4c897de0                 mov [rbp-20h],r15                 the key of the outcome
+    0fae5dd0                 stmxcsr [rbp-30h]
+    4183e501                 and r13d,1
+    44896dd8                 mov [rbp-28h],r13d                whether x87 is in use
+    740b                     je short 000000000000005Ch        x87 saved
     480fae842440050000       fxsave64 [rsp+540h]
     dbe3                     fninit
 x87 saved:
@@ -89,8 +72,8 @@ x87 saved:
     440f29ac24d0000000       movaps [rsp+0D0h],xmm13
     440f29b424e0000000       movaps [rsp+0E0h],xmm14
     440f29bc24f0000000       movaps [rsp+0F0h],xmm15
-    48833d1e0e000002         cmp qword ptr [1660h],2           AVX-512
-    0f82d0000000             jb 0000000000000918h              vectors saved
+    48833d4d0f000002         cmp qword ptr [1020h],2           AVX-512
+    0f82d0000000             jb 00000000000001A9h              vectors saved
     62e1fe487f442404         vmovdqu64 [rsp+100h],zmm16
     62e1fe487f4c2405         vmovdqu64 [rsp+140h],zmm17
     62e1fe487f542406         vmovdqu64 [rsp+180h],zmm18
@@ -117,79 +100,70 @@ x87 saved:
     c4e1f891bc2438050000     kmovq [rsp+538h],k7
 vectors saved:
     fc                       cld
-    488b4348                 mov rax,[rbx+48h]                 HOLD
-    48898558ffffff           mov [rbp-0A8h],rax
+    31c0                     xor eax,eax
+    48898560ffffff           mov [rbp-0A0h],rax                a frame is to be made
+    ff150f0f0000             call qword ptr [10C8h]            PyGILState_GetThisThreadState
     4885c0                   test rax,rax
-    741a                     je short 0000000000000943h        held
-    b80e000000               mov eax,0Eh                       rt_sigprocmask
-    31ff                     xor edi,edi                       SIG_BLOCK
-    488d35d1090000           lea rsi,[1308h]                   HELD
-    488d55e0                 lea rdx,[rbp-20h]                 the mask before
-    41ba08000000             mov r10d,8
-    0f05                     syscall
-held:
-    f048ff0555070000         lock inc qword ptr [10A0h]        INSIDE
-    48833d5507000000         cmp qword ptr [10A8h],0           OWNER
-    0f85b6050000             jne 0000000000000F0Fh             outside
-    ff15a90d0000             call qword ptr [1708h]            PyGILState_GetThisThreadState
-    4885c0                   test rax,rax
-    0f84a7050000             je 0000000000000F0Fh              outside
-    ff15aa060000             call qword ptr [1018h]            __errno_location
+    0f8446040000             je 0000000000000608h              Python would have to make a state twice
+    ff15200f0000             call qword ptr [10E8h]            __errno_location
     8b00                     mov eax,[rax]
     8945e8                   mov [rbp-18h],eax                 errno
-    ff15a7060000             call qword ptr [1020h]            PyGILState_Ensure
+    ff15fd0e0000             call qword ptr [10D0h]            PyGILState_Ensure
     8945f0                   mov [rbp-10h],eax
     4c8b6b40                 mov r13,[rbx+40h]                 DIRECT, which nothing changes now
     4d85ed                   test r13,r13
-    0f84ad030000             je 0000000000000D36h              not direct
-    488b3db00c0000           mov rdi,[1640h]                   PENDING
-    ff15120d0000             call qword ptr [16A8h]            PyDict_Size
+    0f8411040000             je 00000000000005F4h
+    488b3d160e0000           mov rdi,[1000h]                   PENDING
+    ff15780e0000             call qword ptr [1068h]            PyDict_Size
     4885c0                   test rax,rax
-    0f8597030000             jne 0000000000000D36h             not direct
+    0f85fb030000             jne 00000000000005F4h
     4c89e0                   mov rax,r12
     492b4510                 sub rax,[r13+10h]                 LOW
     493b4518                 cmp rax,[r13+18h]                 SPAN
-    0f8386030000             jae 0000000000000D36h             not direct
-    e8ae050000               call 0000000000000F63h            entry of the thread
-    0f857b030000             jne 0000000000000D36h             not direct
+    0f83ea030000             jae 00000000000005F4h
+    e86e050000               call 000000000000077Dh
+    0f85df030000             jne 00000000000005F4h
     488b4818                 mov rcx,[rax+18h]                 DEPTH
     48898d50ffffff           mov [rbp-0B0h],rcx
     48ff01                   inc qword ptr [rcx]
+    498b4548                 mov rax,[r13+48h]                 STORES
+    488945f8                 mov [rbp-8],rax
     498b4528                 mov rax,[r13+28h]                 BITS
     48898568ffffff           mov [rbp-98h],rax
     4d8b7500                 mov r14,[r13]                     METHOD
     4c89f7                   mov rdi,r14
-    ff15170d0000             call qword ptr [16F8h]            Py_IncRef
+    ff15750e0000             call qword ptr [10B8h]            Py_IncRef
     4531ff                   xor r15d,r15d                     no result
     4c897dc0                 mov [rbp-40h],r15                 no value
     4c89e7                   mov rdi,r12
     492b7d08                 sub rdi,[r13+8]                   BASE
-    ff15930c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff15f10d0000             call qword ptr [1048h]            PyLong_FromUnsignedLongLong
     48894598                 mov [rbp-68h],rax                 the offset
     4885c0                   test rax,rax
-    7466                     je short 0000000000000A64h        called
+    7469                     je short 00000000000002C9h
     498b4520                 mov rax,[r13+20h]                 WIDTH
     488945a0                 mov [rbp-60h],rax
     49b80200000000000080     mov r8,8000000000000002h          two arguments, with room before them
     837df800                 cmp dword ptr [rbp-8],0
-    7439                     je short 0000000000000A4Fh        arguments
-    488bbd88000000           mov rdi,[rbp+88h]                 the value
+    743c                     je short 00000000000002B4h
+    488bbd58ffffff           mov rdi,[rbp-0A8h]
+    488b3f                   mov rdi,[rdi]                     the value
     b940000000               mov ecx,40h
     2b8d68ffffff             sub ecx,[rbp-98h]                 BITS
     48d3e7                   shl rdi,cl
     48d3ef                   shr rdi,cl
     48897dc8                 mov [rbp-38h],rdi
-    ff15500c0000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff15ab0d0000             call qword ptr [1048h]            PyLong_FromUnsignedLongLong
     488945a8                 mov [rbp-58h],rax
     488945c0                 mov [rbp-40h],rax
     4885c0                   test rax,rax
-    741f                     je short 0000000000000A64h        called
+    741f                     je short 00000000000002C9h
     49b80300000000000080     mov r8,8000000000000003h
 arguments:
     4c89f7                   mov rdi,r14
     488d7598                 lea rsi,[rbp-68h]
     4c89c2                   mov rdx,r8
     31c9                     xor ecx,ecx
-    ff15370c0000             call qword ptr [1698h]            PyObject_Vectorcall
+    ff15920d0000             call qword ptr [1058h]            PyObject_Vectorcall
     4989c7                   mov r15,rax
 """

@@ -1,6 +1,7 @@
-"""Fourth part of the trampoline: check the device's answer, record the access, and return to the stub.
+"""Second part of a direct call: check the device's answer, record the access, and restore the state.
 
-`direct_entry.py` is the way to the device, and says what both are.
+`direct_entry.py` is the way to the device, and says what both are. Where the trace only keeps its rows, one is written
+at their end. Any other trace is given the row by its method `append_row`, which may call Python functions.
 """
 
 from typing import Final
@@ -10,106 +11,133 @@ called: r15 the result, 0 when an exception has been raised.
     488b8d50ffffff           mov rcx,[rbp-0B0h]
     48ff09                   dec qword ptr [rcx]               DEPTH
     488b7d98                 mov rdi,[rbp-68h]
-    ff15880c0000             call qword ptr [1700h]            Py_DecRef
+    ff15e30d0000             call qword ptr [10C0h]            Py_DecRef
     488b7dc0                 mov rdi,[rbp-40h]
-    ff157e0c0000             call qword ptr [1700h]            Py_DecRef
+    ff15d90d0000             call qword ptr [10C0h]            Py_DecRef
     4c89f7                   mov rdi,r14
-    ff15750c0000             call qword ptr [1700h]            Py_DecRef
-    f048ff4338               lock inc qword ptr [rbx+38h]      CALLS
+    ff15d00d0000             call qword ptr [10C0h]            Py_DecRef
     4d85ff                   test r15,r15
-    0f8486010000             je 0000000000000C1Fh              exception
+    0f84fb010000             je 00000000000004F4h
     837df800                 cmp dword ptr [rbp-8],0
-    7552                     jne short 0000000000000AF1h       stored
-    488b05c20b0000           mov rax,[1668h]                   INT
+    7552                     jne short 0000000000000351h
+    488b05220d0000           mov rax,[1028h]                   INT
     49394708                 cmp [r15+8],rax                   ob_type
-    0f85ff010000             jne 0000000000000CAFh             keep
+    0f8570020000             jne 0000000000000580h
     4c89ff                   mov rdi,r15
-    ff15d70b0000             call qword ptr [1690h]            PyLong_AsUnsignedLongLong
+    ff15370d0000             call qword ptr [1050h]            PyLong_AsUnsignedLongLong
     488945c8                 mov [rbp-38h],rax
     4883f8ff                 cmp rax,0FFFFFFFFFFFFFFFFh
-    7516                     jne short 0000000000000AD9h       number
-    ff15ff0b0000             call qword ptr [16C8h]            PyErr_Occurred
+    7516                     jne short 0000000000000339h
+    ff155f0d0000             call qword ptr [1088h]            PyErr_Occurred
     4885c0                   test rax,rax
-    740b                     je short 0000000000000AD9h        number
-    ff15fc0b0000             call qword ptr [16D0h]            PyErr_Clear
-    e9d6010000               jmp 0000000000000CAFh             keep
+    740b                     je short 0000000000000339h
+    ff155c0d0000             call qword ptr [1090h]            PyErr_Clear
+    e947020000               jmp 0000000000000580h
 number:
     8b8d68ffffff             mov ecx,[rbp-98h]                 BITS
     83f940                   cmp ecx,40h
-    740d                     je short 0000000000000AF1h        stored
+    740d                     je short 0000000000000351h
     488b45c8                 mov rax,[rbp-38h]
     48d3e8                   shr rax,cl
-    0f85be010000             jne 0000000000000CAFh             keep
+    0f852f020000             jne 0000000000000580h
 stored: the access is a plain one. Recorded it is if nothing has changed meanwhile.
     4c89ff                   mov rdi,r15
-    ff15060c0000             call qword ptr [1700h]            Py_DecRef
+    ff15660d0000             call qword ptr [10C0h]            Py_DecRef
     4c8b7dc8                 mov r15,[rbp-38h]                 the value
     4c396b40                 cmp [rbx+40h],r13                 DIRECT
-    0f858c010000             jne 0000000000000C94h             keep value
-    488b3d390b0000           mov rdi,[1648h]                   WAITING
-    ff159b0b0000             call qword ptr [16B0h]            PyList_Size
+    0f8501020000             jne 0000000000000569h
+    488b3d990c0000           mov rdi,[1008h]                   WAITING
+    ff15fb0c0000             call qword ptr [1070h]            PyList_Size
     4885c0                   test rax,rax
-    0f8576010000             jne 0000000000000C94h             keep value
+    0f85eb010000             jne 0000000000000569h
     498b7d30                 mov rdi,[r13+30h]                 TRACE
     4885ff                   test rdi,rdi
-    0f84ab000000             je 0000000000000BD6h              completed
-    488b35260b0000           mov rsi,[1658h]                   ENABLED
-    ff15680b0000             call qword ptr [16A0h]            PyObject_GetAttr
+    0f843e010000             je 00000000000004C9h
+    488b35860c0000           mov rsi,[1018h]                   ENABLED
+    ff15c80c0000             call qword ptr [1060h]            PyObject_GetAttr
     4989c6                   mov r14,rax
     4889c7                   mov rdi,rax
-    ff15bc0b0000             call qword ptr [1700h]            Py_DecRef
-    4c3b352d0b0000           cmp r14,[1678h]                   FALSE
-    0f8485000000             je 0000000000000BD6h              completed
-    4c3b35180b0000           cmp r14,[1670h]                   TRUE
-    0f8536010000             jne 0000000000000C94h             keep value
-    e800040000               call 0000000000000F63h            entry of the thread
-    0f852b010000             jne 0000000000000C94h             keep value
+    ff151c0d0000             call qword ptr [10C0h]            Py_DecRef
+    4c3b358d0c0000           cmp r14,[1038h]                   FALSE
+    0f8418010000             je 00000000000004C9h
+    4c3b35780c0000           cmp r14,[1030h]                   TRUE
+    0f85ab010000             jne 0000000000000569h
+    e8ba030000               call 000000000000077Dh
+    0f85a0010000             jne 0000000000000569h
     4c8b7010                 mov r14,[rax+10h]                 NUMBER
     4c89f1                   mov rcx,r14
     48c1e920                 shr rcx,20h
-    0f851a010000             jne 0000000000000C94h             keep value
+    0f858f010000             jne 0000000000000569h
     bf01000000               mov edi,1                         CLOCK_MONOTONIC
     488d75b0                 lea rsi,[rbp-50h]
-    ff15870b0000             call qword ptr [1710h]            clock_gettime
-    498b7d38                 mov rdi,[r13+38h]                 ROWS
-    ff154d0b0000             call qword ptr [16E0h]            PyByteArray_Size
+    ff15070d0000             call qword ptr [10F0h]            clock_gettime
+    486945b000ca9a3b         imul rax,[rbp-50h],3B9ACA00h      seconds in ns
+    480345b8                 add rax,[rbp-48h]
+    48898530ffffff           mov [rbp-0D0h],rax                the row: time
+    4c89a538ffffff           mov [rbp-0C8h],r12                address
+    4c89bd40ffffff           mov [rbp-0C0h],r15                value
+    4489b548ffffff           mov [rbp-0B8h],r14d               site
+    49837d3800               cmp qword ptr [r13+38h],0         ROWS
+    7446                     je short 000000000000045Eh
+    498b7d38                 mov rdi,[r13+38h]
+    ff157e0c0000             call qword ptr [10A0h]            PyByteArray_Size
     488945c0                 mov [rbp-40h],rax
     498b7d38                 mov rdi,[r13+38h]
     488d701c                 lea rsi,[rax+1Ch]                 a row more
-    ff15430b0000             call qword ptr [16E8h]            PyByteArray_Resize
+    ff15740c0000             call qword ptr [10A8h]            PyByteArray_Resize
     85c0                     test eax,eax
-    0f85e7000000             jne 0000000000000C94h             keep value
+    0f852d010000             jne 0000000000000569h
     498b7d38                 mov rdi,[r13+38h]
-    ff15390b0000             call qword ptr [16F0h]            PyByteArray_AsString
+    ff156a0c0000             call qword ptr [10B0h]            PyByteArray_AsString
     480345c0                 add rax,[rbp-40h]
-    48694db000ca9a3b         imul rcx,[rbp-50h],3B9ACA00h      seconds in ns
-    48034db8                 add rcx,[rbp-48h]
-    488908                   mov [rax],rcx                     time
-    4c896008                 mov [rax+8],r12                   address
+    0f108530ffffff           movups xmm0,[rbp-0D0h]
+    0f1100                   movups [rax],xmm0                 time and address
     4c897810                 mov [rax+10h],r15                 value
     44897018                 mov [rax+18h],r14d                site
-completed:
+    eb6b                     jmp short 00000000000004C9h
+append: the trace has more to do than to keep its rows.
+    488dbd30ffffff           lea rdi,[rbp-0D0h]
+    be1c000000               mov esi,1Ch
+    ff15700c0000             call qword ptr [10E0h]            PyBytes_FromStringAndSize
+    4885c0                   test rax,rax
+    0f84f0000000             je 0000000000000569h
+    488945a0                 mov [rbp-60h],rax                 the argument
+    4d8b7540                 mov r14,[r13+40h]                 APPEND
+    4c89f7                   mov rdi,r14
+    ff152e0c0000             call qword ptr [10B8h]            Py_IncRef
+    4c89f7                   mov rdi,r14
+    488d75a0                 lea rsi,[rbp-60h]
+    48ba0100000000000080     mov rdx,8000000000000001h         one argument, with room before it
+    31c9                     xor ecx,ecx
+    ff15b50b0000             call qword ptr [1058h]            PyObject_Vectorcall
+    488945a8                 mov [rbp-58h],rax
+    488b7da0                 mov rdi,[rbp-60h]
+    ff150f0c0000             call qword ptr [10C0h]            Py_DecRef
+    4c89f7                   mov rdi,r14
+    ff15060c0000             call qword ptr [10C0h]            Py_DecRef
+    488b7da8                 mov rdi,[rbp-58h]
+    4885ff                   test rdi,rdi
+    7431                     je short 00000000000004F4h
+    ff15f70b0000             call qword ptr [10C0h]            Py_DecRef
+completed: a frame counts itself.
+    f048ff4338               lock inc qword ptr [rbx+38h]      CALLS
+    b803000000               mov eax,3
     837df800                 cmp dword ptr [rbp-8],0
-    7522                     jne short 0000000000000BFEh       completed store
-    488b8588000000           mov rax,[rbp+88h]                 rax
-    4c89bd88000000           mov [rbp+88h],r15                 the value in its place
-    488385800000000e         add qword ptr [rbp+80h],0Eh       to where the stub takes it
-    488d8d80000000           lea rcx,[rbp+80h]
-    e93d010000               jmp 0000000000000D3Bh             release
-completed store:
-    488b8598000000           mov rax,[rbp+98h]                 rax
-    488b8d80000000           mov rcx,[rbp+80h]
-    48898d98000000           mov [rbp+98h],rcx                 the return address in its place
-    488d8d98000000           lea rcx,[rbp+98h]
-    e91c010000               jmp 0000000000000D3Bh             release
+    750f                     jne short 00000000000004E8h
+    488b8d58ffffff           mov rcx,[rbp-0A8h]
+    4c8939                   mov [rcx],r15                     the value
+    b802000000               mov eax,2
+result:
+    48898560ffffff           mov [rbp-0A0h],rax
+    e900010000               jmp 00000000000005F4h
 exception: what has been raised is kept, as type, value and traceback.
     488d7d80                 lea rdi,[rbp-80h]
     488db578ffffff           lea rsi,[rbp-88h]
     488d9570ffffff           lea rdx,[rbp-90h]
-    ff15a10a0000             call qword ptr [16D8h]            PyErr_Fetch
+    ff158c0b0000             call qword ptr [1098h]            PyErr_Fetch
     bf03000000               mov edi,3
     488b7580                 mov rsi,[rbp-80h]
-    488b05390a0000           mov rax,[1680h]                   NONE
+    488b05240b0000           mov rax,[1040h]                   NONE
     488b9578ffffff           mov rdx,[rbp-88h]
     4885d2                   test rdx,rdx
     480f44d0                 cmove rdx,rax
@@ -117,86 +145,68 @@ exception: what has been raised is kept, as type, value and traceback.
     4885c9                   test rcx,rcx
     480f44c8                 cmove rcx,rax
     31c0                     xor eax,eax
-    ff15550a0000             call qword ptr [16C0h]            PyTuple_Pack
+    ff15400b0000             call qword ptr [1080h]            PyTuple_Pack
     4989c7                   mov r15,rax
     488b7d80                 mov rdi,[rbp-80h]
-    ff15880a0000             call qword ptr [1700h]            Py_DecRef
+    ff15730b0000             call qword ptr [10C0h]            Py_DecRef
     488bbd78ffffff           mov rdi,[rbp-88h]
-    ff157b0a0000             call qword ptr [1700h]            Py_DecRef
+    ff15660b0000             call qword ptr [10C0h]            Py_DecRef
     488bbd70ffffff           mov rdi,[rbp-90h]
-    ff156e0a0000             call qword ptr [1700h]            Py_DecRef
-    eb36                     jmp short 0000000000000CCAh       kept
+    ff15590b0000             call qword ptr [10C0h]            Py_DecRef
+    eb32                     jmp short 000000000000059Bh
 keep value: r15 a value that has been read or written, which is not recorded yet.
-    ff15360a0000             call qword ptr [16D0h]            PyErr_Clear
+    ff15210b0000             call qword ptr [1090h]            PyErr_Clear
     4c89ff                   mov rdi,r15
-    ff15e5090000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    ff15d00a0000             call qword ptr [1048h]            PyLong_FromUnsignedLongLong
     4989c7                   mov r15,rax
     4885c0                   test rax,rax
-    0f8481000000             je 0000000000000D30h              forgotten
+    746e                     je short 00000000000005EEh
 keep: r15 the object that the device has answered.
     bf01000000               mov edi,1
     4c89fe                   mov rsi,r15
     31c0                     xor eax,eax
-    ff15010a0000             call qword ptr [16C0h]            PyTuple_Pack
+    ff15f00a0000             call qword ptr [1080h]            PyTuple_Pack
     4997                     xchg r15,rax
     4889c7                   mov rdi,rax
-    ff15360a0000             call qword ptr [1700h]            Py_DecRef
+    ff15250b0000             call qword ptr [10C0h]            Py_DecRef
 kept: r15 the outcome, for the handler that makes the access otherwise.
     4d85ff                   test r15,r15
-    7461                     je short 0000000000000D30h        forgotten
-    488b7df8                 mov rdi,[rbp-8]
-    48c1e704                 shl rdi,4
-    488dbc2f80000000         lea rdi,[rdi+rbp+80h]             STUB
-    ff15a3090000             call qword ptr [1688h]            PyLong_FromUnsignedLongLong
+    744e                     je short 00000000000005EEh
+    488b7de0                 mov rdi,[rbp-20h]                 the key
+    ff159e0a0000             call qword ptr [1048h]            PyLong_FromUnsignedLongLong
     4989c6                   mov r14,rax
     4885c0                   test rax,rax
-    7443                     je short 0000000000000D30h        forgotten
-    488b3d5c090000           mov rdi,[1650h]                   OUTCOMES
+    743c                     je short 00000000000005EEh
+    488b3d570a0000           mov rdi,[1010h]                   OUTCOMES
     4c89f6                   mov rsi,r14
     4c89fa                   mov rdx,r15
-    ff15b8090000             call qword ptr [16B8h]            PyDict_SetItem
+    ff15b30a0000             call qword ptr [1078h]            PyDict_SetItem
     488945c8                 mov [rbp-38h],rax
     4c89f7                   mov rdi,r14
-    ff15f3090000             call qword ptr [1700h]            Py_DecRef
+    ff15ee0a0000             call qword ptr [10C0h]            Py_DecRef
     4c89ff                   mov rdi,r15
-    ff15ea090000             call qword ptr [1700h]            Py_DecRef
+    ff15e50a0000             call qword ptr [10C0h]            Py_DecRef
     837dc800                 cmp dword ptr [rbp-38h],0
-    7514                     jne short 0000000000000D30h       forgotten
-    488b45f8                 mov rax,[rbp-8]
-    48c1e004                 shl rax,4
-    480fbaac28900000003f     bts qword ptr [rax+rbp+90h],3Fh   the flags say that there is one
-    eb06                     jmp short 0000000000000D36h       not direct
+    750d                     jne short 00000000000005EEh
+    48c78560ffffff01000000   mov qword ptr [rbp-0A0h],1        there is an outcome
+    eb06                     jmp short 00000000000005F4h
 forgotten: there is no memory for it, and the device is asked again.
-    ff159a090000             call qword ptr [16D0h]            PyErr_Clear
-not direct:
-    e8fb010000               call 0000000000000F36h            to a frame
-release: rax that of the driver, or the address for a frame; rcx the stack pointer there.
-    48898560ffffff           mov [rbp-0A0h],rax
-    48894d70                 mov [rbp+70h],rcx
+    ff159c0a0000             call qword ptr [1090h]            PyErr_Clear
+release:
     8b7df0                   mov edi,[rbp-10h]
-    ff15d9020000             call qword ptr [1028h]            PyGILState_Release
-    ff15c3020000             call qword ptr [1018h]            __errno_location
+    ff15db0a0000             call qword ptr [10D8h]            PyGILState_Release
+    ff15e50a0000             call qword ptr [10E8h]            __errno_location
     8b4de8                   mov ecx,[rbp-18h]
     8908                     mov [rax],ecx
-released:
-    f048ff0d3e030000         lock dec qword ptr [10A0h]        INSIDE
-    4883bd58ffffff00         cmp qword ptr [rbp-0A8h],0        HOLD
-    7418                     je short 0000000000000D84h        let go
-    b80e000000               mov eax,0Eh                       rt_sigprocmask
-    bf02000000               mov edi,2                         SIG_SETMASK
-    488d75e0                 lea rsi,[rbp-20h]
-    31d2                     xor edx,edx
-    41ba08000000             mov r10d,8
-    0f05                     syscall
-let go:
+unknown thread:
     837dd800                 cmp dword ptr [rbp-28h],0
-    7409                     je short 0000000000000D93h        x87 loaded
+    7409                     je short 0000000000000617h        x87 loaded
     480fae8c2440050000       fxrstor64 [rsp+540h]
 x87 loaded:
-    48833dc508000001         cmp qword ptr [1660h],1           AVX
-    0f82d9000000             jb 0000000000000E7Ah              vectors loaded
+    48833d010a000001         cmp qword ptr [1020h],1           AVX
+    0f82d9000000             jb 00000000000006FEh              vectors loaded
     c5f877                   vzeroupper
-    0f84d0000000             je 0000000000000E7Ah              vectors loaded
+    0f84d0000000             je 00000000000006FEh              vectors loaded
     62e1fe486f442404         vmovdqu64 zmm16,[rsp+100h]
     62e1fe486f4c2405         vmovdqu64 zmm17,[rsp+140h]
     62e1fe486f542406         vmovdqu64 zmm18,[rsp+180h]
@@ -239,58 +249,21 @@ vectors loaded:
     440f28b424e0000000       movaps xmm14,[rsp+0E0h]
     440f28bc24f0000000       movaps xmm15,[rsp+0F0h]
     0fae55d0                 ldmxcsr [rbp-30h]
-registers:
     488b8560ffffff           mov rax,[rbp-0A0h]
     4889ec                   mov rsp,rbp
-    415f                     pop r15
-    415e                     pop r14
-    415d                     pop r13
-    415c                     pop r12
-    415b                     pop r11
-    415a                     pop r10
-    4159                     pop r9
-    4158                     pop r8
-    5f                       pop rdi
-    5e                       pop rsi
     5d                       pop rbp
-    5b                       pop rbx
-    5a                       pop rdx
-    59                       pop rcx
-    5c                       pop rsp
-    c3                       ret
-outside: another thread alone may enter Python, or Python does not know this one, which it would have to make twice.
-    e822000000               call 0000000000000F36h            to a frame
-    48898560ffffff           mov [rbp-0A0h],rax
-    48894d70                 mov [rbp+70h],rcx
-    e936feffff               jmp 0000000000000D5Ah             released
-unsaved yet:
-    e80d000000               call 0000000000000F36h            to a frame
-    48898560ffffff           mov [rbp-0A0h],rax
-    48894d70                 mov [rbp+70h],rcx
-    ebb7                     jmp short 0000000000000EEDh       registers
-to a frame: prepare the stack for the way by a frame, which begins with the return address on it; rcx where.
-    488d0599f4ffff           lea rax,[3D6h]
-    488d4d78                 lea rcx,[rbp+78h]
-    837df800                 cmp dword ptr [rbp-8],0
-    7415                     je short 0000000000000F5Ch        place
-    488b9580000000           mov rdx,[rbp+80h]
-    48899590000000           mov [rbp+90h],rdx                 the return address
-    488d8d88000000           lea rcx,[rbp+88h]
-place:
-    488901                   mov [rcx],rax
-    4c89e0                   mov rax,r12
     c3                       ret
 entry of the thread: ZF is set, and rax the entry of this thread, by its stack; ZF is clear when there is none.
-    498d4540                 lea rax,[r13+40h]                 ENTRIES
+    498d4550                 lea rax,[r13+50h]                 ENTRIES
     b904000000               mov ecx,4
 look:
     4889ea                   mov rdx,rbp
     482b10                   sub rdx,[rax]                     FLOOR
     483b5008                 cmp rdx,[rax+8]                   its size
-    720b                     jb short 0000000000000F83h        found
+    720b                     jb short 000000000000079Dh
     4883c020                 add rax,20h
     ffc9                     dec ecx
-    75ec                     jne short 0000000000000F6Ch       look
+    75ec                     jne short 0000000000000786h
     ffc1                     inc ecx
     c3                       ret
 found:

@@ -103,7 +103,7 @@ answered:
     89c5                     mov ebp,eax
     488bbbf0000000           mov rdi,[rbx+0F0h]                THREAD
     4c89fe                   mov rsi,r15
-    ff15820e0000             call qword ptr [1030h]            PyThreadState_SetAsyncExc
+    ff15820e0000             call qword ptr [1030h]            `async_exception.sender`
     89ef                     mov edi,ebp
     ff15720e0000             call qword ptr [1028h]            PyGILState_Release
 settle:

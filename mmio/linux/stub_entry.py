@@ -114,7 +114,8 @@ in use: what a frame of the kernel has no room for is left to the kernel.
     4c898424c0000000         mov [rsp+0C0h],r8                 SEGMENTS
     4d8b4130                 mov r8,[r9+30h]
     4c898424c8000000         mov [rsp+0C8h],r8                 ERROR_CODE
-    48c78424d00000000e000000 mov qword ptr [rsp+0D0h],0Eh      a page fault
+    4d8b4158                 mov r8,[r9+58h]                   EXCEPTION
+    4c898424d0000000         mov [rsp+0D0h],r8
     4c8b43f8                 mov r8,[rbx-8]
     4c898424e0000000         mov [rsp+0E0h],r8                 cr2
     48898c24e8000000         mov [rsp+0E8h],rcx                where the XSAVE area is
@@ -123,7 +124,8 @@ in use: what a frame of the kernel has no room for is left to the kernel.
     4c8d5318                 lea r10,[rbx+18h]
     4c89942408010000         mov [rsp+108h],r10                STUB
     48c78424380100000b000000 mov qword ptr [rsp+138h],0Bh      SIGSEGV
-    48c784244001000002000000 mov qword ptr [rsp+140h],2        SEGV_ACCERR
+    4d8b5150                 mov r10,[r9+50h]                  CAUSE as si_code
+    4c89942440010000         mov [rsp+140h],r10
     4c89842448010000         mov [rsp+148h],r8                 si_addr
     4c8b15c00d0000           mov r10,[1310h]                   RESTORER
     4c891424                 mov [rsp],r10

@@ -33,9 +33,8 @@ from ctypes import c_char, c_int, c_uint32, c_uint64, c_void_p
 from functools import cache
 from typing import Final
 
-from mmio.linux import libc
-from mmio.linux.direct_entry import DIRECT_ENTRY
-from mmio.linux.direct_exit import DIRECT_EXIT
+from mmio.linux import async_exception, libc
+from mmio.linux.direct_stubs import DIRECT_STUBS
 from mmio.linux.libc import LIBC, PAGE
 from mmio.linux.listing import Line, read
 from mmio.linux.signal_entry import SIGNALS
@@ -97,22 +96,9 @@ XGETBV_1: Final = 110
 ARENAS: Final = 128
 """Addresses of the arenas of stubs (mmio/patching), up to a zero."""
 MOST_ARENAS: Final = 64
-PENDING: Final = 200
-"""Objects of Python that a direct call looks at, by their addresses: a dict and a list that must be empty."""
-WAITING: Final = 201
-OUTCOMES: Final = 202
-"""A dict for what a device has answered, or raised, when a frame is made afterwards; by STUB."""
-ENABLED: Final = 203
-"""The name of the attribute that says whether a trace records."""
-LEVEL: Final = 204
-"""Vector registers of the CPU: 0 for XMM, 1 for YMM, 2 for ZMM and masks of 64 bits."""
-_OBJECTS: Final = 205  # int, True, False and None, and the C functions that direct calls use
-_DIRECT_FUNCTIONS: Final = (
-    *("PyLong_FromUnsignedLongLong", "PyLong_AsUnsignedLongLong", "PyObject_Vectorcall", "PyObject_GetAttr"),
-    *("PyDict_Size", "PyList_Size", "PyDict_SetItem", "PyTuple_Pack", "PyErr_Occurred", "PyErr_Clear", "PyErr_Fetch"),
-    *("PyByteArray_Size", "PyByteArray_Resize", "PyByteArray_AsString", "Py_IncRef", "Py_DecRef"),
-    "PyGILState_GetThisThreadState",
-)
+DEVICE_CALL: Final = 200
+"""The addresses of `device call` and of `can save` (mmio/linux/device_call.py)."""
+CAN_SAVE: Final = 201
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -120,7 +106,7 @@ OLD_SIGSEGV: Final = 64
 
 def listing() -> tuple[dict[str, int], list[Line]]:
     """Return the labels with their offsets, and the instructions."""
-    return read(SIGNALS + STUBS + DIRECT_ENTRY + DIRECT_EXIT)
+    return read(SIGNALS + STUBS + DIRECT_STUBS)
 
 
 class Trampoline:
@@ -138,12 +124,14 @@ class Trampoline:
         ctypes.memmove(self.address, code, len(code))
         libc.protect(self.address, PAGE, libc.PROT_READ | libc.PROT_EXEC)
         self.words = (c_uint64 * (PAGE // 8)).from_address(self.address + PAGE)
-        functions = [(LIBC, "__errno_location")]
-        functions += [(ctypes.pythonapi, f"PyGILState_{name}") for name in ("Ensure", "Release")]
-        functions += [(ctypes.pythonapi, "PyThreadState_SetAsyncExc")]
-        functions += [(LIBC, name) for name in ("sigaction", "pthread_sigmask", "raise")]
-        for index, (library, name) in enumerate(functions, _FUNCTIONS):
-            self.words[index] = libc.address_of(getattr(library, name))
+        addresses = [libc.address_of(getattr(LIBC, "__errno_location"))]  # a name of this class otherwise
+        addresses += [
+            libc.address_of(getattr(ctypes.pythonapi, f"PyGILState_{name}")) for name in ("Ensure", "Release")
+        ]
+        addresses += [async_exception.sender()]
+        addresses += [libc.address_of(getattr(LIBC, name)) for name in ("sigaction", "pthread_sigmask", "raise")]
+        for index, address in enumerate(addresses, _FUNCTIONS):
+            self.words[index] = address
         for index, name in enumerate(("Py_GetRecursionLimit", "Py_SetRecursionLimit"), _GET_LIMIT):
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, name))
         finalizing = "Py_IsFinalizing" if sys.version_info >= (3, 13) else "_Py_IsFinalizing"
@@ -151,11 +139,6 @@ class Trampoline:
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
         self.words[_PAUSE + 1] = 10_000_000  # its nanoseconds
         self.words[_MXCSR] = 0x1F80  # as a process begins with it
-        direct = [id(each) for each in (int, True, False, None)]
-        direct += [libc.address_of(getattr(ctypes.pythonapi, name)) for name in _DIRECT_FUNCTIONS]
-        direct += [libc.address_of(LIBC.clock_gettime)]
-        for index, object_or_function in enumerate(direct, _OBJECTS):
-            self.words[index] = object_or_function
         # A thread that Python ends while it is in a direct call is unwound up to there: nothing of the driver's is.
         _unwind_table(self.address, self._labels["direct store"])
 

@@ -23,8 +23,10 @@ RAX: Final = 13
 RSP: Final = 15
 RIP: Final = 16
 RFLAGS: Final = 17
+EXCEPTION: Final = 20
+"""Where `regs` has the number of the exception."""
 FAULT_ADDRESS: Final = 22
-"""Where `regs` has cr2: the address a page fault was about."""
+"""Where `regs` has cr2: the address a page fault was about. In the frame of a stub of IN or OUT it is the port."""
 
 SEGMENTS: Final = 18
 """Where `regs` has the selectors cs, gs, fs and ss, 16 bits each."""

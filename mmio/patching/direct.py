@@ -1,8 +1,8 @@
-"""Select the instructions whose access is a direct call of the device: plain loads and stores.
+"""Select the instructions whose access is a direct call of the device: plain loads and stores, IN and OUT.
 
 Such an instruction does nothing with its memory operand but read it once or write it once, and raises no exception of
 its own. So the CPU itself can execute it on a copy of the operand: after the device has answered, or before it is given
-the value.
+the value. In place of IN and OUT it executes MOV.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from decode import READ, WRITE, Instruction
-from decode.operands import RegisterOperand
+from decode.operands import PortOperand, RegisterOperand
 from decode.redirect import NotMovable, redirect_to_stack
 from decode.registers import GENERAL, VECTOR
 
@@ -20,6 +20,11 @@ _LOADS: Final = _MOVES | frozenset(
     {"movzx", "movsx", "movsxd", "cmp", "test", "add", "sub", "adc", "sbb", "and", "or", "xor", "imul", "popcnt"}
 )
 _STORES: Final = _MOVES | frozenset({"movnti"})
+_PORT_MOVES: Final = {  # MOV of AL, AX or EAX from the top of the stack, and to it, by width
+    1: ("8a0424", "880424"),
+    2: ("668b0424", "66890424"),
+    4: ("8b0424", "890424"),
+}
 _CONDITIONAL: Final = "cmov", "set"  # and a condition: CMOV reads always
 
 
@@ -31,11 +36,13 @@ class Plain:
         code: the instruction with the operand at the top of the stack.
         width: of the operand, in bytes.
         stores: whether it is written; else it is read.
+        port: the operand is an IO port; the instruction on a copy is a MOV.
     """
 
     code: bytes
     width: int
     stores: bool
+    port: bool = False
 
 
 def plain(instruction: Instruction) -> Plain | None:
@@ -47,6 +54,8 @@ def plain(instruction: Instruction) -> Plain | None:
     known = _LOADS if loads else _STORES
     if access.direction not in (READ, WRITE) or access.width not in _WIDTHS:
         return None
+    if isinstance(access.operand, PortOperand):
+        return Plain(bytes.fromhex(_PORT_MOVES[access.width][not loads]), access.width, not loads, port=True)
     if not (instruction.mnemonic in known or conditional):
         return None
     registers = (each.register for each in instruction.operands if isinstance(each, RegisterOperand))

@@ -5,15 +5,21 @@ for the bytes behind it, which are the next instruction's: the jump has them as 
 where it leads is not free: the fewer bytes the instruction has, the fewer places there are. Prefixes that mean nothing
 to a jump shift the bytes behind and give other places. (The technique is called punning; see Duck, Gao, Roychoudhury,
 "Binary Rewriting without Control Flow Recovery", PLDI 2020.)
+
+An instruction of one byte leaves no byte of the displacement free, and so one place. Where that is taken, the jump may
+stand over the instructions that follow as well, which become HLT: they are executed elsewhere (`followers.py`), and a
+thread that jumps to one of them faults.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 JUMP: Final = 5
 """Bytes of a jump without prefixes."""
+HLT: Final = 0xF4
+"""An instruction of one byte that user code may not execute, whatever IO ports it has been granted."""
 
 _OPCODE: Final = b"\xe9"
 _PREFIX: Final = b"\x2e"  # CS: ignored (SDM vol. 2A, 2.1.1: of a conditional jump it is a hint that no CPU takes)
@@ -28,7 +34,7 @@ class Places:
         count: how many there are, one behind the other.
         origin: the address behind the jump, which its displacement is counted from.
         prefixes: how many stand before the jump's opcode.
-        own: bytes of the instruction.
+        own: bytes that may be written: those of the instruction, and of the next ones where the jump stands over them.
     """
 
     low: int
@@ -43,7 +49,7 @@ class Places:
         return self.prefixes + JUMP
 
     def jump(self, target: int) -> bytes:
-        """Return the bytes of the instruction that make it jump to a target, one of the places."""
+        """Return the bytes to be written for a jump to a target, one of the places."""
         displacement = (target - self.origin).to_bytes(4, "little", signed=True)
         return (_PREFIX * self.prefixes + _OPCODE + displacement)[: self.own]
 
@@ -67,3 +73,13 @@ def places(site: int, length: int, behind: bytes) -> Iterator[Places]:
         yield Places(low, 1 << 8 * free, origin, prefixes, length)
         if free == 4:
             return
+
+
+def places_over_followers(site: int, length: int) -> Places:
+    """Return where a jump may lead that stands over the next instructions: each byte of theirs is HLT.
+
+    Args:
+        site: the address of the instruction.
+        length: of it, in bytes, fewer than a jump has.
+    """
+    return evolve(next(places(site, length, bytes([HLT] * 4))), own=JUMP)

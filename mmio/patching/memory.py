@@ -4,12 +4,11 @@ Nothing is ever given back: a thread may be in it at any time.
 """
 
 from collections.abc import Callable, Iterator
-from ctypes import string_at
 from typing import Final
 
 from mmio.linux import libc
 from mmio.linux.libc import PAGE
-from mmio.patching.jumps import Places
+from mmio.patching.jumps import JUMP, Places
 from mmio.patching.stub import CODE, SLOT
 from mmio.patching.text import write
 
@@ -19,7 +18,7 @@ REACH: Final = (1 << 31) - (1 << 20)
 _STEP: Final = 1 << 22  # from one place that is tried to the next
 _TRIES: Final = 400
 _MOST_PAGES: Final = 16  # tried for one landing
-_LANDING: Final = 14  # bytes: jmp [rip+0], and the address
+_FAR: Final = 14  # bytes of a jump that leads anywhere
 
 
 class Arena:
@@ -56,7 +55,8 @@ class NearMemory:
         self._map_exactly = map_exactly
         self.memory_file = memory_file
         self._arenas: list[Arena] = []
-        self._landings: dict[int, int] = {}  # by page: the first byte that is free
+        self._landings: dict[int, list[range]] = {}  # by page, in order
+        self._targets: dict[int, int] = {}  # of landings
         self._full: set[int] = set()  # pages that are not to be had
 
     def slot(self, site: int) -> int | None:
@@ -89,23 +89,26 @@ class NearMemory:
             return target
         end = places.low + places.count
         for page in self._pages(places):
-            place = max(self._landings.get(page, page), places.low)
-            if place >= end or place + _LANDING > page + PAGE:
+            landings = self._landings.get(page, [])
+            for made in landings:  # when the jump was made before
+                if places.low <= made.start < end and self._targets[made.start] == target:
+                    return made.start
+            size = JUMP if abs(target - page) < REACH else _FAR
+            place = _first_free(landings, max(page, places.low), size)
+            if place >= end or place + size > page + PAGE:
                 continue
-            if page not in self._landings and not self._map_exactly(page, PAGE, libc.PROT_READ | libc.PROT_EXEC):
+            if not landings and not self._map_exactly(page, PAGE, libc.PROT_READ | libc.PROT_EXEC):
                 self._full.add(page)
                 continue
-            write(place, b"\xff\x25" + bytes(4) + target.to_bytes(8, "little"), self.memory_file)
-            self._landings[page] = place + _LANDING
+            write(place, _jump(place, target, size), self.memory_file)
+            self._landings[page] = sorted([*landings, range(place, place + size)], key=lambda landing: landing.start)
+            self._targets[place] = target
             return place
         return None
 
     def target(self, address: int) -> int | None:
         """Return where the landing at an address leads to; None when there is none."""
-        page = address // PAGE * PAGE
-        if page not in self._landings or not page <= address < self._landings[page]:
-            return None
-        return int.from_bytes(string_at(address + _LANDING - 8, 8), "little")
+        return self._targets.get(address)
 
     def _pages(self, places: Places) -> Iterator[int]:
         """Yield the pages to try: those in use first."""
@@ -126,3 +129,19 @@ def _around(site: int) -> Iterator[int]:
         for place in (middle - step * _STEP, middle + step * _STEP):
             if place > 0 and abs(place - site) < REACH - 2 * CODE:
                 yield place
+
+
+def _jump(place: int, target: int, size: int) -> bytes:
+    """Return a jump from a place that has as many bytes."""
+    if size == JUMP:
+        return b"\xe9" + (target - place - JUMP).to_bytes(4, "little", signed=True)
+    return b"\xff\x25" + bytes(4) + target.to_bytes(8, "little")  # jmp [rip+0]
+
+
+def _first_free(taken: list[range], place: int, size: int) -> int:
+    """Return the first address from a place on with as many free bytes before the next of the taken ranges."""
+    for other in taken:
+        if place + size <= other.start:
+            break
+        place = max(place, other.stop)
+    return place

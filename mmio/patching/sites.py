@@ -3,6 +3,9 @@
 Only the bytes of the instruction itself change, so nothing need be known of what jumps where. But a short instruction's
 jump consists of bytes behind it, too, which are another instruction's. When that one is patched, the jumps that depend
 on its bytes are restored first, and made anew afterwards.
+
+Where no such jump leads anywhere, and that is wanted, the jump stands over the next instructions as well: they are HLT
+then, and the stub executes copies of them (`followers.py`).
 """
 
 import os
@@ -20,9 +23,16 @@ from mmio.linux.proc_maps import Mapping, mappings
 from mmio.linux.process_memory import read_here
 from mmio.patching import stub, text
 from mmio.patching.direct import Plain, plain
-from mmio.patching.jumps import Places, places
+from mmio.patching.followers import MOST, starts_of_followers
+from mmio.patching.jumps import JUMP, Places, places, places_over_followers
 from mmio.patching.memory import NearMemory
 from mmio.patching.stub import LONGEST
+
+NO_ROOM: Final = "no memory is free where a jump of its size leads"
+"""Why an instruction is not patched from which no jump leads; its neighbours decide where one would."""
+
+ENTRIES: Final = 8
+"""Jumps to instructions that another one stands over, more than calls of its stub, until it is taken back."""
 
 _BEHIND: Final = 4  # bytes behind an instruction that may be part of its jump
 _WITH_BIT_OFFSETS: Final = frozenset({"bt", "bts", "btr", "btc"})
@@ -34,6 +44,10 @@ class NotPatched(Exception):
     """An instruction stays as it is; says why."""
 
 
+class NoRoom(NotPatched):
+    """No memory is free where a jump in place of an instruction leads."""
+
+
 @define
 class Site:
     """An instruction that has a stub.
@@ -42,8 +56,11 @@ class Site:
         address: of the instruction.
         width: of its access, in bytes.
         slot: the address of its stub.
-        original: what stood there.
+        original: what stood there, with the instructions that the jump stands over.
         words: those of the stub.
+        length: of the instruction.
+        starts: where in `original` the instructions start that the jump stands over, itself first.
+        entries: how often a thread has jumped to one of the others.
         plain: how its instruction is executed when the device is called directly; None where that is not done.
         jump: where its jump may lead; None while the instruction stands there as it was.
         patched: the bytes that stand there while it does not.
@@ -55,6 +72,9 @@ class Site:
     slot: int
     original: bytes
     words: "Array[c_uint64]" = field(repr=False)
+    length: int
+    starts: tuple[int, ...] = (0,)
+    entries: int = 0
     plain: Plain | None = None
     jump: Places | None = None
     patched: bytes = b""
@@ -62,8 +82,13 @@ class Site:
 
     @property
     def end(self) -> int:
-        """The address of the next instruction."""
+        """The address behind what stood there."""
         return self.address + len(self.original)
+
+    @property
+    def is_port(self) -> bool:
+        """Return whether the instruction accesses an IO port."""
+        return bool(self.words[stub.EXCEPTION] == stub.GENERAL_PROTECTION)
 
     @property
     def stands(self) -> bool:
@@ -77,6 +102,17 @@ class Site:
     def depends_on(self, start: int, end: int) -> bool:
         """Return whether bytes in a range are part of the jump, though not of the instruction."""
         return self.jump is not None and self.end < end and start < self.address + self.jump.used and self.end <= start
+
+    def copy_of(self, address: int) -> int | None:
+        """Return the address of the copy of an instruction that the jump stands over, for a thread that came there.
+
+        Each time is a signal. So it is None, and the jump is to be taken back, once that happens more often than calls
+        of the stub; and where no instruction is known to start at the address.
+        """
+        offset = address - self.address
+        self.entries += 1
+        known = offset in self.starts and self.entries <= self.calls + ENTRIES
+        return self.slot + stub.COPY + offset if known else None
 
     def answer(self, start: int, end: int, hold: bool = True) -> None:
         """Aim the stub at operands that lie between two addresses.
@@ -108,8 +144,11 @@ class Sites:
         functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
         memory: for stubs.
         steps: see `text.change`.
-        only_frames: no device is called directly, so all stubs call the function of any other; and IN and OUT are
-            patched, too.
+        stored: where a plain store continues that the function has sent back to store its value; 0 where its stub
+            stores it before the call.
+        direct_ports: devices at IO ports are called directly, too.
+        over_followers: a jump may stand over the next instructions. A thread that jumps to one of these raises SIGSEGV,
+            which has to take it to `copy_of`.
     """
 
     def __init__(
@@ -118,9 +157,13 @@ class Sites:
         memory: NearMemory,
         steps: int = text.ALL_STEPS,
         *,
-        only_frames: bool = False,
+        stored: int = 0,
+        direct_ports: bool = False,
+        over_followers: bool = False,
     ) -> None:
-        self._only_frames = only_frames
+        self._stored = stored
+        self._direct_ports = direct_ports
+        self._over_followers = over_followers
         self._functions = functions
         self._memory = memory
         self._steps = steps
@@ -169,25 +212,48 @@ class Sites:
         if standing is not None:
             return standing
         site = self._sites.get(address)
-        if site is None or site.original != instruction.code:
+        if site is None or site.length != instruction.length or not site.original.startswith(instruction.code):
             self._sites.pop(address, None)
             site = self._prepared(address, instruction)
-        if any(other.address < site.end and address < other.end for other in self._sites.values() if other is not site):
+        try:
+            return self._patched(site)
+        except NoRoom:
+            code = read_here(address, MOST)
+            starts = starts_of_followers(address, code) if self._over_followers else ()
+            if not starts or len(site.starts) > 1 or not code.startswith(instruction.code):
+                raise
+            return self._patched(self._prepared(address, instruction, code[: starts[-1]], starts[:-1]))
+
+    def _patched(self, site: Site) -> Site:
+        """Put the jump of a site in place, with those that depend on its bytes. Raises NotPatched."""
+        if any(
+            other.address < site.end and site.address < other.end
+            for other in self._sites.values()
+            if other.address != site.address
+        ):
             raise NotPatched("it overlaps another instruction that is patched")
         dependent = self._withdrawn(site.address, site.end)
-        before = self._sites.get(address)
-        self._sites[address] = site  # before its text changes: a thread that meets the HLT is sent to its stub
+        before = self._sites.get(site.address)
+        self._sites[site.address] = site  # before its text changes: a thread that meets the HLT is sent to its stub
         try:
             self._place(site)
         except NotPatched:
             if before is None and site.here() == site.original:
-                del self._sites[address]
+                del self._sites[site.address]
             raise
         finally:
             for other in sorted(dependent, key=lambda each: -each.address):
                 with suppress(NotPatched):
                     self._place(other)
         return site
+
+    def over(self, address: int) -> Site | None:
+        """Return the site whose jump stands, or stood, over an instruction behind its own; None when there is none."""
+        for start in range(address - JUMP + 1, address):
+            site = self._sites.get(start)
+            if site is not None and len(site.starts) > 1 and address - start >= site.length:
+                return site
+        return None
 
     def take_back(self, address: int) -> None:
         """Restore an instruction. Threads in its stub continue; the stub stays.
@@ -207,7 +273,9 @@ class Sites:
     def within(self, start: int, end: int) -> list[Site]:
         """Return the sites whose jump consists of bytes in a range."""
         jumping = [(site, site.jump) for site in self._sites.values() if site.jump is not None]
-        return [site for site, jump in jumping if site.address < end and start < site.address + jump.used]
+        return [
+            site for site, jump in jumping if site.address < end and start < max(site.address + jump.used, site.end)
+        ]
 
     def take_all_back(self) -> None:
         """Restore all instructions but those in whose place other code stands."""
@@ -217,17 +285,20 @@ class Sites:
                     self._withdrawn(address, self._sites[address].end)
                     self._restore(self._sites[address])
 
-    def _prepared(self, address: int, instruction: Instruction) -> Site:
-        """Return a new site with its stub."""
-        port = self._only_frames and stub.port_of(instruction) is not None
-        width = instruction.accesses[0].width if port else width_of(instruction)
+    def _prepared(
+        self, address: int, instruction: Instruction, original: bytes = b"", starts: tuple[int, ...] = (0,)
+    ) -> Site:
+        """Return a new site with its stub; what its jump stands over is the instruction alone unless said otherwise."""
+        width = width_of(instruction)
+        original = original or instruction.code
         slot = self._memory.slot(address)
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = None if self._only_frames else plain(instruction)
+        how = plain(instruction) if self._direct_ports or stub.port_of(instruction) is None else None
         try:
-            code = stub.code(slot, address, instruction, how)
+            followers = original[instruction.length :]
+            code = stub.code(slot, address, instruction, how, followers, stored_later=self._stored > 0)
         except ValueError as error:
             raise NotPatched("its operand is not addressed by general registers alone") from error
         load, store, other = self._functions
@@ -235,8 +306,9 @@ class Sites:
         words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
         for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
+        words[stub.STORED] = self._stored
         _tried(partial(text.write, slot, code, self._memory.memory_file))
-        return Site(address, width, slot, instruction.code, words, how)
+        return Site(address, width, slot, original, words, instruction.length, starts, plain=how)
 
     def _withdrawn(self, start: int, end: int) -> list[Site]:
         """Restore the sites whose jumps consist of bytes in a range, and before them those that depend on these."""
@@ -253,28 +325,38 @@ class Sites:
         """Write the jump to a site's stub."""
         if site.here() != site.original:
             raise NotPatched("other code stands there by now")
-        for jump in places(site.address, len(site.original), read_here(site.end, _BEHIND)):
+        over = len(site.starts) > 1
+        behind = b"" if over else read_here(site.end, _BEHIND)
+        found = (
+            (places_over_followers(site.address, site.length),) if over else places(site.address, site.length, behind)
+        )
+        for jump in found:
             landing = _tried(partial(self._memory.landing, jump, site.slot))
             if landing is not None:
                 code = jump.jump(landing)
                 site.jump, site.patched = jump, code + site.original[len(code) :]
-                _tried(partial(text.change, site.address, code, self._steps, self._memory.memory_file))
+                self._change(site, code)
                 return
-        raise NotPatched("no memory is free where a jump of its size leads")
+        raise NoRoom(NO_ROOM)
 
     def _restore(self, site: Site) -> None:
         if site.here() != site.patched:
             raise NotPatched("other code stands there by now")
-        _tried(partial(text.change, site.address, site.original, self._steps, self._memory.memory_file))
+        self._change(site, site.original)
         site.jump = None
+
+    def _change(self, site: Site, code: bytes) -> None:
+        _tried(partial(text.change, site.address, code, self._steps, self._memory.memory_file, site.starts))
 
 
 def width_of(instruction: Instruction) -> int:
-    """Return the width in bytes of an instruction's access to its one memory operand.
+    """Return the width in bytes of an instruction's access to its port or its one memory operand.
 
     Raises:
         NotPatched: more than the operand's address decides what it touches, or it must be indivisible.
     """
+    if stub.port_of(instruction) is not None:
+        return instruction.accesses[0].width
     operands = {access.operand for access in instruction.accesses}
     if len(operands) != 1 or not all(isinstance(operand, MemoryOperand) for operand in operands):
         raise NotPatched("it has not exactly one memory operand")

@@ -6,7 +6,8 @@ offsets of the copy, of the miss, and of the place behind the call are known to 
 (`mmio/linux/trampoline.py`).
 
 The stub of a plain load or store (`direct.py`) has the CPU execute the instruction with its operand on the stack: after
-the value has been read, or before it is written.
+the value has been read, or before it is written. The stub of a hosted program's store does that when it is told to, for
+the program's stack is not to be changed before that is known to be possible.
 """
 
 import struct
@@ -23,25 +24,29 @@ CODE: Final = 0x10000
 COPY: Final = 98
 """Where in a slot the copy of the instruction is."""
 BEHIND: Final = 14
-"""How far behind the return address of a load's call the value is taken from the stack."""
+"""How far behind the return address of a load's call the value is taken from the stack, and where a store's value is
+stored when that comes later."""
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION = range(12)
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION, STORED = range(13)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
 error code of its fault, how often the handler has been called, the address of the block of a direct call, 0 while there
-is none, whether signals are blocked during one, and the fault's si_code and exception number. For a port instruction
-the port counts as the address."""
-WORDS: Final = 12
+is none, whether signals are blocked during one, the fault's si_code and exception number, and where a plain store
+continues when its value is stored, 0 where it is stored before the call. For a port instruction the port counts as the
+address."""
+WORDS: Final = 13
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
 
+GENERAL_PROTECTION: Final = 13
+"""Number of the exception that IN and OUT raise."""
+
 _ACCERR: Final = 2  # SEGV_ACCERR
 _KERNEL: Final = 0x80  # SI_KERNEL
 _PAGE_FAULT: Final = 14
-_GENERAL_PROTECTION: Final = 13
 _PUSHED: Final = 128 + 8 + 8  # the red zone, the flags, rax
 _MISS: Final = COPY - 10
 _NOPS: Final = {
@@ -82,7 +87,7 @@ def words(function: int, site: int, instruction: Instruction, writes: bool) -> l
     first = int.from_bytes(instruction.code[:8].ljust(8, b"\x90"), "little")
     known = [*NOWHERE, function, site, site + instruction.length, first]
     if port_of(instruction) is not None:
-        return [*known, 0, 0, 0, 1, _KERNEL, _GENERAL_PROTECTION]
+        return [*known, 0, 0, 0, 1, _KERNEL, GENERAL_PROTECTION]
     error = 4 | 2 * writes  # of user code (SDM vol. 3, 4.7)
     return [*known, error, 0, 0, 1, _ACCERR, _PAGE_FAULT]
 
@@ -102,7 +107,15 @@ def _load_port(port: PortOperand) -> bytes:
     return b"\xb8" + port.number.to_bytes(4, "little")  # mov eax,...
 
 
-def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = None) -> bytes:
+def code(
+    slot: int,
+    site: int,
+    instruction: Instruction,
+    plain: Plain | None = None,
+    followers: bytes = b"",
+    *,
+    stored_later: bool = False,
+) -> bytes:
     """Return the code of a stub in a slot, for an instruction at a site within 2 GiB of it.
 
     Args:
@@ -110,11 +123,14 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
         site: the address of the instruction.
         instruction: which one.
         plain: how it is executed with its operand on the stack, if it is called directly.
+        followers: the instructions behind it that its jump stands over (`followers.py`). They follow its copy.
+        stored_later: the function called has a store's value stored, where it wants it.
 
     Raises:
         ValueError: the instruction's operand is not addressed by general registers alone.
     """
-    after = site + instruction.length
+    end = site + instruction.length + len(followers)
+    after = slot + COPY + instruction.length if followers else end
     made = bytearray()
 
     def relative(opcode: str, target: int) -> None:
@@ -139,7 +155,7 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
     short("72", _MISS)  # jb
     relative("483b05", word(LAST))
     short("77", _MISS)  # ja
-    if plain is not None and plain.stores:
+    if plain is not None and plain.stores and not stored_later:
         made += _PREPARE_STORE + plain.code
     relative("ff15", word(FUNCTION))  # call [...], which returns with rax restored and taken from the stack
     made += _LEAVE
@@ -147,7 +163,10 @@ def code(slot: int, site: int, instruction: Instruction, plain: Plain | None = N
     if plain is not None and not plain.stores:
         made += _TAKE_FLAGS + plain.code + _DROP
         relative("e9", after)
+    elif plain is not None and stored_later:
+        made += plain.code
+        relative("ff25", word(STORED))  # jmp [...]
     pad(_MISS)
-    made += _POP + _LEAVE + instruction.code
-    relative("e9", after)
+    made += _POP + _LEAVE + instruction.code + followers
+    relative("e9", end)
     return bytes(made)

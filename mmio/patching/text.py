@@ -9,21 +9,27 @@ of which every CPU in a thread of this process executes a serialising instructio
 2. the other bytes are written;
 3. the first byte is written.
 
+A jump that stands over the next instructions as well (`followers.py`) changes all of them, and a thread may be at any:
+then the first byte of each becomes HLT, the first of them first, for it may be a jump of which the others are a part;
+and the first bytes are written in the opposite order.
+
 The text stays read-only and executable: it is written through /proc/self/mem, in machine code that makes system calls
 and no other, with all signals blocked, for the instruction may be one of any library.
 """
 
 import ctypes
 import os
+from collections.abc import Iterator
 from ctypes import PYFUNCTYPE, c_char_p, c_int, c_uint64, c_void_p
 from functools import cache
 from typing import Any, Final
 
 from mmio.linux import libc, listing
 from mmio.linux.syscall_table import NUMBERS
+from mmio.patching.jumps import HLT
 
 LISTING: Final = """
-write: rdi a `_Order`. Returns 0, or the error of the step that failed, with nothing changed if it was the first.
+write: rdi an `_Order`. Returns 0, or the error of the stroke that failed; those behind it are not made.
     53                       push rbx
     4154                     push r12
     4155                     push r13
@@ -31,37 +37,43 @@ write: rdi a `_Order`. Returns 0, or the error of the step that failed, with not
     4531ed                   xor r13d,r13d
     b80e000000               mov eax,0Eh                       rt_sigprocmask
     bf02000000               mov edi,2                         SIG_SETMASK
-    488d7330                 lea rsi,[rbx+30h]                 all signals
-    488d5338                 lea rdx,[rbx+38h]
+    488d7320                 lea rsi,[rbx+20h]                 all signals
+    488d5328                 lea rdx,[rbx+28h]
     41ba08000000             mov r10d,8
     0f05                     syscall
-    448b6320                 mov r12d,[rbx+20h]                steps
-    41f6c401                 test r12b,1
-    7414                     je short 0000000000000043h        rest
-    488d7328                 lea rsi,[rbx+28h]                 HLT
-    ba01000000               mov edx,1
-    4c8b5308                 mov r10,[rbx+8]                   address
-    e853000000               call 0000000000000094h            put
-    7530                     jne short 0000000000000073h       over
-rest:
-    488b5318                 mov rdx,[rbx+18h]                 count
-    48ffca                   dec rdx
-    7415                     je short 0000000000000061h        first
-    488b7310                 mov rsi,[rbx+10h]                 bytes
-    48ffc6                   inc rsi
-    4c8b5308                 mov r10,[rbx+8]
-    49ffc2                   inc r10
-    e835000000               call 0000000000000094h            put
-    7512                     jne short 0000000000000073h       over
-first:
-    488b7310                 mov rsi,[rbx+10h]
-    ba01000000               mov edx,1
-    4c8b5308                 mov r10,[rbx+8]
-    e821000000               call 0000000000000094h            put
+    4c8b6308                 mov r12,[rbx+8]                   a `_Stroke`
+stroke: every CPU sees one when the next is made.
+    b812000000               mov eax,12h                       pwrite64
+    8b3b                     mov edi,[rbx]                     the memory file
+    498b742408               mov rsi,[r12+8]                   bytes
+    498b542410               mov rdx,[r12+10h]                 count
+    4d8b1424                 mov r10,[r12]                     address
+    0f05                     syscall
+    493b442410               cmp rax,[r12+10h]
+    7527                     jne short 000000000000006Eh       failed
+    48837b1800               cmp qword ptr [rbx+18h],0         synchronise
+    7414                     je short 0000000000000062h        made
+    b844010000               mov eax,144h                      membarrier
+    bf20000000               mov edi,20h                       PRIVATE_EXPEDITED_SYNC_CORE
+    31f6                     xor esi,esi
+    31d2                     xor edx,edx
+    0f05                     syscall
+    85c0                     test eax,eax
+    750c                     jne short 000000000000006Eh       failed
+made:
+    4983c418                 add r12,18h
+    48ff4b10                 dec qword ptr [rbx+10h]           strokes that are left
+    75bd                     jne short 0000000000000029h       stroke
+    eb0d                     jmp short 000000000000007Bh       over
+failed:
+    4189c5                   mov r13d,eax
+    85c0                     test eax,eax
+    7806                     js short 000000000000007Bh        over
+    41bdfbffffff             mov r13d,0FFFFFFFBh               EIO: not every byte was written
 over:
     b80e000000               mov eax,0Eh                       rt_sigprocmask
     bf02000000               mov edi,2                         SIG_SETMASK
-    488d7338                 lea rsi,[rbx+38h]
+    488d7328                 lea rsi,[rbx+28h]
     31d2                     xor edx,edx
     41ba08000000             mov r10d,8
     0f05                     syscall
@@ -70,45 +82,26 @@ over:
     415c                     pop r12
     5b                       pop rbx
     c3                       ret
-put: rsi bytes, rdx how many, r10 the address. Every CPU sees them when it returns. ZF is clear after an error.
-    b812000000               mov eax,12h                       pwrite64
-    8b3b                     mov edi,[rbx]                     the memory file
-    0f05                     syscall
-    4839d0                   cmp rax,rdx
-    751d                     jne short 00000000000000BFh       failed
-    41f6c402                 test r12b,2
-    7414                     je short 00000000000000BCh        as wanted
-    b844010000               mov eax,144h                      membarrier
-    bf20000000               mov edi,20h                       PRIVATE_EXPEDITED_SYNC_CORE
-    31f6                     xor esi,esi
-    31d2                     xor edx,edx
-    0f05                     syscall
-    85c0                     test eax,eax
-    7503                     jne short 00000000000000BFh       failed
-as wanted:
-    31c0                     xor eax,eax
-    c3                       ret
-failed:
-    4189c5                   mov r13d,eax
-    85c0                     test eax,eax
-    7506                     jne short 00000000000000CCh       known
-    41bdfbffffff             mov r13d,0FFFFFFFBh               EIO: not a byte was written
-known:
-    4885e4                   test rsp,rsp
-    c3                       ret
 """
 
 HALT: Final = 1
-"""Step 1 is made."""
+"""Step 1 is made for the first instruction."""
 SYNCHRONISE: Final = 2
 """Each step waits for every CPU."""
-ALL_STEPS: Final = HALT | SYNCHRONISE
-
-HLT: Final = 0xF4
+FOLLOWERS: Final = 4
+"""Step 1 is made for the next instructions."""
+ALL_STEPS: Final = HALT | SYNCHRONISE | FOLLOWERS
 
 _MEMBARRIER: Final = NUMBERS[64]["membarrier"]
 _REGISTER: Final = 64  # MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
 _ALL_SIGNALS: Final = (1 << 64) - 1
+_HALT: Final = bytes([HLT])
+
+
+class _Stroke(ctypes.Structure):
+    """Bytes that are written at once."""
+
+    _fields_ = (("address", c_uint64), ("bytes", c_char_p), ("count", c_uint64))
 
 
 class _Order(ctypes.Structure):
@@ -116,24 +109,29 @@ class _Order(ctypes.Structure):
 
     _fields_ = (
         ("file", c_int),
-        ("address", c_uint64),
-        ("bytes", c_char_p),
+        ("strokes", c_uint64),
         ("count", c_uint64),
-        ("steps", c_uint64),
-        ("halt", c_uint64),
+        ("synchronise", c_uint64),
         ("blocked", c_uint64),
         ("blocked_before", c_uint64),
     )
 
 
-def change(address: int, code: bytes, steps: int = ALL_STEPS, memory_file: int | None = None) -> None:
-    """Write the bytes of an instruction, which other threads may be executing.
+def change(
+    address: int,
+    code: bytes,
+    steps: int = ALL_STEPS,
+    memory_file: int | None = None,
+    starts: tuple[int, ...] = (0,),
+) -> None:
+    """Write the bytes of instructions, which other threads may be executing.
 
     Args:
-        address: of its first byte.
+        address: of the first byte.
         code: the bytes, at least one.
         steps: what is done, for tests that leave out a part.
         memory_file: a descriptor of /proc/self/mem; it is opened where none is given.
+        starts: where in the code instructions start, before or after the change, in order.
 
     Raises:
         OSError: the text cannot be written, or this kernel has no such membarrier(2).
@@ -142,13 +140,28 @@ def change(address: int, code: bytes, steps: int = ALL_STEPS, memory_file: int |
         _register(os.getpid())
     file = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC) if memory_file is None else memory_file
     try:
-        order = _Order(file, address, code, len(code), steps, HLT, _ALL_SIGNALS)
+        made = [_Stroke(address + at, part, len(part)) for at, part in _strokes(code, steps, starts)]
+        strokes = (_Stroke * len(made))(*made)
+        order = _Order(file, ctypes.addressof(strokes), len(made), steps & SYNCHRONISE, _ALL_SIGNALS)
         error = _code()(ctypes.addressof(order))
     finally:
         if memory_file is None:
             os.close(file)
     if error:
         raise OSError(-error, f"text at {address:#x} cannot be changed: {os.strerror(-error)}")
+
+
+def _strokes(code: bytes, steps: int, starts: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:
+    """Yield what is written, one after the other: where in the code, and the bytes."""
+    if not steps:
+        yield 0, code
+        return
+    halted = (starts[:1] if steps & HALT else ()) + (starts[1:] if steps & FOLLOWERS else ())
+    yield from ((start, _HALT) for start in halted)
+    for start, end in zip(starts, (*starts[1:], len(code)), strict=True):
+        if code[start + 1 : end]:
+            yield start + 1, code[start + 1 : end]
+    yield from ((at, code[at : at + 1]) for at in reversed(starts) if at not in halted or code[at] != HLT)
 
 
 def write(address: int, code: bytes, memory_file: int | None = None) -> None:

@@ -187,9 +187,8 @@ class PciFunction:
             bar = self.bars.get(number)
             if bar is None or bar.kind == "io" or offset + length > bar.size:
                 has = "no such region of memory" if bar is None or bar.kind == "io" else f"{bar.size:#x} bytes"
-                raise ValueError(
-                    f"the MSI-X {what} are at {offset:#x}..{offset + length:#x} of BAR{number}, which has {has}"
-                )
+                where = f"{offset:#x}..{offset + length:#x} of BAR{number}"
+                raise ValueError(f"the place of the MSI-X {what} is {where}, which has {has}")
             pieces = self._pieces.setdefault(number, [])
             for other in pieces:
                 if offset < other.start + other.length and other.start < offset + length:

@@ -12,7 +12,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_LOAD_ADDRESS: Final = 0x400000
+# No program is linked there. Where programs are, a filter that `mmio.hosted` has left in this process traps calls.
+_LOAD_ADDRESS: Final = 0x1000_0000_0000
 _HEADERS: Final = 0x78
 _LOOP: Final = bytes.fromhex("b822000000 0f05 ebf7")  # mov eax,34; syscall; jmp: pause() for ever
 

@@ -9,6 +9,7 @@ What every access needs is not here: see `asm_loop.py`.
 import ctypes
 import errno
 import os
+import signal
 from ctypes import c_char, c_int, c_long, c_ulong, c_void_p
 from typing import Any, Final
 
@@ -136,6 +137,20 @@ def wait(pid: int, *, hang: bool = True) -> tuple[int, int]:
     if found < 0 and ctypes.get_errno() != errno.EINTR:
         raise failed(f"waiting for {pid}")
     return (found, status.value) if found > 0 else (0, 0)
+
+
+def is_forbidden(status: int) -> bool:
+    """Return whether a wait status tells of SIGSYS: a seccomp filter has raised it instead of a system call."""
+    return os.WIFSTOPPED(status) and status >> 8 == signal.SIGSYS
+
+
+def is_exiting(status: int) -> bool:
+    """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
+
+    A wait for one thread has to end at the second, too. Of its end a process's first thread does not tell before all
+    others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
+    """
+    return not os.WIFSTOPPED(status) or status >> 16 == EVENT_EXIT
 
 
 def send_signal(process: int, thread: int, number: int) -> None:

@@ -169,8 +169,11 @@ def _execute(thread: Thread, path: str, directory: str | None, targets: Targets)
     thread.begin_call(numbers["execve"], place, stack + 8, stack + 8 * (count + 2))
     while True:
         thread.go(ptrace_requests.SYSCALL)
-        if thread.wait() >> 16 == ptrace_requests.EVENT_EXEC:
+        status = thread.wait()
+        if status >> 16 == ptrace_requests.EVENT_EXEC:
             return
+        if ptrace_requests.is_forbidden(status):
+            raise PermissionError(errno.EPERM, "a seccomp filter of this process forbids execve", path)
         if thread.stop_kind() == EXIT:
             frame.load()
             result = ctypes.c_int64(regs[RAX]).value

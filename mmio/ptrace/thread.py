@@ -6,6 +6,7 @@ handler of the program's sees the borrowed registers.
 """
 
 import ctypes
+import errno
 import os
 import signal
 from collections import deque
@@ -16,7 +17,7 @@ from typing import Any, Final
 from mmio.linux import proc_maps
 from mmio.linux.libc import PROT_READ, PROT_WRITE
 from mmio.linux.seccomp import ARCH_64
-from mmio.linux.syscall_table import NUMBERS
+from mmio.linux.syscall_table import NAMES, NUMBERS
 from mmio.live.out_of_line_slots import Slots
 from mmio.program.syscall_pointers import Buffer
 from mmio.program.thread import BUFFERS_END, Call, buffer_length
@@ -37,7 +38,9 @@ _PRIVATE_ANONYMOUS: Final = 0x22
 _LOW: Final = 0x40  # MAP_32BIT
 _MASKS: Final = {64: (1 << 64) - 1, 32: (1 << 32) - 1}
 _HANDLERS: Final = 64  # handlers of a thread that are remembered, the last
-_EVERY_SIGNAL: Final = (1 << 64) - 1
+_ALL_BUT_SIGSYS: Final = (
+    ~(1 << signal.SIGSYS - 1) & (1 << 64) - 1
+)  # a blocked one that a filter raises would also lose its handler
 FAULTS: Final = (signal.SIGFPE, signal.SIGILL)
 """Signals of a fault of the instruction itself, other than one of its memory."""
 
@@ -295,7 +298,7 @@ class Thread:
         frame.load()
         before = frame.saved()
         mask = ptrace_requests.signal_mask(self.pid)
-        ptrace_requests.set_signal_mask(self.pid, _EVERY_SIGNAL)
+        ptrace_requests.set_signal_mask(self.pid, _ALL_BUT_SIGSYS)
         result = self._through_gate(number, arguments)
         frame.restore(before)
         if kind in (ENTRY, SECCOMP):  # back to before the instruction
@@ -312,7 +315,8 @@ class Thread:
             frame.load()
         ptrace_requests.set_signal_mask(self.pid, mask)
         if -4096 < result < 0:
-            raise OSError(-result, f"system call {number} in thread {self.pid}: {os.strerror(-result)}")
+            reason = "a seccomp filter forbids it" if result == -errno.ENOSYS else os.strerror(-result)
+            raise OSError(-result, f"system call {NAMES[self.process.bits][number]} in thread {self.pid}: {reason}")
         return result
 
     def _through_gate(self, number: int, arguments: tuple[int, ...]) -> int:
@@ -321,14 +325,19 @@ class Thread:
         entered = False
         while True:
             if entered and regs[RIP] == gate + 2:
-                if self.stop_kind() == EXIT:
+                if self.stop_kind() == EXIT and not self._forbidden(number):
                     return ctypes.c_int64(regs[RAX]).value
             else:  # in no call, or returning from one of the program's that is left, which has changed rax
                 self.begin_call(number, *arguments)
                 entered = True
             self.go(ptrace_requests.SYSCALL)
-            self.wait()
+            if ptrace_requests.is_forbidden(self.wait()):
+                return -errno.ENOSYS
             frame.load()
+
+    def _forbidden(self, number: int) -> bool:
+        """Return whether a seccomp filter skipped a call that returns: rax is as before, and SIGSYS is pending."""
+        return self.regs[RAX] == number and proc_maps.is_pending(self.pid, signal.SIGSYS)
 
     def begin_call(self, number: int, *arguments: int) -> None:
         """Set the thread before a system call, which it makes when it continues. Its registers are the call's."""
@@ -343,7 +352,7 @@ class Thread:
         self.go(ptrace_requests.SINGLESTEP)
         while True:
             found, status = ptrace_requests.wait(self.pid)
-            if found and is_exiting(status):
+            if found and ptrace_requests.is_exiting(status):
                 raise ThreadGone(self.pid, status)
             if found and os.WSTOPSIG(status) in (signal.SIGTRAP, *FAULTS):
                 return os.WSTOPSIG(status) == signal.SIGTRAP
@@ -363,23 +372,14 @@ class Thread:
             found, status = ptrace_requests.wait(self.pid)
             if not found:
                 continue
-            if is_exiting(status):
+            if ptrace_requests.is_exiting(status):
                 raise ThreadGone(self.pid, status)
-            if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16:
+            if os.WSTOPSIG(status) == _SYSCALL_STOP or status >> 16 or ptrace_requests.is_forbidden(status):
                 if again:
                     ptrace_requests.send_signal(self.group, self.pid, signal.SIGSTOP)
                 return status
             again = again or os.WSTOPSIG(status) == signal.SIGSTOP
             self.go(ptrace_requests.SYSCALL)
-
-
-def is_exiting(status: int) -> bool:
-    """Return whether a wait status is that of a thread which has ended, or has stopped on its way there.
-
-    A wait for one thread has to end at the second, too. Of its end a process's first thread does not tell before all
-    others have been waited for (ptrace(2), "Death under ptrace"), and one that calls exit takes the first with it.
-    """
-    return not os.WIFSTOPPED(status) or status >> 16 == ptrace_requests.EVENT_EXIT
 
 
 def _restart(regs: Any, bits: int) -> None:

@@ -111,6 +111,8 @@ class Tracer(Closing, Targeting):
         Raises:
             ProcessLookupError: there is no such process.
             PermissionError: it may not be traced.
+            OSError: a system call that pagetrap makes in it failed, or the seccomp filter of the process forbids that
+                call. The process continues without the tracer.
             ValueError: real ports are a target: it may have the right to them already, and the kernel does not say. Or
                 virtual time is wanted.
             TypeError: the pid is no int.
@@ -129,7 +131,11 @@ class Tracer(Closing, Targeting):
         swallowed = os.WSTOPSIG(statuses[calling.pid]) if _at_signal(statuses[calling.pid]) else 0
         if swallowed:
             calling.load_signal()
-        self._calls.trap_mapped(calling)
+        try:
+            self._calls.trap_mapped(calling)
+        except BaseException:
+            self._abandon(calling, threads, statuses)
+            raise
         for thread in threads:
             with suppress(ProcessLookupError):
                 if swallowed and thread is calling:
@@ -216,6 +222,16 @@ class Tracer(Closing, Targeting):
     def _accessing(self) -> Accessing | None:
         thread = self._threads.get(self._event_loop.served)
         return None if thread is None else Accessing(thread.pid, thread.process)
+
+    def _abandon(self, calling: Thread, threads: Sequence[Thread], statuses: Mapping[int, int]) -> None:
+        """Detach from a process whose mappings could not be trapped. Its threads are as they stopped."""
+        with suppress(OSError, ThreadGone):
+            self._calls.release(calling, threads)
+        detaching = Detaching(self._event_loop, self._waiting)
+        for thread in threads:
+            status = statuses[thread.pid]
+            detaching.pending[thread.pid] = status if _at_signal(status) else 0
+            detaching.let_go(thread)
 
     def _spaces(self) -> Iterable[AddressSpace]:
         return {thread.process.space: None for thread in self._threads.values()}

@@ -60,6 +60,7 @@ class Initiator(Route):
         "ip",
         "port_read",
         "port_write",
+        "ports",
         "read_sites",
         "recorder",
         "write_sites",
@@ -75,7 +76,7 @@ class Initiator(Route):
         self._flags = 0
         self.trace = space.trace if trace is None else trace
         # Bound methods passed on as they are: a method here that calls the route's would cost each access a frame.
-        ports = Route(self, "port", space.ports, space.lock)
+        self.ports = ports = Route(self, "port", space.ports, space.lock)
         self.port_read, self.port_write = ports.read, ports.write
 
     @property

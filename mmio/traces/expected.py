@@ -6,7 +6,7 @@ know where a region lies. The table of the whole grammar is in docs/expectations
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Reversible
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from mmio.records.access import Access, Space, place
 from mmio.records.fields import FieldPlace
 
 EXAMPLES: Final = "'W4 CTRL=0x1', 'R2 timer+0x10' or 'R1 port 0x71'"
+_OTHERS: Final = (str, bytes, bytearray, Mapping)
 MAX_WIDTH: Final = 1 << 16  # bytes; more than any instruction moves
 
 _HEAD: Final = re.compile(r"(?P<letter>RW|R|W)(?P<width>[1-9]\d{0,4})?(?P<space> +)(?P<rest>\S.*)")
@@ -121,7 +122,8 @@ def check_accesses(what: str, given: Any) -> None:
         TypeError: it is neither.
     """
     expected = "a trace or a list of accesses, such as mapping.trace"
-    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray):
+    # A trace is no Sequence, see `TraceView`; what is iterated in both directions and has a length is as good as one.
+    if not isinstance(given, Collection) or not isinstance(given, Reversible) or isinstance(given, _OTHERS):
         raise TypeError(f"{what} is {expected}, not {shortened(given)}")
     if isinstance(given, list | tuple):  # what is a trace has nothing else in it
         for each in given:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -38,6 +39,7 @@ UPDATE: Final = "--mmio-golden-update"
 _NAME: Final = re.compile(r"[\w+=,@-][\w+=,@. -]{0,149}")
 _LEFT_OUT: Final = "# left out: addresses of regions, times, threads, instructions; a poll that goes on is one (+)"
 _COMMENT: Final = "    # "
+_REGISTER: Final = re.compile(r"(?:RW|R|W)\d+ (?!.*\+0x)([^=]+)")
 
 Missing = Literal["write", "fail"]
 
@@ -141,6 +143,7 @@ def compare(
     now = [line for part in parts for line in part.lines]
     if kept.lines == [line.text for line in now]:
         return False
+    _check_registers(path, kept, trace)
     raise AssertionError(encodable(_difference(path, kept, now, trace, declared)))
 
 
@@ -343,6 +346,18 @@ def _check_device(path: Path, kept: _Kept, trace: Sequence[Access]) -> None:
         raise GoldenError(
             f"{path} is of another device: its accesses are to {of}, those of this trace to {now}; "
             f"write it anew with {UPDATE} if the device was renamed"
+        )
+
+
+def _check_registers(path: Path, kept: _Kept, trace: Sequence[Access]) -> None:
+    """Refuse a file of a device that is called as this one is and has none of its registers."""
+    known = Known.of(trace)
+    registers = dict.fromkeys(match[1] for line in kept.lines if (match := _REGISTER.match(line)))
+    if registers and known.whole and not any(known.is_register(name) for name in registers):
+        of = ", ".join(sorted(_regions(trace)))
+        raise GoldenError(
+            f"{path} is of another device: {of} has no {', '.join(islice(registers, 3))}; "
+            f"write it anew with {UPDATE} if the registers were renamed"
         )
 
 

@@ -4,7 +4,8 @@ A name that nothing has is a mistake in a test, and must not look like an access
 is known by its records; the rest by the devices, as far as these say. So a name is only refused where all is known.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Final
@@ -18,6 +19,7 @@ from mmio.records.region import RecordedRegion
 MAX_LENGTH: Final = 1 << 16  # bytes of a region that is asked for its names, byte by byte
 WIDTHS: Final = (1, 2, 4, 8)
 SHOWN: Final = 12  # names in an error
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 @define(slots=False)
@@ -59,8 +61,8 @@ class Known:
         """Return why nothing can be called so, "" if something may be."""
         if not self.whole or self.has(name):
             return ""
-        region, _, offset = name.rpartition("+")
-        if region in self.registers and offset[:1].isdigit():
+        region, _, offset = name.partition("+")
+        if (region in self.registers or not region) and offset[:1].isdigit():
             return ""
         first, dot, _ = name.partition(".")
         first = first.partition("+")[0]
@@ -73,20 +75,34 @@ class Known:
 
     def missing_part(self, kind: str, name: str) -> str:
         """Return why no region or no register, as `kind` says, is called so; "" if one may be."""
-        parts = [*self.registers] if kind == "region" else [n for found in self.registers.values() for n in found]
-        if not self.whole or name in parts:
+        every = [*self.registers] if kind == "region" else [n for found in self.registers.values() for n in found]
+        if not self.whole or name in every:
             return ""
+        parts = _entire(every)
         near = get_close_matches(name, parts, n=1)
         there = f"there are {_listed(parts)}" if parts else "there is none"
         return f"no {kind} is called {name!r}; " + (f"did you mean {near[0]!r}?" if near else there)
 
+    def unlike(self, pattern: str, fits: Callable[[str, str], bool]) -> str:
+        """Return why no place can fit a pattern, "" if one may.
+
+        Args:
+            pattern: with * and ? in it.
+            fits: returns whether a name fits a pattern.
+        """
+        indexed = (_INDEX.sub("", name) for name in self._names)  # an array goes by its name without an index
+        if not self.whole or any(fits(name, pattern) for name in (*self._names, *indexed)):
+            return ""
+        registers = _entire(register for found in self.registers.values() for register in found)
+        return f"no region or register fits {pattern!r}" + (f"; there are {_listed(registers)}" if registers else "")
+
     def nearest(self, name: str) -> str:
         """Return a hint: the name that is spelt most alike, or what there is."""
-        names = list(self._names)
+        names = _entire(self._names)
         near = get_close_matches(name.replace(" ", "."), names, n=1) or get_close_matches(name, names, n=1)
         if near:
             return f"; did you mean {near[0]!r}?"
-        registers = [register for found in self.registers.values() for register in found]
+        registers = _entire(register for found in self.registers.values() for register in found)
         return f"; there are {_listed(registers)}" if registers else ""
 
     def is_register(self, name: str) -> bool:
@@ -159,6 +175,11 @@ def _fields_of(place: Any) -> tuple[FieldPlace, ...]:
 
 def _merged(some: tuple[FieldPlace, ...], others: Iterable[FieldPlace]) -> tuple[FieldPlace, ...]:
     return tuple(dict.fromkeys((*some, *others)))
+
+
+def _entire(names: Iterable[str]) -> list[str]:
+    """Return the names without those of parts of registers, and of several together, such as CTRL+1 and CTRL..STAT."""
+    return [name for name in names if "+" not in name and ".." not in name]
 
 
 def _listed(names: Iterable[str]) -> str:

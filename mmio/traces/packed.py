@@ -4,7 +4,7 @@ A built `Access` takes half a kilobyte. Here each is three numbers and its spot,
 at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import overload
 
 from mmio.records.access import Access
@@ -66,6 +66,6 @@ class Stretch(Sequence[Access]):
         return self._accesses[self._numbers[index]]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
+        if not isinstance(other, Collection):  # a trace is no Sequence, see `TraceView`
             return NotImplemented
         return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
+from mmio.arguments import shortened
 from mmio.errors import DeviceError
 from mmio.records.access import Access
 from mmio.records.fields import FieldPlace
@@ -50,6 +51,8 @@ class Replay:
     """
 
     def __init__(self, accesses: Iterable[Access], *, strict: bool = True) -> None:
+        if not isinstance(accesses, Iterable):
+            raise TypeError(f"a replay takes accesses, such as open_trace(path).load(), not {shortened(accesses)}")
         recorded = list(accesses)
         for access in recorded:
             if not isinstance(access, Access):

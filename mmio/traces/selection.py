@@ -8,13 +8,13 @@ ranges, and code goes by its address, its module or its function.
 import re
 from collections.abc import Callable, Container, Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, get_args
 
 from attrs import evolve, field, frozen
 
 from decode import READ, READ_WRITE, WRITE, Direction
 from mmio.arguments import shortened
-from mmio.records.access import LETTERS, Access
+from mmio.records.access import LETTERS, Access, Space
 from mmio.records.events import Record
 from mmio.records.symbols import Location
 from mmio.traces.expected import Expected
@@ -183,13 +183,22 @@ class Selection:
             time = getattr(self, name)
             if time is not None and not isinstance(time, int):
                 raise TypeError(f"{name} is a time in ns, an int, not {time!r}")
+            if time is not None and time < 0:
+                raise ValueError(f"{name} is a time in ns, from 0, not {time}")
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise ValueError(f"until is a time after since, which is {self.since} ns, not {self.until} ns")
         for name in ("offset", "address", "width", "value", "ip", "thread"):
-            if isinstance(getattr(self, name), str | bytes):
-                raise TypeError(f"{name} is an int, or a range or set of them, not {shortened(getattr(self, name))}")
+            given = getattr(self, name)
+            if isinstance(given, str | bytes) or not (given is None or isinstance(given, Container | SupportsIndex)):
+                raise TypeError(f"{name} is an int, or a range or set of them, not {shortened(given)}")
+            if isinstance(given, int) and given < 0:
+                raise ValueError(f"{name} is an int from 0, or a range or set of them, not {shortened(given)}")
         for name in ("region", "register", "space"):
             given = getattr(self, name)
             if given is not None and (isinstance(given, bytes) or not isinstance(given, str | Container)):
                 raise TypeError(f"{name} is a str, or a set of them, not {shortened(given)}")
+        if isinstance(self.space, str) and self.space not in get_args(Space):
+            raise ValueError(f"space is 'memory' or 'port', not {shortened(self.space)}")
 
     @_tests.default
     def _make_tests(self) -> tuple[tuple[str, Callable[[object], bool]], ...]:
@@ -240,7 +249,11 @@ class Selection:
                 raise ValueError(problem)
         for place in self.only:
             name = place.place if isinstance(place, Expected) else place.names
-            if name and not set("*?+") & set(name) and (problem := known().missing(name)):
+            if isinstance(place, PlacePattern) and not set("*?").isdisjoint(name):
+                problem = known().unlike(name if place.offsets is None else place.region, _like)
+            else:
+                problem = known().missing(name) if name else ""
+            if problem:
                 raise ValueError(problem)
 
     def located(self, locate: Locate) -> "Selection":

@@ -8,9 +8,10 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from decode import Direction
+from mmio.arguments import shortened
 from mmio.demand import called
 from mmio.pictures.heatmap import heatmap
 from mmio.pictures.notebook import notebook
@@ -33,17 +34,31 @@ from mmio.traces.summary import Group, Summary, Tallies
 
 _to_arrow = called("mmio.formats.arrow:to_arrow")
 _events_to_arrow = called("mmio.formats.arrow:events_to_arrow")
+_arrow_schema = called("mmio.formats.arrow:accesses_schema")
 _to_pandas = called("mmio.formats.arrow:to_pandas")
 _to_polars = called("mmio.formats.arrow:to_polars")
 _save = called("mmio.formats.registry:save_whole")
 _report = called("mmio.reports.report:report_of")
 
-_OF_ARRAYS: Final = frozenset(("ndim", "shape", "dtype"))
-
 PRINTED_ROWS = 40  # of a trace that is merely printed; table() shows all
 
 
-class TraceView(Sequence[Access]):
+if TYPE_CHECKING:
+    _Accesses = Sequence[Access]
+else:
+
+    class _Accesses:
+        """Methods of a sequence, but not its abstract base class.
+
+        polars and pandas look for that class first. They would take a trace for a list of objects, and never ask for
+        its Arrow stream.
+        """
+
+        __contains__, __reversed__ = Sequence.__contains__, Sequence.__reversed__
+        index, count = Sequence.index, Sequence.count
+
+
+class TraceView(_Accesses):
     """Accesses in the order they happened, with the events between them.
 
     Two views are equal when their accesses are; events and names given to values do not count. `TraceView.of` makes one
@@ -192,7 +207,10 @@ class TraceView(Sequence[Access]):
         Raises:
             ValueError: the selection is of code by name, and the trace does not say where its instructions are; or of
                 a region, register or field that the devices of the trace have not got.
+            TypeError: the predicate cannot be called.
         """
+        if predicate is not None and not callable(predicate):
+            raise TypeError(f"predicate is a function that takes an access, not {shortened(predicate)}")
         known = locations(self)
         wanted = selection.located(known.get).matches if known else selection.matches
         access_at, numbers = self._source()
@@ -249,13 +267,15 @@ class TraceView(Sequence[Access]):
         """Hand the accesses to DuckDB, polars or whatever else knows the Arrow PyCapsule interface."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
-    if not TYPE_CHECKING:  # a checker of types would believe in every attribute
+    def __arrow_c_schema__(self) -> Any:
+        """Hand the columns' types to a reader of the stream, which would otherwise ask for the accesses to see them."""
+        return _arrow_schema().__arrow_c_schema__()
 
-        def __getattr__(self, name: str) -> Any:
-            """Say what to call where a library takes the trace for an array, as pandas does."""
-            hint = "; for a data frame use to_pandas(), or pandas.DataFrame(trace.rows)" if name in _OF_ARRAYS else ""
-            what = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(what + hint, name=name, obj=self)
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Say what to call where a library takes the trace for an array, as pandas and numpy do."""
+        raise TypeError(
+            "a trace is no array of numbers: for a data frame use trace.to_pandas(), or pandas.DataFrame(trace.rows)"
+        )
 
     def save(self, path: str | PathLike[str], **options: Any) -> None:
         """Write the trace to a file, whole or not at all; its suffix chooses the format.

@@ -86,8 +86,13 @@ def load(path: Path = PATH) -> list[Row]:
 
 
 def record(rows: Iterable[Row], path: Path = PATH) -> list[Row]:
-    """Write rows to the file, in the place of those of the same CPUs; return all that are in it now."""
-    new = {row.cpu: row for row in (*load(path), *rows)}
+    """Write rows to the file, in the place of those of the same CPUs; return all that are in it now.
+
+    A row without tests keeps those of the one before.
+    """
+    new = {row.cpu: row for row in load(path)}
+    for row in rows:
+        new[row.cpu] = attrs.evolve(row, tests=row.tests or new.get(row.cpu, row).tests)
     known = sorted(new.values(), key=lambda row: (not row.silicon, row.cpu))
     lines = ",\n".join(json.dumps(attrs.asdict(row)) for row in known)
     path.write_text(f"[\n{lines}\n]\n")

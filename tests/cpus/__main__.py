@@ -1,4 +1,4 @@
-"""Run the suites in guests with emulated CPUs, judge what differs by this machine's real one, and write the pages.
+"""Run the suites here and in guests with emulated CPUs, judge by the real CPU what differs, and write the pages.
 
 A guest's campaign is kept in build/cpus/MODEL, so a run that was stopped continues. Exits with 1 when a difference or a
 failed test is pagetrap's.
@@ -49,6 +49,7 @@ def main() -> None:
     except Missing as error:
         sys.exit(f"make test-cpus {error}")
     real = arbiter.truth(_BUILD / "silicon.json", options.cases, options.seed)
+    natively = None if options.no_suites else work.run_suites(_BUILD / "silicon")
     script = work.script(options.cases, options.seed, suites=not options.no_suites)
     with ThreadPoolExecutor(options.jobs) as pool:
         try:
@@ -57,11 +58,11 @@ def main() -> None:
             pool.shutdown(cancel_futures=True)
             sys.exit(str(error))
     guests = {model: _judged(_BUILD / model, real) for model in models}
-    rows = cpus.record([*_own(real), *(_row(model, guest, version) for model, guest in guests.items())])
+    rows = cpus.record([_own(real, natively), *(_row(model, guest, version) for model, guest in guests.items())])
     _VERIFICATION.write_text(cpus.replaced(_VERIFICATION.read_text(), rows))
     if not options.models:
         _PAGE.write_text(departures(guests, version, options.cases, options.seed))
-    sys.exit(_tell(guests))
+    sys.exit(_tell(guests) | bool(natively and natively.failed))
 
 
 def _judged(results: Path, real: State) -> Judged:
@@ -72,10 +73,11 @@ def _judged(results: Path, real: State) -> Judged:
     return Judged(state, arbiter.differing(state, real), tests)
 
 
-def _own(real: State) -> list[cpus.Row]:
-    """Return the row of this machine's CPU, unless `make campaign` has recorded one of as many cases."""
+def _own(real: State, tests: work.Tests | None) -> cpus.Row:
+    """Return the row of this machine's CPU, with the cases that `make campaign` has recorded if those are more."""
     row = cpus.row_of(real, host_cpu(), vendor(), silicon=True)
-    return [] if any(known.cpu == row.cpu and known.cases >= row.cases for known in cpus.load()) else [row]
+    row = next((known for known in cpus.load() if known.cpu == row.cpu and known.cases >= row.cases), row)
+    return attrs.evolve(row, tests=str(tests)) if tests else row
 
 
 def _row(model: str, guest: Judged, version: str) -> cpus.Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,6 +53,19 @@ def script(cases: int, seed: int, suites: bool) -> str:
         # They import numpy and pyarrow, which are built for x86-64-v2.
         lines.append(f"! grep -q sse4_2 /proc/cpuinfo || {python} -m pytest {options} {' '.join(SUITES)}")
     return "\n".join(lines)
+
+
+def run_suites(results: Path) -> Tests | None:
+    """Run the suites that a guest runs on this machine's CPU, whole; return what they reported.
+
+    Args:
+        results: the folder for the report.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    (results / JUNIT).unlink(missing_ok=True)
+    options = ("-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "loadgroup", f"--junit-xml={results / JUNIT}")
+    subprocess.run([sys.executable, "-m", "pytest", *options, *SUITES], cwd=TOP, check=False)
+    return tests(results)
 
 
 def vendor(results: Path) -> str:

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import duckdb
+import pyarrow
 import pytest
 from attrs import fields
 
 from decode import READ_WRITE, WRITE
 from mmio import Access, open_trace, writer
+from mmio.formats.arrow import accesses_schema
 from mmio.formats.jsonlines import from_json, to_json
 from mmio.records import events
 from mmio.records.events import Record
@@ -52,6 +54,18 @@ def test_the_page_lists_every_key_event_and_flag() -> None:
         assert f"| `{kind.__name__.lower()}` | {', '.join(f'`{name}`' for name in own)} |" in PAGE
     for name in NAMES.values():
         assert f'`"{name}"`' in PAGE
+
+
+def test_the_page_lists_every_column_with_its_type() -> None:
+    """The table of columns is the schema of a table of accesses, in its order."""
+    words = {
+        "dictionary of strings": pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
+        "list of strings": pyarrow.list_(pyarrow.string()),
+    }
+    table = PAGE.partition("### Columns\n")[2].partition("\n\nThe table of events")[0]
+    rows = re.findall(r"^\| (`.+?`) \| ([\w ]+) \|", table, re.MULTILINE)
+    told = [(name, words.get(kind, kind)) for names, kind in rows for name in re.findall(r"`(\w+)`", names)]
+    assert [(name, str(kind)) for name, kind in told] == [(one.name, str(one.type)) for one in accesses_schema()]
 
 
 def test_the_example_lines_can_be_read(tmp_path: Path) -> None:

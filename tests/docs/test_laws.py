@@ -45,6 +45,12 @@ LAWS: Final = {
     "a killed tracer repeats no access": (
         "tests/mmio/ptrace/test_journal.py::test_every_access_is_made_once_whenever_the_tracer_is_killed"
     ),
+    "direct calls are as signals in this process": (
+        "tests/mmio/inprocess/test_direct_calls.py::test_all_ways_do_the_same"
+    ),
+    "direct calls are as signals in a hosted program": (
+        "tests/mmio/hosted/test_direct_calls.py::test_all_ways_do_the_same_in_a_hosted_program"
+    ),
     "a script's exit status": (
         "tests/mmio/inprocess/test_finalization.py::test_a_script_ends_with_its_own_status_whatever_threads_do"
     ),

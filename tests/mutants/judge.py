@@ -9,6 +9,7 @@ from tests.mutants.mutant import MmioMutant, Mutant
 
 TIMEOUT = 1800  # seconds, of all laws on all operations
 TEST_TIMEOUT = 60  # of one test: a fault may well be one that never ends
+END_TIMEOUT = 600  # beyond that of each test: the end of a test may never end, either
 
 _BELOW = "tests/mmio/"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) tests/mmio/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
@@ -37,13 +38,18 @@ def _by_laws(mutant: Mutant) -> str:
 
 
 def _by_tests(mutant: MmioMutant) -> str:
+    """Run its tests; those that never end have noticed as well as those that fail."""
     options = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", f"--timeout={TEST_TIMEOUT}")
     tests = [f"{_BELOW}{test}" for test in mutant.tests.split()]
     with faulty_copy(mutant) as top:
         command, environment = python(top, "-m", "pytest", *options, *tests)
-        done = subprocess.run(
-            command, cwd=top, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT
-        )
+        limit = END_TIMEOUT + TEST_TIMEOUT * len(tests)
+        try:
+            done = subprocess.run(
+                command, cwd=top, env=environment, capture_output=True, text=True, check=False, timeout=limit
+            )
+        except subprocess.TimeoutExpired:
+            return f"tests that took over {limit} s"
     if done.returncode == _ALL_PASSED:
         return ""
     if done.returncode < 0:  # a test has ended them all

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
 from tests.campaign import cpus
@@ -37,10 +38,10 @@ def state(counted: Tally) -> State:
 
 
 def test_a_row_replaces_that_of_its_cpu_only(tmp_path: Path) -> None:
-    """A machine's second row takes the place of its first, the others stay; real CPUs come first."""
+    """A machine's second row takes the place of its first, but for its tests; the others stay; real CPUs come first."""
     path = tmp_path / "cpus.json"
-    cpus.record([OLD, cpus.Row("Zen", "AuthenticAMD", True, (), 1, 1, 1, 0, "0")], path)
-    assert cpus.record([ZEN], path) == cpus.load(path) == [ZEN, OLD]
+    cpus.record([OLD, cpus.Row("Zen", "AuthenticAMD", True, (), 1, 1, 1, 0, "0", tests="3 passed")], path)
+    assert cpus.record([ZEN], path) == cpus.load(path) == [attrs.evolve(ZEN, tests="3 passed"), OLD]
 
 
 def test_a_row_counts_forms_cases_and_features() -> None:
@@ -111,6 +112,19 @@ def test_reports_of_the_suites(tmp_path: Path) -> None:
     found = work.tests(tmp_path)
     assert found == work.Tests(1, 1, {"a::d": "no", "a::e": "silicon says no"}, {"a.py::e": "a::e"})
     assert str(found) == "1 passed, 2 failed, 1 skipped"
+
+
+def test_the_suites_run_on_the_real_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They are reported as a guest's suites are, and the report of an earlier run is not taken for a new one."""
+    results = tmp_path / "silicon"
+    module = tmp_path / "test_of_the_cpu.py"
+    module.write_text("def test_right():\n    pass\n\ndef test_wrong():\n    raise AssertionError('no')\n")
+    monkeypatch.setattr(work, "SUITES", (str(module),))
+    found = work.run_suites(results)
+    assert found is not None
+    assert (found.passed, list(found.failed.values())) == (1, ["AssertionError: no"])
+    monkeypatch.setattr(work, "SUITES", ("--no-such-option",))
+    assert work.run_suites(results) is None
 
 
 def test_the_real_cpu_judges_tests_that_failed(tmp_path: Path) -> None:

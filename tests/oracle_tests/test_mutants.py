@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.mutants import judge
 from tests.mutants.judge import run
 from tests.mutants.mutant import Fault, MmioMutant, Mutant
 from tests.mutants.table import CONTROLS, MUTANTS
@@ -49,6 +50,13 @@ def test_the_page_counts_them() -> None:
 def test_every_name_is_one_faults() -> None:
     """A line of the report is about one fault."""
     assert [name for name, count in Counter(fault.name for fault in MUTANTS).items() if count > 1] == []
+
+
+def test_tests_that_never_end_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault may keep the end of a test from ending, which no timeout of a test reaches."""
+    monkeypatch.setattr(judge, "END_TIMEOUT", 0.1)
+    monkeypatch.setattr(judge, "TEST_TIMEOUT", 0)
+    assert run(TESTED[0]) == "tests that took over 0.1 s"
 
 
 @pytest.mark.parametrize("package", packages())

@@ -8,6 +8,7 @@ the register's own, as a `Device` has bits that no field covers.
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,6 +89,7 @@ def compiled(
     streams = sys.stdout, sys.stderr
     try:
         from systemrdl.compiler import RDLCompiler
+        from systemrdl.component import Addrmap
         from systemrdl.messages import RDLCompileError
         from systemrdl.preprocessor.perl_preprocessor import PerlPreprocessor
     except ImportError as error:
@@ -101,6 +103,11 @@ def compiled(
         if not perl and source.get_perl_segments(source.tokenize())[1]:
             report.fail("has Perl code between <% and %>, which is not run: read it, then say perl=True")
         compiler.compile_file(fspath(report.path), include, defines)
+        maps = [name for name, each in compiler.root.comp_defs.items() if isinstance(each, Addrmap)]
+        if top is not None and maps and top not in maps:
+            close = get_close_matches(top, maps, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(maps)}"
+            report.fail(f"there is no address map {top!r}; {hint}")
         return compiler.elaborate(top, parameters=parameters).top
     except DescriptionError:
         raise

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mmio.coverage.live import no_such
 from mmio.coverage.session import SessionCoverage
 from tests.mmio.coverage.devices import Card
 
@@ -97,6 +98,31 @@ def test_a_class_that_is_not_there_fails_the_run(suite: pytest.Pytester, workers
             "--mmio-cov: Fam: no device of a class of this name was made; did you mean Fan?",
         ]
     )
+
+
+@pytest.mark.parametrize("name", ["fan:Unused", "fan.py:Unused", "Unused"])
+def test_a_class_of_which_no_device_was_made(suite: pytest.Pytester, name: str) -> None:
+    """It is there, so it is not the name that is wrong."""
+    suite.makepyfile(fan=MODEL + "\n\nclass Unused(Device):\n    pass\n")
+    result = run(suite, f"--mmio-cov={name}")
+    expected = f"--mmio-cov: {name}: there is this class, fan:Unused, and no device of it was made while the tests ran"
+    result.stdout.fnmatch_lines([expected])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Fam", "; did you mean Fan?"),
+        ("fan.Fan", "; did you mean Fan?"),
+        ("fans:Fan", "; did you mean pkg.fan:Fan?"),
+        ("fan:Fam", "; did you mean pkg.fan:Fan?"),
+        ("Zebra", ""),
+    ],
+)
+def test_the_hint_is_a_name_that_would_do(name: str, hint: str) -> None:
+    """With the module where the name had one."""
+    known = ["pkg.fan:Fan", "pkg.pump:Pump"]
+    assert no_such(name, known) == f"{name}: no device of a class of this name was made{hint}"
 
 
 def test_arrays_can_be_merged(suite: pytest.Pytester) -> None:

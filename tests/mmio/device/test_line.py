@@ -1,5 +1,7 @@
 """Lines: levels and who hears of them."""
 
+from typing import Any
+
 import pytest
 
 from mmio import Device, Line, line
@@ -60,6 +62,15 @@ def test_truth_is_a_level() -> None:
     wire = Line("irq")
     wire.set(4)  # type: ignore[arg-type]
     assert wire.level is True
+
+
+@pytest.mark.parametrize("level", ["low", "high", "", b"\0"])
+def test_text_is_no_level(level: Any) -> None:
+    """Of texts all but "" would assert the line, "low" too."""
+    wire = Line("irq")
+    with pytest.raises(TypeError, match=r"^the level of the line irq is True or False, not "):
+        wire.set(level)
+    assert not wire.level
 
 
 def test_each_device_has_its_own() -> None:

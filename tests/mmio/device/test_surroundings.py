@@ -4,10 +4,13 @@ from ctypes import addressof, create_string_buffer
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmio.device import Device, bit, block, register
 from mmio.device.clock import Clock
 from mmio.device.memory import Data, ThisProcess
+from mmio.faults import wrap
 
 
 class Dma(Device):
@@ -72,6 +75,54 @@ def test_timers_go_on_in_the_clock_that_is_assigned() -> None:
     card.clock.after(5, card.tick)
     card.clock = Clock()  # one that was assigned may be another device's too: what is due there stays
     assert (card.clock.next_due, board.next_due) == (None, 115)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["after", "every", "run"]), st.integers(1, 9)), max_size=30)
+
+
+@given(STEPS, st.sampled_from(["device", "block", "faulty"]))
+def test_after_and_every_are_those_of_the_clock(steps: list[tuple[str, int]], of: str) -> None:
+    """Law: the calls made through the device, a block of it or the device with faults are those of its clock."""
+    card, clock = Card(), Clock()
+    made: list[tuple[int, int]] = []
+    expected: list[tuple[int, int]] = []
+    with wrap(card, "COUNT stuck 0 at read 1") as faulty:
+        short: Any = {"device": card, "block": card.dma, "faulty": faulty}[of]
+        for number, (what, amount) in enumerate(steps):
+            if what == "run":
+                card.clock.run_for(amount)
+                clock.run_for(amount)
+            else:
+                timer = getattr(short, what)(amount, lambda number=number: made.append((card.clock.now, number)))
+                other = getattr(clock, what)(amount, lambda number=number: expected.append((clock.now, number)))
+                assert timer.due == other.due
+        faulty.read(0, 4)
+    assert made == expected
+    assert card.clock.next_due == clock.next_due
+
+
+@pytest.mark.parametrize("junk", [-1, 1.5, "5", None])
+def test_a_wrong_time_is_refused_as_by_the_clock(junk: Any) -> None:
+    """Negative times, and what is no time, have the clock's messages."""
+    for short, long in ((Card().after, Clock().after), (Card().every, Clock().every)):
+        with pytest.raises((ValueError, TypeError)) as expected:
+            long(junk, print)
+        with pytest.raises(expected.type) as told:
+            short(junk, print)
+        assert str(told.value) == str(expected.value)
+
+
+def test_registers_may_be_called_after_and_every() -> None:
+    """A register of such a name takes the place of the method: the clock has it, too."""
+
+    class Alarm(Device):
+        after = register(0)  # type: ignore[assignment]
+        every = register(4)  # type: ignore[assignment]
+
+    alarm: Any = Alarm()
+    alarm.write(0, 4, 5)
+    assert (alarm.after.value, list(alarm)) == (5, ["AFTER", "EVERY"])
+    assert alarm.clock.after(1, print).due == 1
 
 
 def test_a_block_has_the_clock_and_memory_of_the_device_around_it() -> None:

@@ -135,6 +135,17 @@ def _values(header: str, folder: Path, expressions: list[str]) -> list[int]:
     return list(map(int, printed.split()))
 
 
+NOTE = re.compile(r"/\* (\d+) bytes?, (\w+) \*/")
+
+
+@settings(deadline=None, max_examples=60)
+@given(devices())
+def test_a_header_says_what_a_driver_may_do(device: type[Device]) -> None:
+    """Law: the access in the comment is what the bits of the register allow, also where each field has its own."""
+    said = {(int(width), "r" in access, "w" in access) for width, access in NOTE.findall(document(device, "c"))}
+    assert said == {(place.width, place.readable, place.writable) for place in device.layout.places}
+
+
 def test_a_c_program_sees_the_offsets_of_the_layout(tmp_path: Path) -> None:
     """Compiled without a warning: offsets, masks, shifts, values and counts are those of the class."""
     at = {place.name: place.offset for place in Card.layout.places}

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow
@@ -134,7 +135,7 @@ def test_a_data_frame_of_a_trace() -> None:
     import pandas
 
     trace = recorded()
-    with pytest.raises(AttributeError, match=r"use to_pandas\(\), or pandas.DataFrame\(trace.rows\)"):
+    with pytest.raises(TypeError, match=r"use trace.to_pandas\(\), or pandas.DataFrame\(trace.rows\)"):
         pandas.DataFrame(trace)  # type: ignore[call-overload,unused-ignore]
     assert not hasattr(trace, "shape")
     with pytest.raises(AttributeError, match=r"^'Trace' object has no attribute 'foo'$"):
@@ -153,6 +154,13 @@ def test_duckdb_reads_a_trace() -> None:
     assert pyarrow.table(trace) == trace.to_arrow()
 
 
+def test_the_types_are_told_without_the_accesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that wants to know the columns first, as DuckDB does twice a query, makes no table for that."""
+    trace = recorded()
+    monkeypatch.setattr(TraceView, "to_arrow", None)
+    assert pyarrow.schema(trace) == pyarrow.schema(trace[:0]) == schema(pyarrow)
+
+
 @pytest.mark.cpu("AVX2")  # as polars is built
 def test_polars_takes_the_table() -> None:
     """A data frame of polars has the columns of the table, and every bit."""
@@ -162,6 +170,30 @@ def test_polars_takes_the_table() -> None:
     frame = trace.to_polars()
     assert frame.equals(polars.DataFrame(trace.to_arrow()))
     assert frame.filter(polars.col("register") == "STATUS").height == 5
+
+
+@pytest.mark.cpu("AVX2")  # as polars is built
+@pytest.mark.parametrize("made", ["DataFrame", "LazyFrame"])
+@pytest.mark.parametrize("part", [slice(None), slice(2, 5), slice(0)], ids=str)
+def test_polars_reads_a_trace_itself(made: str, part: slice) -> None:
+    """Nothing tells it that a trace is a sequence, so it asks for the Arrow stream, which has the columns."""
+    import polars
+
+    trace = recorded()[part]
+    frame = getattr(polars, made)(trace)
+    assert frame.lazy().collect().equals(trace.to_polars())
+    assert polars.DataFrame({"access": trace})["access"].struct.unnest().equals(trace.to_polars())
+
+
+def test_a_trace_is_used_as_a_sequence() -> None:
+    """It has all methods of one, though it does not say so."""
+    trace = recorded()
+    assert list(reversed(trace)) == list(trace)[::-1]
+    assert trace[1] in trace
+    assert trace[1] not in trace[2:]
+    assert trace.index(trace[1], 1) == 1
+    assert trace.count(trace[1]) == 1
+    assert not isinstance(trace, Sequence)
 
 
 def test_words_of_values_are_asked_for_once() -> None:
@@ -183,7 +215,11 @@ def test_words_of_values_are_asked_for_once() -> None:
 
 
 def test_a_table_of_something_else_is_refused() -> None:
-    """The error says which column is missing."""
+    """The error says which column is missing, or that it is no table at all."""
+    with pytest.raises(
+        TypeError, match=r"a table is a pyarrow\.Table, or a data frame or what else Arrow can read, not 5"
+    ):
+        from_arrow(5)
     with pytest.raises(
         ValueError, match="it has no column address, direction, sequence, time, width, so it is not a table"
     ):

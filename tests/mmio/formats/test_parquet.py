@@ -10,10 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from decode import READ_WRITE, WRITE
-from mmio import TraceFileError, save, writer
+from mmio import TraceFileError, TraceView, save, writer
 from mmio.formats import ParquetWriter
 from mmio.formats.jsonlines import from_json
-from mmio.records.events import Loss, Mark, Record
+from mmio.records.events import Loss, Mark, Record, Started
 from tests.mmio.formats.killed import killed_while_writing, run
 from tests.mmio.sample_traces import ADD, access
 
@@ -116,6 +116,17 @@ def test_empty_trace_is_an_empty_table(name: str, tmp_path: Path) -> None:
     ParquetWriter(path).close()
     assert rows(Path(path)) == []
     assert "address" in pyarrow.dataset.dataset(path, format="parquet").schema.names
+
+
+@pytest.mark.parametrize("name", ["trace.parquet", "run/"])
+def test_the_columns_are_those_of_a_data_frame(name: str, tmp_path: Path) -> None:
+    """A file and the table of a trace have the same columns, of the same types, and so the same rows."""
+    path = tmp_path / name
+    made = TraceView.of([Started(0, 0, 5), access(0), access(1, width=16, value=1 << 100), Mark(2, 9, "here")])
+    made.save(f"{tmp_path}/{name}")
+    table = pyarrow.dataset.dataset(path, format="parquet").to_table().replace_schema_metadata()
+    assert table.schema == made.to_arrow().schema
+    assert table.to_pylist() == made.to_arrow().to_pylist()
 
 
 @pytest.mark.parametrize("name", ["trace.parquet", "run/"])

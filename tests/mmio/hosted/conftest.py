@@ -5,7 +5,7 @@ import pytest
 from mmio.linux.xsave import has_xsave
 from tests.mmio.hosted.engines import patch_after
 
-_ONCE = ("test_elf_image", "test_patching", "test_program_area", "test_rewinding")
+_ONCE = ("test_elf_image", "test_followers", "test_patching", "test_program_area", "test_rewinding")
 _TWICE = ("test_engines", "test_signal_storm", "test_trap_flag")
 
 

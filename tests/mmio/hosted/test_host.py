@@ -217,6 +217,21 @@ except Exception as error:
     assert run_python(code).stdout.startswith("HostError signals of the program could come to a thread")
 
 
+def test_a_program_is_traced_after_another_one_was_hosted() -> None:
+    """The filter that is left in the process looks at calls of code below 4 GiB, where no launching is done."""
+    code = f"""
+import sys
+from emulate import Ram
+from mmio.hosted import Host
+from mmio.ptrace import Tracer
+for source in Host(), Tracer():
+    source.map_ports(0x378, 3, Ram(3))
+    source.spawn([{program("int main() { return 5; }", "-no-pie")!r}])
+    print(source.run())
+"""
+    assert run_python(code).stdout == "5\n5\n"
+
+
 def test_run_wants_a_program() -> None:
     """Without one it says what comes first."""
     with pytest.raises(ValueError, match="spawn names it"):

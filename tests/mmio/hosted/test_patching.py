@@ -17,17 +17,26 @@ RUN = """
 import json, os, signal, sys
 from mmio.hosted import Host, patching
 
+def called_directly():
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_name not in ("enter", "on_stub", "on_access"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "enter"
+
 class Model:
     length = 4096
-    reads = 0
+    reads = direct = 0
     def read(self, offset, width):
         self.reads += 1
+        self.direct += called_directly()
         {read}
         return offset + 1
     def write(self, offset, width, value):
-        pass
+        self.direct += called_directly()
+        {write}
 
-patching.FAULTS = {faults}
+model = Model()
+patching.FAULTS, patching.ONLY_FRAMES = {faults}, {frames}
 host = Host(patching={patching})
 {target}
 host.spawn(sys.argv[2:])
@@ -37,12 +46,12 @@ except RuntimeError as error:
     status = str(error)
 counts = host.stats
 rows = [(a.letter, a.offset, a.width, a.value, a.thread, a.text) for a in host.trace]
-print(json.dumps([status, counts.signals, counts.calls, counts.patched, counts.unpatched, rows]))
+print(json.dumps([status, counts.signals, counts.calls, counts.patched, counts.unpatched, rows, model.direct]))
 """
 
 
 class Result(NamedTuple):
-    """How a program ended, what it printed, how its accesses came, and the records."""
+    """How a program ended, what it printed, how its accesses came, the records, and how often it called directly."""
 
     status: Any
     output: str
@@ -51,6 +60,7 @@ class Result(NamedTuple):
     patched: int
     unpatched: dict[str, int]
     rows: list[list[Any]]
+    direct: int
 
 
 def host(
@@ -58,12 +68,14 @@ def host(
     arguments: Sequence[str],
     *,
     read: str = "pass",
-    target: str = "host.map_file(sys.argv[1], Model())",
+    write: str = "pass",
+    target: str = "host.map_file(sys.argv[1], model)",
     faults: int = 1,
+    frames: bool = False,
     patching: bool = True,
 ) -> Result:
     """Run a program in a Python of its own, with a device that answers each read with its offset and one."""
-    text = RUN.format(read=read, target=target, faults=faults, patching=patching)
+    text = RUN.format(read=read, write=write, target=target, faults=faults, frames=frames, patching=patching)
     done = run_python(text, str(path), *arguments)
     assert done.returncode == 0, done.stderr
     *output, last = done.stdout.splitlines()
@@ -592,7 +604,7 @@ int main(int argc, char **argv) {
 
 def test_port_instructions(tmp_path: Path) -> None:
     """IN and OUT call, too, and a port that the program has no right to is SIGSEGV as usual."""
-    target = "host.map_ports(0x378, 4, Model()); host.map_ports(0x70, 2, Model())"
+    target = "host.map_ports(0x378, 4, model); host.map_ports(0x70, 2, model)"
     body = PORTS.replace("    ioperm(0x378, 4, 0);\n", "")
     run = here(body, tmp_path, target=target)
     assert run.output == str(30 * (2 + 3 + 1 + 2))
@@ -681,7 +693,7 @@ int main(int argc, char **argv) {
 
 def test_neighbours_are_patched_and_taken_back_while_threads_execute_them(tmp_path: Path) -> None:
     """Each of 150 changes of protection undoes what stands; no value is wrong, and no record is lost."""
-    target = "sys.setswitchinterval(1e-5); host.map_file(sys.argv[1], Model())"
+    target = "sys.setswitchinterval(1e-5); host.map_file(sys.argv[1], model)"
     run = here(TORN, tmp_path, target=target)
     assert (run.status, run.output) == (0, "0")
     assert [row[0] for row in run.rows].count("R") == 3 * 400 * 4

@@ -2,19 +2,36 @@
 
 import random
 from ctypes import addressof, c_uint8, c_uint64, create_string_buffer, memmove, string_at
+from functools import cache
 from typing import Any
 
 import pytest
 
-from decode import decode
+from decode import READ, decode
 from emulate import Cpu, Emulator
 from mmio.hosted.rewinding import Rewinding
 from mmio.hosted.trampoline import FEATURES, Crossing
 from mmio.linux import libc
-from mmio.live.signal_frame import RFLAGS, RIP, RSP, SLOTS
+from mmio.live.signal_frame import RFLAGS, RIP, RSP, SLOTS, Frame
 from mmio.patching import stub
+from mmio.patching.direct import plain
 
-INSTRUCTION = decode(bytes.fromhex("8b472c"), 64)  # mov eax,[rdi+2Ch]
+LOADS = {
+    "mov": "8b472c",
+    "adc": "13472c",
+    "sbb of ah": "1a672c",
+    "in": "ec",
+    "in of a number": "e52c",
+    "cmov": "0f42472c",
+}
+STORES = {
+    "mov": "89472c",
+    "mov of ah": "88672c",
+    "mov of a constant": "c7472c11223344",
+    "setc": "0f92472c",
+    "out": "ee",
+}
+ALL = [*LOADS.values(), *STORES.values()]
 STACK = 4096
 FLAGS = 0x8D5  # those of an arithmetic instruction
 RESERVED = 0x202
@@ -43,19 +60,25 @@ class Memory:
 class Place:
     """A stub in memory, on a crossing, and a stack."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: str) -> None:
+        self.instruction = decode(bytes.fromhex(code), 64)
+        self.plain = plain(self.instruction)
         self.crossing = Crossing()
         self.crossing.words[FEATURES] = 7
         arena = libc.map_pages(2 * stub.CODE, libc.PROT_READ | libc.PROT_WRITE)
         self.site, self.slot = arena + 0x8000, arena + 5 * stub.SLOT
-        memmove(self.slot, (code := stub.code(self.slot, self.site, INSTRUCTION)), len(code))
+        made = stub.code(self.slot, self.site, self.instruction, self.plain, stored_later=True)
+        memmove(self.slot, made, len(made))
         self.words: Any = (c_uint64 * stub.WORDS).from_address(self.slot + stub.CODE)
-        for index, word in enumerate(stub.words(self.crossing.from_stubs, self.site, INSTRUCTION, writes=False)):
+        stores = self.instruction.accesses[0].direction != READ
+        function = self.crossing.from_stubs[stores]
+        for index, word in enumerate(stub.words(function, self.site, self.instruction, writes=stores)):
             self.words[index] = word
-        self.words[stub.START], self.words[stub.LAST] = 0x1000, 0x2000
+        self.words[stub.START], self.words[stub.LAST] = 0, 0x2000
+        self.words[stub.STORED] = self.crossing.stored
         self.stack = create_string_buffer(STACK)
         self.rewinding = Rewinding(self.crossing)
-        self.next = self.site + INSTRUCTION.length
+        self.next = self.site + self.instruction.length
 
     def registers(self, seed: int, operand: int) -> Cpu:
         """Return registers at the instruction, whose operand is somewhere."""
@@ -63,37 +86,90 @@ class Place:
         cpu = Cpu(bits=64)
         cpu.regs[:16] = [values.getrandbits(64) for _ in range(16)]
         cpu.rsp, cpu.rdi, cpu.rip = addressof(self.stack) + STACK - 64, operand - 0x2C, self.site
+        cpu.rdx = values.randrange(0x2000)
         cpu.regs[17] = RESERVED | values.getrandbits(12) & FLAGS
         return cpu
 
     def rewound(self, cpu: Cpu) -> list[int]:
         """Return the registers that a handler would see."""
-        regs = [0] * 32
+        frame = Frame(addressof(context := create_string_buffer(512)))
         for number, place in enumerate(SLOTS):
-            regs[place] = cpu.regs[number]
+            frame.regs[place] = cpu.regs[number]
         inside = 0 <= cpu.rip - self.slot < stub.SLOT
-        self.rewinding.rewind(regs, self.slot if inside else None)
-        return [regs[place] for place in SLOTS]
+        self.rewinding.rewind(frame, self.slot if inside else None)
+        assert context is not None
+        return [frame.regs[place] for place in SLOTS]
 
 
-@pytest.fixture(scope="module")
+@cache
+def place_of(code: str) -> Place:
+    """Return the one stub of an instruction."""
+    return Place(code)
+
+
+@pytest.fixture
 def place() -> Place:
-    """Return one stub for all tests."""
-    return Place()
+    """Return the stub of a load."""
+    return place_of(LOADS["mov"])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_before_the_access_it_is_the_instruction(place: Place, seed: int) -> None:
+@pytest.mark.parametrize("direct", [0, 1])
+@pytest.mark.parametrize("code", ALL)
+def test_before_the_access_it_is_the_instruction(code: str, direct: int) -> None:
     """From the jump on until signals are blocked, the registers are those at the instruction."""
-    cpu = place.registers(seed, 0x1800)
-    expected, emulator, seen = list(cpu.regs), Emulator(Memory()), 0
-    cpu.rip = place.slot
-    while cpu.rip != place.crossing.labels["block"]:
-        assert place.rewound(cpu) == expected, hex(cpu.rip - place.slot)
-        emulator.step(cpu)
-        seen += 1
-    assert place.rewound(cpu) == expected
-    assert seen > 30
+    place = place_of(code)
+    place.words[stub.DIRECT] = direct
+    for seed in range(4):
+        cpu = place.registers(seed, 0x1800)
+        expected, emulator, seen = list(cpu.regs), Emulator(Memory()), 0
+        cpu.rip = place.slot
+        while cpu.rip != place.crossing.labels["block"]:
+            assert place.rewound(cpu) == expected, hex(cpu.rip - place.slot)
+            emulator.step(cpu)
+            seen += 1
+        assert place.rewound(cpu) == expected
+        assert seen > (45 if direct and code in STORES.values() else 30)
+
+
+@pytest.mark.parametrize("code", STORES.values(), ids=STORES)
+def test_a_store_is_made_below_the_stack_first(code: str) -> None:
+    """Where the device is called directly: what the instruction would store, and the address, are kept together."""
+    place = place_of(code)
+    place.words[stub.DIRECT] = 1
+    for seed in range(8):
+        cpu = place.registers(seed, 0x1800)
+        stored = Cpu(bits=64)
+        stored.regs[:] = list(cpu.regs)
+        bus = Stored()
+        Emulator(bus).compile(64, place.instruction.code).run(stored, bus)
+        cpu.rip, emulator = place.slot, Emulator(Memory())
+        while cpu.rip != place.crossing.labels["block"]:
+            emulator.step(cpu)
+        kept = cpu.rsp
+        assert (word(kept + 0x30), word(kept + 0x28) & (1 << 8 * bus.width) - 1) == (bus.address, bus.value)
+
+
+class Stored:
+    """Where something has been stored, and what."""
+
+    address = width = value = 0
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Note it."""
+        self.address, self.width, self.value = address, width, value
+
+    port_write = write
+
+    def read(self, _address: int, width: int) -> int:
+        """Refuse: a store reads nothing."""
+        raise NotImplementedError(width)
+
+    port_read = read
+
+
+def word(address: int) -> int:
+    """Return eight bytes of memory."""
+    return int(c_uint64.from_address(address).value)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -140,6 +216,45 @@ def test_on_the_way_back_it_is_what_was_answered(place: Place, seed: int, label:
         assert place.rewound(cpu) == expected, hex(cpu.rip - place.crossing.labels[label])
         emulator.step(cpu)
     assert [*cpu.regs[:16], cpu.regs[17]] == [*expected[:16], expected[17]]
+
+
+@pytest.mark.parametrize("code", LOADS.values(), ids=LOADS)
+def test_a_load_is_done_wherever_its_value_is(code: str) -> None:
+    """From the unblocking of signals after a direct call on, the registers are those behind the instruction."""
+    place = place_of(code)
+    for seed in range(4):
+        cpu, value = place.registers(seed, 0x1800), random.Random(seed).getrandbits(64)
+        done, bus = Cpu(bits=64), Answering(value)
+        done.regs[:] = list(cpu.regs)
+        Emulator(bus).compile(64, place.instruction.code).run(done, bus)
+        expected, emulator = list(done.regs), Emulator(Memory())
+        cpu.rip = place.slot
+        while cpu.rip != place.crossing.labels["block"]:
+            emulator.step(cpu)
+        kept = cpu.rsp  # as the exit leaves it
+        c_uint64.from_address(kept + 0x30).value = word(kept + 0x78)
+        c_uint64.from_address(kept + 0x78).value = value
+        c_uint64.from_address(kept + 0x70).value += stub.BEHIND
+        cpu.rip, seen = place.crossing.labels["loaded"], 0
+        while cpu.rip != place.next:
+            assert place.rewound(cpu) == expected, hex(cpu.rip)
+            emulator.step(cpu)
+            seen += 1
+        assert list(cpu.regs) == expected
+        assert seen == 15
+
+
+class Answering(Stored):
+    """A bus that answers with one value."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def read(self, _address: int, width: int) -> int:
+        """Return as many bytes of it."""
+        return self.value & (1 << 8 * width) - 1
+
+    port_read = read
 
 
 def test_elsewhere_nothing_is_changed(place: Place) -> None:

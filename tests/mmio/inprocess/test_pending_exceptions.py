@@ -3,6 +3,8 @@
 import gc
 import signal
 import sys
+import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from ctypes import CDLL, CFUNCTYPE, c_int
 from pathlib import Path
@@ -205,3 +207,17 @@ def test_exception_while_leaving() -> None:
     pending_exceptions.raise_on_return(words, second)
     assert pending_exceptions.Carrier() is second
     assert second.__context__ is first
+
+
+def test_a_thread_that_has_not_begun_raises_nothing_of_its_maker(driver: CDLL) -> None:
+    """Until it begins, its state in Python 3.11 has the number of the thread that started it, which raises at once."""
+    ran: list[int] = []
+    with ioremap(Raising(LookupError)) as mapping:
+        for number in range(20):
+            start_new_thread(ran.append, (number,))
+            with pytest.raises(LookupError):
+                driver.rd(mapping)
+    patience = time.monotonic() + 10
+    while len(ran) < 20 and time.monotonic() < patience:
+        time.sleep(0.001)
+    assert sorted(ran) == list(range(20))

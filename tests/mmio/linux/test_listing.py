@@ -8,7 +8,7 @@ import pytest
 from decode import decode
 from decode.operands import BranchOperand
 from mmio.hosted import trampoline as hosted_trampoline
-from mmio.linux import io_ports, listing, own_table, trampoline
+from mmio.linux import async_exception, device_call, io_ports, listing, own_table, trampoline
 from mmio.linux.listing import Line
 from mmio.patching import text
 from mmio.ptrace import asm_loop, crash_handler
@@ -16,6 +16,8 @@ from mmio.ptrace import asm_loop, crash_handler
 TOP = Path(__file__).parents[3]
 LISTINGS = {
     "mmio/hosted/trampoline.py": listing.read(hosted_trampoline.LISTING),
+    "mmio/linux/async_exception.py": listing.read(async_exception.LISTING),
+    "mmio/linux/device_call.py": listing.read(device_call.LISTING),
     "mmio/linux/io_ports.py": listing.read(io_ports.LISTING),
     "mmio/linux/own_table.py": listing.read(own_table.LISTING),
     "mmio/linux/trampoline.py": trampoline.listing(),

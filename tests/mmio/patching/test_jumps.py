@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from decode import decode
 from decode.operands import BranchOperand
-from mmio.patching.jumps import places
+from mmio.patching.jumps import HLT, JUMP, places, places_over_followers
 
 
 @given(
@@ -41,3 +41,22 @@ def test_one_byte_has_room_for_the_opcode_only() -> None:
     (only,) = places(0x10000, 1, b"\x10\x20\x30\x00")
     assert (only.low, only.count, only.jump(only.low)) == (0x10005 + 0x302010, 1, b"\xe9")
     assert list(places(0x10000, 1, b"\x10\x20\x30")) == []
+
+
+@given(
+    site=st.integers(1 << 33, (1 << 47) - (1 << 33)),
+    length=st.integers(1, 4),
+    behind=st.binary(min_size=4, max_size=4),
+    data=st.data(),
+)
+def test_what_a_jump_stands_over_is_halts(site: int, length: int, behind: bytes, data: st.DataObject) -> None:
+    """Whatever followed, the jump has no byte of it; each of its bytes behind the instruction raises a fault."""
+    place = places_over_followers(site, length)
+    target = data.draw(st.integers(place.low, place.low + place.count - 1))
+    code = place.jump(target)
+    assert code[length:] == bytes([HLT]) * (JUMP - length)
+    jump = decode(code + behind, 64)
+    (operand,) = jump.operands
+    assert isinstance(operand, BranchOperand)
+    assert (jump.mnemonic, jump.length, site + JUMP + operand.displacement) == ("jmp", JUMP, target)
+    assert (place.used, place.count) == (JUMP, 1 << 8 * (length - 1))

@@ -12,6 +12,7 @@ from decode import Instruction, decode
 from mmio.linux import libc
 from mmio.linux.proc_maps import mappings
 from mmio.patching import text
+from mmio.patching.jumps import JUMP, Places
 from mmio.patching.memory import REACH, NearMemory
 from mmio.patching.sites import NotPatched, Sites, width_of
 from mmio.patching.stub import COPY
@@ -145,11 +146,11 @@ def test_code_that_has_changed_is_not_patched(place: int, sites: Sites) -> None:
         ("0fa307", "more registers"),
         ("0fae27", "width"),
         ("90", "one memory operand"),
-        ("ec", "one memory operand"),
+        ("6c", "one memory operand"),
     ],
 )
 def test_what_is_not_patched_says_why(code: str, reason: str) -> None:
-    """LOCK, string and stack instructions, bit offsets, XSAVE, and those without memory operand."""
+    """LOCK, string and stack instructions, bit offsets, XSAVE, and those without memory operand or port."""
     with pytest.raises(NotPatched, match=reason):
         width_of(decode(bytes.fromhex(code), 64))
 
@@ -167,6 +168,22 @@ def test_refusals_of_the_kernel_are_reasons(place: int, sites: Sites, monkeypatc
                 sites.patch(place, decode(CODE[:2], 64))
         assert in_memory(place) == CODE
         assert sites.standing(place) is None
+
+
+def test_landings_of_neighbours(place: int) -> None:
+    """Jumps to one page, in any order of their places, each have a landing of their own that leads where it should."""
+    memory = NearMemory(lambda start: True)
+    places = [Places(place + 0x10_0000 + at, 1, place, 0, 1) for at in (40, 0, 20, 14, 42, 26, 4086)]
+    found = {jump.low: memory.landing(jump, place + index) for index, jump in enumerate(places)}
+    assert [low for low, landing in found.items() if landing is None] == [place + 0x10_0000 + 42]  # in that of 40
+    for index, jump in enumerate(places):
+        if found[jump.low] is not None:
+            assert found[jump.low] == jump.low
+            here = ctypes.string_at(jump.low, JUMP)
+            assert (here[0], jump.low + JUMP + int.from_bytes(here[1:], "little", signed=True)) == (0xE9, place + index)
+            assert memory.target(jump.low) == place + index
+            assert memory.landing(jump, place + index) == jump.low  # it is there already
+            assert memory.landing(jump, place + 99) is None
 
 
 def test_stubs_are_within_reach() -> None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from decode import BranchOperand, MemoryOperand, checked_ranges, decode
 from decode.load_address import load_address
 from emulate import Cpu, Emulator, Ram
-from mmio.linux.direct_entry import DIRECT_ENTRY
-from mmio.linux.direct_exit import DIRECT_EXIT
+from mmio.hosted.direct_stubs import DIRECT_STUBS as HOSTED_STUBS
+from mmio.linux.direct_stubs import DIRECT_STUBS
 from mmio.linux.stub_entry import STUBS
 from mmio.patching import stub
 from mmio.patching.direct import plain
@@ -110,7 +110,7 @@ def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direc
     if how is not None:  # it stands where the value is, and the flags are those of the driver
         copy = made.index(how.code, behind if loads else 0)
         assert made[copy - 5 : copy] == bytes.fromhex("ff742408 9d") if loads else copy + len(how.code) == behind - 6
-        assert not loads or copy - 5 == behind + _number_in("to where the stub takes it", DIRECT_EXIT)
+        assert not loads or copy - 5 == behind + _number_in("to where the stub takes it", DIRECT_STUBS)
     for distance, what in (
         (stub.COPY, "where the copy is in its slot"),
         (stub.COPY, "the copy"),
@@ -121,7 +121,9 @@ def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direc
     ):
         assert _number_in(what) == distance
     assert _number_in("its slot and arena") == stub.CODE
-    assert _number_in("its words", DIRECT_ENTRY) == stub.CODE
+    assert _number_in("its words", DIRECT_STUBS) == _number_in("its words", HOSTED_STUBS) == stub.CODE
+    assert _number_in("to where the stub takes it", HOSTED_STUBS) == stub.BEHIND
+    assert _number_in("where the stub stores it", HOSTED_STUBS) == stub.BEHIND
 
 
 def _number_in(remark: str, listing: str = STUBS) -> int:

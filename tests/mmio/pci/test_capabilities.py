@@ -93,7 +93,7 @@ def test_places() -> None:
         ([VendorSpecific(data=bytes(200))], "capability VENDOR takes 0xcb bytes, and there is no such room left"),
         ([Msi(), Msi()], "a function has one capability MSI, not several"),
         ([SerialNumber(at=0x200)], "the list of extended capabilities begins at 0x100"),
-        ([MsiX(vectors=300)], r"the MSI-X table are at 0x0\.\.0x12c0 of BAR0, which has 0x1000 bytes"),
+        ([MsiX(vectors=300)], r"the place of the MSI-X table is 0x0\.\.0x12c0 of BAR0, which has 0x1000 bytes"),
         ([MsiX(table=(3, 0))], "of BAR3, which has no such region of memory"),
         ([MsiX(pending=(0, 8))], "the MSI-X table and its pending bits overlap in BAR0"),
     ],

@@ -344,6 +344,43 @@ def test_a_pattern_may_match_libraries(tmp_path: Path, attached: bool) -> None:
         assert process.returncode == 3
 
 
+SANDBOXED = r"""
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+static void refused(int number, siginfo_t *info, void *context) { ((ucontext_t *)context)->uc_mcontext.gregs[0] = 1; }
+int main(int argc, char **argv) {
+    volatile uint32_t *p = map(argv[1], PROT_READ | PROT_WRITE);
+    struct sock_filter rules[] = {
+        {BPF_LD | BPF_W | BPF_ABS}, {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_mmap}, {BPF_RET, 0, 0, SECCOMP_RET_TRAP},
+        {BPF_RET, 0, 0, SECCOMP_RET_ALLOW}};
+    struct sock_fprog all = {sizeof rules / sizeof *rules, rules};
+    struct sigaction action = {.sa_sigaction = refused, .sa_flags = SA_SIGINFO};
+    char byte;
+    if (sigaction(SIGSYS, &action, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return 1;
+    if (prctl(PR_SET_SECCOMP, 2, &all)) return 1;
+    p[0] = 3;
+    if (write(1, "\n", 1) != 1 || read(0, &byte, 1) != 1) return 2;
+    mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p[0];
+}
+"""
+
+
+def test_a_program_that_forbids_itself_what_tracing_takes(tmp_path: Path) -> None:
+    """A filter that raises SIGSYS: the call is named, and the program keeps its own handler of SIGSYS."""
+    with running(program(SANDBOXED), device_file(tmp_path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        tracer = Tracer()
+        tracer.map_file(str(tmp_path / "device"))
+        with pytest.raises(OSError, match=r"system call mmap in thread \d+: a seccomp filter forbids it"):
+            tracer.attach(process.pid)
+        assert process.communicate(b"x")[0] == b""
+        assert process.returncode == 3
+
+
 def test_what_cannot_be_attached_to() -> None:
     """A process that does not exist or is traced already is an error that says so."""
     with pytest.raises(ProcessLookupError, match="there is no process 4194305"):

@@ -45,7 +45,7 @@ def test_strict_mode(entry: str) -> None:
     assert traced(f"{begin} {works} getpid(); syscall(60, 33); }}")[0] == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("action", ["SECCOMP_RET_ERRNO | 99", "SECCOMP_RET_KILL_PROCESS"])
+@pytest.mark.parametrize("action", ["SECCOMP_RET_ERRNO | 99", "SECCOMP_RET_TRAP", "SECCOMP_RET_KILL_PROCESS"])
 @pytest.mark.parametrize("entry", ["syscall(SYS_seccomp, 1, 0, &all)", "prctl(PR_SET_SECCOMP, 2, &all)"])
 def test_a_filter_of_the_programs(action: str, entry: str) -> None:
     """Trapped buffers and native completion work under a filter that allows the program's few calls and no mmap."""

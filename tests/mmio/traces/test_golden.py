@@ -215,6 +215,40 @@ def test_another_devices_file_is_one_clear_error(tmp_path: Path) -> None:
     assert isinstance(caught.value, PagetrapError)
 
 
+def test_a_file_of_a_device_that_is_called_the_same(tmp_path: Path) -> None:
+    """It is of another device where this one has none of the registers; with one of them it is a difference."""
+
+    class Card(Device):
+        ctrl = register(0x00)
+        stat = register(0x04)
+
+    class Other(Device):
+        setup = register(0x00)
+
+    class Later(Device):
+        ctrl = register(0x00)
+        state = register(0x04)
+
+    def made(device: Device) -> Trace:
+        trace = Trace()
+        space = AddressSpace(trace)
+        space.map(0x1000, 8, device, "card")
+        space.write(0x1000, 4, 1)
+        if not isinstance(device, Other):
+            space.read(0x1004, 4)
+        return trace
+
+    assert_trace(made(Card()), "card", folder=tmp_path)
+    with pytest.raises(GoldenError) as caught:
+        assert_trace(made(Other()), "card", folder=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'card.trace'} is of another device: card has no card.CTRL, card.STAT; "
+        "write it anew with --mmio-golden-update if the registers were renamed"
+    )
+    with pytest.raises(AssertionError, match=r"R4 card\.STATE"):
+        assert_trace(made(Later()), "card", folder=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

@@ -1,8 +1,10 @@
 """Names that a trace knows."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
-from mmio import AddressSpace, Device, Spaced, Trace, TraceView, bit, field, register
+from mmio import AddressSpace, Device, Spaced, Trace, TraceView, array, bit, field, register
 from mmio.traces.known import MAX_LENGTH, Known
 from tests.mmio.sample_traces import Timer, access, machine
 
@@ -48,6 +50,33 @@ def test_a_name_that_nothing_has(name: str, problem: str) -> None:
     """It is told with the nearest; a region that is like none may be one that has not been touched."""
     assert known_of(Card()).missing(name).startswith(problem)
     assert bool(problem) == bool(known_of(Card()).missing(name))
+
+
+def test_hints_are_of_whole_registers() -> None:
+    """Parts of registers and several together are known, and are no help to a reader."""
+    known = known_of(Card())
+    assert known.nearest("CTRL+9") == "; did you mean 'CTRL'?"
+    assert known.nearest("xyz") == "; there are CTRL, DLL, RBR"
+    assert known.missing_part("register", "xyz") == "no register is called 'xyz'; there are CTRL, DLL, RBR"
+    assert known.has("CTRL+2")
+
+
+@pytest.mark.parametrize("pattern", ["CT*", "card.*", "?ard.CTRL*", "c?rd", "*+2", "C*.UP", "*"])
+def test_a_pattern_that_something_fits(pattern: str) -> None:
+    """A register, a region, a field, or a part of a register."""
+    assert known_of(Card()).unlike(pattern, fnmatchcase) == ""
+
+
+def test_a_pattern_that_nothing_fits() -> None:
+    """It is told with what there is; an array is known without its indices, too."""
+    assert known_of(Card()).unlike("XX*", fnmatchcase) == "no region or register fits 'XX*'; there are CTRL, DLL, RBR"
+    assert known_of(Timer(), 16).unlike("XX*", fnmatchcase)
+    assert Known(whole=False).unlike("XX*", fnmatchcase) == ""
+
+    class Rings(Device):
+        ring = array(0x00, count=2)
+
+    assert known_of(Rings()).unlike("R?NG", fnmatchcase) == ""
 
 
 def test_registers_apart_are_known_by_their_device() -> None:

@@ -160,6 +160,13 @@ def test_a_replay_of_several_regions_is_refused(accesses: list[object], got: str
         Replay(accesses)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("junk", [5, None, [5], "run.jsonl"])
+def test_what_is_no_trace_is_refused(junk: object) -> None:
+    """A path, a number, or something else among the accesses."""
+    with pytest.raises(TypeError, match=r"^a replay takes accesses, such as open_trace\(path\)\.load\(\), not "):
+        Replay(junk)  # type: ignore[arg-type]
+
+
 def test_atomic_is_a_read_and_a_write() -> None:
     """An atomic answers its read with the old value and expects its write of the new one."""
     replay = Replay([access(direction=READ_WRITE, old=1, value=2)])

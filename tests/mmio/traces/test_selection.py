@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import READ, READ_WRITE, WRITE
+from mmio import Trace
 from mmio.records.events import Mark, Record
 from mmio.records.symbols import Location
 from mmio.traces.selection import Code, PlacePattern, Selected, Selection, nanoseconds, span
-from tests.mmio.sample_traces import START, access, accesses
+from tests.mmio.sample_traces import START, access, accesses, machine
 
 STATUS = access()
 ELEMENT = access(region="nic", register="FIFO[3]+2", offset=0x4E, address=START + 0x4E, width=2)
@@ -150,6 +151,49 @@ def test_a_word_without_meaning_is_an_error(words: dict[str, list[str]]) -> None
     """Words that mean nothing are an error."""
     with pytest.raises(ValueError, match="expected a"):
         Selection.parse(**words)  # type: ignore[arg-type]
+
+
+NUMBERS = ("offset", "address", "width", "value", "ip", "thread")
+
+
+@given(st.sampled_from([*NUMBERS, "since", "until"]), st.integers(max_value=-1))
+def test_a_negative_number_is_refused(name: str, number: int) -> None:
+    """Law: no access has one, so a selection of it would choose nothing and look like an answer."""
+    with pytest.raises(ValueError, match=rf"^{name} is an? (int|time in ns, )"):
+        Selection(**{name: number})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "since", "until", "region", "register", "space", "direction"])
+@pytest.mark.parametrize("junk", [1.5, b"x", print], ids=["float", "bytes", "function"])
+def test_what_no_access_can_have_is_refused(name: str, junk: object) -> None:
+    """A value of another kind is told by the name of the argument."""
+    with pytest.raises(TypeError, match=f"^{name} is "):
+        Selection(**{name: junk})  # type: ignore[arg-type]
+
+
+def test_contradictions_are_refused() -> None:
+    """An end that is not after its beginning, and a space that there is not."""
+    with pytest.raises(ValueError, match="until is a time after since, which is 5 ns, not 5 ns"):
+        Selection(since=5, until=5)
+    with pytest.raises(ValueError, match="space is 'memory' or 'port', not 'mem'"):
+        Selection(space="mem")
+    assert Selection(since=0, until=1, space="port", thread=0).since == 0
+
+
+def test_a_pattern_that_nothing_can_fit_is_refused() -> None:
+    """One that a register fits which was not accessed chooses nothing; before an offset it is one of regions."""
+    trace = Trace()
+    machine(trace).read(START, 4)
+    assert [len(trace.filter(words)) for words in ("t*r+0x0", "t*r+0x40", "CT*", "STAT*", "t*r.STAT?S")] == [
+        1,
+        0,
+        1,
+        0,
+        0,
+    ]
+    for words in ("X*", "x*+0x0", "timer.X*"):
+        with pytest.raises(ValueError, match=r"^no region or register fits '.+'; there are CTRL, STATUS$"):
+            trace.filter(words)
 
 
 def test_code_by_name() -> None:

@@ -69,6 +69,13 @@ COVERAGE: Final = (
         "documents/test_document.py::test_a_c_program_sees_the_offsets_of_the_layout",
     ),
     MmioMutant(
+        "a header has the access of the bits without a field",
+        "mmio.documents.header",
+        "{access_of(member)} */",
+        "{member.access} */",
+        "documents/test_document.py::test_a_header_says_what_a_driver_may_do",
+    ),
+    MmioMutant(
         "every block is the first",
         "mmio.device.device",
         "partial(handler, index) if several else handler)",

@@ -107,6 +107,20 @@ DEVICES: Final = (
         "device/test_device.py::test_a_state_that_does_not_fit_changes_nothing",
     ),
     MmioMutant(
+        "a restored register can be written once more",
+        "mmio.device.state",
+        'cell.lock(state["locked"].get(cell.name, 0))',
+        "cell.lock(0)",
+        "device/test_device.py::test_a_snapshot_is_plain_and_complete",
+    ),
+    MmioMutant(
+        "a call that a block makes due is due on a clock of its own",
+        "mmio.device.device",
+        "        return self.clock.after(delay, call)",
+        "        return Clock().after(delay, call)",
+        "device/test_surroundings.py::test_after_and_every_are_those_of_the_clock",
+    ),
+    MmioMutant(
         "what is written with one-to-clear is kept",
         "mmio.device.effects",
         '"woclr": lambda old, data: old & ~data,',

@@ -62,6 +62,20 @@ EXPECTATIONS: Final = (
         "traces/test_golden.py::test_another_devices_file_is_one_clear_error",
     ),
     MmioMutant(
+        "a golden file of a device with other registers is compared",
+        "mmio.traces.golden",
+        "if registers and known.whole and not any(",
+        "if registers and known.whole and any(",
+        "traces/test_golden.py::test_a_file_of_a_device_that_is_called_the_same",
+    ),
+    MmioMutant(
+        "a pattern that nothing fits chooses nothing",
+        "mmio.traces.known",
+        "if not self.whole or any(fits(name, pattern)",
+        "if self.whole or any(fits(name, pattern)",
+        "traces/test_known.py::test_a_pattern_that_nothing_fits",
+    ),
+    MmioMutant(
         "a golden name may have a folder",
         "mmio.traces.golden",
         'r"[\\w+=,@-][\\w+=,@. -]{0,149}"',

@@ -29,7 +29,7 @@ INPROCESS: Final = (
     MmioMutant(
         "an exception swallowed on its way is lost",
         "mmio.inprocess.pending_exceptions",
-        "            _watches[thread] = ref(token, partial(_set_async, thread, Carrier))",
+        "            _watches[thread] = ref(token, partial(_send, thread, Carrier))",
         "            _watches[thread] = ref(token)",
         "inprocess/test_unwind.py::test_argument_with_a_finaliser",
     ),

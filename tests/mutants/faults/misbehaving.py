@@ -50,8 +50,8 @@ MISBEHAVING: Final = (
     MmioMutant(
         "chance does not depend on the seed",
         "mmio.faults.armed",
-        "return _drawn(seed, ",
-        "return _drawn(0 * seed, ",
+        "return block(seed, ",
+        "return block(0 * seed, ",
         "faults/test_armed.py::test_chance_is_the_seeds",
     ),
     MmioMutant(

@@ -31,6 +31,13 @@ TIMING: Final = (
         _SOURCE,
     ),
     MmioMutant(
+        "VFIO unmasks before there is a trigger",
+        "mmio.interrupts.vfio",
+        "        if not self._enabled and flags != DATA_EVENTFD | ACTION_TRIGGER:\n",
+        "        if not self._enabled and flags == DATA_NONE | ACTION_TRIGGER:\n",
+        "interrupts/test_descriptors.py::test_vfio_refuses_what_the_kernel_refuses",
+    ),
+    MmioMutant(
         "an edge that comes while masked is forgotten",
         "mmio.interrupts.source",
         "                self._pending = True\n",

@@ -163,11 +163,13 @@ def test_address_maps_in_address_maps_are_blocks(tmp_path: Path) -> None:
 
 
 def test_the_last_address_map_is_taken_or_the_one_that_is_named(tmp_path: Path) -> None:
-    """As the compiler has it; an unknown one is its error."""
+    """As the compiler has it; an unknown one is told with those that there are."""
     path = write(tmp_path, f"addrmap one {{ {REG} A; }}; addrmap two {{ {REG} B; }};")
     assert (from_rdl(path).__name__, from_rdl(path, "one").__name__) == ("two", "one")
-    with pytest.raises(DescriptionError, match=f"^{path}: Elaboration target 'three' not found$"):
-        from_rdl(path, "three")
+    for top, hint in (("three", "there are one, two"), ("tow", "did you mean 'two'?")):
+        with pytest.raises(DescriptionError) as caught:
+            from_rdl(path, top)
+        assert str(caught.value) == f"{path}: there is no address map {top!r}; {hint}"
 
 
 def test_parameters_macros_and_included_files(tmp_path: Path) -> None:

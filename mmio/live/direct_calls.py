@@ -9,21 +9,17 @@ In place of the method there may be an accessor (`mmio/device/accessor.py`), for
 register only. It is then the only address of the block.
 """
 
-import sysconfig
 from collections.abc import Callable
-from ctypes import Array, addressof, c_uint64, c_void_p
+from ctypes import Array, addressof, c_uint64
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attrs import define
 
 from mmio.device.accessor import accessor, claim
 from mmio.errors import NoRegister
-from mmio.inprocess import after_access, pending_exceptions
-from mmio.inprocess.trapped_frames import Stack
-from mmio.linux import xsave
-from mmio.linux.trampoline import CODE, ENABLED, FEATURES, LEVEL, OUTCOMES, PENDING, STUB, WAITING, XGETBV_1, trampoline
-from mmio.live.instruction_cache import InstructionCache
+from mmio.linux.device_call import DeviceCall
+from mmio.live.instruction_cache import CachedInstruction
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, Frame
 from mmio.patching import stub
 from mmio.patching.direct import Plain
@@ -31,6 +27,7 @@ from mmio.patching.sites import Site
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import NOWHERE, Recorder
 from mmio.space.region import Segment
+from mmio.space.route import Route
 from mmio.traces.trace import Trace
 
 __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not of the way between them
@@ -38,14 +35,29 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 OUTCOME: Final = 1 << 63
 """In the flags of a frame: a device has been called directly, and what it did is among the outcomes."""
 
-_FIXED: Final = 8  # words of a block before its entries
+CALLS_UNTIL: Final = 64
+"""Accesses by a frame, where it has been seen that a device cannot be called directly, until it is looked again."""
+
+_FIXED: Final = 10  # words of a block before its entries
 _ENTRIES: Final = 4  # threads in a block
 _ENTRY: Final = (
     4  # words of each: its stack's lowest address and size, the number of the site, the address of its depth
 )
 _UNKNOWN: Final = 1 << 32  # no number: nothing has been recorded there yet
-_NAME: Final = "enabled"
-_AVX512BW: Final = 1 << 30  # in EBX of CPUID leaf 7
+
+
+class Caller(NamedTuple):
+    """A thread that makes direct calls.
+
+    Attributes:
+        floor: the lowest address of the stack that it makes them on.
+        size: of that stack, in bytes.
+        depth: the address of a word that counts the direct calls that the thread is in.
+    """
+
+    floor: int
+    size: int
+    depth: int
 
 
 @define(eq=False)
@@ -58,55 +70,58 @@ class _Block:
     width: int
     trace: Trace | None
     rows: bytearray | None
+    append: Callable[[bytes], object] | None
     entries: list[tuple[int, int, int, int]]
     words: "Array[c_uint64]"
 
 
 class DirectCalls:
-    """The direct calls of this process.
+    """The direct calls of one engine.
 
     Args:
         trace_at: returns the trace that accesses to a memory address are recorded in, None for none.
+        pending: see `DeviceCall`.
+        waiting: see `DeviceCall`.
 
     Attributes:
         outcomes: what devices have done that have been called directly, where a frame has been made afterwards: a
-            tuple of the answer, or of an exception's type, value and traceback; by the address of the stub's return.
+            tuple of the answer, or of an exception's type, value and traceback; by a key of the engine's.
+        machine_code: what calls devices.
+        possible: whether blocks are made; not before `prepare`, and not after `forbid`.
     """
 
-    def __init__(self, trace_at: Callable[[int], Recorder | None]) -> None:
+    def __init__(self, trace_at: Callable[[int], Recorder | None], pending: dict[int, Any], waiting: list[Any]) -> None:
         self.outcomes: dict[int, tuple[Any, ...]] = {}
+        self.machine_code = DeviceCall(pending, waiting, self.outcomes)
+        self.possible = False
+        self._forbidden = False
         self._trace_at = trace_at
         self._blocks: dict[int, _Block] = {}  # by the address of the instruction
         self._changes = 0
-        self.possible = False
 
-    def prepare(self) -> None:
-        """Give the trampoline what all direct calls have in common. Its words about XSAVE are known by now."""
-        words = trampoline().words
-        for index, each in (PENDING, pending_exceptions.pending), (WAITING, after_access.waiting):
-            words[index] = id(each)
-        words[OUTCOMES], words[ENABLED] = id(self.outcomes), id(_NAME)
-        features = words[FEATURES]
-        wide = features >> xsave.HI16_ZMM & 1
-        words[LEVEL] = 2 if wide else features >> xsave.AVX & 1
-        known = trampoline().cpuid(7)[1] & _AVX512BW or not wide
-        header = c_void_p.from_address(id(_FIXED) + 8).value == id(int)  # where an object has its type
-        locked = not sysconfig.get_config_var("Py_GIL_DISABLED")
-        self.possible = bool(words[XGETBV_1] and known and header and locked)
+    def prepare(self, features: int, tells_use: bool) -> None:
+        """Find out whether direct calls are possible; the arguments are those of `DeviceCall.prepare`."""
+        self.possible = self.machine_code.prepare(features, tells_use) and not self._forbidden
 
-    def learn(self, site: Site, stack: Stack, regs: Any, bus: Initiator) -> bool:
+    def forbid(self) -> None:
+        """Make no direct call any more, whatever is found out."""
+        self._forbidden, self.possible = True, False  # first: a block that is being made is looked at afterwards
+        self.end_all()
+
+    def learn(self, site: Site, caller: Caller, address: int, bus: Initiator) -> bool:
         """Make a block for accesses like the one that has just been made; return whether there is one.
 
         Args:
             site: of the instruction.
-            stack: of this thread.
-            regs: the registers, after the instruction.
-            bus: the one that it has accessed.
+            caller: this thread.
+            address: that has been accessed, or the port.
+            bus: the one that the instruction has accessed.
         """
-        changes, plain, address = self._changes, site.plain, regs[FAULT_ADDRESS]
-        if plain is None or not stack.floor or bus.flags:
+        changes, plain = self._changes, site.plain  # before it is looked whether they are possible
+        if plain is None or not self.possible or bus.flags:
             return False
-        segment = bus.last_segment(plain.stores)
+        route: Route = bus.ports if plain.port else bus
+        segment = route.last_segment(plain.stores)
         if not segment.start <= address <= segment.limits[plain.width]:
             return False
         found = self._recorded(site, segment, plain, bus)
@@ -114,13 +129,11 @@ class DirectCalls:
             return False
         trace, number = found
         rows = None if trace is None else trace.plain_rows(self.end_all)
-        if trace is not None and rows is None:
-            return False
-        entry = stack.floor, stack.range.stop - stack.floor, number, addressof(stack.depth)
-        entries = [entry]
+        append = None if trace is None or rows is not None else trace.append_row
+        entries = [(*caller[:2], number, caller.depth)]
         before = self._blocks.get(site.address)
         if before is not None and before.segment is segment and before.trace is trace:
-            entries = [each for each in before.entries if each[0] != stack.floor][1 - _ENTRIES :] + entries
+            entries = [each for each in before.entries if each[0] != caller.floor][1 - _ENTRIES :] + entries
         method, low, width = segment.write if plain.stores else segment.read, segment.start, plain.width
         count = segment.limits[width] + 1 - low
         of_register = self._accessor(site, segment, plain, address)
@@ -128,10 +141,13 @@ class DirectCalls:
             method, low, count = of_register, address, 1
         words = (c_uint64 * (_FIXED + _ENTRY * _ENTRIES))(
             *(id(method), segment.base, low, count, id(width), 8 * width),
-            *(0 if each is None else id(each) for each in (trace, rows)),
+            *(0 if each is None else id(each) for each in (trace, rows, append)),
+            plain.stores,
             *chain.from_iterable(entries),
         )
-        block = _Block(site, segment, method, width, trace, rows, entries, words)
+        if before is not None and before.site is not site:  # of other code that has been there
+            before.site.words[stub.DIRECT] = 0
+        block = _Block(site, segment, method, width, trace, rows, append, entries, words)
         self._blocks[site.address] = block
         site.words[stub.DIRECT] = addressof(words)
         if self._changes != changes:  # by another thread, while this was looked at
@@ -139,11 +155,11 @@ class DirectCalls:
             return False
         return True
 
-    def forget(self, stack: Stack) -> None:
-        """Forget a thread: another one may get its stack, and has another number."""
+    def forget(self, floor: int) -> None:
+        """Forget a thread by its stack: another one may get that, and has another number."""
         for block in list(self._blocks.values()):
-            for index, (floor, *_) in enumerate(block.entries):
-                if floor == stack.floor:
+            for index, entry in enumerate(block.entries):
+                if entry[0] == floor:
                     block.entries[index] = 0, 0, _UNKNOWN, 0
                     block.words[_FIXED + _ENTRY * index + 1] = 0  # its size
 
@@ -154,29 +170,27 @@ class DirectCalls:
             block.site.words[stub.DIRECT] = 0
         self._blocks.clear()
 
-    def finish(self, frame: Frame, regs: Any, bus: Initiator, instructions: InstructionCache) -> None:
+    def finish(self, key: int, frame: Frame, regs: Any, bus: Initiator, cached: CachedInstruction) -> None:
         """Complete an instruction whose device has been called directly, with what that has done.
 
         Args:
+            key: of the outcome.
             frame: where.
             regs: its registers.
             bus: the thread's.
-            instructions: compiled.
+            cached: the instruction.
         """
-        outcome, address = self.outcomes.pop(regs[STUB], None), regs[FAULT_ADDRESS]
+        outcome, address = self.outcomes.pop(key, None), regs[FAULT_ADDRESS]
         regs[RFLAGS] &= ~OUTCOME
-        cached = instructions[regs[CODE]]
         bus.instruction = cached.instruction
+        route: Route = bus if cached.port is None else bus.ports
         if outcome is not None:  # else there was no memory to keep it
-            device = bus.find(address).region.device
-            bus.answer_next(address, lambda: _answer(outcome, device))
+            device = route.find(address).region.device
+            route.answer_next(address, lambda: _answer(outcome, device))
         try:
             cached.run(frame, bus)
         finally:
-            bus.answer_next(address, None)
-        if after_access.waiting:
-            after_access.call()
-        pending_exceptions.check()
+            route.answer_next(address, None)
 
     def _accessor(self, site: Site, segment: Segment, plain: Plain, address: int) -> Callable[..., Any] | None:
         """Return the device's function for one register, while that is all that an instruction has accessed."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from time import monotonic_ns
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
@@ -22,46 +22,19 @@ from mmio.device.durations import ms as ms
 from mmio.device.durations import seconds as seconds
 from mmio.device.durations import us as us
 from mmio.device.time_policy import HostTime, PerAccess, PerPoll, Still, TimePolicy, time_policy
+from mmio.device.timer import Call as Call
+from mmio.device.timer import Timer as Timer
 from mmio.errors import MmioError
 
 __tracebackhide__ = True  # pytest reports a failure of a model, not of the clock that called it
 
-Call: TypeAlias = Callable[[], object]
-
 STORM: Final = 100_000  # calls at one time after which they are taken for ones that make each other for ever
+
+_NEVER: Final = 1 << 127  # ns
 
 
 class ClockError(MmioError, RuntimeError):
     """A clock cannot advance: it is advancing already, or the expected event does not happen."""
-
-
-class Timer:
-    """A call to come, or one that comes again and again; made by `Clock.after` and `Clock.every`."""
-
-    __slots__ = ("_call", "_clock", "_due", "_number", "_period")
-
-    def __init__(self, clock: "Clock", number: int, due: int, period: int, call: Call) -> None:
-        self._clock = clock
-        self._number = number
-        self._due: int | None = due
-        self._period = period
-        self._call = call
-
-    @property
-    def due(self) -> int | None:
-        """The time of the next call in ns; None when there is none: it was made, or cancelled."""
-        return self._due
-
-    def cancel(self) -> None:
-        """Make no call any more. Cancelling twice, or after the call, is allowed and does nothing."""
-        if self._due is not None:
-            self._due = None
-            self._clock._tidy()
-
-    def __repr__(self) -> str:
-        if self._due is None:
-            return "<Timer: not due>"
-        return f"<Timer: due at {self._due} ns{f', every {self._period} ns' if self._period else ''}>"
 
 
 @frozen(eq=False)
@@ -113,6 +86,8 @@ class Clock:
         self._stale = 0
         self._advancing = False
         self._calls_now = 0
+        self._alarm = 0
+        self._set_alarm()
 
     @property
     def now(self) -> int:
@@ -281,6 +256,7 @@ class Clock:
                 self.advance(to)
             else:
                 self._now = to
+                self._set_alarm()
 
     def poll(self) -> None:
         """Add the time that a poll takes; for the bus, once a poll. See `spend`."""
@@ -328,6 +304,7 @@ class Clock:
         heapify(self._heap)
         self._stale = 0
         self._now = state.now
+        self._set_alarm()
         if self._factor:
             self._began = monotonic_ns() - int(self._now / self._factor)
 
@@ -337,6 +314,7 @@ class Clock:
         self._made += 1
         timer = Timer(self, self._made, self._now + delay, period, call)
         heappush(self._heap, (self._now + delay, self._made, timer))
+        self._set_alarm()
         return timer
 
     @contextmanager
@@ -347,11 +325,20 @@ class Clock:
                 "every() and cancel(), and must not advance the clock that calls it"
             )
         self._advancing = True
+        self._set_alarm()
         self._calls_now = 0
         try:
             yield
         finally:
             self._advancing = False
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Set the time from which on an access has to ask: the next call is due, or any time will do."""
+        if self._advancing or self._factor:
+            self._alarm = 0
+        else:
+            self._alarm = self._heap[0][0] if self._heap else _NEVER
 
     def _step(self, to: int) -> bool:
         """Make the next call if it is due by a time. The timer is in order before the call is made."""
@@ -392,6 +379,8 @@ class Clock:
                 heappush(self._heap, (due + ahead, self._made, timer))
         other._heap = []
         other._stale = 0
+        self._set_alarm()
+        other._set_alarm()
 
     def __repr__(self) -> str:
         due = self.next_due

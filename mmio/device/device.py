@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from decode import READ, WRITE, Direction
 from mmio.arguments import shortened
+from mmio.device.accessor import register_paths
 from mmio.device.block import OPEN, BlockArray, BoundBlocks, Nested, Surrounding
 from mmio.device.bound import BoundArray, BoundRegister, Cell
 from mmio.device.clock import Call, Clock, Timer
@@ -113,8 +114,7 @@ class Device:
             self._device_bound[attribute] = bound
         cells.sort(key=lambda placed: placed[0])
         self.__cells = [cell for _, cell in cells]  # in the order of layout.places
-        shared = self.layout.shared
-        self.__at = dict(placed for number, placed in enumerate(cells) if number not in shared)
+        self._device_at = dict(placed for number, placed in enumerate(cells) if number not in self.layout.shared)
 
     def __inside(self, attribute: str, member: Nested[Any, Any], index: int) -> "Device":
         """Make a device inside this one, and hang the handlers on it that this class has for its registers."""
@@ -243,7 +243,7 @@ class Device:
 
     def read(self, offset: int, width: int) -> int:
         """Answer a read from the bus. Raises NoRegister when a byte of it has no register."""
-        cell = self.__at.get(offset)
+        cell = self._device_at.get(offset)
         if cell is None or cell.width != width:
             return self.__read_parts(offset, width)
         return cell.value if cell.plain_read else cell.load()
@@ -252,13 +252,15 @@ class Device:
         """Take a write from the bus. Raises NoRegister when a byte of it has no register."""
         if value >> (width << 3):
             raise ValueError(f"value {value:#x} does not fit in {width} bytes")
-        cell = self.__at.get(offset)
+        cell = self._device_at.get(offset)
         if cell is None or cell.width != width:
             self.__write_parts(offset, width, value)
         elif cell.plain_write:
             cell.value = value
         else:
             cell.store(value, cell.mask)
+
+    _device_path = register_paths(read, write)
 
     def __read_parts(self, offset: int, width: int) -> int:
         parts, holes = self.__view(READ).cut(offset, width)

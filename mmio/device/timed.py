@@ -4,9 +4,11 @@ A wrapper, so that the path of an access has no question about time in it: a dev
 is.
 """
 
-from functools import partial
 from typing import Any, Final
 
+from attrs import evolve
+
+from mmio.device.accessor import Ended, Path, path_of
 from mmio.device.clock import Clock
 from mmio.device.time_policy import HostTime, PerAccess, PerPoll
 from mmio.errors import NoRegister
@@ -30,12 +32,15 @@ class Timed:
 
     def __init__(self, device: Any, clock: Clock) -> None:
         self._device = self.device = device
-        # One call where `Clock.access` would be two.
-        access = partial(clock.spend, clock.per_access) if clock.per_access else clock.access
-        inner_read, inner_write = device.read, device.write
+        self._clock = clock
+        inner_read, inner_write, access, per_access = device.read, device.write, clock.access, clock.per_access
 
         def read(offset: int, width: int) -> int:
-            access()
+            now = clock._now + per_access
+            if now >= clock._alarm:
+                access()
+            else:  # what that would do, where a call would cost more than all the rest
+                clock._now = now
             try:
                 value: int = inner_read(offset, width)
             except NoRegister as hole:
@@ -44,7 +49,11 @@ class Timed:
             return value
 
         def write(offset: int, width: int, value: int) -> None:
-            access()
+            now = clock._now + per_access
+            if now >= clock._alarm:
+                access()
+            else:
+                clock._now = now
             try:
                 inner_write(offset, width, value)
             except NoRegister as hole:
@@ -52,6 +61,10 @@ class Timed:
                 raise
 
         self.read, self.write = read, write  # functions that know what they call take less time than methods
+
+    def _device_path(self, offset: int, width: int, written: bool, ended: Ended) -> Path | None:
+        path = path_of(self._device, offset, width, written, ended) if self._clock.per_access else None
+        return None if path is None or path.clock is not None else evolve(path, clock=self._clock)
 
     def _take_over(self, hole: NoRegister) -> None:
         """Make the mapping's policy for holes apply, as if the device itself were mapped."""

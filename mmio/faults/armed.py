@@ -11,19 +11,26 @@ from typing import Any, Final
 from mmio.faults.fault import Fault, Unit
 from mmio.faults.places import Spot
 
-_BLOCK: Final = 256  # numbers that are drawn together
+BLOCK_BITS: Final = 8
+"""Numbers that are drawn together, as a power of two."""
 _STATE: Final = ("reads", "writes", "interrupts", "drawn", "applied", "since", "written", "began", "latched")
 
 
 def draw(seed: int, number: int) -> float:
     """Return a number from 0 to 1, the same for the same arguments."""
-    return _drawn(seed, number // _BLOCK)[number % _BLOCK]
+    return block(seed, number >> BLOCK_BITS)[number & (1 << BLOCK_BITS) - 1]
 
 
 @lru_cache(maxsize=64)
-def _drawn(seed: int, block: int) -> tuple[float, ...]:
-    random = Random(f"{seed}/{block}").random
-    return tuple(random() for _ in range(_BLOCK))
+def block(seed: int, number: int) -> tuple[float, ...]:
+    """Return numbers that are drawn together.
+
+    Args:
+        seed: any.
+        number: of the block.
+    """
+    random = Random(f"{seed}/{number}").random
+    return tuple([random() for _ in range(1 << BLOCK_BITS)])
 
 
 class Armed:
@@ -39,6 +46,9 @@ class Armed:
     Attributes:
         reads, writes, interrupts: at its place, so far.
         applied: how often it has happened.
+        is_simple: there is nothing to ask but the number of the event.
+        is_at_a_time: it happens at a given time, whatever is accessed.
+        asks_time: it asks or notes the time where it happens.
         happens: the events that it may happen at, whatever else it waits for.
         span: the events that it waits for, by `at` or `after`; None when it waits for none.
     """
@@ -66,6 +76,8 @@ class Armed:
         self._at, self._after, self._limit = fault.at, fault.after, fault.limit
         self.span = fault.after if fault.at is None else fault.at
         self.is_simple = not (fault.when or fault.start is not None or fault.probability or fault.limit)
+        self.is_at_a_time = fault.at is not None and fault.at.unit == "ns"
+        self.asks_time = fault.start is not None or fault.limit is not None
         self.happens: tuple[Unit, ...] = _directions(fault)
 
     def count(self, unit: Unit) -> bool:

@@ -12,14 +12,16 @@ from typing import Any, Self, TypeVar
 
 from decode import READ, WRITE, Direction
 from mmio.closing import Closing
+from mmio.device.accessor import Ended, Path, path_of
 from mmio.device.clock import Clock, Timer
 from mmio.device.timed import Fronting
 from mmio.errors import NoRegister
+from mmio.faults.accessors import with_faults
 from mmio.faults.armed import Armed
 from mmio.faults.arming import Armoury
 from mmio.faults.errors import BusError, BusFault, FaultWarning
 from mmio.faults.fault import Schedule
-from mmio.faults.lines import Gate
+from mmio.faults.lines import Gate, loses
 from mmio.faults.places import Places
 from mmio.faults.step import Read, Step, plan_of, reaches
 from mmio.faults.ways import Write, interrupting_read, short_read, short_write
@@ -82,38 +84,44 @@ class Faulty(Fronting, Closing):
         # By offset, a width of accesses that have a short way, and the way.
         self._read_ways: dict[int, tuple[int, Read]] = {}
         self._write_ways: dict[int, tuple[int, Write]] = {}
+        self._ended: set[Ended] = set()  # called when accessors do not have the faults any more
         self._timers: list[Timer] = []
         self._closed = False
         self._active = list(self._armed)
         self._late = [armed for armed in self._armed if armed.effect == "late"]
         spurious = [(line, armed) for line, armed in self._of_line if armed.effect == "spurious"]
-        self._spurious = [(line, armed) for line, armed in spurious if not _at_a_time(armed)]
+        self._spurious = [(line, armed) for line, armed in spurious if not armed.is_at_a_time]
         self._everywhere = bool(self._spurious) or any(armed.spots is None for armed in self._armed)
-        self._begin([each for each in spurious if _at_a_time(each[1])])
+        self._begin([each for each in spurious if each[1].is_at_a_time])
 
-        read_way, write_way = self._read_ways.get, self._write_ways.get
-        read_faulty, write_faulty = self._read, self._write
+        read_ways, write_ways = self._read_ways, self._write_ways
+        read_faulty, write_faulty, take_over = self._read, self._write, self._take_over
 
         def read(offset: int, width: int) -> int:
-            way = read_way(offset)
-            if way is None or way[0] != width:
+            try:
+                known, way = read_ways[offset]
+            except KeyError:
+                known = 0
+            if known != width:
                 return read_faulty(offset, width)
             try:
-                return way[1](offset, width)
+                return way(offset, width)
             except NoRegister as hole:
-                self._take_over(hole)
+                take_over(hole)
                 raise
 
         def write(offset: int, width: int, value: int) -> None:
-            way = write_way(offset)
-            if way is None or way[0] != width:
+            try:
+                known, way = write_ways[offset]
+            except KeyError:
+                known = 0
+            if known != width:
                 return write_faulty(offset, width, value)
             try:
-                way[1](offset, width, value)
+                return way(offset, width, value)
             except NoRegister as hole:
-                self._take_over(hole)
+                take_over(hole)
                 raise
-            return None
 
         self.read, self.write = read, write  # functions that know what they call take less time than methods
 
@@ -124,7 +132,7 @@ class Faulty(Fronting, Closing):
         named = {line for line, _ in self._of_line}
         for name in self._places.lines if removed else named:
             losing = [armed for line, armed in self._of_line if line == name and armed.effect == "lost"]
-            self._gates[name] = Gate(self._places.lines[name], partial(_loses, losing, removed))
+            self._gates[name] = Gate(self._places.lines[name], partial(loses, losing, removed))
         for armed in self._late:
             armed.begin_again()
         for garbage in self._armoury.garbage:
@@ -142,18 +150,24 @@ class Faulty(Fronting, Closing):
         """Return the plan of an access."""
         plan = plan_of(self._active, self._armoury.flags, offset, width)
         self._plans[offset, width] = plan
-        spurious = [armed for _, armed in self._spurious]
         read: Read | None = None
-        if not spurious:
+        write: Write | None = None
+        if not self._spurious:
             read = short_read(plan, self.device.read, self._read, width)
             write = short_write(plan, self._late, self.device.write, self._write)
-            if write is not None:
-                self._write_ways[offset] = width, write
-        elif len(spurious) == 1 and not plan:
-            read = interrupting_read(spurious[0], self.device.read, self._interrupt)
-        if read is not None:
-            self._read_ways[offset] = width, read
+        elif len(self._spurious) == 1 and not plan:
+            read = interrupting_read(self._spurious[0][1], self.device.read, self._interrupt)
+        self._read_ways[offset] = width, read or self._read
+        self._write_ways[offset] = width, write or self._write
         return plan
+
+    def _device_path(self, offset: int, width: int, written: bool, ended: Ended) -> Path | None:
+        path = path_of(self.device, offset, width, written, ended)
+        if path is None or path.make is not None or (written and self._late):
+            return None
+        self._ended.add(ended)
+        plan = plan_of(self._active, self._armoury.flags, offset, width)
+        return with_faults(path, plan, [armed for _, armed in self._spurious])
 
     def _plan(self, offset: int, width: int, direction: Direction) -> tuple[Step, ...]:
         plan = self._plans.get((offset, width))
@@ -371,6 +385,8 @@ class Faulty(Fronting, Closing):
         self._read_ways.clear()
         self._write_ways.clear()
         self._late, self._spurious, self._everywhere = [], [], False
+        for ended in self._ended:
+            ended()
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self.close(warn=kind is None)  # an error tells more than a fault that it has kept from happening
@@ -382,12 +398,3 @@ class Faulty(Fronting, Closing):
 @cache
 def _named(base: type[_F], name: str) -> type[_F]:
     return type(name, (base,), {"__doc__": base.__doc__, "__module__": base.__module__})
-
-
-def _at_a_time(armed: Armed) -> bool:
-    return armed.fault.at is not None and armed.fault.at.unit == "ns"
-
-
-def _loses(losing: list[Armed], removed: list[Armed]) -> bool:
-    lost = [armed.count("interrupt") for armed in losing]
-    return any(lost) or any(armed.latched for armed in removed)

@@ -7,6 +7,7 @@ exchanged instead, for a subclass that asks the gate, and put back at the end.
 from collections.abc import Callable
 
 from mmio.device.line import Line
+from mmio.faults.armed import Armed
 
 
 class Gate:
@@ -71,3 +72,14 @@ class Gate:
         """Take the gate out, quietly. The line has the level then that the device drives."""
         self.line.__class__ = self._plain
         self.line.restore(self.asserted)
+
+
+def loses(losing: list[Armed], removed: list[Armed]) -> bool:
+    """Return whether a rise of a line is lost, and count it.
+
+    Args:
+        losing: the faults of the line.
+        removed: those of the device, which may be gone.
+    """
+    lost = [armed.count("interrupt") for armed in losing]
+    return any(lost) or any(armed.latched for armed in removed)

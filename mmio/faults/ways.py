@@ -6,12 +6,14 @@ with the counts it would leave; it hands over to that where the fault may happen
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from mmio.faults.armed import Armed, draw
+from mmio.faults.armed import BLOCK_BITS, Armed, block
 from mmio.faults.step import Read, Step
 
 Write: TypeAlias = Callable[[int, int, int], None]
+
+_IN_BLOCK: Final = (1 << BLOCK_BITS) - 1
 
 
 def short_read(plan: tuple[Step, ...], inner: Read, general: Read, width: int) -> Read | None:
@@ -188,7 +190,7 @@ def _stuck(step: Step, inner: Read) -> Read:
 
 def _stuck_while(step: Step, inner: Read) -> Read:
     """Read what is stuck while something holds."""
-    armed, also = step.armed, _condition(step.armed)
+    armed, also = step.armed, condition(step.armed)
     keep, value = ~step.mask, step.value
     happened = armed.happened
 
@@ -202,8 +204,12 @@ def _stuck_while(step: Step, inner: Read) -> Read:
     return read
 
 
-def _condition(armed: Armed) -> Callable[[], bool]:
-    """Return what asks whether time, condition, limit and chance allow a fault; a short way where it is one of them."""
+def condition(armed: Armed) -> Callable[[], bool]:
+    """Return what asks whether time, condition, limit and chance allow a fault; a short way where it is one of them.
+
+    Args:
+        armed: the fault.
+    """
     fault, holds = armed.fault, armed.holds
     given = [fault.start is not None, holds is not None, fault.probability is not None, fault.limit is not None]
     if sum(given) > 1:
@@ -214,14 +220,24 @@ def _condition(armed: Armed) -> Callable[[], bool]:
         now, start = armed.now, fault.start
         return lambda: now() >= start
     if fault.probability is not None:
-        seed, probability = fault.seed or 0, fault.probability
-
-        def drawn() -> bool:
-            armed.drawn = number = armed.drawn + 1
-            return draw(seed, number) < probability
-
-        return drawn
+        return _chance(armed, fault.seed or 0, fault.probability)
     return armed.also
+
+
+def _chance(armed: Armed, seed: int, probability: float) -> Callable[[], bool]:
+    """Return what draws a number and asks whether it allows a fault. The answers of a whole block are found at once."""
+    known = -1
+    answers: tuple[bool, ...] = ()
+
+    def drawn() -> bool:
+        nonlocal known, answers
+        armed.drawn = number = armed.drawn + 1
+        if number >> BLOCK_BITS != known:
+            known = number >> BLOCK_BITS
+            answers = tuple([each < probability for each in block(seed, known)])
+        return answers[number & _IN_BLOCK]
+
+    return drawn
 
 
 def _late(step: Step, inner: Read) -> Read:

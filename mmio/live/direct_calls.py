@@ -4,6 +4,9 @@ A stub of a plain load or store finds a block of words (`mmio/linux/direct_entry
 addresses of its segment that need no thought, the trace, and for some threads the number of their site in it. A block
 is made when an access by a frame has shown all of that. When any of it may have changed, all blocks are taken away: the
 next access is made by a frame, and shows it again.
+
+In place of the method there may be an accessor (`mmio/device/accessor.py`), for an instruction that has accessed one
+register only. It is then the only address of the block.
 """
 
 from collections.abc import Callable
@@ -13,6 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from attrs import define
 
+from mmio.device.accessor import accessor, claim
+from mmio.errors import NoRegister
 from mmio.linux.device_call import DeviceCall
 from mmio.live.instruction_cache import CachedInstruction
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, Frame
@@ -129,10 +134,13 @@ class DirectCalls:
         before = self._blocks.get(site.address)
         if before is not None and before.segment is segment and before.trace is trace:
             entries = [each for each in before.entries if each[0] != caller.floor][1 - _ENTRIES :] + entries
-        method = segment.write if plain.stores else segment.read
-        low, width = segment.start, plain.width
+        method, low, width = segment.write if plain.stores else segment.read, segment.start, plain.width
+        count = segment.limits[width] + 1 - low
+        of_register = self._accessor(site, segment, plain, address)
+        if of_register is not None:
+            method, low, count = of_register, address, 1
         words = (c_uint64 * (_FIXED + _ENTRY * _ENTRIES))(
-            *(id(method), segment.base, low, segment.limits[width] + 1 - low, id(width), 8 * width),
+            *(id(method), segment.base, low, count, id(width), 8 * width),
             *(0 if each is None else id(each) for each in (trace, rows, append)),
             plain.stores,
             *chain.from_iterable(entries),
@@ -177,11 +185,22 @@ class DirectCalls:
         bus.instruction = cached.instruction
         route: Route = bus if cached.port is None else bus.ports
         if outcome is not None:  # else there was no memory to keep it
-            route.answer_next(address, lambda: _answer(outcome))
+            device = route.find(address).region.device
+            route.answer_next(address, lambda: _answer(outcome, device))
         try:
             cached.run(frame, bus)
         finally:
             route.answer_next(address, None)
+
+    def _accessor(self, site: Site, segment: Segment, plain: Plain, address: int) -> Callable[..., Any] | None:
+        """Return the device's function for one register, while that is all that an instruction has accessed."""
+        device, offset = segment.region.device, address - segment.base
+        if len(site.offsets) < 2:
+            site.offsets.add(offset)
+        method, its = (segment.write, device.write) if plain.stores else (segment.read, device.read)
+        if len(site.offsets) > 1 or method != its:  # it is not the device's any more
+            return None
+        return accessor(device, offset, plain.width, method, plain.stores, self.end_all)
 
     def _recorded(self, site: Site, segment: Segment, plain: Plain, bus: Initiator) -> tuple[Trace | None, int] | None:
         """Return the trace that accesses are recorded in, if any, and the site's number there.
@@ -199,8 +218,8 @@ class DirectCalls:
         return (trace, _UNKNOWN) if type(trace) is Trace and not trace.enabled else None
 
 
-def _answer(outcome: tuple[Any, ...]) -> Any:
-    """Return what a device has answered, or raise what it has raised."""
+def _answer(outcome: tuple[Any, ...], device: Any) -> Any:
+    """Return what a device has answered, or raise what it or an accessor of it has raised."""
     if len(outcome) == 1:
         return outcome[0]
     kind, value, traceback = outcome
@@ -208,4 +227,6 @@ def _answer(outcome: tuple[Any, ...]) -> Any:
         value = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
         if value.__traceback__ is not None:  # `Carrier` has returned an exception that has been under way
             raise value
+    if isinstance(value, NoRegister):
+        claim(device, value)
     raise value.with_traceback(traceback)

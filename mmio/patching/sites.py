@@ -64,6 +64,7 @@ class Site:
         plain: how its instruction is executed when the device is called directly; None where that is not done.
         jump: where its jump may lead; None while the instruction stands there as it was.
         patched: the bytes that stand there while it does not.
+        offsets: what it has accessed of devices that were called directly, up to two offsets.
     """
 
     address: int
@@ -77,6 +78,7 @@ class Site:
     plain: Plain | None = None
     jump: Places | None = None
     patched: bytes = b""
+    offsets: set[int] = field(factory=set)
 
     @property
     def end(self) -> int:

@@ -69,6 +69,9 @@ LAWS: Final = {
     ),
     "endless recursion ends": "tests/mmio/inprocess/test_recursion.py::test_endless_recursion_raises",
     "short ways are the general way": "tests/mmio/faults/test_ways.py::test_short_ways_do_what_the_general_way_does",
+    "accessors are the general way": (
+        "tests/mmio/inprocess/test_accessors.py::test_accessors_do_what_the_general_way_does"
+    ),
     "any golden file is compared or refused": "tests/mmio/traces/test_golden.py::test_whatever_has_become_of_a_file",
     "arbitrary file contents": "tests/mmio/formats/test_reader.py::test_any_bytes_raise_only_trace_format_errors",
     "SystemRDL round-trips": "tests/mmio/descriptions/rdl/test_text.py::test_what_is_written_is_the_same_device",

@@ -13,6 +13,7 @@ from mmio.inprocess.patching import FAULTS
 
 # What these test does not depend on how an access comes to the handler, or happens in processes of their own.
 _ONCE = (
+    "test_accessors",
     "test_alias_mapping",
     "test_direct_calls",
     "test_gate",

@@ -27,10 +27,31 @@ MISBEHAVING: Final = (
         "faults/test_ways.py::test_short_ways_do_what_the_general_way_does",
     ),
     MmioMutant(
+        "an accessor does not count the reads of a fault that waits",
+        "mmio.faults.accessors",
+        "        time._now, armed.reads = now, reads\n",
+        "        time._now = now\n",
+        "inprocess/test_accessors.py::test_each_fault_with_each_clause",
+    ),
+    MmioMutant(
+        "an accessor of a fault that waits for one access begins one late",
+        "mmio.faults.accessors",
+        "first, end = span.count + (armed.fault.at is None)",
+        "first, end = span.count + 1",
+        "inprocess/test_accessors.py::test_each_fault_with_each_clause",
+    ),
+    MmioMutant(
+        "an accessor writes when a timer is due, and does not call it",
+        "mmio.device.accessor",
+        "        if now >= time._alarm:\n            return method(offset, width, value)\n",
+        "",
+        "inprocess/test_accessors.py::test_each_fault_with_each_clause",
+    ),
+    MmioMutant(
         "chance does not depend on the seed",
         "mmio.faults.armed",
-        "return _drawn(seed, ",
-        "return _drawn(0 * seed, ",
+        "return block(seed, ",
+        "return block(0 * seed, ",
         "faults/test_armed.py::test_chance_is_the_seeds",
     ),
     MmioMutant(

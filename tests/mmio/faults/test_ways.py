@@ -1,7 +1,7 @@
 """The short ways of accesses with one fault, beside the general one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmio import Clock, us
@@ -45,7 +45,9 @@ def _done(card: Card, device: object, clock: Clock, event: str) -> object:
     return card.ctrl.value, card.stat.value, card.irq.level
 
 
-@given(line=st.sampled_from(LINES), events=st.lists(EVENTS, max_size=16), at=st.integers(0, 16))
+@pytest.mark.parametrize("line", LINES)
+@given(events=st.lists(EVENTS, max_size=16), at=st.integers(0, 16))
+@settings(max_examples=15)
 @pytest.mark.filterwarnings(f"ignore::{FaultWarning.__module__}.{FaultWarning.__name__}")
 def test_short_ways_do_what_the_general_way_does(line: str, events: list[str], at: int) -> None:
     """Whatever the fault and the accesses: values, errors, counts and snapshots are those of the general way."""

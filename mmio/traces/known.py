@@ -66,8 +66,12 @@ class Known:
             return ""
         first, dot, _ = name.partition(".")
         first = first.partition("+")[0]
-        firsts = [*self.registers, *(register for found in self.registers.values() for register in found)]
-        if first != name and first not in firsts:  # if no name is like it, it may be a region that is untouched so far
+        registers = [register for found in self.registers.values() for register in found]
+        blocks = [register.partition(".")[0] for register in registers if "." in register]
+        firsts = [*self.registers, *registers, *blocks]
+        arrays = [_INDEX.sub("", block) for block in blocks]
+        if first != name and first not in (*firsts, *arrays):
+            # If no name is like it, it may be a region that is untouched so far.
             near = get_close_matches(first, firsts, n=1, cutoff=0.7)
             what = "region or register" if dot else "region"
             return f"no {what} is called {first!r}; did you mean {near[0]!r}?" if near else ""

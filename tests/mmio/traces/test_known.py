@@ -1,10 +1,11 @@
 """Names that a trace knows."""
 
+import re
 from fnmatch import fnmatchcase
 
 import pytest
 
-from mmio import AddressSpace, Device, Spaced, Trace, TraceView, array, bit, field, register
+from mmio import AddressSpace, Device, Spaced, Trace, TraceView, array, bit, blocks, field, register
 from mmio.traces.known import MAX_LENGTH, Known
 from tests.mmio.sample_traces import Timer, access, machine
 
@@ -50,6 +51,29 @@ def test_a_name_that_nothing_has(name: str, problem: str) -> None:
     """It is told with the nearest; a region that is like none may be one that has not been touched."""
     assert known_of(Card()).missing(name).startswith(problem)
     assert bool(problem) == bool(known_of(Card()).missing(name))
+
+
+class Strip(Device):
+    bell = register(0x0, fields=[bit("RING", 0)])
+
+
+class Lights(Device):
+    strip = blocks(0x0, Strip, count=2, stride=4, name="STRIP")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("STRIP[1].BELL", ""),
+        ("STRIP[1].BELL.RING", ""),
+        ("STRIP.BELL", r"no register or field is called 'STRIP.BELL'; did you mean 'STRIP\[\d\].BELL'\?"),
+        ("STRIP[9].BELL", r"no region or register is called 'STRIP\[9\]'; did you mean 'STRIP\[\d\]'\?"),
+        ("STRIP[1].BEL", r"no register or field is called 'STRIP\[1\].BEL'; did you mean 'STRIP\[1\].BELL'\?"),
+    ],
+)
+def test_registers_of_blocks_have_the_name_of_their_block(name: str, problem: str) -> None:
+    """Without its index an array of blocks is no place: which of them would be left open."""
+    assert re.fullmatch(problem, known_of(Lights()).missing(name))
 
 
 def test_hints_are_of_whole_registers() -> None:

@@ -57,7 +57,7 @@ def _until_due(armed: Armed, written: bool, happening: Make | None) -> Make | No
     if span is None or span.unit not in ("write" if written else "read", "access"):
         return None
     first, end = span.count + (armed.fault.at is None), _NEVER
-    if armed.fault.at is not None:
+    if armed.fault.at is not None and armed.effect != "removed":
         end = span.count + 1
     return partial(_writing if written else _waiting, armed, first, end, span.unit == "access", happening)
 

@@ -6,7 +6,6 @@ share the handling of system calls (`mmio.program.syscalls`). Here the handler m
 
 import os
 from collections.abc import Callable
-from ctypes import c_uint64
 from typing import Any, Final
 
 from mmio.hosted.context import SignalStack
@@ -16,6 +15,7 @@ from mmio.hosted.program_area import PRIVATE_ANONYMOUS, map_memory
 from mmio.hosted.raw_syscall import failed, system_call
 from mmio.hosted.trampoline import IN_DIRECT_CALL
 from mmio.linux.libc import PROT_READ, PROT_WRITE
+from mmio.linux.process_memory import read_here
 from mmio.linux.syscall_table import NUMBERS
 from mmio.live.memory import Unreachable
 from mmio.live.signal_frame import RAX, RIP, RSP
@@ -72,8 +72,11 @@ class Thread:
 
     @property
     def calls_device(self) -> bool:
-        """Return whether it calls a device directly, or waits for the interpreter to do so."""
-        return bool(c_uint64.from_address(self.signals.start + IN_DIRECT_CALL).value)
+        """Return whether it calls a device directly, or waits for the interpreter to do so.
+
+        Any thread may ask. The signal stack, which has the answer, goes with the thread.
+        """
+        return any(read_here(self.signals.start + IN_DIRECT_CALL, 8))
 
     def begin(self, number: int) -> None:
         """Set the TID of the thread."""

@@ -81,7 +81,7 @@ def test_every_form_is_as_by_a_signal(executor: Executor) -> None:
             assert not refused or decode(code).length < 5
             assert (ports.stats.signals, ports.stats.calls) == ((2, 0) if refused else (1, 1))
             by_call += not refused
-    assert by_call > len(FORMS) / 2
+    assert by_call >= sum(decode(bytes.fromhex(form)).length >= 5 for form in FORMS) > 0  # the others need room
 
 
 def test_accesses_are_counted(driver: ctypes.CDLL) -> None:

@@ -2,7 +2,8 @@
 
 They are for one fault, which waits for an access by its number, is about the other direction only, or happens at reads
 without asking for the time. Such a fault and a clock do not see each other, so their order does not matter. A `Path`
-has the register and the clock.
+has the register and the clock. The lines that advance the clock stand in each function: a call to do so would take
+longer than they do.
 """
 
 from collections.abc import Callable

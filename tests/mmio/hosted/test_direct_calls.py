@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.mmio.hosted.engines import pagetrap, patch_after
 from tests.mmio.hosted.played import LAST, PLAYED, PLAYER, SAID, STEPS, packed
-from tests.mmio.hosted.test_patching import DURING, THREADS, here
+from tests.mmio.hosted.test_patching import DURING, THREADS, here, state
 from tests.mmio.ptrace.programs import device_file, program
 from tests.native import run_python
 
@@ -176,38 +176,9 @@ def test_a_handler_sees_the_result_of_a_load_and_may_change_it(tmp_path: Path) -
     assert (run.status, run.output, run.direct) == (0, "60 0", 58)
 
 
-STATE = """
-int main(int argc, char **argv) {
-    volatile uint32_t *device = map(argv[1], PROT_READ | PROT_WRITE);
-    int wrong = 0;
-    for (int i = 0; i < 40; i++) {
-        double kept = 1.5 + i, back;
-        unsigned found;
-        unsigned short fcw = 0x27f, fcw_found;
-        uint64_t in[4] = {i, ~0UL, 0x5555, 1UL << 63}, out[4], r[7];
-        __asm__ volatile(
-            "fldcw %[fcw]; fldl %[kept]; movdqu %[in],%%xmm7; movdqu 16+%[in],%%xmm15\\n"
-            "mov $8,%%r8; mov $9,%%r9; mov $10,%%r10; mov $11,%%r11; mov $12,%%r12; mov $13,%%r13; mov $14,%%r14\\n"
-            "std; movzwl 4(%[d]),%%eax; mov %%r11d,12(%[d]); cld; lea -5(%%rax),%%eax; add %%eax,%[wrong]\\n"
-            "stmxcsr %[found]; fstpl %[back]; fnstcw %[fcwf]; movdqu %%xmm7,%[out]; movdqu %%xmm15,16+%[out]\\n"
-            "mov %%r8,%[r]; mov %%r9,8+%[r]; mov %%r10,16+%[r]; mov %%r11,24+%[r]; mov %%r12,32+%[r]\\n"
-            "mov %%r13,40+%[r]; mov %%r14,48+%[r]; fninit"
-            : [found] "=m"(found), [back] "=m"(back), [fcwf] "=m"(fcw_found), [out] "=m"(out), [r] "=m"(r),
-              [wrong] "+m"(wrong)
-            : [fcw] "m"(fcw), [kept] "m"(kept), [in] "m"(in), [d] "D"(device)
-            : "rax", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "xmm7", "xmm15", "memory", "cc");
-        for (int n = 0; n < 7; n++) wrong += r[n] != 8 + n;
-        wrong += back != kept || (found & ~0x3f) != 0x1f80 || fcw_found != fcw || memcmp(in, out, 32);
-    }
-    printf("%d\\n", wrong);
-    return 0;
-}
-"""
-
-
 def test_every_register_is_as_it_was(tmp_path: Path) -> None:
     """General, vector and x87 registers, their control words and the direction flag."""
-    run = here(STATE, tmp_path, read="sum(x * 0.5 for x in range(3))")
+    run = here(state(0x1F80), tmp_path, read="sum(x * 0.5 for x in range(3))")
     assert (run.status, run.output, run.calls, run.direct) == (0, "0", 78, 76)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mmio.inprocess.mapping import _trap
 from mmio.inprocess.patching import FAULTS
+from tests.mmio.inprocess.execute import Executor
 
 # What these test does not depend on how an access comes to the handler, or happens in processes of their own.
 _ONCE = (
@@ -50,3 +51,9 @@ def at_once() -> Iterator[None]:
     patching.met.clear()
     yield
     patching.faults, patching.only_files, patching.only_frames = FAULTS, True, False
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
+    """Executes one instruction."""
+    return Executor(tmp_path_factory.mktemp("execute"))

@@ -19,6 +19,7 @@ from mmio.inprocess.patching import FAULTS, MISSES
 from mmio.linux import xsave
 from mmio.linux.trampoline import FEATURES, trampoline
 from mmio.patching import text
+from mmio.patching.sites import NO_ROOM
 from mmio.patching.stub import NOWHERE
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
@@ -58,19 +59,11 @@ uintptr_t faulted_at(void) { return seen_address; }
 
 pytestmark = [pytest.mark.cpu("XSAVE"), pytest.mark.usefixtures("at_once")]
 
-NO_ROOM = "no memory is free where a jump of its size leads"
-
 
 @pytest.fixture
 def driver(tmp_path: Path) -> ctypes.CDLL:
     """A library of its own for each test, so that nothing in it is patched yet."""
     return compile_c(DRIVER, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
-    """Executes one instruction."""
-    return Executor(tmp_path_factory.mktemp("execute"))
 
 
 @pytest.mark.silicon

@@ -13,7 +13,7 @@ from mmio.inprocess.patching import MISSES
 from mmio.patching.sites import NO_ROOM
 from tests.mmio.inprocess.execute import Executor
 from tests.mmio.inprocess.models import Bytes, Raising
-from tests.native import compile_c
+from tests.native import compile_c, run_python
 
 # Four prefixes that mean nothing make room for a jump, wherever memory is free.
 DRIVER = r"""
@@ -42,6 +42,15 @@ uint32_t in_thread(long port) {
 """
 
 FORMS = ("ec", "ed", "66ed", "e470", "e570", "66e570", "ee", "ef", "66ef", "e670", "e770", "66e770", "2e2e2e2eec")
+FORMS_PATCHED = """
+import sys
+from pathlib import Path
+from mmio.inprocess.mapping import _trap
+from tests.mmio.inprocess.execute import Executor
+from tests.mmio.inprocess.test_port_patching import patched_forms
+_trap().patching.faults, _trap().patching.only_files = 1, False
+print(patched_forms(Executor(Path(sys.argv[1]))))
+"""
 PORT = 0x70
 
 pytestmark = [pytest.mark.cpu("XSAVE"), pytest.mark.usefixtures("at_once")]
@@ -53,14 +62,8 @@ def driver(tmp_path: Path) -> ctypes.CDLL:
     return compile_c(DRIVER, tmp_path)
 
 
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
-    """Executes one instruction."""
-    return Executor(tmp_path_factory.mktemp("execute"))
-
-
-def test_every_form_is_as_by_a_signal(executor: Executor) -> None:
-    """All registers and flags, the device's accesses and the records are the same, for a port in DX or a constant."""
+def patched_forms(executor: Executor) -> int:
+    """Compare each form by a call with the same by a signal; return how many of them could be patched."""
     by_call = 0
     for code in map(bytes.fromhex, FORMS):
         device = Bytes(8, b"\x91\x82\x73\x64")
@@ -81,7 +84,18 @@ def test_every_form_is_as_by_a_signal(executor: Executor) -> None:
             assert not refused or decode(code).length < 5
             assert (ports.stats.signals, ports.stats.calls) == ((2, 0) if refused else (1, 1))
             by_call += not refused
-    assert by_call >= sum(decode(bytes.fromhex(form)).length >= 5 for form in FORMS) > 0  # the others need room
+    return by_call
+
+
+def test_every_form_is_as_by_a_signal(executor: Executor) -> None:
+    """All registers and flags, the device's accesses and the records are the same, for a port in DX or a constant."""
+    assert patched_forms(executor) > 0
+
+
+def test_most_forms_find_room(tmp_path: Path) -> None:
+    """In a process of its own: one that has loaded many libraries has less room near each of them."""
+    done = run_python(FORMS_PATCHED, str(tmp_path))
+    assert int(done.stdout) > len(FORMS) / 2, done.stderr
 
 
 def test_accesses_are_counted(driver: ctypes.CDLL) -> None:

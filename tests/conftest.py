@@ -27,7 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "slow: takes seconds, and is left out by make check")
     config.addinivalue_line("markers", "silicon: the CPU is the judge, so an emulated one may be wrong (tests/cpus)")
+    config.addinivalue_line("markers", "gdb_writes_vectors(answer): collected where gdb does so (tests/cpu.py)")
     config.addinivalue_line("markers", "cpu(feature, ...): not collected on a CPU without these (tests/cpu.py)")
+
+
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test as on a developer's machine: where CI is set no golden file is written, and pytest shows more."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def pytest_report_header() -> str:

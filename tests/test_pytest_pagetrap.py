@@ -212,12 +212,6 @@ GOLDEN = """
 """
 
 
-@pytest.fixture
-def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run as on a developer's machine."""
-    monkeypatch.delenv("CI", raising=False)
-
-
 def golden_files(pytester: pytest.Pytester) -> dict[str, str]:
     """Return the golden files there are, by name, without their headers."""
     folder = pytester.path / "golden" / "test_golden"
@@ -227,7 +221,7 @@ def golden_files(pytester: pytest.Pytester) -> dict[str, str]:
     }
 
 
-@pytest.mark.usefixtures("_suite", "_no_ci")
+@pytest.mark.usefixtures("_suite")
 def test_golden_files_are_written_and_compared(pytester: pytest.Pytester) -> None:
     """The first run writes files named by test, says so, and later runs compare with them."""
     pytester.makepyfile(test_golden=GOLDEN.replace('"all accesses"', 'f"all {count}"'))
@@ -256,7 +250,7 @@ def test_golden_files_are_written_and_compared(pytester: pytest.Pytester) -> Non
     assert golden_files(pytester)["test_loads-2.trace"] == "R4 card+0x0=0x5\nR4 card+0x4=0x5"
 
 
-@pytest.mark.usefixtures("_suite", "_no_ci")
+@pytest.mark.usefixtures("_suite")
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_unused_golden_files_are_told(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """A file that no test asks for is told, but not if tests were left out or failed."""
@@ -283,7 +277,7 @@ def test_a_missing_golden_file_in_ci(
     assert (pytester.path / "golden").exists() == (not failed)
 
 
-@pytest.mark.usefixtures("_suite", "_no_ci")
+@pytest.mark.usefixtures("_suite")
 def test_a_golden_name_is_used_once_in_a_test(pytester: pytest.Pytester) -> None:
     """Two traces of one test cannot have one file."""
     pytester.makepyfile(

@@ -13,8 +13,10 @@ registers, with gdb's memory as the bus. So an access that is not watched contin
 as usual. It needs only `decode` and `emulate` of pagetrap. If gdb's Python does not find attrs and iced-x86, name
 their directories, separated by colons, in the environment variable PAGETRAP_PATH.
 
-Limits: 64-bit programs; private memory (variables, heap), not the stack of a running function; the kernel does not see
-such pages (EFAULT in system calls); an instruction the emulator does not do stops the program, with the reason.
+Limits: 64-bit programs; on a CPU with AMX gdb 14 or later (older ones cannot write vector registers there, nor call
+functions of the program, and mmio-watch refuses them); private memory (variables, heap), not the stack of a running
+function; the kernel does not see such pages (EFAULT in system calls); an instruction the emulator does not do stops the
+program, with the reason.
 """
 
 import os
@@ -143,6 +145,7 @@ class Watches:
         """Watch a range from now on."""
         if length < 1:
             raise gdb.GdbError(f"expected a length of at least one byte, got {length}")
+        _check_gdb()
         pages = range(start & -PAGE, start + length, PAGE)
         if int(gdb.parse_and_eval("$rsp")) & -PAGE in pages:
             raise gdb.GdbError("the range is on the stack in use, which the program cannot do without")
@@ -255,6 +258,26 @@ def _vector_parts() -> list[list[str]]:
     name, words = next((name, words) for name, words in VECTORS if f"{name}0" in names)
     count = 32 if name == "zmm" else 16
     return [[f"${name}{i}.v{words}_int64[{j}]" for j in range(words)] for i in range(count)]
+
+
+@cache
+def _check_gdb() -> None:
+    """Raise GdbError if this gdb cannot write vector registers: then no function of the program can be called, either.
+
+    Linux takes the state of PTRACE_SETREGSET, NT_X86_XSTATE only as a whole, which gdb before 14 takes to be at most
+    2,696 bytes (X86_XSTATE_MAX_SIZE). With AMX it has about 11,000, even for a program that does not use AMX.
+    """
+    word = _vector_parts()[0][0]
+    before = int(gdb.parse_and_eval(word)) & MASK
+    try:
+        gdb.parse_and_eval(f"{word} = {before ^ 1:#x}")  # another value: gdb stores no value that it has read
+        gdb.parse_and_eval(f"{word} = {before:#x}")
+    except gdb.error as error:
+        why = str(error).rstrip(".")
+        raise gdb.GdbError(
+            f"gdb {gdb.VERSION} cannot write the vector registers of this CPU ({why}), so it can neither call mprotect "
+            "in the program nor do an instruction that loads them; gdb 14 and later can on CPUs with AMX"
+        ) from None
 
 
 def _code(ip: int) -> bytes:

@@ -71,6 +71,7 @@ def seen(output: str) -> list[tuple[str, str]]:
     return re.findall(r"mmio-watch \d+: (\w+ \d+) bytes at \w+: (.*), by", output)
 
 
+@pytest.mark.gdb_writes_vectors(True)
 def test_a_condition_on_values(environment: dict[str, str]) -> None:
     """The program stops once, after the one store that makes the condition true, which has been made."""
     output = debug(
@@ -85,6 +86,7 @@ def test_a_condition_on_values(environment: dict[str, str]) -> None:
     assert "The fault is the program's own" in output
 
 
+@pytest.mark.gdb_writes_vectors(True)
 def test_any_size_and_number(environment: dict[str, str]) -> None:
     """A range of hundreds of bytes is watched as well as a single one, through vector instructions of the C library."""
     output = debug(
@@ -102,6 +104,7 @@ def test_any_size_and_number(environment: dict[str, str]) -> None:
     assert "98 'b'" in output
 
 
+@pytest.mark.gdb_writes_vectors(True)
 def test_what_is_refused(environment: dict[str, str]) -> None:
     """The stack, nothing, and no length are errors that say so; a range that is not watched cannot be removed."""
     output = debug(
@@ -111,9 +114,20 @@ def test_what_is_refused(environment: dict[str, str]) -> None:
         assert said in output
 
 
+@pytest.mark.gdb_writes_vectors(True)
 def test_unwatched_is_as_before(environment: dict[str, str]) -> None:
     """Without a watched range the program runs to its own fault at full speed."""
     output = debug(environment, "mmio-watch &s 12", "mmio-unwatch", "continue")
     assert seen(output) == []
     assert "s.before" not in output
     assert "The fault is the program's own" in output
+
+
+@pytest.mark.gdb_writes_vectors(False)
+def test_a_gdb_that_cannot_call(environment: dict[str, str]) -> None:
+    """It is refused before anything of the program is changed: the program runs to its own fault."""
+    output = debug(environment, "mmio-watch &s 12", "mmio-watch $rsp 8", "continue")
+    assert output.count("cannot write the vector registers of this CPU (Couldn't write extended state status") == 2
+    assert "gdb 14 and later can" in output
+    assert "received signal SIGSEGV" in output
+    assert "The fault is the program's own" not in output

@@ -118,7 +118,7 @@ class Patching:
     ) -> None:
         self.faults = FAULTS
         self.only_files = True
-        self.direct = DirectCalls(lambda _: trace, {}, [])
+        self.direct = DirectCalls(lambda *_: trace, {}, [])
         if ONLY_FRAMES:
             self.direct.forbid()
         self.met: dict[int, _Met] = {}
@@ -144,9 +144,7 @@ class Patching:
         """
         crossing = self._crossing
         self._memory = NearMemory(self._stub_area.announce, self._stub_area.map_exactly, process.own_memory)
-        self._sites = Sites(
-            crossing.from_stubs, self._memory, stored=crossing.stored, direct_ports=True, over_followers=True
-        )
+        self._sites = Sites(crossing.from_stubs, self._memory, stored=crossing.stored, over_followers=True)
         process.space.memory.changed = process.space.ports.changed = self.direct.end_all
         self._original = self._sites.original
         code_overlay.add(self._original)

@@ -277,8 +277,8 @@ def ioremap(
         patching: an instruction of a driver that faults again and again is rewritten in memory to call the handler,
             which takes a fraction of the time (docs/design/patching.md); False leaves all code as it is.
         hold_signals: signals are blocked while rewritten code is at the device, as they are in the handler of a
-            signal. False saves two system calls an access. No signal handler in C may access a device or leave by
-            siglongjmp then.
+            signal, if the process has signal handlers other than Python's. False saves two system calls an access then;
+            no signal handler in C may access a device or leave by siglongjmp.
         address: where the device is to be, any address of user code; anywhere when left out. Devices may lie side by
             side in one page. What is beside them in it is an error that names the nearest, or reads as the policy
             `unmapped` of the first of them says.

@@ -17,13 +17,14 @@ from attrs import define, field
 from decode import Instruction
 from emulate.flags import AC
 from mmio.inprocess import unwind
+from mmio.inprocess.foreign_handlers import ForeignHandlers
 from mmio.inprocess.trapped_frames import Stack
 from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux.fork_locks import fork_lock
 from mmio.linux.libc import PAGE
 from mmio.linux.loaded_modules import is_runtime
-from mmio.linux.proc_files import read_link, read_text
-from mmio.linux.proc_maps import threads
+from mmio.linux.proc_files import read_link
+from mmio.linux.proc_maps import runs_with_blocked, threads
 from mmio.linux.trampoline import (
     ARENAS,
     CAN_SAVE,
@@ -60,7 +61,6 @@ MISSES: Final = 8
 
 _LOOKS: Final = 5  # at threads: the C library blocks signals for a moment where one begins and where it ends
 _PAUSE: Final = 0.0005  # seconds between them
-_OF_SIGSEGV: Final = 1 << SIGSEGV - 1  # in a signal mask
 
 
 @define(eq=False)
@@ -158,7 +158,9 @@ class Patching:
         self._instructions = instructions
         self._direct = direct
         self._lock = fork_lock()
-        self.sites = Sites(trampoline().from_stubs, NearMemory(_announce))
+        memory = NearMemory(_announce)
+        self.sites = Sites(trampoline().from_stubs, memory)
+        self._handlers = ForeignHandlers(memory)
         self._ready = False
         self._text = range(0)  # of the module whose instruction was patched last
         code_overlay.add(self.sites.original)
@@ -172,7 +174,9 @@ class Patching:
         """
         site = None if regs[COPY] else self.sites.known(regs[RIP])
         if site is None:
-            return False
+            stub = self._handlers.stub_of(regs[RIP])
+            regs[RIP] = stub or regs[RIP]
+            return stub is not None
         if site.is_port and not site.stands:  # it faults by itself
             regs[CODE] = _word(frame)
             return False
@@ -239,6 +243,7 @@ class Patching:
             regs: its registers.
             bus: the thread's.
         """
+        self._handlers.look()
         met.calls_until -= 1
         if met.calls_until <= 0 and met.site is not None:
             learnt = stack.floor > 0 and self._direct.learn(met.site, _caller(stack), regs[FAULT_ADDRESS], bus)
@@ -264,6 +269,7 @@ class Patching:
             self.met.clear()
             self._text = range(0)
             self.sites.take_all_back()
+            self._handlers.take_back()
 
     def stats(self, counts: Counts) -> TrapStats:
         """Return what has been counted for a mapping."""
@@ -315,6 +321,8 @@ class Patching:
                 return
             met.decided = True
             met.direct = self._direct.possible and not self.only_frames and met.site.plain is not None
+            if met.direct and met.counts.hold_signals:
+                self._handlers.watch()
             met.calls = met.site.calls
             met.site.answer(met.start, met.end, met.counts.hold_signals)
             met.counts.patched.add(ip)
@@ -332,7 +340,7 @@ class Patching:
         if not (self._text.start <= ip and ip + length <= self._text.stop):
             self._text = self._text_around(ip, length)
         for _ in range(_LOOKS):
-            if not any(_runs_with_sigsegv_blocked(thread) for thread in threads(os.getpid())):
+            if not any(runs_with_blocked(thread, SIGSEGV) for thread in threads(os.getpid())):
                 return
             sleep(_PAUSE)
         raise NotPatched("a thread runs with SIGSEGV blocked, which must not meet half a change")
@@ -387,13 +395,3 @@ def _word(frame: Frame) -> int:
     """Return the eight bytes of code that a frame stands at as one number, 0 when its page ends before."""
     ip = frame.rip
     return int.from_bytes(frame.code(ip, 8), "little") if ip % PAGE <= PAGE - 8 else 0
-
-
-def _runs_with_sigsegv_blocked(thread: int) -> bool:
-    """Return whether a thread of this process blocks SIGSEGV and does not sleep in the kernel."""
-    try:
-        status = read_text(os.getpid(), f"task/{thread}/status")
-    except OSError:
-        return False
-    values = dict(line.split(":", 1) for line in status.splitlines())
-    return bool(int(values["SigBlk"], 16) & _OF_SIGSEGV) and values["State"].split()[0] == "R"

@@ -16,6 +16,8 @@ had raised it.
 
 import ctypes
 import faulthandler
+import os
+import sys
 from ctypes import POINTER, c_int, c_uint64, c_void_p
 from signal import (
     SIGABRT,
@@ -36,13 +38,16 @@ from signal import (
     SIGTSTP,
     SIGTTIN,
     SIGTTOU,
+    SIGWINCH,
     Signals,
     getsignal,
     valid_signals,
 )
 from typing import Final
 
-from mmio.linux.libc import LIBC, check
+from mmio.linux.libc import LIBC, address_of, check
+from mmio.linux.loaded_modules import Segment, segments
+from mmio.linux.proc_maps import caught_signals
 from mmio.linux.trampoline import HELD, OLD_SIGFPE, OLD_SIGSEGV, trampoline
 
 _SA_SIGINFO: Final = 4
@@ -82,13 +87,38 @@ def is_ours(signal: Signals) -> bool:
 
 def held() -> int:
     """Return the signals to hold back while Python code answers an access, as a mask."""
-    mask = 0
-    for number in valid_signals():
-        if number in _NEVER or callable(getsignal(number)):
+    mask, pythons = 0, _pythons()
+    for number in valid_signals() - _NEVER:
+        handler = current(number).handler or 0
+        if handler <= _IGNORE and number in _OF_USERS:
             continue
-        if number not in _OF_USERS or current(number).handler not in (None, _IGNORE):
+        if not (callable(getsignal(number)) and any(part.start <= handler < part.end for part in pythons)):
             mask |= 1 << number - 1
     return mask
+
+
+def foreign_handler() -> bool:
+    """Return whether one of the signals that can be held back has a handler which is not Python's.
+
+    Python's are the one for its own handlers, faulthandler's for SIGABRT, and readline's for SIGWINCH: they note the
+    signal, or end the process.
+    """
+    pythons = _pythons()
+    for number in caught_signals(os.getpid()) & valid_signals() - _NEVER:
+        handler = current(number).handler or 0
+        known = number in (SIGABRT, SIGWINCH) or callable(getsignal(number))
+        if handler > _IGNORE and not (known and any(part.start <= handler < part.end for part in pythons)):
+            return True
+    return False
+
+
+def _pythons() -> list[Segment]:
+    """Return the modules that Python's handlers are part of: the program or libpython, and readline."""
+    found = list(segments())
+    known = address_of(ctypes.pythonapi.PyErr_SetInterrupt)
+    names = {part.module for part in found if part.start <= known < part.end}
+    names |= {module.__file__ for module in [sys.modules.get("readline")] if module and module.__file__}
+    return [part for part in found if part.module in names]
 
 
 def install() -> None:

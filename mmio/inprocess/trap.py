@@ -82,7 +82,7 @@ class Trap:
             _install(FAILURE_HANDLER, self._failure_handler(), 2),
         ]
         trapped_ranges.record_to = self._record_to
-        trapped_ranges.space.memory.changed = self._direct.end_all
+        trapped_ranges.space.memory.changed = trapped_ranges.space.ports.changed = self._direct.end_all
         os.register_at_fork(after_in_child=self._forked)
 
     def finish(self) -> None:

@@ -127,9 +127,9 @@ class TrappedRanges:
         ranges = self.space.memory if space == "memory" else self.space.ports
         return self._owners.get(ranges.find(address).region)
 
-    def trace_at(self, address: int) -> Recorder | None:
-        """Return the trace that accesses to a memory address are recorded in, None for none."""
-        owner = self.owner_at("memory", address)
+    def trace_at(self, space: Space, address: int) -> Recorder | None:
+        """Return the trace that accesses to a place are recorded in, None for none."""
+        owner = self.owner_at(space, address)
         return None if owner is None else owner.trace
 
     def around(self, address: int, space: Space) -> tuple[int, int, Counts]:

@@ -48,31 +48,42 @@ slot:
     4881c300000100           add rbx,10000h                    its words
     31c0                     xor eax,eax
     48394340                 cmp [rbx+40h],rax                 DIRECT
-    0f84c8000000             je 0000000000000862h              to a frame
+    0f84f1000000             je 000000000000088Bh              to a frame
     ff15a80e0000             call qword ptr [1648h]            CAN_SAVE
     b800000000               mov eax,0
-    0f85b7000000             jne 0000000000000862h             to a frame
+    0f85e0000000             jne 000000000000088Bh             to a frame
     488b4348                 mov rax,[rbx+48h]                 HOLD
+    4885c0                   test rax,rax
+    7424                     je short 00000000000007D8h        wanted
+    488b0d950e0000           mov rcx,[1650h]                   ACTIONS
+    488b09                   mov rcx,[rcx]
+    33c0                     xor eax,eax
+    483b0d910e0000           cmp rcx,[1658h]                   NO_HANDLER_AT
+    740f                     je short 00000000000007D8h        wanted
+    483b0d900e0000           cmp rcx,[1660h]                   HANDLER_AT
+    0f85b5000000             jne 000000000000088Bh             to a frame: it is to be looked whether there is one
+    ffc0                     inc eax
+wanted: rax not zero where signals are to be blocked.
     488945f0                 mov [rbp-10h],rax
     4885c0                   test rax,rax
-    741a                     je short 00000000000007D2h        held
+    741a                     je short 00000000000007FBh        held
     b80e000000               mov eax,0Eh                       rt_sigprocmask
     31ff                     xor edi,edi                       SIG_BLOCK
-    488d35420b0000           lea rsi,[1308h]                   HELD
+    488d35190b0000           lea rsi,[1308h]                   HELD
     488d55e8                 lea rdx,[rbp-18h]                 the mask before
     41ba08000000             mov r10d,8
     0f05                     syscall
 held:
-    f048ff05c6080000         lock inc qword ptr [10A0h]        INSIDE
+    f048ff059d080000         lock inc qword ptr [10A0h]        INSIDE
     31c0                     xor eax,eax
-    483905c5080000           cmp [10A8h],rax                   OWNER
-    7506                     jne short 00000000000007EBh       device called: another thread alone may enter Python
-    ff15550e0000             call qword ptr [1640h]            DEVICE_CALL
+    4839059c080000           cmp [10A8h],rax                   OWNER
+    7506                     jne short 0000000000000814h       device called: another thread alone may enter Python
+    ff152c0e0000             call qword ptr [1640h]            DEVICE_CALL
 device called:
     488945d8                 mov [rbp-28h],rax
-    f048ff0da9080000         lock dec qword ptr [10A0h]        INSIDE
+    f048ff0d80080000         lock dec qword ptr [10A0h]        INSIDE
     48837df000               cmp qword ptr [rbp-10h],0         HOLD
-    7418                     je short 0000000000000816h        let go
+    7418                     je short 000000000000083Fh        let go
     b80e000000               mov eax,0Eh                       rt_sigprocmask
     bf02000000               mov edi,2                         SIG_SETMASK
     488d75e8                 lea rsi,[rbp-18h]
@@ -82,28 +93,28 @@ device called:
 let go:
     488b45d8                 mov rax,[rbp-28h]
     83f802                   cmp eax,2
-    7243                     jb short 0000000000000862h        to a frame
-    7523                     jne short 0000000000000844h       stored
+    7243                     jb short 000000000000088Bh        to a frame
+    7523                     jne short 000000000000086Dh       stored
     488b8588000000           mov rax,[rbp+88h]                 rax
     488b4de0                 mov rcx,[rbp-20h]
     48898d88000000           mov [rbp+88h],rcx                 the value in its place
     488385800000000e         add qword ptr [rbp+80h],0Eh       to where the stub takes it
     488d8d80000000           lea rcx,[rbp+80h]
-    eb5e                     jmp short 00000000000008A2h       registers
+    eb5e                     jmp short 00000000000008CBh       registers
 stored:
     488b8598000000           mov rax,[rbp+98h]                 rax
     488b8d80000000           mov rcx,[rbp+80h]
     48898d98000000           mov [rbp+98h],rcx                 the return address in its place
     488d8d98000000           lea rcx,[rbp+98h]
-    eb40                     jmp short 00000000000008A2h       registers
+    eb40                     jmp short 00000000000008CBh       registers
 to a frame: eax 1 when there is an outcome. The way by a frame begins with the return address on the stack.
     48c1e03f                 shl rax,3Fh
-    488d1569fbffff           lea rdx,[3D6h]
+    488d1540fbffff           lea rdx,[3D6h]
     488d4d78                 lea rcx,[rbp+78h]
     837df800                 cmp dword ptr [rbp-8],0
-    7509                     jne short 0000000000000880h       frame of a store
+    7509                     jne short 00000000000008A9h       frame of a store
     48098590000000           or [rbp+90h],rax                  the flags say that there is an outcome
-    eb1c                     jmp short 000000000000089Ch       place
+    eb1c                     jmp short 00000000000008C5h       place
 frame of a store:
     480985a0000000           or [rbp+0A0h],rax
     488b8580000000           mov rax,[rbp+80h]

@@ -66,6 +66,15 @@ def is_pending(thread: int, number: int) -> bool:
     return bool(waiting & ~blocked & 1 << number - 1)
 
 
+def runs_with_blocked(thread: int, number: int) -> bool:
+    """Return whether a thread blocks a signal and does not sleep in the kernel; not for one that is gone."""
+    try:
+        blocked, state = int(_status(thread, "SigBlk"), 16), _status(thread, "State")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return bool(blocked & 1 << number - 1) and state == "R"
+
+
 def caught_signals(thread: int) -> set[int]:
     """Return the signals that the process of a thread has handlers for; none when it is gone."""
     try:

@@ -99,6 +99,13 @@ MOST_ARENAS: Final = 64
 DEVICE_CALL: Final = 200
 """The addresses of `device call` and of `can save` (mmio/linux/device_call.py)."""
 CAN_SAVE: Final = 201
+ACTIONS: Final = 202
+"""The address of a count of signal actions (mmio/inprocess/foreign_handlers.py), followed by what it was when handlers
+have been looked at: NO_HANDLER_AT where no signal has to be held back, HANDLER_AT where signals have to be."""
+NO_HANDLER_AT: Final = 203
+HANDLER_AT: Final = 204
+NO_ACTIONS: Final = 205
+"""Zero: the count as long as there is none."""
 OLD_SIGFPE: Final = 32
 OLD_SIGSEGV: Final = 64
 """Where `sigaction` has left what was there before."""
@@ -139,6 +146,7 @@ class Trampoline:
             self.words[index] = libc.address_of(getattr(ctypes.pythonapi, word))
         self.words[_PAUSE + 1] = 10_000_000  # its nanoseconds
         self.words[_MXCSR] = 0x1F80  # as a process begins with it
+        self.words[ACTIONS], self.words[NO_HANDLER_AT] = self.word_address(NO_ACTIONS), (1 << 64) - 1
         # A thread that Python ends while it is in a direct call is unwound up to there: nothing of the driver's is.
         _unwind_table(self.address, self._labels["direct store"])
 

@@ -24,6 +24,7 @@ from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, Frame
 from mmio.patching import stub
 from mmio.patching.direct import Plain
 from mmio.patching.sites import Site
+from mmio.records.access import Space
 from mmio.space.initiator import Initiator
 from mmio.space.recorder import NOWHERE, Recorder
 from mmio.space.region import Segment
@@ -79,7 +80,7 @@ class DirectCalls:
     """The direct calls of one engine.
 
     Args:
-        trace_at: returns the trace that accesses to a memory address are recorded in, None for none.
+        trace_at: returns the trace that accesses to an address in memory or a port are recorded in, None for none.
         pending: see `DeviceCall`.
         waiting: see `DeviceCall`.
 
@@ -90,7 +91,9 @@ class DirectCalls:
         possible: whether blocks are made; not before `prepare`, and not after `forbid`.
     """
 
-    def __init__(self, trace_at: Callable[[int], Recorder | None], pending: dict[int, Any], waiting: list[Any]) -> None:
+    def __init__(
+        self, trace_at: Callable[[Space, int], Recorder | None], pending: dict[int, Any], waiting: list[Any]
+    ) -> None:
         self.outcomes: dict[int, tuple[Any, ...]] = {}
         self.machine_code = DeviceCall(pending, waiting, self.outcomes)
         self.possible = False
@@ -214,7 +217,7 @@ class DirectCalls:
         instruction, region, width, rows, number = sites.get(site.address, (None, None, 0, None, 0))
         if instruction is bus.instruction and region is segment.recorded_region and width == plain.width:
             return (rows, number) if type(rows) is Trace else None
-        trace = self._trace_at(segment.start)
+        trace = self._trace_at("port" if plain.port else "memory", segment.start)
         return (trace, _UNKNOWN) if type(trace) is Trace and not trace.enabled else None
 
 

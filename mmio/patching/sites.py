@@ -146,7 +146,6 @@ class Sites:
         steps: see `text.change`.
         stored: where a plain store continues that the function has sent back to store its value; 0 where its stub
             stores it before the call.
-        direct_ports: devices at IO ports are called directly, too.
         over_followers: a jump may stand over the next instructions. A thread that jumps to one of these raises SIGSEGV,
             which has to take it to `copy_of`.
     """
@@ -158,11 +157,9 @@ class Sites:
         steps: int = text.ALL_STEPS,
         *,
         stored: int = 0,
-        direct_ports: bool = False,
         over_followers: bool = False,
     ) -> None:
         self._stored = stored
-        self._direct_ports = direct_ports
         self._over_followers = over_followers
         self._functions = functions
         self._memory = memory
@@ -295,7 +292,7 @@ class Sites:
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = plain(instruction) if self._direct_ports or stub.port_of(instruction) is None else None
+        how = plain(instruction)
         try:
             followers = original[instruction.length :]
             code = stub.code(slot, address, instruction, how, followers, stored_later=self._stored > 0)

@@ -17,6 +17,7 @@ _ONCE = (
     "test_accessors",
     "test_alias_mapping",
     "test_direct_calls",
+    "test_foreign_handlers",
     "test_gate",
     "test_patching",
     "test_port_patching",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from decode import decode
 from emulate.flags import undefined
-from mmio import Mapping, Trace, ioremap
+from mmio import Mapping, Trace, ioremap, map_ports
 from mmio.errors import NoRegister
 from mmio.inprocess.after_access import after_access
 from mmio.inprocess.mapping import _trap
@@ -46,6 +46,13 @@ ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
 uint32_t sum(uintptr_t p, int times) { uint32_t sum = 0; while (times--) sum += NEAR(uint32_t, p); return sum; }
 uint32_t signalled(uintptr_t p, int number) { if (number) raise(number); return NEAR(uint32_t, p); }
 uint32_t constant(int times) { uint32_t sum = 0; while (times--) sum += *(volatile uint32_t *)0x40010010; return sum; }
+#define WIDE ".byte 0x2e, 0x2e, 0x2e, 0x2e\n"  /* prefixes that mean nothing make room for a jump */
+#define PORTS(bits, letter, register) \
+    uint##bits##_t in##bits(int port) \
+    { uint##bits##_t v; __asm__ volatile(WIDE "in" letter " %%dx,%%" register : "=a"(v) : "d"(port)); return v; } \
+    void out##bits(int port, uint##bits##_t v) \
+    { __asm__ volatile(WIDE "out" letter " %%" register ",%%dx" : : "a"(v), "d"(port)); }
+PORTS(8, "b", "al") PORTS(16, "w", "ax") PORTS(32, "l", "eax")
 static int asked, told;
 void begin(int number) { asked = 0, told = number; }
 int answer(int offset, int width) { if (told) asked++, raise(told); return 1; }
@@ -53,6 +60,7 @@ int times_asked(void) { return asked; }
 void fill(uintptr_t p, int times) { while (times--) NEAR(uint32_t, p) = times; }
 """
 WIDTHS = (8, 16, 32, 64)
+PORT = 0x340
 
 
 class Level(enum.IntEnum):
@@ -121,6 +129,9 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
         getattr(library, f"read{bits}").restype = kind
         getattr(library, f"read{bits}").argtypes = [near]
         getattr(library, f"write{bits}").argtypes = [near, kind]
+        if bits < 64:
+            getattr(library, f"in{bits}").restype = kind
+            getattr(library, f"out{bits}").argtypes = [ctypes.c_int, kind]
     library.sum.argtypes = library.fill.argtypes = library.signalled.argtypes = [near, ctypes.c_int]
     return library
 
@@ -232,22 +243,6 @@ def test_a_signal_between_the_device_and_the_frame(driver: ctypes.CDLL) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("hold", [True, False])
-def test_signals_are_held_back_where_that_is_wanted(driver: ctypes.CDLL, hold: bool) -> None:
-    """While the device is called, and never afterwards."""
-
-    class Asking(Bytes):
-        def read(self, offset: int, width: int) -> int:
-            masks.append(signal.SIGUSR2 in signal.pthread_sigmask(signal.SIG_BLOCK, []))
-            return super().read(offset, width)
-
-    masks: list[bool] = []
-    with ioremap(Asking(64), hold_signals=hold) as mapping:
-        driver.sum(mapping, 6)
-    assert masks == [True, True, *[hold] * 4]
-    assert signal.SIGUSR2 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
 def test_the_argument_is_true_or_false() -> None:
     with pytest.raises(TypeError, match="hold_signals is True or False, not 1"):
         ioremap(Bytes(64), hold_signals=1)  # type: ignore[arg-type]
@@ -282,6 +277,23 @@ def test_registers_at_constant_addresses(driver: ctypes.CDLL) -> None:
         assert driver.constant(50) == 150
         assert device.direct == 48
         assert len(mapping.trace) == 50
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_device_at_ports_is_called_directly(driver: ctypes.CDLL, recorded: bool) -> None:
+    """IN and OUT as loads and stores."""
+    device = Scripted()
+    with map_ports(PORT, 8, device, name="card") as ports:
+        ports.trace.enabled = recorded
+        for bits in WIDTHS[:3]:
+            for value in range(10):
+                getattr(driver, f"out{bits}")(PORT + 4, value)
+                assert getattr(driver, f"in{bits}")(PORT + 4) == value
+        assert device.direct == 60 - 12
+        assert ports.stats.calls == 60 - 6
+        seen = [(access.address, access.width, access.value) for access in ports.trace]
+        expected = [(PORT + 4, bits // 8, value) for bits in WIDTHS[:3] for value in range(10) for _ in range(2)]
+        assert seen == expected * recorded
 
 
 def test_what_a_block_names_lives_as_long(driver: ctypes.CDLL) -> None:
@@ -331,6 +343,8 @@ def test_a_watchpoint_sees_every_access(driver: ctypes.CDLL) -> None:
 STEPS = st.one_of(
     st.tuples(st.just("read"), st.sampled_from(WIDTHS), st.integers(0, 3)),
     st.tuples(st.just("write"), st.sampled_from(WIDTHS), st.integers(0, 3), st.integers(0, (1 << 64) - 1)),
+    st.tuples(st.just("in"), st.sampled_from(WIDTHS[:3]), st.integers(0, 3)),
+    st.tuples(st.just("out"), st.sampled_from(WIDTHS[:3]), st.integers(0, 3), st.integers(0, (1 << 32) - 1)),
     st.tuples(st.just("loop"), st.integers(2, 5), st.integers(0, 3)),
     st.tuples(
         st.just("next"),
@@ -343,6 +357,7 @@ STEPS = st.one_of(
         ),
     ),
     st.tuples(st.sampled_from(["on", "off", "attach", "detach", "watch", "unwatch", "cover", "uncover", "exchange"])),
+    st.tuples(st.sampled_from(["cover ports", "uncover ports", "exchange ports"])),
 )
 
 
@@ -373,14 +388,19 @@ class Played:
         self.sink: list[str] = []
         self.watch: Any = None
         self.cover: Any = None
+        self.port_cover: Any = None
 
     def __enter__(self) -> "Played":
         self.mapping: Mapping = ioremap(self.devices[0], length=4096, unmapped="ones", name="card")
         self.trace: Trace = self.mapping.trace
+        self.ports = map_ports(PORT, 32, self.devices[0], name="card", trace=self.trace)
         for bits in WIDTHS:  # by now each is called directly, where it can be
             for value in range(4):
                 self.play("read", bits, 0)
                 self.play("write", bits, 0, value)
+                if bits < 64:
+                    self.play("in", bits, 0)
+                    self.play("out", bits, 0, value)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -388,6 +408,9 @@ class Played:
             self.watch.close()
         if self.cover is not None:
             self.mapping.space.unmap(self.cover)
+        if self.port_cover is not None:
+            self.mapping.space.unmap(self.port_cover)
+        self.ports.close()
         self.mapping.close()
 
     def play(self, what: str, *how: Any) -> None:
@@ -403,6 +426,12 @@ class Played:
 
     def do_write(self, bits: int, place: int, value: int) -> Any:
         getattr(self.driver, f"write{bits}")(self.mapping.address + 0x100 + 8 * place, value % (1 << bits))
+
+    def do_in(self, bits: int, place: int) -> Any:
+        return getattr(self.driver, f"in{bits}")(PORT + 4 * place)
+
+    def do_out(self, bits: int, place: int, value: int) -> Any:
+        getattr(self.driver, f"out{bits}")(PORT + 4 * place, value % (1 << bits))
 
     def do_loop(self, times: int, place: int) -> Any:
         self.driver.fill(self.mapping.address + 0x100 + 8 * place, times)
@@ -429,6 +458,13 @@ class Played:
         elif what == "uncover" and self.cover is not None:
             self.mapping.space.unmap(self.cover)
             self.cover = None
+        elif what == "cover ports" and self.port_cover is None:
+            self.port_cover = self.mapping.space.map_ports(PORT + 4, 8, self.devices[1], "cover", priority=1)
+        elif what == "uncover ports" and self.port_cover is not None:
+            self.mapping.space.unmap(self.port_cover)
+            self.port_cover = None
+        elif what == "exchange ports":
+            self.mapping.space.ports.exchange(self.ports._regions[0], self.devices[1], self.devices[1])
         elif what == "exchange":
             self.devices.reverse()
             self.mapping.space.memory.exchange(self.mapping.region, self.devices[0], self.devices[0])

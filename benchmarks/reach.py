@@ -55,7 +55,7 @@ def _seconds(row: Timing, first: Timing) -> float:
 
 
 _TRAPPED: Final = "one load from a trapped page"
-_CALL: Final = "half of it are two system calls that hold signals back; hold_signals=False leaves them out"
+_CALL: Final = "Python's GIL, its call of the method, and an int for the offset and the value"
 REACHES: Final = (
     Reach(
         "a warm step of a load, of what is written by hand",
@@ -96,7 +96,6 @@ REACHES: Final = (
         floor=_CALL,
     ),
     Reach("the same with the trace off", _TRAPPED, "pagetrap, bare device, trace off", 0.2, floor=_CALL),
-    Reach("the same, with signals not held back", _TRAPPED, "hold_signals=False, bare device, trace off", 0.2),
     Reach("the same, recorded, of a declared device", _TRAPPED, "pagetrap, declared device", 0.42, floor=_CALL),
     Reach(
         "a declared device with fields and handlers, of a bare one",

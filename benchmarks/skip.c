@@ -36,3 +36,14 @@ int skip_loads(long count)
 	sigaction(SIGSEGV, &before, NULL);
 	return munmap(page, 4096);
 }
+
+static void nothing(int number)
+{
+	(void)number;
+}
+
+/* Give SIGUSR2 a handler in C, or none. */
+void handle(int with)
+{
+	signal(SIGUSR2, with ? nothing : SIG_DFL);
+}

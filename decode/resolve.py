@@ -15,7 +15,8 @@ MAX_ELEMENTS = 1 << 20
 """Most accesses `accesses` will put in one list; `iter_accesses` has no limit."""
 
 _DIRECTION_FLAG = 1 << 10
-_XSAVE_AREA = 2752 + 8192  # bytes: the standard form's last component, tile data, ends there (SDM vol. 1, 13.5.14)
+_XSAVE_PART = 64  # bytes: its area is aligned to them
+_XSAVE_AREA = 2816 + 8192  # bytes: the last component of the standard form, tile data, ends there (SDM vol. 1, 13.5.14)
 
 
 class Registers(Protocol):
@@ -133,8 +134,13 @@ def checked_ranges(instruction: Instruction, cpu: Registers) -> Iterator[tuple[i
         if not isinstance(operand, MemoryOperand) or (operand.index is not None and operand.index.file == VECTOR):
             continue
         if operand.direction or instruction.mnemonic in UNTOUCHED:
+            start = effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu))
             width = operand.width or (_XSAVE_AREA if operand.direction else 1)
-            yield effective_address(instruction, operand, cpu, _moved(instruction, operand, cpu)), width
+            if width != _XSAVE_AREA or effective_address(instruction, operand, cpu, width) == start + width:
+                yield start, width
+            else:  # each part of the area has an address of its own, which wraps
+                parts = range(0, width, _XSAVE_PART)
+                yield from ((effective_address(instruction, operand, cpu, at), _XSAVE_PART) for at in parts)
     for touch in iter_accesses(instruction, cpu):
         if isinstance(touch, MemoryTouch):
             yield touch.address, touch.width

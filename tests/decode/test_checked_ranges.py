@@ -105,7 +105,18 @@ def test_an_extended_save_checks_its_whole_area() -> None:
     """XSAVE may fault at the last byte of its area, which depends on the state components that there are."""
     ranges = list(checked_ranges(decode(bytes.fromhex("0fae26")), Cpu(bits=64, rsi=0x1000)))  # xsave [rsi]
     assert {start for start, _ in ranges} == {0x1000}
-    assert max(width for _, width in ranges) > 2752
+    assert max(width for _, width in ranges) == 2816 + 8192  # with AMX
+
+
+def test_an_extended_save_wraps_with_its_addresses() -> None:
+    """Where an address has 16 bits, what is behind 64 KiB is at the start of the segment; CLFLUSH is one byte there."""
+    cpu = Cpu(bits=16, rsi=0xEB00, ds=0x2000)
+    ranges = list(checked_ranges(decode(bytes.fromhex("0fae24"), 16), cpu))  # xsave [si]
+    covered = {address for start, width in ranges for address in range(start, start + width)}
+    assert covered >= {*range(0x2EB00, 0x30000), *range(0x20000, 0x21600)}
+    assert covered.isdisjoint(range(0x21600, 0x2EB00))
+    flush = checked_ranges(decode(bytes.fromhex("0fae3c"), 16), Cpu(bits=16, rsi=0xFFFF, ds=0x2000))  # clflush [si]
+    assert set(flush) == {(0x2FFFF, 1)}
 
 
 def test_a_monitor_has_a_segment() -> None:

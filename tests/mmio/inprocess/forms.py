@@ -14,7 +14,7 @@ PLACE: Final = 0x80 - 0x10  # the examples of `forms` name [rsi+0x10]; this alig
 _UNSUITABLE = frozenset(
     (
         *("call", "jmp", "ret", "retf", "iret", "iretd", "iretq"),  # they go somewhere
-        *("lss", "lfs", "lgs", "ldmxcsr", "vldmxcsr", "fldcw", "xrstor"),  # not with any bytes
+        *("lss", "lfs", "lgs", "ldmxcsr", "vldmxcsr", "fldcw", "xrstor", "ldtilecfg"),  # not with any bytes
         *("sgdt", "sidt", "smsw", "sldt", "str"),  # done by the kernel where user code may not
         *("rstorssp", "clrssbsy", "wrssd", "wrssq", "umonitor", "bound", "lea"),
     )

@@ -38,7 +38,7 @@ def folded(described: str, layout: tuple[FieldPlace, ...], value: int) -> str:
         value: the value.
     """
     shown: dict[str, list[str]] = {}
-    texts = _texts(described, layout) if described and layout else None
+    texts = field_texts(described, layout) if described and layout else None
     if texts is None:
         return described
     for (register, name, text), (_, msb, lsb) in zip(texts, layout, strict=True):
@@ -49,8 +49,8 @@ def folded(described: str, layout: tuple[FieldPlace, ...], value: int) -> str:
     return "; ".join(f"{register and register + ': '}{' '.join(fields)}" for register, fields in shown.items())
 
 
-def _texts(described: str, layout: tuple[FieldPlace, ...]) -> list[tuple[str, str, str]] | None:
-    """Return register, name and text of each field; None where the words are others."""
+def field_texts(described: str, layout: tuple[FieldPlace, ...]) -> list[tuple[str, str, str]] | None:
+    """Return register, name and text of each field of what a device says; None where the words are others."""
     found: list[tuple[str, str]] = []
     begins: list[tuple[int, int]] = []  # of a field with what stands before it, and of its text
     at = 0

@@ -84,15 +84,12 @@ def _check_names(items: Iterable[Item], accesses: Sequence[Access], ask: Callabl
     __tracebackhide__ = True
     touched = set[str]().union(*set(map(places, accesses)))
     for expected, source in dict(_expectations(items)).items():
-        if expected.place in touched or expected.is_number:
+        if expected.is_number or (expected.place in touched and not isinstance(expected.value, str)):
             continue
         start = source.text.index(expected.place)
         known = ask()
-        if problem := known.missing(expected.place):
-            raise source.error(problem, start)
-        bits = None if expected.value is None else known.bits(expected.place)
-        if bits is not None and not known.is_register(expected.place) and (expected.value or 0) >> bits:
-            problem = f"{expected.place} has {bits} bit{'s' * (bits != 1)}, so it is never {expected.value:#x}"
+        problem = known.missing(expected.place) or known.wrong_value(expected.place, expected.value)
+        if problem:
             raise source.error(problem, start)
 
 

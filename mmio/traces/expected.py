@@ -14,7 +14,7 @@ from attrs import frozen
 
 from mmio.arguments import instance, shortened
 from mmio.records.access import Access, Space, place
-from mmio.records.fields import FieldPlace
+from mmio.records.fields import FieldPlace, field_texts
 
 EXAMPLES: Final = "'W4 CTRL=0x1', 'R2 timer+0x10' or 'R1 port 0x71'"
 _OTHERS: Final = (str, bytes, bytearray, Mapping)
@@ -23,6 +23,7 @@ MAX_WIDTH: Final = 1 << 16  # bytes; more than any instruction moves
 _HEAD: Final = re.compile(r"(?P<letter>RW|R|W)(?P<width>[1-9]\d{0,4})?(?P<space> +)(?P<rest>\S.*)")
 _NUMBER: Final = r"\w{1,10000}"
 _VALUE: Final = re.compile(rf"(?P<value>{_NUMBER})(?:/(?P<mask>{_NUMBER}))?")
+_NAME: Final = re.compile(r"[^\W\d]\w*")
 _HEX: Final = r"0[xX][0-9a-fA-F]+"
 _NUMBER_ONLY: Final = re.compile(rf"port (?:{_HEX}|\d+)|\+?{_HEX}")
 _NO_NAME: Final = re.compile(rf"port (?:{_HEX}|\d+)|{_HEX}|.*\+{_HEX}")  # a port, an address, an offset
@@ -41,14 +42,15 @@ class Expected:
     """One access: direction, width in bytes, place, and the value if it matters.
 
     `width` is 0 where any will do. `mask`: the bits of the value that are compared, None for all. The place may end
-    with a field of the register, whose value is then compared. `partly`: an atomic, which both reads and writes, is a
+    with a field of the register, whose value is then compared; only such a value may be a name, of an enumeration.
+    `partly`: an atomic, which both reads and writes, is a
     read and is a write; without it, it is neither.
     """
 
     letter: str
     width: int
     place: str
-    value: int | None
+    value: int | str | None
     mask: int | None = None
     partly: bool = False
 
@@ -77,7 +79,12 @@ class Expected:
         start = head.start("rest")
         if not named or named != named.strip() or "=" in value_text:
             raise _refused(line, "", start + len(named) + len(equals))
-        value, mask = _value(line, value_text, start + len(named) + 1, width) if equals else (None, None)
+        value: int | str | None = None
+        mask = None
+        if equals and "." in named and _NAME.fullmatch(value_text):
+            value = value_text
+        elif equals:
+            value, mask = _value(line, value_text, start + len(named) + 1, width)
         return cls(head["letter"], width, named, value, mask, partly)
 
     @property
@@ -101,6 +108,10 @@ class Expected:
         register, dot, name = self.place.rpartition(".")
         if not dot or not access.layout or register not in places(access):
             return False
+        if isinstance(self.value, str):
+            texts = field_texts(access.decoded, access.layout) or ()
+            shown = ((field[0], text) for field, (_, _, text) in zip(access.layout, texts, strict=False))
+            return (name, self.value) in shown
         return any(self._takes(_bits(access.value, field)) for field in access.layout if field[0] == name)
 
     has = matches
@@ -161,7 +172,8 @@ def _value(line: str, text: str, start: int, width: int) -> tuple[int, int | Non
     except ValueError:
         value = None
     if value is None:
-        raise _refused(line, f"{text!r} is no value such as 1, 0x1 or 0x1/0xff", start)
+        hint = "; only the value of a field has a name, as W4 CTRL.MODE=FAST" if _NAME.fullmatch(text) else ""
+        raise _refused(line, f"{text!r} is no value such as 1, 0x1 or 0x1/0xff{hint}", start)
     if width and (value | (mask or 0)) >> 8 * width:
         raise _refused(line, f"the value has more than {width} byte{'s'[: width != 1]}", start)
     if mask is not None and value & ~mask:

@@ -29,10 +29,12 @@ class Known:
     Attributes:
         registers: by region and name, the fields.
         whole: whether these are all that there are.
+        values: by the name of a field, with its register and with and without its region, the names of its values.
     """
 
     registers: dict[str, dict[str, tuple[FieldPlace, ...]]] = Factory(dict)
     whole: bool = False
+    values: dict[str, set[str]] = Factory(dict)
 
     @cached_property
     def _names(self) -> dict[str, None]:
@@ -51,6 +53,10 @@ class Known:
             known.whole &= names is not None
             for name, fields in names or ():
                 found[name] = _merged(found.get(name, ()), fields)
+            for place in getattr(layout_of(region), "places", ()):
+                for field in place.fields:
+                    for name in (f"{place.name}.{field.name}", f"{region.name}.{place.name}.{field.name}"):
+                        known.values.setdefault(name, set()).update(field.enum.values())
         return known
 
     def has(self, name: str) -> bool:
@@ -108,6 +114,22 @@ class Known:
             return f"; did you mean {near[0]!r}?"
         registers = _entire(register for found in self.registers.values() for register in found)
         return f"; there are {_listed(registers)}" if registers else ""
+
+    def wrong_value(self, name: str, value: int | str | None) -> str:
+        """Return why a register or a field of this name never has a value, "" if it may have it."""
+        if value is None or self.is_register(name):
+            return "" if not isinstance(value, str) else f"{name} is a register, and only a field has named values"
+        if isinstance(value, str):
+            known = sorted(self.values.get(name, ()))
+            if not self.whole or value in known or name not in self.values:
+                return ""
+            near = get_close_matches(value, known, n=1)
+            there = f"; it has {_listed(known)}" if known else ", nor any other name of a value"
+            return f"{name} has no value {value!r}" + (f"; did you mean {near[0]!r}?" if near else there)
+        bits = self.bits(name)
+        if bits is None or not value >> bits:
+            return ""
+        return f"{name} has {bits} bit{'s' * (bits != 1)}, so it is never {value:#x}"
 
     def is_register(self, name: str) -> bool:
         """Return whether a register is called so, with or without its region."""

@@ -253,6 +253,8 @@ class Selection:
                 problem = known().unlike(name if place.offsets is None else place.region, _like)
             else:
                 problem = known().missing(name) if name else ""
+            if isinstance(place, Expected):
+                problem = problem or known().wrong_value(name, place.value)
             if problem:
                 raise ValueError(problem)
 

@@ -1,10 +1,13 @@
 """Expected accesses, as lines."""
 
+import re
+from pathlib import Path
+
 import pytest
 from attrs import evolve
 
 from decode import READ_WRITE, WRITE
-from mmio import AddressSpace, Device, ExpectationError, Trace, TraceView, bit, field, register
+from mmio import AddressSpace, Device, ExpectationError, Trace, TraceView, array, bit, field, open_trace, register
 from mmio.traces.expect import assert_accesses
 from mmio.traces.expected import Expected, notation
 from tests.mmio.sample_traces import MOV, POLL, START, access
@@ -223,3 +226,63 @@ def test_a_list_of_accesses_may_be_of_any_length(monkeypatch: pytest.MonkeyPatch
         assert_accesses(made, [*lines[:-1], "R4 STATUS=7"])
     with pytest.raises(ExpectationError, match="these counts make more than 10"):
         assert_accesses(made, [*lines[:-1], "R4 STATUS ?"])
+
+
+class Named(Device):
+    """Fields whose values have names, in a register each and in one of an array."""
+
+    ctrl = register(0x00, fields=[field("MODE", 5, 4, enum={0: "SLOW", 1: "FAST", 2: "AUTO"}), bit("UP", 0)])
+    stat = register(0x04, fields=[bit("DONE", 0, enum={0: "BUSY", 1: "IDLE"})])
+    pair = array(0x08, count=2, fields=[field("KIND", 3, 0, enum={7: "RAW"})])
+
+
+def named_trace() -> Trace:
+    trace = Trace()
+    space = AddressSpace(trace)
+    space.map(START, 0x10, Named(), "card")
+    space.write(START, 4, 0x11)
+    space.read(START + 4, 4)
+    space.write(START + 0xC, 4, 7)
+    space.write(START, 8, 0x1_0000_0020)
+    return trace
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_value_of_a_field_has_a_name(tmp_path: Path, saved: bool) -> None:
+    """The name that the device's records show, also where the trace comes from a file and the device is gone."""
+    trace: Trace | TraceView = named_trace()
+    if saved:
+        trace.save(tmp_path / "named.jsonl")
+        trace = open_trace(tmp_path / "named.jsonl").load()
+    lines = ["W4 CTRL.MODE=FAST", "R4 card.STAT.DONE=BUSY", "W4 PAIR[1].KIND=RAW", "W4 CTRL.MODE=AUTO"]
+    assert_accesses(trace, [*lines[:3], "…"])
+    assert [access.sequence for access in trace.filter("W CTRL.MODE=FAST")] == [0]
+    for wrong in ("W4 CTRL.MODE=SLOW", "R4 card.STAT.DONE=IDLE", "W4 PAIR[0].KIND=RAW"):
+        with pytest.raises(AssertionError):
+            assert_accesses(trace, ["…", wrong, "…"])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("W4 CTRL.MODE=FASTER", "CTRL.MODE has no value 'FASTER'; did you mean 'FAST'?"),
+        ("W4 card.CTRL.MODE=XX", "card.CTRL.MODE has no value 'XX'; it has AUTO, FAST, SLOW"),
+        ("W4 CTRL.UP=YES", "CTRL.UP has no value 'YES', nor any other name of a value"),
+        ("W4 card.CTRL=FAST", "card.CTRL is a register, and only a field has named values"),
+        ("W4 CTRL=FAST", "'FAST' is no value such as 1, 0x1 or 0x1/0xff; only the value of a field has a name, as"),
+        ("W4 CTRL.MODE=FAST/3", "'FAST/3' is no value such as"),
+    ],
+)
+def test_a_name_no_value_has_is_refused(line: str, problem: str) -> None:
+    """In an expectation and in a filter: neither could ever be met."""
+    with pytest.raises(ExpectationError) as caught:
+        assert_accesses(named_trace(), ["…", f"{line} ?", "…"])
+    assert problem in str(caught.value)
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        named_trace().filter(line)
+
+
+def test_a_filter_of_a_value_that_does_not_fit_is_refused() -> None:
+    """As an expectation is."""
+    with pytest.raises(ValueError, match=r"CTRL\.UP has 1 bit, so it is never 0x2"):
+        card_trace().filter("W CTRL.UP=2")

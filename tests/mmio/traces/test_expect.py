@@ -231,7 +231,14 @@ def test_a_list_of_accesses_may_be_of_any_length(monkeypatch: pytest.MonkeyPatch
 class Named(Device):
     """Fields whose values have names, in a register each and in one of an array."""
 
-    ctrl = register(0x00, fields=[field("MODE", 5, 4, enum={0: "SLOW", 1: "FAST", 2: "AUTO"}), bit("UP", 0)])
+    ctrl = register(
+        0x00,
+        fields=[
+            field("RATE", 9, 8, enum={0: "AUTO", 1: "FAST"}),
+            field("MODE", 5, 4, enum={0: "SLOW", 1: "FAST", 2: "AUTO"}),
+            bit("UP", 0),
+        ],
+    )
     stat = register(0x04, fields=[bit("DONE", 0, enum={0: "BUSY", 1: "IDLE"})])
     pair = array(0x08, count=2, fields=[field("KIND", 3, 0, enum={7: "RAW"})])
 
@@ -257,7 +264,7 @@ def test_a_value_of_a_field_has_a_name(tmp_path: Path, saved: bool) -> None:
     lines = ["W4 CTRL.MODE=FAST", "R4 card.STAT.DONE=BUSY", "W4 PAIR[1].KIND=RAW", "W4 CTRL.MODE=AUTO"]
     assert_accesses(trace, [*lines[:3], "…"])
     assert [access.sequence for access in trace.filter("W CTRL.MODE=FAST")] == [0]
-    for wrong in ("W4 CTRL.MODE=SLOW", "R4 card.STAT.DONE=IDLE", "W4 PAIR[0].KIND=RAW"):
+    for wrong in ("W4 CTRL.MODE=SLOW", "R4 card.STAT.DONE=IDLE", "W4 PAIR[0].KIND=RAW", "W4 CTRL.RATE=FAST"):
         with pytest.raises(AssertionError):
             assert_accesses(trace, ["…", wrong, "…"])
 

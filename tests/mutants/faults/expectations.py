@@ -103,4 +103,18 @@ EXPECTATIONS: Final = (
         'lines = [scope.line or "" for scope in around]',
         "records/test_inlined.py::test_calls_are_those_of_the_symbolizer",
     ),
+    MmioMutant(
+        "the name of a value fits every field of the register",
+        "mmio.traces.expected",
+        "            return (name, self.value) in shown\n",
+        "            return self.value in {text for _, text in shown}\n",
+        "traces/test_expect.py::test_a_value_of_a_field_has_a_name",
+    ),
+    MmioMutant(
+        "a filter takes values that no field has",
+        "mmio.traces.selection",
+        "                problem = problem or known().wrong_value(name, place.value)\n",
+        "                pass\n",
+        "traces/test_expect.py::test_a_filter_of_a_value_that_does_not_fit_is_refused",
+    ),
 )

@@ -4,10 +4,11 @@ Python's own handler only notes a signal. Any other one may access a device, whi
 point of it, or leave it by siglongjmp. To hold signals back takes two system calls, as long as the rest of the call.
 
 A handler is installed by rt_sigaction(2), which the C library executes at one place. The first direct call patches that
-place in the way in which instructions of drivers are patched (`mmio/patching/text.py`). Its stub counts in one word:
-calls that are being made in the lower half, calls that have begun in the upper half. The trampoline compares the word
-with what it was when the handlers were looked at last. If it is another, the access is made by a frame, after which
-they are looked at again.
+place in the way in which instructions of drivers are patched (`mmio/patching/text.py`). It stays so, as any thread may
+be there, which each change makes fault. The stub counts in one word: calls that are being made in the lower half, calls
+that have begun in the upper half. The trampoline compares the word with what it was when the handlers were looked at
+last. If it is another, the access is made by a frame, after which they are looked at again. A process that has another
+handler when a device is first called directly keeps its C library as it is, and holds signals back.
 
 Two cases remain. A handler may be installed by system calls of other code: where a loaded module contains the usual
 instructions for it, signals are always held back; a module that is loaded later is not looked at. And a handler that is
@@ -22,10 +23,11 @@ from ctypes import addressof, c_uint64
 from typing import Final
 
 from mmio.inprocess import signals
+from mmio.inprocess.undisturbed import undisturbed
 from mmio.linux.libc import LIBC, PROT_EXEC, address_of
 from mmio.linux.proc_maps import Mapping, mappings
 from mmio.linux.process_memory import read_here
-from mmio.linux.trampoline import ACTIONS, HANDLER_AT, HELD, NO_ACTIONS, NO_HANDLER_AT, trampoline
+from mmio.linux.trampoline import ACTIONS, HANDLER_AT, HELD, NO_HANDLER_AT, trampoline
 from mmio.patching import text
 from mmio.patching.memory import NearMemory
 from mmio.patching.stub import CODE
@@ -55,8 +57,13 @@ class ForeignHandlers:
     def watch(self) -> None:
         """Count calls of rt_sigaction(2) from now on. Where that is not possible, signals are always held back.
 
-        A thread that meets HLT in place of the instruction meanwhile is to be sent to `stub_of`.
+        As long as there is another handler nothing is done, for signals have to be held back anyway. A thread that
+        meets HLT in place of the instruction meanwhile is to be sent to `stub_of`.
         """
+        if not self._stands and not signals.foreign_handler():
+            self._patch()
+
+    def _patch(self) -> None:
         if not self._searched:
             self._searched = True
             self._prepare()
@@ -67,15 +74,6 @@ class ForeignHandlers:
                 words[NO_HANDLER_AT] = words[HANDLER_AT] = _NO_COUNT  # handlers are to be looked at
                 words[ACTIONS] = addressof(self._count)
 
-    def take_back(self) -> None:
-        """Restore the instruction, and hold signals back."""
-        if self._stands:
-            words = trampoline().words
-            words[HANDLER_AT], words[NO_HANDLER_AT] = 0, _NO_COUNT
-            words[ACTIONS] = trampoline().word_address(NO_ACTIONS)
-            with suppress(OSError):
-                text.change(self._address, _ORIGINAL, memory_file=self._memory.memory_file)
-
     def stub_of(self, address: int) -> int | None:
         """Return where a thread continues that has met HLT at an address; None if that is none of this."""
         return self._slot if self._slot and address == self._address else None
@@ -83,10 +81,13 @@ class ForeignHandlers:
     def look(self) -> None:
         """Look at the handlers, if there may be others than before."""
         words = trampoline().words
+        if self._slot and self._count.value not in (words[NO_HANDLER_AT], words[HANDLER_AT]):
+            undisturbed(self._look)  # what a signal handler raised would be lost in the C library's calls of Python
+
+    def _look(self) -> None:
+        words = trampoline().words
         for _ in range(_LOOKS):
             count = self._count.value
-            if count in (words[NO_HANDLER_AT], words[HANDLER_AT]) or not self._slot:
-                return
             found = bool(count & _BEING_MADE) or not self._stands or signals.foreign_handler()
             if found and words[HELD] != signals.held():
                 with suppress(RuntimeError):  # another handler is in front, and its mask counts

@@ -46,6 +46,7 @@ from mmio.live.direct_calls import CALLS_UNTIL, Caller, DirectCalls
 from mmio.live.fault_signals import TRAP_FLAG
 from mmio.live.instruction_cache import InstructionCache
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, RIP, XSAVE, Frame
+from mmio.patching import text
 from mmio.patching.kernel_frame import kernel_frame
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NotPatched, Site, Sites, text_mapping, width_of
@@ -268,8 +269,8 @@ class Patching:
             self._direct.end_all()
             self.met.clear()
             self._text = range(0)
-            self.sites.take_all_back()
-            self._handlers.take_back()
+            if self.sites.take_all_back():
+                text.let_pass()
 
     def stats(self, counts: Counts) -> TrapStats:
         """Return what has been counted for a mapping."""
@@ -321,11 +322,11 @@ class Patching:
                 return
             met.decided = True
             met.direct = self._direct.possible and not self.only_frames and met.site.plain is not None
-            if met.direct and met.counts.hold_signals:
-                self._handlers.watch()
             met.calls = met.site.calls
             met.site.answer(met.start, met.end, met.counts.hold_signals)
             met.counts.patched.add(ip)
+            if met.direct and met.counts.hold_signals:
+                self._handlers.watch()
 
     def _refuse(self, met: _Met, ip: int, why: NotPatched) -> None:
         met.counts.unpatched[ip] = str(why)

@@ -274,13 +274,16 @@ class Sites:
             site for site, jump in jumping if site.address < end and start < max(site.address + jump.used, site.end)
         ]
 
-    def take_all_back(self) -> None:
-        """Restore all instructions but those in whose place other code stands."""
+    def take_all_back(self) -> int:
+        """Restore all instructions but those in whose place other code stands; return how many have been."""
+        restored = 0
         for address in list(self._sites):
             with suppress(NotPatched):
                 if self.standing(address) is not None:
                     self._withdrawn(address, self._sites[address].end)
                     self._restore(self._sites[address])
+                    restored += 1
+        return restored
 
     def _prepared(
         self, address: int, instruction: Instruction, original: bytes = b"", starts: tuple[int, ...] = (0,)

@@ -21,9 +21,13 @@ import os
 from collections.abc import Iterator
 from ctypes import PYFUNCTYPE, c_char_p, c_int, c_uint64, c_void_p
 from functools import cache
+from signal import SIGSEGV
+from threading import get_native_id
+from time import sleep
 from typing import Any, Final
 
 from mmio.linux import libc, listing
+from mmio.linux.proc_maps import is_pending, threads
 from mmio.linux.syscall_table import NUMBERS
 from mmio.patching.jumps import HLT
 
@@ -95,6 +99,8 @@ _MEMBARRIER: Final = NUMBERS[64]["membarrier"]
 _REGISTER: Final = 64  # MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
 _ALL_SIGNALS: Final = (1 << 64) - 1
 _HALT: Final = bytes([HLT])
+_PAUSE: Final = 0.0005  # seconds
+_MOST_PAUSES: Final = 200
 
 
 class _Stroke(ctypes.Structure):
@@ -148,6 +154,18 @@ def change(
             os.close(file)
     if error:
         raise OSError(-error, f"text at {address:#x} cannot be changed: {os.strerror(-error)}")
+
+
+def let_pass() -> None:
+    """Wait until threads that have met HLT are in the handler of SIGSEGV, before that is removed.
+
+    A thread may have been preempted between the exception and its signal, and then the signal is pending.
+    """
+    others = [thread for thread in threads(os.getpid()) if thread != get_native_id()]
+    for _ in range(_MOST_PAUSES if others else 0):
+        sleep(_PAUSE)
+        if not any(is_pending(thread, SIGSEGV) for thread in others):
+            return
 
 
 def _strokes(code: bytes, steps: int, starts: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:

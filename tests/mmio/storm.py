@@ -57,8 +57,8 @@ static void *work(void *argument) {
     self = me;
     for (int round = 0; round < ROUNDS; round++) {
         if (sigsetjmp(back, 1) == 0) {
-            may_jump = 1;
             increment(started + me, 0);
+            may_jump = 1;  // not before: a handler in between would leave a round that has not been counted
             increment(device + me, round);
             increment(done + me, 0);
             out_of_line(round);

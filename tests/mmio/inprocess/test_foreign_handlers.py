@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from mmio import ioremap
+from mmio.inprocess.foreign_handlers import _ORIGINAL
 from mmio.inprocess.mapping import _trap
 from mmio.linux.libc import LIBC, address_of
 from mmio.linux.process_memory import read_here
+from mmio.patching import text
 from tests.mmio.inprocess.models import Bytes
-from tests.native import compile_c
+from tests.native import compile_c, run_python
 
 pytestmark = [pytest.mark.cpu("XSAVEC"), pytest.mark.usefixtures("at_once")]
 
@@ -128,7 +130,7 @@ def test_a_handler_of_pythons_is_none(driver: ctypes.CDLL) -> None:
         with ioremap(device) as mapping:
             near = mapping.address - 0x10000
             driver.load(near, 10)
-            device.next = lambda: os.kill(os.getpid(), signal.SIGUSR2)
+            device.next = lambda: signal.raise_signal(signal.SIGUSR2)
             assert driver.load(near, 10) == 10
             assert device.held[2:] == [False] * 18
             assert told == [signal.SIGUSR2] * 10
@@ -165,7 +167,7 @@ def test_a_handler_that_accesses_the_device(driver: ctypes.CDLL) -> None:
             nonlocal depth
             depth += 1
             if len(device.held) % 2:
-                os.kill(os.getpid(), signal.SIGUSR2)
+                signal.raise_signal(signal.SIGUSR2)  # of this thread
             depths.append(depth)
             depth -= 1
 
@@ -178,32 +180,25 @@ def test_a_handler_that_accesses_the_device(driver: ctypes.CDLL) -> None:
         assert device.held == [True] * 40
 
 
-def test_it_is_as_before_in_the_end(driver: ctypes.CDLL) -> None:
-    """The C library's code is changed while something is mapped, and restored with the last mapping."""
-    before = code()
-    for _ in range(3):
-        device = Asking()
-        with ioremap(device) as mapping:
-            driver.load(mapping.address - 0x10000, 10)
-            assert device.held[2:] == [False] * 8
-            assert code() != before
-        assert code() == before
-
-
 def test_handlers_are_installed_while_it_changes(driver: ctypes.CDLL) -> None:
-    """A thread installs handlers without an end while mappings come and go: the code that it executes changes."""
-    thread = ctypes.c_ulong()
-    driver.begin(ctypes.byref(thread))
-    for _ in range(60):
-        device = Asking()
-        with ioremap(device) as mapping:
-            _trap().patching.met.clear()
-            assert driver.load(mapping.address - 0x10000, 50) == 50
-            assert len(mapping.trace) == 50
-    assert driver.end(ctypes.byref(thread)) > 60
-    device = Asking()
+    """A thread installs handlers without an end, while the code that it executes is patched and restored."""
+    thread, device, handlers = ctypes.c_ulong(), Asking(), _trap().patching._handlers
     with ioremap(device) as mapping:
-        driver.load(mapping.address - 0x10000, 50)
+        near = mapping.address - 0x10000
+        driver.load(near, 10)
+        assert handlers._stands
+        driver.begin(ctypes.byref(thread))
+        try:
+            for _ in range(100):
+                text.change(handlers._address, _ORIGINAL)
+                assert not handlers._stands
+                handlers._patch()
+                assert handlers._stands
+                assert driver.load(near, 10) == 10
+        finally:
+            installed = driver.end(ctypes.byref(thread))
+        assert installed > 100
+        driver.load(near, 50)
         assert device.held[-10:] == [False] * 10
 
 
@@ -219,6 +214,32 @@ def test_programs_are_started_meanwhile(driver: ctypes.CDLL) -> None:
             assert driver.in_a_child(near) == 0
             assert driver.load(near, 30) == 30
             assert device.held[-10:] == [False] * 10
+
+
+def test_the_c_library_stays_as_it_is(tmp_path: Path) -> None:
+    """A process that has a handler in C before its first access is not changed for it; its signals are held back."""
+    library = compile_c(DRIVER, tmp_path)
+    done = run_python(_HANDLER_FIRST, library._name)
+    assert (done.stdout, done.stderr, done.returncode) == ("True True False False\n", "", 0)
+
+
+_HANDLER_FIRST = """
+import ctypes, signal, sys
+from mmio import ioremap
+from mmio.inprocess.mapping import _trap
+from tests.mmio.inprocess.test_foreign_handlers import Asking, code
+driver, before, seen = ctypes.CDLL(sys.argv[1]), code(), []
+_trap().patching.faults, _trap().patching.only_files = 1, False
+driver.install(signal.SIGUSR2, ctypes.c_size_t(0))
+for _ in range(2):
+    device = Asking()
+    with ioremap(device) as mapping:
+        driver.load(ctypes.c_size_t(mapping.address - 0x10000), 10)
+        seen += device.held[-1], code() == before
+    driver.reset(signal.SIGUSR2)
+    _trap().patching.met.clear()
+print(*seen)
+"""
 
 
 def test_a_module_with_system_calls_of_its_own(tmp_path: Path) -> None:

@@ -87,27 +87,25 @@ def is_ours(signal: Signals) -> bool:
 
 def held() -> int:
     """Return the signals to hold back while Python code answers an access, as a mask."""
-    mask, pythons = 0, _pythons()
-    for number in valid_signals() - _NEVER:
-        handler = current(number).handler or 0
-        if handler <= _IGNORE and number in _OF_USERS:
+    mask = 0
+    for number in valid_signals():
+        if number in _NEVER or callable(getsignal(number)):
             continue
-        if not (callable(getsignal(number)) and any(part.start <= handler < part.end for part in pythons)):
+        if number not in _OF_USERS or current(number).handler not in (None, _IGNORE):
             mask |= 1 << number - 1
     return mask
 
 
 def foreign_handler() -> bool:
-    """Return whether one of the signals that can be held back has a handler which is not Python's.
+    """Return whether one of the signals to hold back has a handler that is not of Python's own.
 
-    Python's are the one for its own handlers, faulthandler's for SIGABRT, and readline's for SIGWINCH: they note the
-    signal, or end the process.
+    Python's own are faulthandler's for SIGABRT and readline's for SIGWINCH: they end the process, or note the signal.
     """
     pythons = _pythons()
     for number in caught_signals(os.getpid()) & valid_signals() - _NEVER:
         handler = current(number).handler or 0
-        known = number in (SIGABRT, SIGWINCH) or callable(getsignal(number))
-        if handler > _IGNORE and not (known and any(part.start <= handler < part.end for part in pythons)):
+        own = number in (SIGABRT, SIGWINCH) and any(part.start <= handler < part.end for part in pythons)
+        if handler > _IGNORE and not own and not callable(getsignal(number)):
             return True
     return False
 

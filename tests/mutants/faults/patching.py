@@ -104,11 +104,11 @@ PATCHING: Final = (
         "inprocess/test_foreign_handlers.py::test_a_module_with_system_calls_of_its_own",
     ),
     MmioMutant(
-        "a handler in place of Python's is taken for Python's",
+        "handlers of signals that Python handles are others",
         "mmio.inprocess.signals",
-        "        if handler > _IGNORE and not (known and any(part.start <= handler < part.end for part in pythons)):\n",
-        "        if handler > _IGNORE and not known:\n",
-        "inprocess/test_foreign_handlers.py::test_one_in_place_of_pythons",
+        "        if handler > _IGNORE and not own and not callable(getsignal(number)):\n",
+        "        if handler > _IGNORE and not own:\n",
+        "inprocess/test_foreign_handlers.py::test_a_handler_of_pythons_is_none",
     ),
     MmioMutant(
         "a stub answers past the end of its range",

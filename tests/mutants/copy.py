@@ -14,8 +14,9 @@ from pathlib import Path
 from tests.mutants.mutant import Fault
 from tests.native import ROOT
 
-# Compiled modules go along: their sources keep their times, but for the faulty one, which is compiled again.
-_LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info")
+# Compiled modules go along: their sources keep their times, but for the faulty one, which is compiled again. One that
+# another process is just writing has a temporary name, and is gone at the next moment.
+_LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.pyc.*")
 
 
 @contextmanager

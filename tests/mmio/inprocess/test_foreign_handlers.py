@@ -140,7 +140,7 @@ def test_a_handler_of_pythons_is_none(driver: ctypes.CDLL) -> None:
 
 
 def test_one_in_front_of_pythons(driver: ctypes.CDLL) -> None:
-    """A signal that Python handles is not held back, as ever: polars, for one, puts a handler in front for SIGINT."""
+    """A signal that Python handles is not held back: polars, for one, puts a handler in front for SIGINT."""
     device, before = Asking(), signal.signal(signal.SIGUSR2, lambda _number, _frame: None)
     try:
         with ioremap(device) as mapping:

@@ -89,13 +89,13 @@ class ForeignHandlers:
         for _ in range(_LOOKS):
             count = self._count.value
             found = bool(count & _BEING_MADE) or not self._stands or signals.foreign_handler()
-            if found and words[HELD] != signals.held():
-                with suppress(RuntimeError):  # another handler is in front, and its mask counts
-                    signals.install()  # which is one more call
-                words[HELD] = signals.held()
-                continue
-            words[HANDLER_AT if found else NO_HANDLER_AT] = count
-            words[NO_HANDLER_AT if found else HANDLER_AT] = _NO_COUNT
+            if not found or words[HELD] == (held := signals.held()):
+                words[HANDLER_AT if found else NO_HANDLER_AT] = count
+                words[NO_HANDLER_AT if found else HANDLER_AT] = _NO_COUNT
+                return
+            with suppress(RuntimeError):  # another handler is in front, and its mask counts
+                signals.install()  # which is one more call
+            words[HELD] = held
 
     @property
     def _stands(self) -> bool:

@@ -69,10 +69,11 @@ def is_pending(thread: int, number: int) -> bool:
 def runs_with_blocked(thread: int, number: int) -> bool:
     """Return whether a thread blocks a signal and does not sleep in the kernel; not for one that is gone."""
     try:
-        blocked, state = int(_status(thread, "SigBlk"), 16), _status(thread, "State")
+        lines = read_text(thread, "status").splitlines()  # at once: both are to be of one moment
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return bool(blocked & 1 << number - 1) and state == "R"
+    values = dict(line.split(":", 1) for line in lines)
+    return bool(int(values["SigBlk"], 16) & 1 << number - 1) and values["State"].split()[0] == "R"
 
 
 def caught_signals(thread: int) -> set[int]:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from mmio.hosted.errors import ADVICE, HostError
 from mmio.hosted.program_area import FIXED, FIXED_NOREPLACE, NORESERVE, PRIVATE_ANONYMOUS, Area, map_memory
+from mmio.linux import own_table
 from mmio.linux.libc import PAGE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, pages
 
 _PRIVATE: Final = 0x02
@@ -128,25 +129,24 @@ def read(path: str) -> Image:
         OSError: it is none.
         HostError: it is one for another kind of program.
     """
-    with open(path, "rb", buffering=0) as file:
-        data = file.read(PAGE)
-        if len(data) < _HEADER.size or data[:4] != b"\x7fELF":
-            raise _no_executable(path)
-        ident, kind, machine, _, entry, offset, _, _, _, size, count, *_ = _HEADER.unpack_from(data)
-        if machine == _I386 or ident[4] != 2:
-            raise HostError(f"{path} is a 32-bit program, which a 64-bit process cannot host: {ADVICE}")
-        length = os.fstat(file.fileno()).st_size
-        if machine != _X86_64 or kind not in (_FIXED_ADDRESS, _SHARED) or size != _SEGMENT.size or offset > length:
-            raise _no_executable(path)
-        table = os.pread(file.fileno(), size * count, offset)
-        segments = tuple(_Segment(*fields) for fields in _SEGMENT.iter_unpack(table[: len(table) // size * size]))
-        interpreter = None
-        for segment in segments:
-            if segment.kind == _INTERPRETER:
-                if not 2 <= segment.file_size <= PAGE or segment.offset > length:  # PATH_MAX
-                    raise _no_executable(path)
-                text = os.pread(file.fileno(), segment.file_size, segment.offset)
-                interpreter = os.fsdecode(text.partition(b"\0")[0])
+    data = own_table.read(path, 0, PAGE)
+    if len(data) < _HEADER.size or data[:4] != b"\x7fELF":
+        raise _no_executable(path)
+    ident, kind, machine, _, entry, offset, _, _, _, size, count, *_ = _HEADER.unpack_from(data)
+    if machine == _I386 or ident[4] != 2:
+        raise HostError(f"{path} is a 32-bit program, which a 64-bit process cannot host: {ADVICE}")
+    length = os.stat(path).st_size
+    if machine != _X86_64 or kind not in (_FIXED_ADDRESS, _SHARED) or size != _SEGMENT.size or offset > length:
+        raise _no_executable(path)
+    table = own_table.read(path, offset, size * count)
+    segments = tuple(_Segment(*fields) for fields in _SEGMENT.iter_unpack(table[: len(table) // size * size]))
+    interpreter = None
+    for segment in segments:
+        if segment.kind == _INTERPRETER:
+            if not 2 <= segment.file_size <= PAGE or segment.offset > length:  # PATH_MAX
+                raise _no_executable(path)
+            text = own_table.read(path, segment.offset, segment.file_size)
+            interpreter = os.fsdecode(text.partition(b"\0")[0])
     loads = [segment for segment in segments if segment.kind == _LOAD]
     if not loads or not all(segment.is_possible for segment in loads):
         raise _no_executable(path)
@@ -220,8 +220,7 @@ def _first_line(path: str) -> bytes:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     if os.path.isdir(path) or not os.access(path, os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    with open(path, "rb", buffering=0) as file:
-        return file.read(_LONGEST_LINE).partition(b"\n")[0]
+    return own_table.read(path, 0, _LONGEST_LINE).partition(b"\n")[0]
 
 
 def _no_executable(path: str) -> OSError:

@@ -22,6 +22,7 @@ from mmio.patching.stats import TrapStats
 from mmio.program.accessing import Accessing
 from mmio.program.finding import find_program
 from mmio.program.targeting import Targeting, program_arguments, program_environment
+from mmio.records import inlined
 from mmio.space.region import DeviceLike
 from mmio.traces.trace import Trace
 
@@ -121,6 +122,7 @@ class Host(Targeting):
         if threading.active_count() > 1:
             raise HostError(f"signals of the program could come to a thread that was running before it: {ADVICE}")
         need_calls(_CALLS)  # what answers a signal could not tell that it has no room
+        inlined.reader()  # to load it later would open files while the program's threads do
         own_descriptors.reserve()
         try:
             proc_files.hold()

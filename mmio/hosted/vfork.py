@@ -17,7 +17,7 @@ from typing import Final
 from mmio.hosted.channel import Channel, ChannelClosed
 from mmio.hosted.thread import RED_ZONE
 from mmio.linux.libc import PAGE, PROT_WRITE
-from mmio.linux.proc_files import dumpable, open_file
+from mmio.linux.proc_files import dumpable, read_part
 from mmio.linux.proc_maps import mappings
 from mmio.linux.process_memory import read_memory
 
@@ -26,7 +26,7 @@ _STACK: Final = 1 << 16  # bytes from the stack pointer on where a child may hav
 # An entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
 _PRESENT_OR_SWAPPED: Final = 3 << 62
 _FILE_OR_SHARED: Final = 1 << 61
-_PAGES_AT_ONCE: Final = 256  # pages
+_PAGES_AT_ONCE: Final = 1 << 13  # pages, whose entries are 64 KiB
 
 
 def stack_above(pointer: int, fs_base: int) -> range:
@@ -89,14 +89,13 @@ def _writable_mappings(place: range) -> list[tuple[int, int]]:
 def _private_pages(child: int, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the address ranges between two addresses in which a child has private pages. Raises OSError."""
     start &= -PAGE
-    with open(open_file(child, "pagemap"), "rb", buffering=0) as entries:
-        for first in range(start, end, _PAGES_AT_ONCE * PAGE):
-            count = min(_PAGES_AT_ONCE, -(-(end - first) // PAGE))
-            found = array("Q", os.pread(entries.fileno(), 8 * count, first // PAGE * 8))
-            run = None
-            for index, entry in enumerate([*found, 0]):
-                if entry & _PRESENT_OR_SWAPPED and not entry & _FILE_OR_SHARED:
-                    run = index if run is None else run
-                elif run is not None:
-                    yield first + run * PAGE, first + index * PAGE
-                    run = None
+    for first in range(start, end, _PAGES_AT_ONCE * PAGE):
+        count = min(_PAGES_AT_ONCE, -(-(end - first) // PAGE))
+        found = array("Q", read_part(child, "pagemap", first // PAGE * 8, 8 * count))
+        run = None
+        for index, entry in enumerate([*found, 0]):
+            if entry & _PRESENT_OR_SWAPPED and not entry & _FILE_OR_SHARED:
+                run = index if run is None else run
+            elif run is not None:
+                yield first + run * PAGE, first + index * PAGE
+                run = None

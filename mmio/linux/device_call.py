@@ -5,7 +5,7 @@ thread that Python ends while it is in a direct call is unwound up to there, and
 """
 
 import ctypes
-import sysconfig
+import sys
 from ctypes import c_uint64, c_void_p
 from typing import Any, Final
 
@@ -76,5 +76,5 @@ class DeviceCall:
         self._words[_LEVEL] = 2 if wide else features >> xsave.AVX & 1
         known = trampoline().cpuid(7)[1] & _AVX512BW or not wide
         header = c_void_p.from_address(id(1 << 62) + 8).value == id(int)  # where an object has its type
-        locked = not sysconfig.get_config_var("Py_GIL_DISABLED")
+        locked = "t" not in sys.abiflags  # sysconfig would open a file, at a number that the program may count on
         return bool(tells_use and known and header and locked)

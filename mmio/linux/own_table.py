@@ -8,10 +8,13 @@ of descriptors, and it ends when it has read. The one that asked waits in the ke
 
 import ctypes
 import errno
+import fnmatch
 import os
 import struct
+from collections.abc import Iterator
 from ctypes import CFUNCTYPE, c_char, c_int, c_int64, c_uint64, c_void_p
 from functools import cache
+from glob import has_magic
 from typing import Any, Final
 
 from mmio.linux import libc, listing, own_descriptors
@@ -187,6 +190,23 @@ def names(path: str, directory: int | None = None) -> list[str]:
         return os.listdir(descriptor)
     finally:
         os.close(descriptor)
+
+
+def paths(pattern: str) -> Iterator[str]:
+    """Yield the paths that exist and fit a pattern, as `glob.glob` does, which opens directories."""
+    folder, last = os.path.split(pattern)
+    for place in paths(folder) if has_magic(folder) else [folder]:
+        found = _fitting(place or os.curdir, last) if has_magic(last) else [last]
+        yield from (path for path in (os.path.join(place, name) for name in found) if os.path.lexists(path))
+
+
+def _fitting(directory: str, pattern: str) -> list[str]:
+    """Return the names in a directory that fit a pattern; none where it cannot be read."""
+    try:
+        found = fnmatch.filter(names(directory), pattern)
+    except OSError:
+        return []
+    return found if pattern.startswith(".") else [name for name in found if not name.startswith(".")]
 
 
 def _apart(call: int, path: str, offset: int, length: int | None, directory: int | None) -> bytes:

@@ -8,11 +8,12 @@ business of `process.py`.
 import fnmatch
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from glob import glob, has_magic
+from glob import has_magic
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from mmio.linux import own_table
 from mmio.linux.libc import PAGE, pages
 from mmio.linux.seccomp import Equal, When
 from mmio.space.policy import WIDTHS, Unmapped
@@ -357,4 +358,4 @@ def matches(pattern: str, path: str) -> bool:
     """Return whether a path fits a pattern, or is what a link that fits it leads to."""
     if fnmatch.fnmatchcase(path, pattern):
         return True
-    return any(os.path.realpath(found) == path for found in glob(pattern))
+    return any(os.path.realpath(found) == path for found in own_table.paths(pattern))

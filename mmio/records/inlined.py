@@ -9,8 +9,10 @@ file could make a circle of, are followed a few times only.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 from io import BytesIO
 from os.path import basename
+from types import ModuleType
 from typing import Any, Final
 
 from attrs import frozen
@@ -47,6 +49,14 @@ class _Scope:
     depth: int
     name: str
     line: str | None
+
+
+def reader() -> ModuleType | None:
+    """Load what reads DWARF; None where pyelftools is not installed."""
+    try:
+        return import_module("elftools.dwarf.dwarfinfo")
+    except ImportError:
+        return None
 
 
 class Inlined:
@@ -90,17 +100,17 @@ class Inlined:
         info = self._elf.data(".debug_info", MAX_INFO)
         if not info:
             return
-        try:
-            from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
-        except ImportError:
+        dwarf = reader()
+        if dwarf is None:
             return
+        section = dwarf.DebugSectionDescriptor
         sections: dict[str, Any] = {f"debug_{name}_sec": None for name in (*_SECTIONS, "sup")}
         for name in _NEEDED:
             data = info if name == "info" else self._elf.data(f".debug_{name}", MAX_INFO)
             if data is not None:
-                sections[f"debug_{name}_sec"] = DebugSectionDescriptor(BytesIO(data), f".debug_{name}", 0, len(data), 0)
-        config = DwarfConfig(little_endian=True, machine_arch="x64", default_address_size=8)
-        self._dwarf = DWARFInfo(config, eh_frame_sec=None, gnu_debugaltlink_sec=None, **sections)
+                sections[f"debug_{name}_sec"] = section(BytesIO(data), f".debug_{name}", 0, len(data), 0)
+        config = dwarf.DwarfConfig(little_endian=True, machine_arch="x64", default_address_size=8)
+        self._dwarf = dwarf.DWARFInfo(config, eh_frame_sec=None, gnu_debugaltlink_sec=None, **sections)
         for unit in self._dwarf.iter_CUs():
             if unit["unit_length"] <= MAX_UNIT:
                 yield self._ranges(unit, unit.get_top_DIE()), unit

@@ -1,5 +1,8 @@
 """Tests of this source run with each instruction patched at its first fault, some also with each access a signal."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from mmio.linux.xsave import has_xsave
@@ -15,6 +18,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if module not in _ONCE:
         ways = ["signals"] * (module in _TWICE or not has_xsave()) + ["calls"] * has_xsave()
         metafunc.parametrize("way", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_opened(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail when pagetrap opened a file while a program ran: it took a number that the program's threads count on."""
+    notes: Path = tmp_path_factory.mktemp("opened") / "notes"
+    monkeypatch.setenv("TEST_OPENED", str(notes))
+    yield
+    assert not notes.exists(), notes.read_text()
 
 
 @pytest.fixture(autouse=True)

@@ -101,12 +101,12 @@ class Flash:
 '''
 
 
-_FAULTS_FIRST = Path(__file__).parent / "faults_first"
+_HOSTING = Path(__file__).parent / "hosting"
 
 
 def patch_after(faults: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have programs that are hosted by other processes patched after a number of faults of an instruction."""
-    path = os.pathsep.join([str(_FAULTS_FIRST), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(_HOSTING), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.setenv("TEST_FAULTS", str(faults))
 

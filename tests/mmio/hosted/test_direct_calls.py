@@ -65,7 +65,7 @@ class Counted(Pattern):
     direct = 0
 
     def read(self, offset, width):
-        self.direct += not any(frame.name in ("on_stub", "on_access") for frame in traceback.extract_stack())
+        self.direct += not {"on_stub", "on_access"} & {frame.f_code.co_name for frame, _ in traceback.walk_stack(None)}
         return self.direct if offset == 4 else super().read(offset, width)
 """
     (tmp_path / "counted.py").write_text(model)

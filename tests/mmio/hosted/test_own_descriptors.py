@@ -1,5 +1,6 @@
 """A program finds the descriptors it would have alone; neither it nor pagetrap writes into files of the other."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -288,3 +289,16 @@ def test_what_pagetrap_reads_meanwhile_takes_no_number(tmp_path: Path, engine: s
     run = pagetrap(engine, tmp_path, "trace", ["--map", "*/device"], arguments)
     assert (run.status, run.output) == (0, "0\n"), run.complaints
     assert len(run.accesses) >= 90
+
+
+def test_what_takes_a_number_is_noted(tmp_path: Path) -> None:
+    """A model that opens a file meanwhile is seen: every other test of this folder fails when pagetrap does so."""
+    model = "from models import Pattern\nclass Opening(Pattern):\n    def read(self, offset, width):\n"
+    (tmp_path / "opening.py").write_text(model + "        open('/dev/null').close()\n        return 5\n")
+    body = 'int main(int c, char **v) { printf("%d\\n", *(volatile int *)map(v[1], PROT_READ)); return 0; }'
+    options = ["-q", "--device", f"{tmp_path}/opening.py:Opening@device"]
+    run = pagetrap("inprocess", tmp_path, "run", options, [program(body), str(device_file(tmp_path))])
+    assert (run.status, run.output) == (0, "5\n"), run.complaints
+    notes = Path(os.environ["TEST_OPENED"])
+    assert "open '/dev/null' in opening.py:read" in notes.read_text()
+    notes.unlink()

@@ -1,13 +1,19 @@
 """What is read apart is what is read otherwise, and the process's table of descriptors does not change meanwhile."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from glob import glob
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmio.linux import own_descriptors, own_table
 
@@ -52,6 +58,24 @@ def test_names_are_those_of_the_directory(tmp_path: Path, many: int) -> None:
         assert sorted(own_table.names(str(tmp_path))) == sorted(os.listdir(tmp_path))
     finally:
         os.close(directory)
+
+
+_NAMES = st.text("ab.*[", min_size=1, max_size=3).filter(lambda name: name.strip("."))
+_PATTERNS = st.lists(st.text("ab.*?[]!", max_size=4), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.lists(st.tuples(_NAMES, _NAMES), max_size=6), _PATTERNS, st.booleans())
+def test_paths_are_those_that_glob_finds(tree: list[tuple[str, str]], pattern: str, relative: bool) -> None:
+    """Through folders, files in the place of folders, links that lead nowhere and hidden names."""
+    with TemporaryDirectory() as root, contextlib.chdir(root):
+        for folder, name in tree:
+            with suppress(FileExistsError, NotADirectoryError):
+                os.mkdir(folder)
+                os.symlink("gone", f"{folder}/{name}")
+            with suppress(IsADirectoryError, NotADirectoryError):
+                Path(name).touch()
+        whole = pattern if relative else os.path.join(root, pattern)
+        assert sorted(own_table.paths(whole)) == sorted(glob(whole))
 
 
 def test_what_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a trapped access in this process costs, all included, against a C handler that only skips the instruction.
+"""What a trapped access in this process costs, against a C handler that only skips the instruction.
 
     python -m benchmarks.inprocess
 
@@ -6,12 +6,16 @@ All alternatives execute the same `mov eax,[rdi+10h]` on an inaccessible page. T
 C that adds the length of the instruction to rip. pagetrap's decodes, finds the device, calls it, records, and resumes;
 it is called by a signal each time. Or the instruction itself, which is rewritten once it has faulted some times, calls
 the device. If the process has a signal handler in C, signals are blocked meanwhile, which takes two system calls.
+
+What happens once for a mapping is measured on its own: to open it, the faults until the instruction is rewritten, to
+rewrite it, and to close the mapping.
 """
 
 import ctypes
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +23,7 @@ import mmio
 from benchmarks.measure import Timing, compare, report
 
 _SOURCE = Path(__file__).with_name("skip.c")
+_FAULTS = 40  # of an instruction, after which it has been rewritten
 
 
 class Bare:
@@ -48,7 +53,7 @@ def library() -> ctypes.CDLL:
         target = Path(directory) / "skip.so"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", target, _SOURCE], check=True)
         loaded = ctypes.CDLL(str(target))
-    loaded.skip_loads.argtypes = (ctypes.c_long,)
+    loaded.skip_loads.argtypes, loaded.skip_loads.restype = (ctypes.c_long,), None
     loaded.load.argtypes = (ctypes.c_void_p, ctypes.c_long)
     return loaded
 
@@ -59,13 +64,25 @@ def measure() -> list[tuple[str, list[Timing]]]:
 
     def loads(
         device: mmio.DeviceLike, recorded: bool, patching: bool = True, handler: bool = False
-    ) -> Callable[[int], None]:
-        def run(calls: int) -> None:
+    ) -> Callable[[int], int]:
+        def run(calls: int) -> int:
             native.handle(handler)
             with mmio.ioremap(device, length=0x1000, patching=patching) as mapping:
                 mapping.trace.enabled = recorded
+                native.load(mapping.address, _FAULTS)
+                start = time.perf_counter_ns()
                 native.load(mapping.address, calls)
+                taken = time.perf_counter_ns() - start
             native.handle(False)
+            return taken
+
+        return run
+
+    def mappings(faults: int, patching: bool = True) -> Callable[[int], None]:
+        def run(calls: int) -> None:
+            for _ in range(calls):
+                with mmio.ioremap(Bare(), length=0x1000, patching=patching) as mapping:
+                    native.load(mapping.address, faults)
 
         return run
 
@@ -84,7 +101,15 @@ def measure() -> list[tuple[str, list[Timing]]]:
         },
         rounds=45,
     )
-    return [("one load from a trapped page, all included", timings)]
+    once = compare(
+        {
+            "opened and closed": mappings(0),
+            f"and {_FAULTS} loads by signals only": mappings(_FAULTS, False),
+            f"and {_FAULTS} loads, the instruction rewritten": mappings(_FAULTS),
+        },
+        calls=20,
+    )
+    return [(f"one load from a trapped page, after the first {_FAULTS}", timings), ("one mapping", once)]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from mmio.hosted.channel import Channel, ChannelClosed
 from mmio.hosted.thread import RED_ZONE
 from mmio.linux.libc import PAGE, PROT_WRITE
 from mmio.linux.proc_files import dumpable, read_part
-from mmio.linux.proc_maps import mappings
+from mmio.linux.proc_maps import mapping_at, mappings
 from mmio.linux.process_memory import read_memory
 
 _STACK: Final = 1 << 16  # bytes from the stack pointer on where a child may have written
@@ -35,7 +35,8 @@ def stack_above(pointer: int, fs_base: int) -> range:
     What lies behind the stack may be Python's memory, which the child's Python has changed for itself. A C library has
     the descriptor of a thread at the end of its stack, and the FS base points there.
     """
-    end = next((m.end for m in mappings(os.getpid()) if m.start <= pointer < m.end), pointer)
+    stack = mapping_at(os.getpid(), pointer)
+    end = pointer if stack is None else stack.end
     if pointer < fs_base:
         end = min(end, fs_base)
     return range(pointer - RED_ZONE, min(pointer + _STACK, end))

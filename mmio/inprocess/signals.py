@@ -46,7 +46,7 @@ from signal import (
 from typing import Final
 
 from mmio.linux.libc import LIBC, address_of, check
-from mmio.linux.loaded_modules import Segment, segments
+from mmio.linux.loaded_modules import segments
 from mmio.linux.proc_maps import caught_signals
 from mmio.linux.trampoline import HELD, OLD_SIGFPE, OLD_SIGSEGV, trampoline
 
@@ -58,6 +58,9 @@ _NEVER: Final = frozenset({SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIG
 """Signals of faults, which cannot be held back, and those that cannot be handled."""
 _OF_USERS: Final = frozenset({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD})
 """Signals that must have their effect at once, and those that programs started by a model count on."""
+
+_HELD_BACK: Final = frozenset(valid_signals()) - _NEVER
+"""Signals that can be held back."""
 
 _OLD: Final = {SIGSEGV: OLD_SIGSEGV, SIGFPE: OLD_SIGFPE}
 
@@ -88,8 +91,8 @@ def is_ours(signal: Signals) -> bool:
 def held() -> int:
     """Return the signals to hold back while Python code answers an access, as a mask."""
     mask = 0
-    for number in valid_signals():
-        if number in _NEVER or callable(getsignal(number)):
+    for number in _HELD_BACK:
+        if callable(getsignal(number)):
             continue
         if number not in _OF_USERS or current(number).handler not in (None, _IGNORE):
             mask |= 1 << number - 1
@@ -101,22 +104,21 @@ def foreign_handler() -> bool:
 
     Python's own are faulthandler's for SIGABRT and readline's for SIGWINCH: they end the process, or note the signal.
     """
-    pythons = _pythons()
-    for number in caught_signals(os.getpid()) & valid_signals() - _NEVER:
+    for number in caught_signals(os.getpid()) & _HELD_BACK:
         handler = current(number).handler or 0
-        own = number in (SIGABRT, SIGWINCH) and any(part.start <= handler < part.end for part in pythons)
-        if handler > _IGNORE and not own and not callable(getsignal(number)):
+        own = callable(getsignal(number)) or (number in (SIGABRT, SIGWINCH) and _is_pythons(handler))
+        if handler > _IGNORE and not own:
             return True
     return False
 
 
-def _pythons() -> list[Segment]:
-    """Return the modules that Python's handlers are part of: the program or libpython, and readline."""
+def _is_pythons(handler: int) -> bool:
+    """Return whether a handler is in a module of Python's: the program or libpython, or readline."""
     found = list(segments())
     known = address_of(ctypes.pythonapi.PyErr_SetInterrupt)
     names = {part.module for part in found if part.start <= known < part.end}
     names |= {module.__file__ for module in [sys.modules.get("readline")] if module and module.__file__}
-    return [part for part in found if part.module in names]
+    return any(part.start <= handler < part.end for part in found if part.module in names)
 
 
 def install() -> None:

@@ -36,12 +36,28 @@ class Mapping(NamedTuple):
 
 
 def mappings(pid: int) -> Iterator[Mapping]:
-    """Yield what a process has mapped, in address order. Raises ProcessLookupError or FileNotFoundError."""
-    for line in read_text(pid, "maps").removesuffix("\n").split("\n"):
-        fields = line.split(maxsplit=5)
-        start, _, end = fields[0].partition("-")
-        path = fields[5] if len(fields) > 5 else ""
-        yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
+    """Iterate over what a process has mapped, in address order. Raises ProcessLookupError or FileNotFoundError."""
+    return map(_mapping, _lines(pid))
+
+
+def mapping_at(pid: int, address: int) -> Mapping | None:
+    """Return the mapping of a process that has an address, None for none. Raises as `mappings` does."""
+    for line in _lines(pid):
+        start, _, rest = line.partition("-")
+        if int(start, 16) <= address < int(rest.partition(" ")[0], 16):
+            return _mapping(line)
+    return None
+
+
+def _lines(pid: int) -> list[str]:
+    return read_text(pid, "maps").split("\n")[:-1]  # a path may contain other ends of lines
+
+
+def _mapping(line: str) -> Mapping:
+    fields = line.split(maxsplit=5)
+    start, _, end = fields[0].partition("-")
+    path = fields[5] if len(fields) > 5 else ""
+    return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path.removesuffix(" (deleted)"))
 
 
 def threads(pid: int) -> list[int]:

@@ -19,7 +19,7 @@ from attrs import define, field
 
 from decode import WRITE, Instruction
 from decode.operands import MemoryOperand
-from mmio.linux.proc_maps import Mapping, mappings
+from mmio.linux.proc_maps import Mapping, mapping_at
 from mmio.linux.process_memory import read_here
 from mmio.patching import stub, text
 from mmio.patching.direct import Plain, plain
@@ -388,7 +388,7 @@ def text_mapping(ip: int, length: int, only_files: bool) -> Mapping:
     Raises:
         NotPatched: its code is shared, or comes from no file.
     """
-    found = next((mapping for mapping in mappings(os.getpid()) if mapping.start <= ip < mapping.end), None)
+    found = mapping_at(os.getpid(), ip)
     if found is None or found.shared or ip + length > found.end:
         raise NotPatched("its code is shared memory")
     if only_files and ("w" in found.permissions or not found.path.startswith("/")):

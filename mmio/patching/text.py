@@ -27,7 +27,7 @@ from time import sleep
 from typing import Any, Final
 
 from mmio.linux import libc, listing
-from mmio.linux.proc_maps import is_pending, threads
+from mmio.linux.proc_maps import is_pending, sleeps, threads
 from mmio.linux.syscall_table import NUMBERS
 from mmio.patching.jumps import HLT
 
@@ -159,9 +159,10 @@ def change(
 def let_pass() -> None:
     """Wait until threads that have met HLT are in the handler of SIGSEGV, before that is removed.
 
-    A thread may have been preempted between the exception and its signal, and then the signal is pending.
+    A thread may have been preempted between the exception and its signal, and then the signal is pending. A thread that
+    sleeps in a system call has met none.
     """
-    others = [thread for thread in threads(os.getpid()) if thread != get_native_id()]
+    others = [thread for thread in threads(os.getpid()) if thread != get_native_id() and sleeps(thread)[0] not in "SXZ"]
     for _ in range(_MOST_PAUSES if others else 0):
         sleep(_PAUSE)
         if not any(is_pending(thread, SIGSEGV) for thread in others):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mmio
-from benchmarks.measure import Timing, compare, report
+from benchmarks.measure import Taken, Timing, compare, report
 
 _SOURCE = Path(__file__).with_name("skip.c")
 _FAULTS = 40  # of an instruction, after which it has been rewritten
@@ -53,7 +53,7 @@ def library() -> ctypes.CDLL:
         target = Path(directory) / "skip.so"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", target, _SOURCE], check=True)
         loaded = ctypes.CDLL(str(target))
-    loaded.skip_loads.argtypes, loaded.skip_loads.restype = (ctypes.c_long,), None
+    loaded.skip_loads.argtypes = (ctypes.c_long,)
     loaded.load.argtypes = (ctypes.c_void_p, ctypes.c_long)
     return loaded
 
@@ -64,15 +64,15 @@ def measure() -> list[tuple[str, list[Timing]]]:
 
     def loads(
         device: mmio.DeviceLike, recorded: bool, patching: bool = True, handler: bool = False
-    ) -> Callable[[int], int]:
-        def run(calls: int) -> int:
+    ) -> Callable[[int], Taken]:
+        def run(calls: int) -> Taken:
             native.handle(handler)
             with mmio.ioremap(device, length=0x1000, patching=patching) as mapping:
                 mapping.trace.enabled = recorded
                 native.load(mapping.address, _FAULTS)
                 start = time.perf_counter_ns()
                 native.load(mapping.address, calls)
-                taken = time.perf_counter_ns() - start
+                taken = Taken(time.perf_counter_ns() - start)
             native.handle(False)
             return taken
 

@@ -24,8 +24,15 @@ class Timing:
     ratio: float
 
 
+@frozen
+class Taken:
+    """The time that the work itself took, in nanoseconds."""
+
+    nanoseconds: int
+
+
 def compare(
-    alternatives: Mapping[str, Callable[[int], int | None]],
+    alternatives: Mapping[str, Callable[[int], object]],
     calls: int = 20_000,
     rounds: int = 15,
     now: Callable[[], int] = time.perf_counter_ns,
@@ -34,7 +41,7 @@ def compare(
 
     Args:
         alternatives: by name, functions that do their work as many times as they are told. One that has to prepare it
-            returns the nanoseconds without that.
+            returns the time without that, as `Taken`.
         calls: times a round.
         rounds: how many rounds, after one that is not counted.
         now: the time in ns. `time.thread_time_ns` is for work of this thread, on a machine that has other work.
@@ -45,7 +52,8 @@ def compare(
             start = now()
             taken = run(calls)
             if round_:
-                times[name].append((now() - start if taken is None else taken) / calls)
+                elapsed = taken.nanoseconds if isinstance(taken, Taken) else now() - start
+                times[name].append(elapsed / calls)
     first = next(iter(times.values()))
     return [
         Timing(

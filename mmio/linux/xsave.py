@@ -84,7 +84,7 @@ def components() -> dict[int, Component]:
 @cache
 def vector_width(index: int) -> int:
     """Return how many bytes of vector register `index` (0 to 31) this CPU has: 64, 32, 16, or 0."""
-    return sum(width for _, (_, _, width) in _vector_parts(index))
+    return sum(width for *_, width in _vector_parts(index))
 
 
 class XSave:
@@ -166,7 +166,11 @@ class XSave:
 
     def _active(self, bit: int) -> bool:
         """Return whether a component's bytes count, rather than its initial state."""
-        return bool(self._get(_HEADER, 8) >> bit & 1) if self._extended else bit <= _SSE
+        return bool(self._in_use() >> bit & 1)
+
+    def _in_use(self) -> int:
+        """Return the components whose bytes count, as a mask."""
+        return self._get(_HEADER, 8) if self._extended else 1 << _X87 | 1 << _SSE
 
     def _activate(self, bit: int) -> None:
         """Make a component's bytes count, putting its initial state there first."""
@@ -182,13 +186,19 @@ class XSave:
         self._put(_HEADER, 8, self._get(_HEADER, 8) | 1 << bit)
 
     def _vector(self, index: int) -> int:
-        return sum(self._read_part(*part) << shift for shift, part in _vector_parts(index))
+        in_use = self._in_use()
+        parts = [self._get(at, width) << shift for shift, bit, at, width in _vector_parts(index) if in_use >> bit & 1]
+        return sum(parts)
 
     def _set_vector(self, index: int, value: int) -> None:
         if value >> 8 * vector_width(index):
             self._activate(HI16_ZMM if index >= 16 else AVX if AVX not in components() else ZMM_HI256)
-        for shift, part in _vector_parts(index):
-            self._write_part(*part, value >> shift)
+        in_use = self._in_use()
+        for shift, bit, at, width in _vector_parts(index):
+            part = value >> shift & (1 << 8 * width) - 1
+            if part or in_use >> bit & 1:
+                self._activate(bit)
+                self._put(at, width, part)
 
     def _mask(self, index: int) -> int:
         return self._read_part(OPMASK, 8 * index, 8)
@@ -261,12 +271,13 @@ class _Words(MutableSequence[int]):
 
 
 @cache
-def _vector_parts(index: int) -> tuple[tuple[int, tuple[int, int, int]], ...]:
-    """Return where the parts of a vector register lie: the shift in the register; component, place and width."""
-    parts = [(0, (_SSE, 16 * index, 16)), (128, (AVX, 16 * index, 16)), (256, (ZMM_HI256, 32 * index, 32))]
+def _vector_parts(index: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Return where the parts of a vector register lie: the shift in the register; component, offset and width."""
+    parts = [(0, _SSE, 16 * index, 16), (128, AVX, 16 * index, 16), (256, ZMM_HI256, 32 * index, 32)]
     if index >= 16:
-        parts = [(0, (HI16_ZMM, 64 * (index - 16), 64))]
-    return tuple(part for part in parts if part[1][0] in components())
+        parts = [(0, HI16_ZMM, 64 * (index - 16), 64)]
+    there = components()
+    return tuple((shift, bit, there[bit].offset + at, width) for shift, bit, at, width in parts if bit in there)
 
 
 def _bytes_at(address: int, size: int) -> memoryview:

@@ -57,6 +57,7 @@ int main(void) {
     attach("pts", "/root/dev/pts", "devpts", 0, "");
     attach("shm", "/root/dev/shm", "tmpfs", 0, "");
     attach("proc", "/root/proc", "proc", 0, "");
+    check(symlink("/proc/self/fd", "/root/dev/fd"), "/dev/fd");
     attach("sys", "/root/sys", "sysfs", 0, "");
     attach("tmp", "/root/tmp", "tmpfs", 0, "");
     attach("results", "/root/mnt", "9p", 0, SHARE);

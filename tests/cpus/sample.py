@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
@@ -28,7 +28,8 @@ SILICON = "silicon"
 
 def pytest_configure() -> None:
     """Run few examples of each law."""
-    settings.register_profile("guest", settings(), max_examples=EXAMPLES)
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("guest", settings(), max_examples=EXAMPLES, suppress_health_check=slow)
     settings.load_profile("guest")
 
 

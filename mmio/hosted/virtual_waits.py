@@ -62,7 +62,7 @@ class LoopWaits:
         self._lock = threading.Lock()
         self._epoch = 0  # continues when a thread has done something, or time has continued
         self._asked: dict[int, int] = {}  # by TID of a thread that waits here: the epoch in which there was nothing
-        self._idents: set[int] = set()  # of the threads that wait here, as Python has them
+        self._tids: dict[int, int] = {}  # of the threads that wait here, by their numbers in Python
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
         self._sleeps: dict[int, int] = {}  # by TID of one that sleeps elsewhere: how often it has
@@ -90,7 +90,7 @@ class LoopWaits:
                     if not self._asked and self._calls.time.next_due is not None and self._threads.ending is None:
                         before = self._sleeping()
                         if before and self._sleeping() == before:
-                            self._calls.time.step()
+                            self._step()
             except BaseException as error:  # of a device model
                 self._threads.end(error)
                 return
@@ -150,7 +150,7 @@ class LoopWaits:
         """Return what a question is answered by in the end; None when a signal is to be delivered."""
         nap = _SHORTEST
         tid = thread.pid
-        self._idents.add(threading.get_ident())
+        self._tids[threading.get_ident()] = tid
         try:
             while True:
                 epoch = self._epoch
@@ -164,10 +164,7 @@ class LoopWaits:
                 with self._lock:
                     self._asked[tid] = epoch
                     if self._all_sleep() and self._calls.time.next_due is not None:
-                        self._calls.time.step()
-                        for wait in list(self._calls.time.waits.values()):
-                            wait.expired = False
-                        self._epoch += 1
+                        self._step()
                         nap = _SHORTEST
                         continue
                 time.sleep(nap)
@@ -175,8 +172,15 @@ class LoopWaits:
         finally:
             with self._lock:
                 self._asked.pop(tid, None)
-                self._idents.discard(threading.get_ident())
+                del self._tids[threading.get_ident()]
                 self._epoch += 1
+
+    def _step(self) -> None:
+        """Move the time on. Whoever has asked before asks again: a signal may have been sent."""
+        self._calls.time.step()
+        for wait in list(self._calls.time.waits.values()):
+            wait.expired = False
+        self._epoch += 1
 
     def _all_sleep(self) -> bool:
         """Return whether no thread can do anything, as far as all of them have asked since the last one did."""
@@ -191,7 +195,10 @@ class LoopWaits:
     def _sleeping(self) -> dict[int, int] | None:
         """Return how often each thread that does not wait here has gone to sleep; None when one is awake."""
         for ident, innermost in sys._current_frames().items():
-            frame: FrameType | None = None if ident in self._idents else innermost
+            tid = self._tids.get(ident)
+            if tid is not None and tid not in self._asked:
+                return None  # it is about to ask, and may sleep until it gets the lock, which is held here
+            frame: FrameType | None = None if tid is not None else innermost
             while frame is not None:
                 if frame.f_code in self._handlers:
                     return None

@@ -418,6 +418,30 @@ def test_a_go_program_follows(engine: str, tmp_path: Path) -> None:
 
 
 @each_engine
+def test_each_signal_of_a_timer_is_handled_at_its_time(engine: str) -> None:
+    """However often: time does not move on while the program is on its way to or from a wait."""
+    body = r"""
+    static volatile sig_atomic_t count;
+    static void on_signal(int number) { count++; }
+    int main(void) {
+        struct itimerval every = {{1, 0}, {1, 0}};
+        struct timespec t;
+        signal(SIGALRM, on_signal);
+        setitimer(ITIMER_REAL, &every, 0);
+        for (int i = 1; i <= 1500; i++) {
+            while (count < i) pause();
+            clock_gettime(CLOCK_MONOTONIC, &t);
+            if (count == i && t.tv_sec == 1000 + i) continue;
+            printf("%d signals at %d s, not %d", count, (int)t.tv_sec, i);
+            return 1;
+        }
+        return 0;
+    }"""
+    run = virtually(engine, program(body))
+    assert (run.status, run.output) == (0, "")
+
+
+@each_engine
 def test_timers_that_send_signals_follow(engine: str) -> None:
     """timer_create: a signal with a value, again and again, and a function in a thread of the C library's."""
     body = r"""

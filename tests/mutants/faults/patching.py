@@ -106,8 +106,8 @@ PATCHING: Final = (
     MmioMutant(
         "handlers of signals that Python handles are others",
         "mmio.inprocess.signals",
-        "        if handler > _IGNORE and not own and not callable(getsignal(number)):\n",
-        "        if handler > _IGNORE and not own:\n",
+        "own = callable(getsignal(number)) or (",
+        "own = (",
         "inprocess/test_foreign_handlers.py::test_a_handler_of_pythons_is_none",
     ),
     MmioMutant(

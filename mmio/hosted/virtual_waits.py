@@ -176,7 +176,7 @@ class LoopWaits:
                 self._epoch += 1
 
     def _step(self) -> None:
-        """Move the time on. Whoever has asked before asks again: a signal may have been sent."""
+        """Move the time on. Each thread that has asked before asks again: a signal may have been sent."""
         self._calls.time.step()
         for wait in list(self._calls.time.waits.values()):
             wait.expired = False

@@ -78,7 +78,7 @@ REACHES: Final = (
         60,
         figure=_micro,
         unit=" µs",
-        floor="a time, so it depends on the CPU: 51 to 69 µs on those it was measured on",
+        floor="a time and no ratio, so it depends on the CPU",
     ),
     Reach(
         "a read-modify-write, of what is written by hand",

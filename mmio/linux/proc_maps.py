@@ -85,11 +85,10 @@ def is_pending(thread: int, number: int) -> bool:
 def runs_with_blocked(thread: int, number: int) -> bool:
     """Return whether a thread blocks a signal and does not sleep in the kernel; not for one that is gone."""
     try:
-        lines = read_text(thread, "status").splitlines()  # at once: both are to be of one moment
+        fields = _fields(thread)  # at once: both are to be of one moment
     except (FileNotFoundError, ProcessLookupError):
         return False
-    values = dict(line.split(":", 1) for line in lines)
-    return bool(int(values["SigBlk"], 16) & 1 << number - 1) and values["State"].split()[0] == "R"
+    return bool(int(fields["SigBlk"], 16) & 1 << number - 1) and fields["State"][0] == "R"
 
 
 def caught_signals(thread: int) -> set[int]:

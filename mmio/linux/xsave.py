@@ -196,9 +196,11 @@ class XSave:
         in_use = self._in_use()
         for shift, bit, at, width in _vector_parts(index):
             part = value >> shift & (1 << 8 * width) - 1
-            if part or in_use >> bit & 1:
+            if not in_use >> bit & 1:
+                if not part:
+                    continue  # the initial state is zero
                 self._activate(bit)
-                self._put(at, width, part)
+            self._put(at, width, part)
 
     def _mask(self, index: int) -> int:
         return self._read_part(OPMASK, 8 * index, 8)

@@ -122,21 +122,22 @@ def test_not_at_all_where_that_is_not_wanted(driver: ctypes.CDLL) -> None:
         assert device.held[2:] == [False] * 8
 
 
-def test_a_handler_of_pythons_is_none(driver: ctypes.CDLL) -> None:
-    """It only notes the signal, and so it changes nothing; what it calls is called in the end."""
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["another signal", "the signal"])
+def test_a_handler_of_pythons_is_none(driver: ctypes.CDLL, number: int) -> None:
+    """It only notes the signal, so no signal is held back for it; what it calls is called in the end."""
     told: list[int] = []
-    device, before = Asking(), signal.signal(signal.SIGUSR2, lambda number, _: told.append(number))
+    device, before = Asking(), signal.signal(number, lambda it, _: told.append(it))
     try:
         with ioremap(device) as mapping:
             near = mapping.address - 0x10000
             driver.load(near, 10)
-            device.next = lambda: signal.raise_signal(signal.SIGUSR2)
+            device.next = lambda: signal.raise_signal(number)
             assert driver.load(near, 10) == 10
             assert device.held[2:] == [False] * 18
-            assert told == [signal.SIGUSR2] * 10
+            assert told == [number] * 10
             assert len(mapping.trace) == 20
     finally:
-        signal.signal(signal.SIGUSR2, before)
+        signal.signal(number, before)
 
 
 def test_one_in_front_of_pythons(driver: ctypes.CDLL) -> None:

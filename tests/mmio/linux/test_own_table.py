@@ -1,12 +1,11 @@
 """What is read apart is what is read otherwise, and the process's table of descriptors does not change meanwhile."""
 
-import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +66,7 @@ _PATTERNS = st.lists(st.text("ab.*?[]!", max_size=4), min_size=1, max_size=3).ma
 @given(st.lists(st.tuples(_NAMES, _NAMES), max_size=6), _PATTERNS, st.booleans())
 def test_paths_are_those_that_glob_finds(tree: list[tuple[str, str]], pattern: str, relative: bool) -> None:
     """Through folders, files in the place of folders, links that lead nowhere and hidden names."""
-    with TemporaryDirectory() as root, contextlib.chdir(root):
+    with TemporaryDirectory() as root, chdir(root):
         for folder, name in tree:
             with suppress(FileExistsError, NotADirectoryError):
                 os.mkdir(folder)

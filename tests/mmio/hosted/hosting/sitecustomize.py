@@ -16,7 +16,7 @@ _OPENING = {"open", "os.listdir", "os.scandir", "socket.__new__"}  # events of s
 _RUNNING = "trampoline.py:enter"  # Python is below it while the program has been entered
 _EXEMPT = {
     "run_loop.py:_become_child",  # in a new process, which has one thread
-    "channel.py:channel_pair",  # no call makes sockets at other numbers (docs/design/in-process-programs.md)
+    "channel.py:channel_pair",  # no call makes sockets at other numbers (docs/design/in-process-engine.md)
 }
 
 patching.FAULTS = int(os.environ["TEST_FAULTS"])  # type: ignore[misc]

@@ -27,6 +27,7 @@ from mmio.hosted import elf_image
 from mmio.hosted.program_area import Area
 from mmio.linux import libc
 from mmio.linux.proc_maps import mappings
+from mmio.linux.stub_functions import StubFunctions
 from mmio.patching.memory import NearMemory
 from mmio.patching.sites import NoRoom, NotPatched, Sites
 
@@ -53,7 +54,7 @@ def port_instructions(path: str) -> Iterator[tuple[int, bytes]]:
 
 def patched(path: str, base: int, map_exactly: Callable[[int, int, int], bool], over: bool) -> Counter[str]:
     """Patch what a file has, where it is mapped; count by the instructions' bytes and what became of them."""
-    sites = Sites((0, 0, 0), NearMemory(lambda start: True, map_exactly), over_followers=over)
+    sites = Sites(StubFunctions(0, 0, 0, 0, 0), NearMemory(lambda start: True, map_exactly), over_followers=over)
     left, found = dict(port_instructions(path)), Counter[str]()
     for _ in range(2):  # one from which no jump leads is tried again when the next one has been patched
         for at, code in list(left.items()):

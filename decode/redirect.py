@@ -10,6 +10,7 @@ from typing import Any
 from iced_x86 import Decoder, Encoder, OpKind
 from iced_x86 import Register as IcedRegister
 
+from decode.any_alignment import ANY_ALIGNMENT
 from decode.instruction import Instruction
 from decode.operands import RegisterOperand
 from decode.registers import GENERAL, Register
@@ -40,18 +41,21 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
     return _encoded(instruction, at, base, instruction.bits // 8, slot)
 
 
-def redirect_to_stack(instruction: Instruction) -> bytes:
-    """Return the instruction re-encoded with its memory operand at the top of the stack, [rsp].
+def redirect_to_stack(instruction: Instruction, displacement: int = 0) -> bytes:
+    """Return the instruction re-encoded with its memory operand on the stack, wherever that is aligned.
+
+    A move whose operand must be aligned becomes the one that does the same with any (MOVAPS becomes MOVUPS).
 
     Args:
         instruction: 64-bit code, with one memory operand it names by ModRM.
+        displacement: where its operand is to be, from the stack pointer.
 
     Raises:
         NotMovable: the instruction has no such operand, or another of its operands is RSP.
     """
     if any(isinstance(each, RegisterOperand) and _is_rsp(each.register) for each in instruction.operands):
         raise NotMovable(f"'{instruction}' may have the stack pointer for another operand")
-    return _encoded(instruction, 0, IcedRegister.RSP, 0, 0)
+    return _encoded(instruction, 0, IcedRegister.RSP, bool(displacement), displacement % (1 << 64))
 
 
 def _is_rsp(register: Register) -> bool:
@@ -64,6 +68,8 @@ def _encoded(instruction: Instruction, at: int, base: Any, size: int, displaceme
     named = sum(raw.op_kind(index) == OpKind.MEMORY for index in range(raw.op_count))
     if instruction.bits == 16 or named != 1 or raw.is_vsib:
         raise NotMovable(f"'{instruction}' has no single memory operand that could be moved")
+    if base == IcedRegister.RSP:
+        raw.code = ANY_ALIGNMENT.get(raw.code, raw.code)
     raw.segment_prefix = IcedRegister.NONE
     raw.memory_base = base
     raw.memory_index = IcedRegister.NONE

@@ -15,13 +15,13 @@ from typing import Final
 
 DIRECT_STUBS: Final = """
 from a store: as `from a stub`. The value is stored first, where the device is going to be called directly.
-    4889442488               mov [rsp-78h],rax                faults here if there is too little stack
+    4889842448ffffff         mov [rsp-0B8h],rax               faults here if there is too little stack
     48894424c0               mov [rsp-40h],rax                the address, where `push rax` would put it
     488b0424                 mov rax,[rsp]
     4883e080                 and rax,0FFFFFFFFFFFFFF80h       the slot
     4883b84000010000         cmp qword ptr [rax+10040h],0     DIRECT
     488b4424c0               mov rax,[rsp-40h]
-    0f8496fbffff             je 0000000000000224h             from a stub
+    0f8490fbffff             je 0000000000000224h             from a stub
     488d6424b8               lea rsp,[rsp-48h]                where the value is put
     488b442450               mov rax,[rsp+50h]                rax
     ff742448                 push qword ptr [rsp+48h]
@@ -38,7 +38,7 @@ stored: all registers are those of the program, but for rsp.
     4c89542418               mov [rsp+18h],r10
     4c895c2410               mov [rsp+10h],r11
     488d6424d8               lea rsp,[rsp-28h]
-    e964fbffff               jmp 0000000000000238h            kept
+    e961fbffff               jmp 000000000000023Bh            kept
 direct: rdx the base of the signal stack. On that stack the device is called, with Python's FS base.
     488da200008000           lea rsp,[rdx+800000h]
     55                       push rbp
@@ -61,10 +61,11 @@ direct: rdx the base of the signal stack. On that stack the device is called, wi
     488b5b70                 mov rbx,[rbx+70h]
     4883e380                 and rbx,0FFFFFFFFFFFFFF80h       the slot
     4881c300000100           add rbx,10000h                   its words
-    ff156b090000             call qword ptr [1088h]           CAN_SAVE
+    4c2b7368                 sub r14,[rbx+68h]                LOWER
+    ff1561090000             call qword ptr [1088h]           CAN_SAVE
     b800000000               mov eax,0
-    7506                     jne short 000000000000072Ah      answered
-    ff1556090000             call qword ptr [1080h]           DEVICE_CALL
+    7506                     jne short 0000000000000734h      answered
+    ff154c090000             call qword ptr [1080h]           DEVICE_CALL
 answered:
     59                       pop rcx
     f3480faed1               wrfsbase rcx
@@ -80,10 +81,10 @@ answered:
     48ff4a10                 dec qword ptr [rdx+10h]
     4889dc                   mov rsp,rbx
     83f802                   cmp eax,2
-    7244                     jb short 000000000000078Fh       not direct
+    7244                     jb short 0000000000000799h       not direct
     488b4b78                 mov rcx,[rbx+78h]
     48894b30                 mov [rbx+30h],rcx                rax, to be popped
-    0f85ccfeffff             jne 0000000000000625h            unblock, after a store
+    0f85c5feffff             jne 0000000000000628h            unblock, after a store
     488b4b28                 mov rcx,[rbx+28h]
     48894b78                 mov [rbx+78h],rcx                the value, where rax was
     488343700e               add qword ptr [rbx+70h],0Eh      to where the stub takes it
@@ -106,7 +107,7 @@ loaded:
     c3                       ret
 not direct:
     85c0                     test eax,eax
-    0f8458fbffff             je 00000000000002EFh             frame
+    0f8451fbffff             je 00000000000002F2h             frame
     480fbaab800000003f       bts qword ptr [rbx+80h],3Fh      the flags say that there is an outcome
-    e94afbffff               jmp 00000000000002EFh            frame
+    e943fbffff               jmp 00000000000002F2h            frame
 """

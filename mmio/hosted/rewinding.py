@@ -125,7 +125,7 @@ class Rewinding:
         regs[RFLAGS], regs[RSP] = _word(back + 16), back + 8 + _BOTH
         slot = _word(back) & -stub.SLOT
         if way.value:
-            self._load(frame, slot, _word(back + 8))
+            self._load(frame, slot, _value(slot, back + 8))
         else:
             regs[RIP] = _word_of(slot, stub.NEXT if way.done else stub.SITE)
 
@@ -158,7 +158,7 @@ class Rewinding:
         place = regs[RSP] + 8 * (offset == _POPFQ)  # of the value
         if offset <= _LOAD:
             regs[RFLAGS], regs[RSP] = _word(place + 8), place + _BOTH
-            self._load(frame, slot, _word(place))
+            self._load(frame, slot, _value(slot, place))
             return
         if offset == _LOAD + decode(string_at(slot + _LOAD, MAX_LENGTH), 64).length:
             regs[RSP] = place + _BOTH
@@ -192,6 +192,13 @@ def _instructions(first: int, last: int) -> Iterator[int]:
     while first <= last:
         yield first
         first += decode(string_at(first, MAX_LENGTH), 64).length
+
+
+def _value(slot: int, place: int) -> int:
+    """Return the value that a load still has to take: where RAX was, or far below when it is a wide one."""
+    if not _word_of(slot, stub.LOWER):
+        return _word(place)
+    return int.from_bytes(string_at(place - stub.LOADED_BELOW, stub.PLACE), "little")
 
 
 def _word(address: int) -> int:

@@ -61,7 +61,7 @@ elsewhere:
     488d154f000000           lea rdx,[224h]
     4839d0                   cmp rax,rdx
     7410                     je short 00000000000001EAh
-    488d1588040000           lea rdx,[669h]
+    488d158b040000           lea rdx,[66Ch]
     4839d0                   cmp rax,rdx
     0f8558feffff             jne 0000000000000042h            translated
 first store:
@@ -85,7 +85,7 @@ none:
     4885e4                   test rsp,rsp
     c3                       ret
 from a stub: rax the address of the operand. On the stack the return address, rax, the flags, and the red zone.
-    4889442488               mov [rsp-78h],rax                faults here if there is too little stack
+    4889842448ffffff         mov [rsp-0B8h],rax               faults here if there is too little stack
     53                       push rbx
     51                       push rcx
     52                       push rdx
@@ -97,40 +97,40 @@ from a stub: rax the address of the operand. On the stack the return address, ra
     488d6424d0               lea rsp,[rsp-30h]
 kept:
     4889e3                   mov rbx,rsp
-    48833d150e000000         cmp qword ptr [1058h],0          XGETBV_1
-    740a                     je short 000000000000024Fh       all in use
+    48833d120e000000         cmp qword ptr [1058h],0          XGETBV_1
+    740a                     je short 0000000000000252h       all in use
     b901000000               mov ecx,1
     0f01d0                   xgetbv
-    eb0c                     jmp short 000000000000025Bh      in use
+    eb0c                     jmp short 000000000000025Eh      in use
 all in use:
-    8b05cb0d0000             mov eax,[1020h]                  FEATURES
-    8b15c90d0000             mov edx,[1024h]
+    8b05c80d0000             mov eax,[1020h]                  FEATURES
+    8b15c60d0000             mov edx,[1024h]
 in use: what a frame of the kernel has no room for is left to the kernel.
-    8b0dbf0d0000             mov ecx,[1020h]
+    8b0dbc0d0000             mov ecx,[1020h]
     f7d1                     not ecx
     85c1                     test ecx,eax
-    0f85e5030000             jne 0000000000000650h            unsaved
-    8b0db30d0000             mov ecx,[1024h]
+    0f85e5030000             jne 0000000000000653h            unsaved
+    8b0db00d0000             mov ecx,[1024h]
     f7d1                     not ecx
     85d1                     test ecx,edx
-    0f85d5030000             jne 0000000000000650h            unsaved
+    0f85d5030000             jne 0000000000000653h            unsaved
     894320                   mov [rbx+20h],eax
     895324                   mov [rbx+24h],edx
     b80e000000               mov eax,0Eh                      rt_sigprocmask
     31ff                     xor edi,edi                      SIG_BLOCK
-    488d35d90d0000           lea rsi,[1068h]                  EVERY
+    488d35d60d0000           lea rsi,[1068h]                  EVERY
     488d5318                 lea rdx,[rbx+18h]                the mask before
     41ba08000000             mov r10d,8
 block:
     0f05                     syscall
-    488b15d60d0000           mov rdx,[1078h]                  ONLY_STACK
+    488b15d30d0000           mov rdx,[1078h]                  ONLY_STACK
     4885d2                   test rdx,rdx
-    741c                     je short 00000000000002C3h       one of several
+    741c                     je short 00000000000002C6h       one of several
     488d8200200000           lea rax,[rdx+2000h]
     488903                   mov [rbx],rax                    as SignalStack.described
     48c7430800000000         mov qword ptr [rbx+8],0
     48c7431000e07f00         mov qword ptr [rbx+10h],7FE000h
-    eb16                     jmp short 00000000000002D9h      known thread
+    eb16                     jmp short 00000000000002DCh      known thread
 one of several:
     b883000000               mov eax,83h                      sigaltstack, which says which thread this is
     31ff                     xor edi,edi
@@ -142,10 +142,10 @@ known thread: the device is called directly where the stub has a block.
     488b4b70                 mov rcx,[rbx+70h]                the return address
     4883e180                 and rcx,0FFFFFFFFFFFFFF80h       the slot
     4883b94000010000         cmp qword ptr [rcx+10040h],0     DIRECT
-    0f85e5030000             jne 00000000000006D4h            direct
+    0f85e8030000             jne 00000000000006DAh            direct
 frame:
     488d8a00008000           lea rcx,[rdx+800000h]
-    482b0d2b0d0000           sub rcx,[1028h]                  XSAVE_SIZE
+    482b0d280d0000           sub rcx,[1028h]                  XSAVE_SIZE
     4883e1c0                 and rcx,0FFFFFFFFFFFFFFC0h
     488da138feffff           lea rsp,[rcx-1C8h]               the frame: return address, ucontext, siginfo
     4c89442430               mov [rsp+30h],r8
@@ -181,7 +181,7 @@ frame:
     4c898424b0000000         mov [rsp+0B0h],r8                SITE as rip
     4c8b8380000000           mov r8,[rbx+80h]
     4c898424b8000000         mov [rsp+0B8h],r8                flags
-    4c8b05890c0000           mov r8,[1050h]
+    4c8b05860c0000           mov r8,[1050h]
     4c898424c0000000         mov [rsp+0C0h],r8                SEGMENTS
     4d8b4130                 mov r8,[r9+30h]
     4c898424c8000000         mov [rsp+0C8h],r8                ERROR_CODE
@@ -203,9 +203,9 @@ frame:
     4c89442428               mov [rsp+28h],r8
     4c8b4318                 mov r8,[rbx+18h]
     4c89842430010000         mov [rsp+130h],r8                the mask before
-    4c8b05180c0000           mov r8,[1060h]                   RESTORER
+    4c8b05150c0000           mov r8,[1060h]                   RESTORER
     4c890424                 mov [rsp],r8
-    4c8b05f50b0000           mov r8,[1048h]                   UC_FLAGS
+    4c8b05f20b0000           mov r8,[1048h]                   UC_FLAGS
     4c89442408               mov [rsp+8],r8
     31c0                     xor eax,eax
     4889442410               mov [rsp+10h],rax                uc_link
@@ -220,13 +220,13 @@ frame:
     48898128020000           mov [rcx+228h],rax
     48898130020000           mov [rcx+230h],rax
     48898138020000           mov [rcx+238h],rax
-    4c8b057a0b0000           mov r8,[1030h]                   SOFTWARE
+    4c8b05770b0000           mov r8,[1030h]                   SOFTWARE
     4c8981d0010000           mov [rcx+1D0h],r8
-    4c8b05740b0000           mov r8,[1038h]
+    4c8b05710b0000           mov r8,[1038h]
     4c8981d8010000           mov [rcx+1D8h],r8
-    4c8b056e0b0000           mov r8,[1040h]
+    4c8b056b0b0000           mov r8,[1040h]
     4c8981e0010000           mov [rcx+1E0h],r8
-    4c8b05480b0000           mov r8,[1028h]                   XSAVE_SIZE
+    4c8b05450b0000           mov r8,[1028h]                   XSAVE_SIZE
     42c74401fc45585046       mov dword ptr [rcx+r8-4],46505845h  FP_XSTATE_MAGIC2
     4989d0                   mov r8,rdx                       the base of the signal stack
     8b4320                   mov eax,[rbx+20h]
@@ -235,10 +235,10 @@ frame:
     83c803                   or eax,3                         x87 and SSE, with MXCSR, always
     480fae21                 xsave64 [rcx]
     41f6c301                 test r11b,1
-    7402                     je short 0000000000000504h       x87 clear
+    7402                     je short 0000000000000507h       x87 clear
     dbe3                     fninit
 x87 clear:
-    0fae15650b0000           ldmxcsr [1070h]
+    0fae15620b0000           ldmxcsr [1070h]
     fc                       cld
     f3480faec0               rdfsbase rax
     4889842408010000         mov [rsp+108h],rax               PROGRAM_FS
@@ -247,24 +247,24 @@ x87 clear:
     488d5c2408               lea rbx,[rsp+8]
     4889df                   mov rdi,rbx
     4883ec08                 sub rsp,8
-    ff15e40a0000             call qword ptr [1018h]           CALLED(ucontext)
+    ff15e10a0000             call qword ptr [1018h]           CALLED(ucontext)
     4883bbe800000000         cmp qword ptr [rbx+0E8h],0       VERDICT
-    0f85bdfbffff             jne 00000000000000FFh            leave
+    0f85bafbffff             jne 00000000000000FFh            leave
 to the stub: when nothing has changed but registers, without the kernel.
     488b8b20010000           mov rcx,[rbx+120h]               STUB
     488d8108010000           lea rax,[rcx+108h]
     483b83a0000000           cmp rax,[rbx+0A0h]               rsp
-    0f8591fbffff             jne 00000000000000EEh            resume
+    0f858efbffff             jne 00000000000000EEh            resume
     488b5170                 mov rdx,[rcx+70h]
     4883e280                 and rdx,0FFFFFFFFFFFFFF80h       the slot
     488b8220000100           mov rax,[rdx+10020h]             NEXT
     483b83a8000000           cmp rax,[rbx+0A8h]               rip
-    0f8575fbffff             jne 00000000000000EEh            resume
+    0f8572fbffff             jne 00000000000000EEh            resume
     488b8300010000           mov rax,[rbx+100h]               PROGRAM_FS
     f3480faed0               wrfsbase rax
-    8b05950a0000             mov eax,[1020h]                  FEATURES
+    8b05920a0000             mov eax,[1020h]                  FEATURES
     25fffdffff               and eax,0FFFFFDFFh               without PKRU
-    8b158e0a0000             mov edx,[1024h]
+    8b158b0a0000             mov edx,[1024h]
     4c8b83e0000000           mov r8,[rbx+0E0h]
     490fae28                 xrstor64 [r8]
     488b8328010000           mov rax,[rbx+128h]               the mask

@@ -30,6 +30,7 @@ from mmio.hosted.direct_stubs import DIRECT_STUBS
 from mmio.hosted.stub_entry import STUBS
 from mmio.linux import libc, listing
 from mmio.linux.libc import PAGE
+from mmio.linux.stub_functions import StubFunctions
 
 VERDICT: Final = 24
 """Index in `Frame.regs` of the answer: not zero to leave the program."""
@@ -171,7 +172,7 @@ class Crossing:
         handler, restorer: for struct sigaction.
         gate: where a system call is made in the program's name.
         labels: addresses of the code, by their names in the listing.
-        from_stubs: what stubs call: those of plain loads, of plain stores, and of all others.
+        from_stubs: what stubs call.
         stored: where the stub of a plain store continues when it has stored the value.
         end: of the code.
         words: the data page, one unsigned 64-bit word each.
@@ -185,8 +186,8 @@ class Crossing:
         libc.protect(start, PAGE, libc.PROT_READ | libc.PROT_EXEC)
         self.handler, self.restorer, self.gate = (start + labels[name] for name in ("signal", "restorer", "gate"))
         self.labels = {name: start + offset for name, offset in labels.items()}
-        other = self.labels["from a stub"]
-        self.from_stubs = other, self.labels["from a store"], other
+        any_other, store = self.labels["from a stub"], self.labels["from a store"]
+        self.from_stubs = StubFunctions(any_other, store, any_other, store, any_other)
         self.stored, self.end = self.labels["stored"], start + len(code)
         self.words: Any = (c_uint64 * (PAGE // 8)).from_address(start + PAGE)
         self.words[_RESTORER], self.words[_EVERY], self.words[_MXCSR] = self.restorer, _EVERY_SIGNAL, _DEFAULT_MXCSR

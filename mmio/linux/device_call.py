@@ -32,6 +32,9 @@ _FUNCTIONS: Final = (
 )
 _C_FUNCTIONS: Final = ("__errno_location", "clock_gettime")
 _NAME: Final = "enabled"
+_WIDE: Final = int.from_bytes, int.to_bytes, "little"  # for values of more than eight bytes
+_UPPER: Final = xsave.AVX, xsave.ZMM_HI256
+_AREA: Final = 0x7C0  # bytes that `device call` has for the upper halves of YMM and ZMM, in an XSAVE area
 _AVX512BW: Final = 1 << 30  # in EBX of CPUID leaf 7
 
 
@@ -62,6 +65,7 @@ class DeviceCall:
         found = [id(each) for each in (int, True, False, None)]
         found += [libc.address_of(getattr(ctypes.pythonapi, name)) for name in _FUNCTIONS]
         found += [libc.address_of(getattr(LIBC, name)) for name in _C_FUNCTIONS]
+        found += [*map(id, _WIDE), libc.address_of(ctypes.pythonapi.PyBytes_AsString)]
         for index, object_or_function in enumerate(found, _OBJECTS):
             words[index] = object_or_function
 
@@ -77,4 +81,5 @@ class DeviceCall:
         known = trampoline().cpuid(7)[1] & _AVX512BW or not wide
         header = c_void_p.from_address(id(1 << 62) + 8).value == id(int)  # where an object has its type
         locked = "t" not in sys.abiflags  # sysconfig would open a file, at a number that the program may count on
-        return bool(tells_use and known and header and locked)
+        room = all(offset + size <= _AREA for bit, (offset, size) in xsave.components().items() if bit in _UPPER)
+        return bool(tells_use and known and header and locked and room)

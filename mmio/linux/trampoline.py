@@ -39,6 +39,7 @@ from mmio.linux.libc import LIBC, PAGE
 from mmio.linux.listing import Line, read
 from mmio.linux.signal_entry import SIGNALS
 from mmio.linux.stub_entry import STUBS
+from mmio.linux.stub_functions import StubFunctions
 
 RESUME: Final = 0
 PASS_ON: Final = 1
@@ -148,7 +149,7 @@ class Trampoline:
         self.words[_MXCSR] = 0x1F80  # as a process begins with it
         self.words[ACTIONS], self.words[NO_HANDLER_AT] = self.word_address(NO_ACTIONS), (1 << 64) - 1
         # A thread that Python ends while it is in a direct call is unwound up to there: nothing of the driver's is.
-        _unwind_table(self.address, self._labels["direct store"])
+        _unwind_table(self.address, self._labels["direct wide store"])
 
     def word_address(self, index: int) -> int:
         """Return the address of a word of the data page."""
@@ -177,9 +178,10 @@ class Trampoline:
         return words[0], words[1]
 
     @property
-    def from_stubs(self) -> tuple[int, int, int]:
-        """The addresses that stubs call: those of a plain load, of a plain store, and of any other instruction."""
-        return self._label("direct load"), self._label("direct store"), self._label("from a stub")
+    def from_stubs(self) -> StubFunctions:
+        """What stubs call."""
+        names = "direct load", "direct store", "direct wide load", "direct wide store", "from a stub"
+        return StubFunctions(*map(self._label, names))
 
     def _label(self, name: str) -> int:
         return self.address + self._labels[name]

@@ -21,6 +21,7 @@ from mmio.errors import NoRegister
 from mmio.linux.device_call import DeviceCall
 from mmio.live.instruction_cache import CachedInstruction
 from mmio.live.signal_frame import FAULT_ADDRESS, RFLAGS, Frame
+from mmio.live.wide_access import Made, WideAccess, raised
 from mmio.patching import stub
 from mmio.patching.direct import Plain
 from mmio.patching.sites import Site
@@ -39,11 +40,12 @@ OUTCOME: Final = 1 << 63
 CALLS_UNTIL: Final = 64
 """Accesses by a frame, where it has been seen that a device cannot be called directly, until it is looked again."""
 
-_FIXED: Final = 10  # words of a block before its entries
+_FIXED: Final = 11  # words of a block before its entries
 _ENTRIES: Final = 4  # threads in a block
 _ENTRY: Final = (
     4  # words of each: its stack's lowest address and size, the number of the site, the address of its depth
 )
+_NARROW: Final = 8  # bytes of the widest value that a device is called with directly
 _UNKNOWN: Final = 1 << 32  # no number: nothing has been recorded there yet
 
 
@@ -61,6 +63,30 @@ class Caller(NamedTuple):
     depth: int
 
 
+class _Call(NamedTuple):
+    """What an instruction may call in place of a frame.
+
+    Attributes:
+        segment: what it has accessed.
+        method: reads or writes, given an offset.
+        base: the address that offsets count from.
+        low: the lowest address for which it may be called.
+        span: how many addresses those are.
+        trace: that the access is recorded in by its caller, if it is.
+        number: of the site there.
+        wide: the object of the method, if it makes wide accesses.
+    """
+
+    segment: Segment
+    method: Callable[..., Any]
+    base: int
+    low: int
+    span: int
+    trace: Trace | None
+    number: int
+    wide: WideAccess | None = None
+
+
 @define(eq=False)
 class _Block:
     """The words of a direct call, and the objects they are about, which live as long."""
@@ -68,6 +94,7 @@ class _Block:
     site: Site
     segment: Segment
     method: Callable[..., Any]
+    wide: WideAccess | None
     width: int
     trace: Trace | None
     rows: bytearray | None
@@ -123,34 +150,27 @@ class DirectCalls:
         changes, plain = self._changes, site.plain  # before it is looked whether they are possible
         if plain is None or not self.possible or bus.flags:
             return False
-        route: Route = bus.ports if plain.port else bus
-        segment = route.last_segment(plain.stores)
-        if not segment.start <= address <= segment.limits[plain.width]:
-            return False
-        found = self._recorded(site, segment, plain, bus)
+        found = self._wide(site, address, bus) if plain.wide else self._narrow(site, plain, address, bus)
         if found is None:
             return False
-        trace, number = found
+        segment, method, base, low, span, trace, number, wide = found
         rows = None if trace is None else trace.plain_rows(self.end_all)
         append = None if trace is None or rows is not None else trace.append_row
         entries = [(*caller[:2], number, caller.depth)]
         before = self._blocks.get(site.address)
         if before is not None and before.segment is segment and before.trace is trace:
             entries = [each for each in before.entries if each[0] != caller.floor][1 - _ENTRIES :] + entries
-        method, low, width = segment.write if plain.stores else segment.read, segment.start, plain.width
-        count = segment.limits[width] + 1 - low
-        of_register = self._accessor(site, segment, plain, address)
-        if of_register is not None:
-            method, low, count = of_register, address, 1
+        width = plain.width
         words = (c_uint64 * (_FIXED + _ENTRY * _ENTRIES))(
-            *(id(method), segment.base, low, count, id(width), 8 * width),
+            *(id(method), base, low, span, id(width), 8 * width),
             *(0 if each is None else id(each) for each in (trace, rows, append)),
             plain.stores,
+            width - 1 if plain.aligned else 0,  # bits of an address that have to be clear
             *chain.from_iterable(entries),
         )
         if before is not None and before.site is not site:  # of other code that has been there
             before.site.words[stub.DIRECT] = 0
-        block = _Block(site, segment, method, width, trace, rows, append, entries, words)
+        block = _Block(site, segment, method, wide, width, trace, rows, append, entries, words)
         self._blocks[site.address] = block
         site.words[stub.DIRECT] = addressof(words)
         if self._changes != changes:  # by another thread, while this was looked at
@@ -187,6 +207,10 @@ class DirectCalls:
         regs[RFLAGS] &= ~OUTCOME
         bus.instruction = cached.instruction
         route: Route = bus if cached.port is None else bus.ports
+        if outcome is not None and cached.instruction is not None and cached.instruction.accesses[0].width > _NARROW:
+            made: Any = Made(outcome)
+            cached.run(frame, made)
+            return
         if outcome is not None:  # else there was no memory to keep it
             device = route.find(address).region.device
             route.answer_next(address, lambda: _answer(outcome, device))
@@ -194,6 +218,33 @@ class DirectCalls:
             cached.run(frame, bus)
         finally:
             route.answer_next(address, None)
+
+    def _narrow(self, site: Site, plain: Plain, address: int, bus: Initiator) -> "_Call | None":
+        """Return the call of the device itself; None where an access needs more than that."""
+        route: Route = bus.ports if plain.port else bus
+        segment = route.last_segment(plain.stores)
+        if not segment.start <= address <= segment.limits[plain.width]:
+            return None
+        recorded = self._recorded(site, segment, plain, bus)
+        if recorded is None:
+            return None
+        of_register = self._accessor(site, segment, plain, address)
+        if of_register is not None:
+            return _Call(segment, of_register, segment.base, address, 1, *recorded)
+        method, low = segment.write if plain.stores else segment.read, segment.start
+        return _Call(segment, method, segment.base, low, segment.limits[plain.width] + 1 - low, *recorded)
+
+    def _wide(self, site: Site, address: int, bus: Initiator) -> "_Call | None":
+        """Return the call of an initiator, which makes the parts of a wide access and records them."""
+        plain, segment, before = site.plain, bus.find(address), self._blocks.get(site.address)
+        assert plain is not None
+        wide = before.wide if before is not None and before.site is site and before.segment is segment else None
+        if wide is None:
+            wide = WideAccess(segment.base)
+        wide.admit(site.address, bus)
+        count = max(segment.end - plain.width + 1 - segment.start, 0)
+        method = wide.write if plain.stores else wide.read
+        return _Call(segment, method, segment.base, segment.start, count, None, _UNKNOWN, wide)
 
     def _accessor(self, site: Site, segment: Segment, plain: Plain, address: int) -> Callable[..., Any] | None:
         """Return the device's function for one register, while that is all that an instruction has accessed."""
@@ -225,11 +276,7 @@ def _answer(outcome: tuple[Any, ...], device: Any) -> Any:
     """Return what a device has answered, or raise what it or an accessor of it has raised."""
     if len(outcome) == 1:
         return outcome[0]
-    kind, value, traceback = outcome
-    if not isinstance(value, BaseException):  # Python 3.11 makes an instance only when it is needed
-        value = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
-        if value.__traceback__ is not None:  # `Carrier` has returned an exception that has been under way
-            raise value
-    if isinstance(value, NoRegister):
-        claim(device, value)
-    raise value.with_traceback(traceback)
+    error = raised(*outcome)
+    if isinstance(error, NoRegister):
+        claim(device, error)
+    raise error

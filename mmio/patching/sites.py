@@ -21,6 +21,7 @@ from decode import WRITE, Instruction
 from decode.operands import MemoryOperand
 from mmio.linux.proc_maps import Mapping, mapping_at
 from mmio.linux.process_memory import read_here
+from mmio.linux.stub_functions import StubFunctions
 from mmio.patching import stub, text
 from mmio.patching.direct import Plain, plain
 from mmio.patching.followers import MOST, starts_of_followers
@@ -141,7 +142,7 @@ class Sites:
     """The instructions that have stubs, by their address.
 
     Args:
-        functions: the addresses of the machine code that stubs call: of a plain load, of a plain store, of any other.
+        functions: what stubs call.
         memory: for stubs.
         steps: see `text.change`.
         stored: where a plain store continues that the function has sent back to store its value; 0 where its stub
@@ -152,7 +153,7 @@ class Sites:
 
     def __init__(
         self,
-        functions: tuple[int, int, int],
+        functions: StubFunctions,
         memory: NearMemory,
         steps: int = text.ALL_STEPS,
         *,
@@ -295,18 +296,19 @@ class Sites:
         if slot is None:
             raise NotPatched("no memory is free within 2 GiB")
         writes = any(access.direction & WRITE for access in instruction.accesses)
-        how = plain(instruction)
+        later = self._stored > 0
+        how = plain(instruction, -stub.LOADED_BELOW, -stub.STORED_BELOW) if later else plain(instruction)
         try:
             followers = original[instruction.length :]
-            code = stub.code(slot, address, instruction, how, followers, stored_later=self._stored > 0)
+            code = stub.code(slot, address, instruction, how, followers, stored_later=later)
         except ValueError as error:
             raise NotPatched("its operand is not addressed by general registers alone") from error
-        load, store, other = self._functions
-        function = other if how is None else store if how.stores else load
+        function = self._functions.other if how is None else self._functions.of(how.stores, how.wide)
         words = (c_uint64 * stub.WORDS).from_address(slot + stub.CODE)
         for index, word in enumerate(stub.words(function, address, instruction, writes)):
             words[index] = word
         words[stub.STORED] = self._stored
+        words[stub.LOWER] = stub.STORED_BELOW if later and how is not None and how.wide else 0
         _tried(partial(text.write, slot, code, self._memory.memory_file))
         return Site(address, width, slot, original, words, instruction.length, starts, plain=how)
 

@@ -8,6 +8,10 @@ offsets of the copy, of the miss, and of the place behind the call are known to 
 The stub of a plain load or store (`direct.py`) has the CPU execute the instruction with its operand on the stack: after
 the value has been read, or before it is written. The stub of a hosted program's store does that when it is told to, for
 the program's stack is not to be changed before that is known to be possible.
+
+An operand of up to eight bytes is where RAX is kept, or pushed. A wider one has a place of 64 bytes: in this process
+above the return address, as a signal handler keeps its distance from what is below; for hosted programs below all that
+the machine code keeps on the program's stack, where no signal handler comes before the thread is out of the stub.
 """
 
 import struct
@@ -29,14 +33,21 @@ stored when that comes later."""
 LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
-START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION, STORED = range(13)
+PLACE: Final = 64
+"""Bytes of the place of a wide operand."""
+LOADED_BELOW: Final = 192
+"""How far below the stack pointer a hosted program's load takes a wide value."""
+STORED_BELOW: Final = 112
+"""How far below the stack pointer a hosted program's store has a wide value stored: at the same place."""
+
+START, LAST, FUNCTION, SITE, NEXT, BYTES, ERROR_CODE, CALLS, DIRECT, HOLD, CAUSE, EXCEPTION, STORED, LOWER = range(14)
 """Words of a stub: the first and the last address of an operand that the handler is called for, the address of the
 function that calls it, the addresses of the instruction and of the next one, the instruction's first eight bytes, the
 error code of its fault, how often the handler has been called, the address of the block of a direct call, 0 while there
 is none, whether signals are blocked during one, the fault's si_code and exception number, and where a plain store
-continues when its value is stored, 0 where it is stored before the call. For a port instruction the port counts as the
-address."""
-WORDS: Final = 13
+continues when its value is stored, 0 where it is stored before the call; and how much lower on a hosted program's stack
+a wide value is. For a port instruction the port counts as the address."""
+WORDS: Final = 14
 
 NOWHERE: Final = ((1 << 64) - 1, 0)
 """START and LAST when the handler is called for no address."""
@@ -71,8 +82,12 @@ _LEAVE: Final = bytes.fromhex("9d 488da42480000000")  # popfq; lea rsp,[rsp+80h]
 _POP: Final = b"\x58"  # rax
 _TAKE_FLAGS: Final = bytes.fromhex("ff742408 9d")  # push [rsp+8]; popfq
 _DROP: Final = bytes.fromhex("488da42490000000")  # lea rsp,[rsp+90h]: the value, the flags, the red zone
-_PREPARE_STORE: Final = bytes.fromhex("50 488b442408 ff742410 9d 50")
-# push rax; mov rax,[rsp+8]; push [rsp+10h]; popfq; push rax: the address, and room for the value above it
+_PREPARE_STORE: Final = bytes.fromhex("50 488b442408 ff742410 9d")
+# push rax; mov rax,[rsp+8]; push [rsp+10h]; popfq: the address is kept
+_PUSH_PLACE: Final = b"\x50"  # push rax, the place of the value
+_MAKE_PLACE: Final = bytes.fromhex("488d6424c0")  # lea rsp,[rsp-40h]
+_TAKE_FLAGS_ABOVE: Final = bytes.fromhex("ff742448 9d")  # push [rsp+48h]; popfq
+_DROP_PLACE: Final = bytes.fromhex("488da424d0000000")  # lea rsp,[rsp+0D0h]
 
 
 def words(function: int, site: int, instruction: Instruction, writes: bool) -> list[int]:
@@ -124,7 +139,7 @@ def code(
         instruction: which one.
         plain: how it is executed with its operand on the stack, if it is called directly.
         followers: the instructions behind it that its jump stands over (`followers.py`). They follow its copy.
-        stored_later: the function called has a store's value stored, where it wants it.
+        stored_later: the function called has a store's value stored, where it wants it, and wide values are below.
 
     Raises:
         ValueError: the instruction's operand is not addressed by general registers alone.
@@ -155,13 +170,16 @@ def code(
     short("72", _MISS)  # jb
     relative("483b05", word(LAST))
     short("77", _MISS)  # ja
+    roomy = plain is not None and plain.wide and not stored_later  # it has a place for a wide value on the stack
     if plain is not None and plain.stores and not stored_later:
-        made += _PREPARE_STORE + plain.code
+        made += _PREPARE_STORE + (_MAKE_PLACE if roomy else _PUSH_PLACE) + plain.code
+    elif roomy:
+        made += _MAKE_PLACE
     relative("ff15", word(FUNCTION))  # call [...], which returns with rax restored and taken from the stack
     made += _LEAVE
     relative("e9", after)
     if plain is not None and not plain.stores:
-        made += _TAKE_FLAGS + plain.code + _DROP
+        made += _TAKE_FLAGS_ABOVE + plain.code + _DROP_PLACE if roomy else _TAKE_FLAGS + plain.code + _DROP
         relative("e9", after)
     elif plain is not None and stored_later:
         made += plain.code

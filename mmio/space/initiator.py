@@ -63,6 +63,7 @@ class Initiator(Route):
         "ports",
         "read_sites",
         "recorder",
+        "space",
         "write_sites",
     )
 
@@ -70,6 +71,7 @@ class Initiator(Route):
         if isinstance(space, type) or not all(hasattr(space, name) for name in ("memory", "ports", "lock")):
             raise TypeError(f"space is an AddressSpace, not {shortened(space)}")
         super().__init__(self, "memory", space.memory, space.lock)
+        self.space = space
         self.ip = 0
         self.instruction: Instruction | None = None
         self._thread = integer("thread", thread)

@@ -17,6 +17,12 @@ struct step { uint8_t kind, width, place, more; uint32_t value; };
     __attribute__((noinline)) uint##bits##_t read##bits(uintptr_t p) { return NEAR(uint##bits##_t, p); } \\
     __attribute__((noinline)) void write##bits(uintptr_t p, uint##bits##_t v) { NEAR(uint##bits##_t, p) = v; }
 ACCESSORS(8) ACCESSORS(16) ACCESSORS(32) ACCESSORS(64)
+#define VECTORS(name, move) \\
+    __attribute__((noinline)) void read_##name(uintptr_t p, void *v) \\
+    { __asm__ volatile(move " 0x10000(%0),%%xmm9; movdqu %%xmm9,(%1)" : : "r"(p), "r"(v) : "xmm9", "memory"); } \\
+    __attribute__((noinline)) void write_##name(uintptr_t p, void *v) \\
+    { __asm__ volatile("movdqu (%1),%%xmm9; " move " %%xmm9,0x10000(%0)" : : "r"(p), "r"(v) : "xmm9", "memory"); }
+VECTORS(anywhere, "movups") VECTORS(aligned, "movaps")
 static volatile uint32_t *device;
 static volatile int handled;
 static sigjmp_buf back;
@@ -24,8 +30,12 @@ static void on_signal(int number) { handled++; printf("signal %x\\n", device[0x4
 static void on_fault(int number, siginfo_t *info, void *context) { siglongjmp(back, info->si_code); }
 static void play(struct step *s) {
     uintptr_t p = (uintptr_t)device + 0x100 + 8 * s->place - 0x10000;
-    uint64_t wide = s->value * 0x0123456789abcdefULL;
-    switch (s->kind) {
+    uint64_t wide = s->value * 0x0123456789abcdefULL, vector[2] = {wide, ~wide};
+    switch (s->kind + (s->width < 16 || s->kind > 1 ? 0 : s->width == 16 ? 7 : 9)) {
+    case 7: read_anywhere(p, vector), printf("read %lx %lx\\n", vector[0], vector[1]); break;
+    case 8: write_anywhere(p, vector); break;
+    case 9: read_aligned(p, vector), printf("read %lx %lx\\n", vector[0], vector[1]); break;
+    case 10: write_aligned(p, vector); break;
     case 0:
         printf("read %lx\\n", s->width == 1 ? read8(p) : s->width == 2 ? read16(p) : s->width == 4 ? read32(p)
             : read64(p));
@@ -187,10 +197,13 @@ SAID: Final[list[Any]] = [
 ]
 LAST: Final[list[Any]] = [["none"], ["-1"], ["wide"], ["ValueError"], ["value", "LookupError"], ["value"]]
 _ACCESS = st.tuples(st.integers(0, 3), st.sampled_from([1, 2, 4, 8]), st.integers(0, 3), st.integers(0, 1 << 32))
+_VECTOR = st.tuples(st.integers(0, 1), st.sampled_from([16, 17]), st.integers(0, 3), st.integers(0, 1 << 32))
 _CHANGE = st.tuples(st.just(4), st.just(1), st.just(0), st.integers(0, len(SAID) - 1))
 _MAPPING = st.tuples(st.sampled_from([5, 6]), st.just(1), st.just(0), st.sampled_from([1, 3, 3]))
 STEPS = st.lists(
-    st.one_of(st.tuples(_ACCESS, st.integers(1, 6)), st.tuples(_CHANGE, st.just(1)), st.tuples(_MAPPING, st.just(1))),
+    st.one_of(
+        st.tuples(_ACCESS | _VECTOR, st.integers(1, 6)), st.tuples(_CHANGE, st.just(1)), st.tuples(_MAPPING, st.just(1))
+    ),
     min_size=20,
     max_size=120,
 )
@@ -198,6 +211,7 @@ STEPS = st.lists(
 
 def packed(steps: list[tuple[tuple[int, ...], int]], last: int) -> bytes:
     """Return the file of a sequence: each instruction once, the steps, and how it ends."""
-    each = [(kind, width, 0, 5) for kind in range(4) for width in (1, 2, 4, 8) for _ in range(4)]
+    kinds = [(kind, width) for kind in range(4) for width in (1, 2, 4, 8)] + [(0, 16), (1, 16), (0, 17), (1, 17)]
+    each = [(*kind, 0, 5) for kind in kinds for _ in range(4)]
     whole = [*each, *(step for step, times in steps for _ in range(times)), (4, 1, 0, len(SAID) + last), *each]
     return b"".join(struct.pack("<4BI", *step[:3], 0, step[3] & 0xFFFFFFFF) for step in whole)

@@ -512,7 +512,7 @@ int main(int argc, char **argv) {
     uint64_t wrong = 0;
     for (int i = 0; i < 5; i++)
         for (int how = 0; how < 260; how++) {
-            uint64_t pointer = how < 256 ? (uint64_t)page + 4096 + 2 * how : how == 256 ? 0 : how == 257 ? ~0UL
+            uint64_t pointer = how < 256 ? (uint64_t)page + 4096 + 3 * how : how == 256 ? 0 : how == 257 ? ~0UL
                 : how == 258 ? 0x8000000000000000 : (uint64_t)page + 64;
             uint32_t value;
             __asm__ volatile("mov %%rsp,%%r15; mov %1,%%rsp; mov 4(%2),%0; mov %%r15,%%rsp"

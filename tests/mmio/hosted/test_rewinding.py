@@ -12,7 +12,7 @@ from emulate import Cpu, Emulator
 from mmio.hosted.rewinding import Rewinding
 from mmio.hosted.trampoline import FEATURES, Crossing
 from mmio.linux import libc
-from mmio.live.signal_frame import RFLAGS, RIP, RSP, SLOTS, Frame
+from mmio.live.signal_frame import RFLAGS, RIP, RSP, SLOTS, XSAVE, Frame
 from mmio.patching import stub
 from mmio.patching.direct import plain
 
@@ -23,6 +23,8 @@ LOADS = {
     "in": "ec",
     "in of a number": "e52c",
     "cmov": "0f42472c",
+    "movups": "440f104f2c",
+    "movaps": "0f285f2c",
 }
 STORES = {
     "mov": "89472c",
@@ -30,6 +32,8 @@ STORES = {
     "mov of a constant": "c7472c11223344",
     "setc": "0f92472c",
     "out": "ee",
+    "movupd": "66440f11472c",
+    "movntdq": "660fe7472c",
 }
 ALL = [*LOADS.values(), *STORES.values()]
 STACK = 4096
@@ -62,7 +66,8 @@ class Place:
 
     def __init__(self, code: str) -> None:
         self.instruction = decode(bytes.fromhex(code), 64)
-        self.plain = plain(self.instruction)
+        self.plain = plain(self.instruction, -stub.LOADED_BELOW, -stub.STORED_BELOW)
+        wide = self.plain is not None and self.plain.wide
         self.crossing = Crossing()
         self.crossing.words[FEATURES] = 7
         arena = libc.map_pages(2 * stub.CODE, libc.PROT_READ | libc.PROT_WRITE)
@@ -71,11 +76,12 @@ class Place:
         memmove(self.slot, made, len(made))
         self.words: Any = (c_uint64 * stub.WORDS).from_address(self.slot + stub.CODE)
         stores = self.instruction.accesses[0].direction != READ
-        function = self.crossing.from_stubs[stores]
+        function = self.crossing.from_stubs.of(stores, wide)
         for index, word in enumerate(stub.words(function, self.site, self.instruction, writes=stores)):
             self.words[index] = word
         self.words[stub.START], self.words[stub.LAST] = 0, 0x2000
         self.words[stub.STORED] = self.crossing.stored
+        self.words[stub.LOWER] = stub.STORED_BELOW if wide else 0
         self.stack = create_string_buffer(STACK)
         self.rewinding = Rewinding(self.crossing)
         self.next = self.site + self.instruction.length
@@ -88,16 +94,21 @@ class Place:
         cpu.rsp, cpu.rdi, cpu.rip = addressof(self.stack) + STACK - 64, operand - 0x2C, self.site
         cpu.rdx = values.randrange(0x2000)
         cpu.regs[17] = RESERVED | values.getrandbits(12) & FLAGS
+        cpu.vector[:] = [values.getrandbits(128) for _ in range(32)]
         return cpu
 
     def rewound(self, cpu: Cpu) -> list[int]:
         """Return the registers that a handler would see."""
         frame = Frame(addressof(context := create_string_buffer(512)))
+        area = create_string_buffer(512)  # what FXSAVE leaves
+        frame.regs[XSAVE] = addressof(area)
+        frame.vector[:16] = cpu.vector[:16]
         for number, place in enumerate(SLOTS):
             frame.regs[place] = cpu.regs[number]
         inside = 0 <= cpu.rip - self.slot < stub.SLOT
         self.rewinding.rewind(frame, self.slot if inside else None)
         assert context is not None
+        self.vector = list(frame.vector[:16])
         return [frame.regs[place] for place in SLOTS]
 
 
@@ -139,14 +150,15 @@ def test_a_store_is_made_below_the_stack_first(code: str) -> None:
     for seed in range(8):
         cpu = place.registers(seed, 0x1800)
         stored = Cpu(bits=64)
-        stored.regs[:] = list(cpu.regs)
+        stored.regs[:], stored.vector[:] = list(cpu.regs), list(cpu.vector)
         bus = Stored()
         Emulator(bus).compile(64, place.instruction.code).run(stored, bus)
         cpu.rip, emulator = place.slot, Emulator(Memory())
         while cpu.rip != place.crossing.labels["block"]:
             emulator.step(cpu)
         kept = cpu.rsp
-        assert (word(kept + 0x30), word(kept + 0x28) & (1 << 8 * bus.width) - 1) == (bus.address, bus.value)
+        value = Memory().read(kept + 0x28 - place.words[stub.LOWER], bus.width)
+        assert (word(kept + 0x30), value) == (bus.address, bus.value)
 
 
 class Stored:
@@ -223,9 +235,9 @@ def test_a_load_is_done_wherever_its_value_is(code: str) -> None:
     """From the unblocking of signals after a direct call on, the registers are those behind the instruction."""
     place = place_of(code)
     for seed in range(4):
-        cpu, value = place.registers(seed, 0x1800), random.Random(seed).getrandbits(64)
+        cpu, value = place.registers(seed, 0x1800), random.Random(seed).getrandbits(128)
         done, bus = Cpu(bits=64), Answering(value)
-        done.regs[:] = list(cpu.regs)
+        done.regs[:], done.vector[:] = list(cpu.regs), list(cpu.vector)
         Emulator(bus).compile(64, place.instruction.code).run(done, bus)
         expected, emulator = list(done.regs), Emulator(Memory())
         cpu.rip = place.slot
@@ -233,14 +245,17 @@ def test_a_load_is_done_wherever_its_value_is(code: str) -> None:
             emulator.step(cpu)
         kept = cpu.rsp  # as the exit leaves it
         c_uint64.from_address(kept + 0x30).value = word(kept + 0x78)
-        c_uint64.from_address(kept + 0x78).value = value
+        c_uint64.from_address(kept + 0x78).value = value & (1 << 64) - 1
+        if place.words[stub.LOWER]:
+            Memory().write(kept + 0x28 - stub.STORED_BELOW, 16, value)
         c_uint64.from_address(kept + 0x70).value += stub.BEHIND
         cpu.rip, seen = place.crossing.labels["loaded"], 0
         while cpu.rip != place.next:
             assert place.rewound(cpu) == expected, hex(cpu.rip)
+            assert place.vector == done.vector[:16]
             emulator.step(cpu)
             seen += 1
-        assert list(cpu.regs) == expected
+        assert (list(cpu.regs), cpu.vector[:]) == (expected, done.vector[:])
         assert seen == 15
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from decode import READ, READ_WRITE, WRITE, Instruction, MemoryOperand, RegisterOperand, decode
+from emulate import Cpu, Emulator, Ram
 from mmio.patching.direct import plain
 from tests.mmio.inprocess.forms import suitable
 
@@ -20,19 +21,23 @@ def test_no_plain_instruction_raises() -> None:
 
 
 def test_every_plain_instruction_accesses_once() -> None:
-    """It reads or writes 1, 2, 4 or 8 bytes, is not locked, and touches nothing else."""
+    """It reads or writes as many bytes as a general or a vector register has, is not locked, touches nothing else."""
     found = [each for each in FORMS if plain(each)]
     assert len(found) > 60
     for each in found:
         (access,) = each.accesses
         assert access.direction in (READ, WRITE)
-        assert access.width in (1, 2, 4, 8)
+        assert access.width in (1, 2, 4, 8, 16, 32, 64)
         assert not each.lock
         assert not each.string
 
 
 @pytest.mark.parametrize(
-    "code", ["8b4710", "894710", "0fb607", "c7879000000044332211", "0f9407", "660f6e07", "660f7e07"]
+    "code",
+    [
+        *("8b4710", "894710", "0fb607", "c7879000000044332211", "0f9407", "660f6e07", "660f7e07"),
+        *("0f100f", "f20ff00f", "c5fe6f4710", "62e1fe487f4701"),
+    ],
 )
 def test_the_copy_differs_in_its_operand_only(code: str) -> None:
     """The operand is at the top of the stack; everything else is the original's."""
@@ -46,6 +51,32 @@ def test_the_copy_differs_in_its_operand_only(code: str) -> None:
     assert operand.base is not None
     assert (operand.base.name, operand.index, operand.displacement) == ("rsp", None, 0)
     assert how.stores == (original.accesses[0].direction == WRITE)
+
+
+def test_an_aligned_move_becomes_one_that_is_not() -> None:
+    """The copy moves the same bytes between the same registers and a place of any address."""
+    aligned = [each for each in FORMS if (how := plain(each)) is not None and how.aligned]
+    assert len(aligned) > 6
+    for instruction in aligned:
+        how = plain(instruction, -192, -112)
+        assert how is not None
+        copy, width = decode(how.code, 64), how.width
+        (operand,) = (each for each in copy.operands if isinstance(each, MemoryOperand))
+        assert operand.displacement == (-112 if how.stores else -192)
+        assert others(copy) == others(instruction)
+        moved = []
+        for each, place in (instruction, 128), (copy, 193 + operand.displacement):
+            ram, cpu = Ram(512), Cpu(bits=64, rsi=128 - 0x10, rsp=193)
+            ram.write(place, width, int.from_bytes(range(1, width + 1), "little"))
+            cpu.vector[:] = [number << 500 | 0x55AA << 8 * number for number in range(1, 33)]
+            Emulator(ram).compile(64, each.code).run(cpu, ram)
+            moved.append((list(cpu.vector), ram.read(place, width)))
+        assert moved[0] == moved[1], str(instruction)
+
+
+def test_a_mask_is_not_plain() -> None:
+    """It selects the bytes that are accessed."""
+    assert plain(decode(bytes.fromhex("62f17c492807"), 64)) is None  # vmovaps zmm0{k1},[rdi]
 
 
 def others(instruction: Instruction) -> list[str]:

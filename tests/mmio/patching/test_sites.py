@@ -11,6 +11,7 @@ import pytest
 from decode import Instruction, decode
 from mmio.linux import libc
 from mmio.linux.proc_maps import mappings
+from mmio.linux.stub_functions import StubFunctions
 from mmio.patching import text
 from mmio.patching.jumps import JUMP, Places
 from mmio.patching.memory import REACH, NearMemory
@@ -43,7 +44,7 @@ def _alone(place: int) -> bool:
 @pytest.fixture
 def sites() -> Sites:
     """No site yet; no stub's function is ever called."""
-    return Sites((0, 0, 0), NearMemory(lambda start: True))
+    return Sites(StubFunctions(0, 0, 0, 0, 0), NearMemory(lambda start: True))
 
 
 def instructions(start: int) -> Iterator[tuple[int, Instruction]]:

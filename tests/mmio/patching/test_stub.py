@@ -78,15 +78,19 @@ def test_other_addresses_are_refused(code: str) -> None:
 SLOT, SITE = 0x7000_0000, 0x7100_0000
 
 
+NARROW = "8b07", "8b4710", "8b842480000000", "c7879000000044332211", "894710", "0f9407"
+WIDE = "0f104710", "0f294710", "67c4a17e6f842880000000", "62f17c4828470a", "62f17c4829470a", "67f30f7f8480e1000000"
+
+
+@pytest.mark.parametrize("hosted", [False, True])
 @pytest.mark.parametrize("direct", [False, True])
-@pytest.mark.parametrize(
-    "code", ["8b07", "8b4710", "8b842480000000", "c7879000000044332211", "894710", "0f9407", "62f17c4828470a"]
-)
-def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direct: bool) -> None:
+@pytest.mark.parametrize("code", NARROW + WIDE)
+def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direct: bool, hosted: bool) -> None:
     """The copy, the miss, the words, and where a load takes its value; all ways lead behind the instruction."""
-    instruction = decode(bytes.fromhex(code), 64)
-    how = plain(instruction) if direct else None
-    made = stub.code(SLOT, SITE, instruction, how)
+    instruction, below = decode(bytes.fromhex(code), 64), (-stub.LOADED_BELOW, -stub.STORED_BELOW) if hosted else ()
+    how = plain(instruction, *below) if direct else None
+    assert (how is None) <= (not direct)
+    made = stub.code(SLOT, SITE, instruction, how, stored_later=hosted)
     assert len(made) <= stub.SLOT
     assert made[stub.COPY :].startswith(instruction.code)
     ends, calls, at = [], [], 0
@@ -105,12 +109,16 @@ def test_a_slot_has_its_parts_where_the_trampoline_expects_them(code: str, direc
             assert target == SLOT + stub.COPY - 10  # 10 bytes before the copy restore what has been saved
         at += line.length
     loads = how is not None and not how.stores
-    assert ends == [SITE + instruction.length] * (3 if loads else 2)
     (behind,) = calls
-    if how is not None:  # it stands where the value is, and the flags are those of the driver
+    if how is not None and (loads or not hosted):  # it stands where the value is, and the flags are the driver's
         copy = made.index(how.code, behind if loads else 0)
-        assert made[copy - 5 : copy] == bytes.fromhex("ff742408 9d") if loads else copy + len(how.code) == behind - 6
+        flags = bytes.fromhex("ff742448 9d" if how.wide and not hosted else "ff742408 9d")  # pushed and popped
+        assert made[copy - 5 : copy] == flags if loads else copy + len(how.code) == behind - 6
         assert not loads or copy - 5 == behind + _number_in("to where the stub takes it", DIRECT_STUBS)
+        assert ends == [SITE + instruction.length] * (3 if loads else 2)
+    elif how is not None:
+        assert made.index(how.code) == behind + _number_in("where the stub stores it", HOSTED_STUBS)
+    assert behind == 0x28 + 5 * (how is not None and loads and how.wide and not hosted) or not hosted
     for distance, what in (
         (stub.COPY, "where the copy is in its slot"),
         (stub.COPY, "the copy"),

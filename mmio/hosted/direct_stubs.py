@@ -8,7 +8,7 @@ from the registers as they were.
 A plain store has its value stored below the program's stack pointer, by the instruction itself: the stub has a copy of
 it, and jumps back here by a word. That comes first, while all registers are the program's. A loaded value is left on
 the program's stack, where the stub's copy takes it after signals are unblocked; a signal that comes there finds the
-copy executed (`rewinding.py`).
+copy executed (`rewinding.py`). A wide value is lower in either case, below all that is kept on the program's stack.
 """
 
 from typing import Final

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from decode import READ, WRITE, Instruction
 from mmio.arguments import integer, shortened
@@ -12,6 +12,7 @@ from mmio.space.region import RangeMap, Segment
 from mmio.space.route import Route
 
 _MOST_SITES: Final = 64  # sets of them
+_Sites: TypeAlias = tuple[dict[int, KnownSite], dict[int, KnownSite], dict[tuple[int, int], KnownSite]]
 
 
 class Addressed(Protocol):
@@ -58,6 +59,7 @@ class Initiator(Route):
         "_thread",
         "instruction",
         "ip",
+        "piece_sites",
         "port_read",
         "port_write",
         "ports",
@@ -89,7 +91,7 @@ class Initiator(Route):
     @trace.setter
     def trace(self, trace: Recorder | None) -> None:
         self.recorder: Recorder = NOWHERE if trace is None else recording(trace)
-        self._sites: dict[tuple[int, int], tuple[dict[int, KnownSite], dict[int, KnownSite]]] = {}
+        self._sites: dict[tuple[int, int], _Sites] = {}
         self._choose_sites()
 
     @property
@@ -116,8 +118,8 @@ class Initiator(Route):
         """Remember the sites of each thread, and those with each set of flags, apart."""
         if len(self._sites) >= _MOST_SITES:
             self._sites.clear()
-        sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))
-        self.read_sites, self.write_sites = sites
+        sites = self._sites.setdefault((self._thread, self._flags), ({}, {}, {}))
+        self.read_sites, self.write_sites, self.piece_sites = sites
 
     def begin(self, instruction: Instruction, ip: int) -> None:
         """Note which instruction is running, for records and errors. `Emulator.step` calls it."""

@@ -17,6 +17,7 @@ from mmio.records.flags import SPLIT, TOO_WIDE, UNALIGNED
 Unmapped = Literal["error", "ones", "zeros"]
 Misfit = Literal["error", "split", "pass"]
 Piece = tuple[int, int, int]  # offset within the access, width, flags
+Pieces = tuple[Piece, ...]
 
 WIDTHS: Final = frozenset((1, 2, 4, 8, 16, 32, 64))
 _PHASE: Final = max(WIDTHS)  # alignment repeats after the widest width
@@ -67,7 +68,7 @@ class Policy:
         """The widths that go to the device as they are, whatever the offset."""
         return self.widths if self.unaligned == "pass" else self.widths & {1}
 
-    def pieces(self, offset: int, width: int, at_border: bool = False) -> tuple[Piece, ...] | Refusal:
+    def pieces(self, offset: int, width: int, at_border: bool = False) -> Pieces | Refusal:
         """Split an access into those that the device gets, in address order, or return why it is refused.
 
         `at_border`: the access is a part of one that was split at a border between regions. It may have any width, and
@@ -97,7 +98,7 @@ ANYTHING: Final = Policy(widths=WIDTHS, too_wide="pass")  # plain memory
 
 
 @lru_cache(maxsize=4096)
-def _pieces(policy: Policy, phase: int, width: int, at_border: bool) -> tuple[Piece, ...] | Refusal:
+def _pieces(policy: Policy, phase: int, width: int, at_border: bool) -> Pieces | Refusal:
     accepted = ", ".join(map(str, sorted(policy.widths)))
     flags = SPLIT if at_border else 0
     if width not in policy.widths:

@@ -25,7 +25,7 @@ from mmio.arguments import integer, shortened
 from mmio.errors import MappingError
 from mmio.signatures import arguments_of
 from mmio.space.intervals import Intervals
-from mmio.space.policy import Policy
+from mmio.space.policy import Pieces, Policy
 
 if TYPE_CHECKING:
     from mmio.watchpoints.watch import Watch
@@ -168,6 +168,7 @@ class Segment:
     recorded_region: Region | None = field(init=False)
     read: Callable[[int, int], int] = field(init=False)
     write: Callable[[int, int, int], None] = field(init=False)
+    _pieces: dict[int, Pieces] = field(init=False, factory=dict)  # by width
 
     def __attrs_post_init__(self) -> None:
         plain = () if self.watched or self.optional("naming") is not None else self.region.policy.plain_widths
@@ -177,6 +178,21 @@ class Segment:
         self.recorded_region = None if self.region.is_background else self.region
         self.read = self.region.device.read
         self.write = self.region.device.write
+
+    def pieces(self, address: int, width: int) -> Pieces:
+        """Return the pieces of an access too wide for the device, where only the width is to be thought of; else none.
+
+        It lies in the segment, no byte is watched or missing, and the names depend on the offset only.
+        """
+        if not self.start <= address <= self.end - width:
+            return ()
+        known = self._pieces.get(width)
+        if known is None:
+            policy = self.region.policy
+            thought = self.watched or self.optional("naming") is not None or policy.unaligned != "pass"
+            found = () if thought or width <= max(policy.widths) else policy.pieces(0, width)
+            known = self._pieces[width] = found if isinstance(found, tuple) else ()
+        return () if known and self.holes(address - self.base, width) else known
 
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access where the device has nothing; 0 when it does not say."""

@@ -23,7 +23,7 @@ from mmio.records.access import Space
 from mmio.records.flags import ATOMIC
 from mmio.records.rows import ROW
 from mmio.space.part import Part, contents, cut
-from mmio.space.policy import WIDTHS
+from mmio.space.policy import WIDTHS, Pieces
 from mmio.space.recorder import NO_SITE, KnownSite, Recorder
 from mmio.space.region import Limits, RangeMap, Segment, Watcher
 
@@ -34,6 +34,7 @@ __tracebackhide__ = True  # pytest reports a failure of a driver or a model, not
 Operation: TypeAlias = Callable[[int], int]
 
 _BITS: Final = tuple(range(0, 8 * max(WIDTHS) + 1, 8))  # by width in bytes: looking one up is quicker than a shift
+_ROW_VALUE: Final = 8  # bytes of a value in a row
 _MOST_SITES: Final = 4096  # remembered in each direction
 _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 
@@ -41,7 +42,8 @@ _DIRECTIONS: Final = {"read": READ, "write": WRITE, "update": READ_WRITE}
 class Origin(Protocol):
     """Origin of accesses: the instruction that is running in a thread, and the recorder of its accesses.
 
-    `read_sites` and `write_sites` hold, by instruction pointer, the site of the last read and the last write there.
+    `read_sites` and `write_sites` hold, by instruction pointer, the site of the last read and the last write there,
+    `piece_sites` those of the pieces of one, by their first bytes, too (negative for a write's).
     """
 
     ip: int
@@ -51,6 +53,7 @@ class Origin(Protocol):
     recorder: Recorder
     read_sites: dict[int, KnownSite]
     write_sites: dict[int, KnownSite]
+    piece_sites: dict[tuple[int, int], KnownSite]
 
 
 class Route:
@@ -236,7 +239,9 @@ class Route:
         return old, new
 
     def _read_parts(self, address: int, width: int) -> int:
-        whole = 0
+        hit, whole = self._map.find(address), 0
+        if type(width) is int and (pieces := hit.pieces(address, width)):
+            return self._in_pieces(READ, hit, pieces, address)
         parts = self._parts("read", address, width)
         for part in parts:
             value = self._read_part(part, "read")
@@ -249,6 +254,10 @@ class Route:
         return whole
 
     def _write_parts(self, address: int, width: int, whole: int) -> None:
+        hit = self._map.find(address)
+        if type(width) is type(whole) is int and (pieces := hit.pieces(address, width)):
+            self._in_pieces(WRITE, hit, pieces, address, whole)
+            return
         parts = self._parts("write", address, width, whole)
         watching = self._map.watches.touching(address, address + width)
         old = contents(parts) if watching else None
@@ -257,6 +266,35 @@ class Route:
             self._write_part(part, value, "write")
             self._record(WRITE, part, value)
         self._tell(watching, WRITE, parts[0], address, width, whole, old)
+
+    def _in_pieces(self, direction: Direction, hit: Segment, pieces: Pieces, address: int, whole: int = 0) -> int:
+        """Make an access of which nothing but the width is to be thought of: a vector's, to most devices."""
+        origin, reads = self._origin, direction is READ
+        for first, width, flags in pieces:
+            at, offset = address + first, address - hit.base + first
+            value = whole >> 8 * first & (1 << 8 * width) - 1
+            try:
+                if reads:
+                    value = hit.read(offset, width)
+                else:
+                    hit.write(offset, width, value)
+            except AccessError as error:
+                self._place(error, "read" if reads else "write", at, width)
+                raise
+            if reads:
+                if type(value) is not int or value >> _BITS[width]:
+                    value = self._checked(value, at, width)
+                whole |= value << 8 * first
+            if not (hit.recorded and origin.recorder.enabled):
+                continue
+            key = origin.ip, first if reads else ~first
+            instruction, region, known_width, trace, number = origin.piece_sites.get(key, NO_SITE)
+            known = instruction is origin.instruction and region is hit.recorded_region and known_width == width
+            if known and trace.enabled and width <= _ROW_VALUE:
+                trace.append_row(_pack(monotonic_ns(), at, value, number))
+            else:
+                self._record_first(direction, origin.piece_sites, hit, at, width, value, key, flags)
+        return whole
 
     def _tell(
         self,
@@ -313,29 +351,22 @@ class Route:
     def _record(self, direction: Direction, part: Part, value: int, flags: int = 0, old: int | None = None) -> None:
         origin = self._origin
         if part.segment.recorded and origin.recorder.enabled:
-            origin.recorder.record(
-                direction,
-                self._space,
-                part.address,
-                part.width,
-                value,
-                origin.ip,
-                origin.instruction,
-                part.recorded_region,
-                part.offset,
-                part.flags | flags | origin.flags,
-                origin.thread,
-                old,
-            )
+            where = part.address, part.width, value, origin.ip, origin.instruction, part.recorded_region, part.offset
+            flags |= part.flags | origin.flags
+            origin.recorder.record(direction, self._space, *where, flags, origin.thread, old)
 
     def _record_first(
-        self, direction: Direction, sites: dict[int, KnownSite], hit: Segment, address: int, width: int, value: int
+        self, direction: Direction, sites: Any, hit: Segment, address: int, width: int, value: int, *piece: Any
     ) -> None:
-        """Record an access in full, and remember its site for those that differ in time, address and value only."""
+        """Record an access in full, and remember its site for those that differ in time, address and value only.
+
+        `piece` is the key of its site and its flags, if it is a piece of one.
+        """
         self._check(address, width, value)
         origin, region = self._origin, hit.recorded_region
         ip, instruction, recorder = origin.ip, origin.instruction, origin.recorder
-        flags, thread, space = origin.flags, origin.thread, self._space
+        key, flags = piece or (ip, 0)
+        flags, thread, space = flags | origin.flags, origin.thread, self._space
         recorder.record(
             direction, space, address, width, value, ip, instruction, region, address - hit.base, flags, thread
         )
@@ -343,7 +374,7 @@ class Route:
         if found is not None:
             if len(sites) >= _MOST_SITES:
                 sites.clear()
-            sites[ip] = instruction, region, width, *found
+            sites[key] = instruction, region, width, *found
 
     def _checked(self, value: Any, address: int, width: int, verb: str = "read") -> int:
         """Return a device's answer as a plain int. Raises DeviceError when it is none that fits."""

@@ -53,8 +53,8 @@ def library() -> ctypes.CDLL:
         target = Path(directory) / "skip.so"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", target, _SOURCE], check=True)
         loaded = ctypes.CDLL(str(target))
-    loaded.skip_loads.argtypes = (ctypes.c_long,)
-    loaded.load.argtypes = (ctypes.c_void_p, ctypes.c_long)
+    loaded.skip_loads.argtypes = (ctypes.c_long, ctypes.c_int)
+    loaded.load.argtypes = loaded.load_vector.argtypes = (ctypes.c_void_p, ctypes.c_long)
     return loaded
 
 
@@ -63,15 +63,17 @@ def measure() -> list[tuple[str, list[Timing]]]:
     native = library()
 
     def loads(
-        device: mmio.DeviceLike, recorded: bool, patching: bool = True, handler: bool = False
+        device: mmio.DeviceLike, recorded: bool, patching: bool = True, *, handler: bool = False, vector: bool = False
     ) -> Callable[[int], Taken]:
+        load = native.load_vector if vector else native.load
+
         def run(calls: int) -> Taken:
             native.handle(handler)
             with mmio.ioremap(device, length=0x1000, patching=patching) as mapping:
                 mapping.trace.enabled = recorded
-                native.load(mapping.address, _FAULTS)
+                load(mapping.address, _FAULTS)
                 start = time.perf_counter_ns()
-                native.load(mapping.address, calls)
+                load(mapping.address, calls)
                 taken = Taken(time.perf_counter_ns() - start)
             native.handle(False)
             return taken
@@ -88,7 +90,7 @@ def measure() -> list[tuple[str, list[Timing]]]:
 
     timings = compare(
         {
-            "C handler that skips the instruction": lambda calls: native.skip_loads(calls),
+            "C handler that skips the instruction": lambda calls: native.skip_loads(calls, False),
             "by signals only, bare device, trace off": loads(Bare(), False, False),
             "by signals only, bare device, recorded": loads(Bare(), True, False),
             "by signals only, declared device, recorded": loads(Declared(), True, False),
@@ -101,6 +103,15 @@ def measure() -> list[tuple[str, list[Timing]]]:
         },
         rounds=45,
     )
+    vectors = compare(
+        {
+            "C handler that skips the instruction": lambda calls: native.skip_loads(calls, True),
+            "by signals only, bare device, trace off": loads(Bare(), False, False, vector=True),
+            "by signals only, bare device, recorded": loads(Bare(), True, False, vector=True),
+            "pagetrap, bare device, trace off": loads(Bare(), False, vector=True),
+            "pagetrap, bare device, recorded": loads(Bare(), True, vector=True),
+        },
+    )
     once = compare(
         {
             "opened and closed": mappings(0),
@@ -109,7 +120,11 @@ def measure() -> list[tuple[str, list[Timing]]]:
         },
         calls=20,
     )
-    return [(f"one load from a trapped page, after the first {_FAULTS}", timings), ("one mapping", once)]
+    return [
+        (f"one load from a trapped page, after the first {_FAULTS}", timings),
+        (f"one load of 16 bytes, of which the device is asked for 8 at a time, after the first {_FAULTS}", vectors),
+        ("one mapping", once),
+    ]
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ class DirectCalls:
         wide = before.wide if before is not None and before.site is site and before.segment is segment else None
         if wide is None:
             wide = WideAccess(segment.base)
-        wide.admit(site.address, bus)
+        wide.admit(site.address, bus, in_parts=not segment.start <= address <= segment.limits[plain.width])
         count = max(segment.end - plain.width + 1 - segment.start, 0)
         method = wide.write if plain.stores else wide.read
         return _Call(segment, method, segment.base, segment.start, count, None, _UNKNOWN, wide)

@@ -4,6 +4,7 @@ Few devices take such an access as it is. An initiator makes it of parts, as the
 each. So a direct call (`mmio/live/direct_calls.py`) calls an initiator of this thread's, and has nothing to record.
 """
 
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
@@ -21,25 +22,29 @@ class WideAccess:
 
     def __init__(self, base: int) -> None:
         self._base = base
-        self._initiators: dict[int, Initiator] = {}
+        self._reads: dict[int, Callable[[int, int], int]] = {}  # by thread
+        self._writes: dict[int, Callable[[int, int, int], None]] = {}
 
-    def admit(self, ip: int, bus: Initiator) -> None:
+    def admit(self, ip: int, bus: Initiator, in_parts: bool) -> None:
         """Prepare for this thread.
 
         Args:
             ip: the address of the instruction.
             bus: an initiator of this thread's that has just executed it. It may execute another one meanwhile.
+            in_parts: the device does not take the access as it is.
         """
-        own = self._initiators[get_ident()] = Initiator(bus.space, thread=bus.thread)
+        own = Initiator(bus.space, thread=bus.thread)
         own.trace, own.ip, own.instruction = bus.trace, ip, bus.instruction
+        self._reads[get_ident()] = own.read_parts if in_parts else own.read
+        self._writes[get_ident()] = own.write_parts if in_parts else own.write
 
     def read(self, offset: int, width: int) -> int:
         """Read `width` bytes, as an initiator does."""
-        return self._initiators[get_ident()].read(self._base + offset, width)
+        return self._reads[get_ident()](self._base + offset, width)
 
     def write(self, offset: int, width: int, value: int) -> None:
         """Write `width` bytes, as an initiator does."""
-        self._initiators[get_ident()].write(self._base + offset, width, value)
+        self._writes[get_ident()](self._base + offset, width, value)
 
 
 class Made:

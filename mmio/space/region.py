@@ -168,7 +168,7 @@ class Segment:
     recorded_region: Region | None = field(init=False)
     read: Callable[[int, int], int] = field(init=False)
     write: Callable[[int, int, int], None] = field(init=False)
-    _pieces: dict[int, Pieces] = field(init=False, factory=dict)  # by width
+    _pieces: dict[int, tuple[Pieces, Any]] = field(init=False, factory=dict)  # by width, and `holes`
 
     def __attrs_post_init__(self) -> None:
         plain = () if self.watched or self.optional("naming") is not None else self.region.policy.plain_widths
@@ -191,8 +191,9 @@ class Segment:
             policy = self.region.policy
             thought = self.watched or self.optional("naming") is not None or policy.unaligned != "pass"
             found = () if thought or width <= max(policy.widths) else policy.pieces(0, width)
-            known = self._pieces[width] = found if isinstance(found, tuple) else ()
-        return () if known and self.holes(address - self.base, width) else known
+            known = self._pieces[width] = found if isinstance(found, tuple) else (), self.optional("holes")
+        pieces, holes = known
+        return () if holes is not None and pieces and holes(address - self.base, width) else pieces
 
     def holes(self, offset: int, width: int) -> int:
         """Return the mask of those bytes of an access where the device has nothing; 0 when it does not say."""

@@ -107,7 +107,7 @@ class Route:
         if not hit.start <= address <= hit.limits[width]:
             hit = self._map.find(address)
             if not hit.start <= address <= hit.limits[width]:
-                return self._read_parts(address, width)
+                return self.read_parts(address, width)
             self._read_hit = hit
         offset, read = address - hit.base, hit.read  # a call through a slot would be looked up anew each time
         try:
@@ -116,7 +116,7 @@ class Route:
             if hole.device is not hit.region.device:
                 self._place(hole, "read", address, width)
                 raise
-            return self._read_parts(address, width)
+            return self.read_parts(address, width)
         except AccessError as error:
             self._place(error, "read", address, width)
             raise
@@ -151,7 +151,7 @@ class Route:
         if not hit.start <= address <= hit.limits[width]:
             hit = self._map.find(address)
             if not hit.start <= address <= hit.limits[width]:
-                return self._write_parts(address, width, value)
+                return self.write_parts(address, width, value)
             self._write_hit = hit
         offset, write = address - hit.base, hit.write
         try:
@@ -160,7 +160,7 @@ class Route:
             if hole.device is not hit.region.device:
                 self._place(hole, "write", address, width)
                 raise
-            return self._write_parts(address, width, value)
+            return self.write_parts(address, width, value)
         except AccessError as error:
             self._place(error, "write", address, width)
             raise
@@ -238,7 +238,8 @@ class Route:
         self._record(READ_WRITE, part, new, ATOMIC, old)
         return old, new
 
-    def _read_parts(self, address: int, width: int) -> int:
+    def read_parts(self, address: int, width: int) -> int:
+        """Read as `read` does; sooner, where that is known to have to think."""
         hit, whole = self._map.find(address), 0
         if type(width) is int and (pieces := hit.pieces(address, width)):
             return self._in_pieces(READ, hit, pieces, address)
@@ -253,7 +254,8 @@ class Route:
             self._tell(watching, READ, parts[0], address, width, whole, whole if plain else None)
         return whole
 
-    def _write_parts(self, address: int, width: int, whole: int) -> None:
+    def write_parts(self, address: int, width: int, whole: int) -> None:
+        """Write as `write` does; sooner, where that is known to have to think."""
         hit = self._map.find(address)
         if type(width) is type(whole) is int and (pieces := hit.pieces(address, width)):
             self._in_pieces(WRITE, hit, pieces, address, whole)
@@ -288,9 +290,9 @@ class Route:
             if not (hit.recorded and origin.recorder.enabled):
                 continue
             key = origin.ip, first if reads else ~first
-            instruction, region, known_width, trace, number = origin.piece_sites.get(key, NO_SITE)
-            known = instruction is origin.instruction and region is hit.recorded_region and known_width == width
-            if known and trace.enabled and width <= _ROW_VALUE:
+            instruction, region, known, trace, number = origin.piece_sites.get(key, NO_SITE)
+            same = instruction is origin.instruction and region is hit.recorded_region and known == width <= _ROW_VALUE
+            if same and trace.enabled:
                 trace.append_row(_pack(monotonic_ns(), at, value, number))
             else:
                 self._record_first(direction, origin.piece_sites, hit, at, width, value, key, flags)
@@ -358,10 +360,7 @@ class Route:
     def _record_first(
         self, direction: Direction, sites: Any, hit: Segment, address: int, width: int, value: int, *piece: Any
     ) -> None:
-        """Record an access in full, and remember its site for those that differ in time, address and value only.
-
-        `piece` is the key of its site and its flags, if it is a piece of one.
-        """
+        """Record an access, or a piece with key and flags, and its site for those of other times and values."""
         self._check(address, width, value)
         origin, region = self._origin, hit.recorded_region
         ip, instruction, recorder = origin.ip, origin.instruction, origin.recorder

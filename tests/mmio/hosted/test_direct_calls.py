@@ -207,6 +207,49 @@ def test_a_store_of_a_program_without_a_stack(tmp_path: Path) -> None:
     assert run.signals > 100
 
 
+VECTORS_WITHOUT_STACK = NO_STACK.replace(
+    """"mov %%rsp,%%r15; mov %1,%%rsp; mov %0,4(%2); mov %%r15,%%rsp"
+                : : "r"(260 * i + how), "r"(pointer), "r"(device) : "r15", "memory");""",
+    """"movd %0,%%xmm5; mov %%rsp,%%r15; mov %1,%%rsp; movaps %%xmm5,0x40(%2); movups 0x38(%2),%%xmm6; mov %%r15,%%rsp"
+                : : "r"(260 * i + how), "r"(pointer), "r"(device) : "r15", "xmm5", "xmm6", "memory");""",
+).replace("2 * how", "3 * how")
+
+
+def test_vectors_of_a_program_without_a_stack(tmp_path: Path) -> None:
+    """Their place is lower than what is kept of the registers, and may be where no stack is."""
+    run = here(VECTORS_WITHOUT_STACK, tmp_path, "-mno-red-zone")
+    assert [row[:3] for row in run.rows] == [["W", 0x40, 8], ["W", 0x48, 8], ["R", 0x38, 8], ["R", 0x40, 8]] * 1300
+    assert (run.status, [row[3] for row in run.rows[::4]]) == (0, [*range(1300)])
+    assert run.direct > 1500
+    assert run.signals > 100
+
+
+UNALIGNED = """
+static sigjmp_buf back;
+static int faults;
+static void on_fault(int number) { faults++; siglongjmp(back, 1); }
+int main(int argc, char **argv) {
+    char *device = map(argv[1], PROT_READ | PROT_WRITE);
+    signal(SIGSEGV, on_fault);
+    for (volatile int i = 0; i < 60; i++) {
+        char *place = device + 16 * (i & 3) + (i < 40 ? 0 : 8 * (i & 1));
+        if (sigsetjmp(back, 1)) continue;
+        __asm__ volatile("movaps (%0),%%xmm3" : : "r"(place) : "xmm3", "memory");
+        __asm__ volatile("movntps %%xmm3,(%0)" : : "r"(place) : "memory");
+    }
+    printf("%d\\n", faults);
+    return 0;
+}
+"""
+
+
+def test_a_vector_that_is_not_aligned_faults(tmp_path: Path) -> None:
+    """As the CPU does, for an instruction that has called the device directly: no access is made."""
+    run = here(UNALIGNED, tmp_path)
+    assert (run.status, run.output, len(run.rows)) == (0, "10", 50 * 4)
+    assert run.direct > 150
+
+
 FORKED = """
 int main(int argc, char **argv) {
     volatile uint32_t *device = map(argv[1], PROT_READ);

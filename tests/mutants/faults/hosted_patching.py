@@ -132,10 +132,24 @@ HOSTED_PATCHING: Final = (
         "hosted/test_direct_calls.py::test_a_handler_sees_the_result_of_a_load_and_may_change_it",
     ),
     MmioMutant(
+        "a vector that a signal interrupts is taken from where RAX was",
+        "mmio.hosted.rewinding",
+        "    if not _word_of(slot, stub.LOWER):\n",
+        "    if True:\n",
+        "hosted/test_rewinding.py::test_a_load_is_done_wherever_its_value_is",
+    ),
+    MmioMutant(
+        "a vector need not be aligned",
+        "mmio.live.direct_calls",
+        "            width - 1 if plain.aligned else 0,",
+        "            0,",
+        "hosted/test_direct_calls.py::test_a_vector_that_is_not_aligned_faults",
+    ),
+    MmioMutant(
         "a store of a program without a stack faults",
         "mmio.hosted.direct_stubs",
-        "    4889442488               mov [rsp-78h],rax                faults here if there is too little stack\n",
-        "    0f1f440000               nop dword ptr [rax+rax]           none if there is too little stack\n",
+        "    4889842448ffffff         mov [rsp-0B8h],rax               faults here if there is too little stack\n",
+        "    0f1f840000000000         nop dword ptr [rax+rax]           none if there is too little stack\n",
         "hosted/test_direct_calls.py::test_a_store_of_a_program_without_a_stack",
     ),
     MmioMutant(

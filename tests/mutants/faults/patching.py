@@ -306,4 +306,32 @@ PATCHING: Final = (
         "            if False:  # the handler",
         "inprocess/test_direct_calls.py::test_a_signal_between_the_device_and_the_frame",
     ),
+    MmioMutant(
+        "upper halves of YMM are not saved",
+        "mmio.linux.direct_entry",
+        "    41f6c544                 test r13b,44h ",
+        "    41f6c500                 test r13b,0 ",
+        "inprocess/test_direct_calls.py::test_every_plain_form_is_as_on_memory",
+    ),
+    MmioMutant(
+        "a thread's vectors are another's",
+        "mmio.live.wide_access",
+        "from threading import get_ident\n",
+        "get_ident = int\n",
+        "inprocess/test_direct_calls.py::test_each_thread_has_its_number",
+    ),
+    MmioMutant(
+        "a device that raises is asked for a vector again",
+        "mmio.live.direct_calls",
+        "instruction.accesses[0].width > _NARROW:",
+        "instruction.accesses[0].width > 64:",
+        "inprocess/test_direct_calls.py::test_a_vector_of_a_device_that_raises",
+    ),
+    MmioMutant(
+        "a vector is taken where an aligned one is",
+        "mmio.patching.direct",
+        "aligned=instruction.mnemonic in _ALIGNED)",
+        "aligned=False)",
+        "hosted/test_direct_calls.py::test_a_vector_that_is_not_aligned_faults",
+    ),
 )

@@ -208,4 +208,32 @@ SPACE: Final = (
         "if number < self._ignore:",
         "watchpoints/test_watch.py::test_ignored_hits_are_only_counted",
     ),
+    MmioMutant(
+        "a watched vector goes the short way",
+        "mmio.space.region",
+        "thought = self.watched or self.optional",
+        "thought = self.optional",
+        "space/test_pieces.py::test_the_short_way_is_the_long_way",
+    ),
+    MmioMutant(
+        "a vector with a missing byte goes the short way",
+        "mmio.space.region",
+        "        return () if holes is not None and pieces and holes(address - self.base, width) else pieces\n",
+        "        return pieces\n",
+        "space/test_pieces.py::test_the_short_way_is_the_long_way",
+    ),
+    MmioMutant(
+        "pieces of a vector are recorded as whole accesses",
+        "mmio.space.route",
+        "        key, flags = piece or (ip, 0)\n",
+        "        key, flags = piece[0] if piece else ip, 0\n",
+        "space/test_pieces.py::test_the_short_way_is_the_long_way",
+    ),
+    MmioMutant(
+        "pieces that are read and written are one site",
+        "mmio.space.route",
+        "key = origin.ip, first if reads else ~first\n",
+        "key = origin.ip, first\n",
+        "space/test_pieces.py::test_the_short_way_is_the_long_way",
+    ),
 )

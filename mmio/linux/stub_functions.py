@@ -1,11 +1,11 @@
-"""What the stubs of patched instructions call (`mmio/patching/stub.py`)."""
+"""Addresses of the machine code that stubs of patched instructions call (`mmio/patching/stub.py`)."""
 
 from attrs import frozen
 
 
 @frozen
 class StubFunctions:
-    """Addresses of machine code.
+    """Addresses of the functions that stubs call.
 
     Attributes:
         load: for a plain load.

@@ -179,7 +179,7 @@ class Trampoline:
 
     @property
     def from_stubs(self) -> StubFunctions:
-        """What stubs call."""
+        """The functions that stubs call."""
         names = "direct load", "direct store", "direct wide load", "direct wide store", "from a stub"
         return StubFunctions(*map(self._label, names))
 

@@ -64,7 +64,7 @@ class Caller(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """What an instruction may call in place of a frame.
+    """Call that an instruction may make in place of a frame.
 
     Attributes:
         segment: what it has accessed.

@@ -1,4 +1,4 @@
-"""Direct calls for vectors: what a patched load or store of more than eight bytes calls in place of the device.
+"""Wide accesses: the methods that a patched load or store of more than eight bytes calls in place of the device's.
 
 Few devices take such an access as it is. An initiator makes it of parts, as their mapping's policy says, and records
 each. So a direct call (`mmio/live/direct_calls.py`) calls an initiator of this thread's, and has nothing to record.

@@ -270,7 +270,7 @@ class Route:
         self._tell(watching, WRITE, parts[0], address, width, whole, old)
 
     def _in_pieces(self, direction: Direction, hit: Segment, pieces: Pieces, address: int, whole: int = 0) -> int:
-        """Make an access of which nothing but the width is to be thought of: a vector's, to most devices."""
+        """Make an access that only its width keeps from the short way: a vector's, to most devices."""
         origin, reads = self._origin, direction is READ
         for first, width, flags in pieces:
             at, offset = address + first, address - hit.base + first

@@ -57,6 +57,7 @@ LAWS: Final = {
     "children use the same devices": (
         "tests/mmio/hosted/test_children.py::test_a_tree_of_processes_is_served_as_one_program"
     ),
+    "vectors in pieces": "tests/mmio/space/test_pieces.py::test_the_short_way_is_the_long_way",
     "the address space equals bytes": "tests/mmio/space/test_space.py::SpaceAndBytes",
     "JSON Lines round-trip": "tests/mmio/formats/test_jsonlines.py::test_file_round_trip",
     "mmiotrace text round-trips": "tests/mmio/formats/test_mmiotrace.py::test_accesses_come_back_whole",

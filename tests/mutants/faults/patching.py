@@ -267,7 +267,7 @@ PATCHING: Final = (
     MmioMutant(
         "a watched access is made directly",
         "mmio.live.direct_calls",
-        "        if not segment.start <= address <= segment.limits[plain.width]:\n            return False\n",
+        "        if not segment.start <= address <= segment.limits[plain.width]:\n            return None\n",
         "",
         "inprocess/test_direct_calls.py::test_a_watchpoint_sees_every_access",
     ),

@@ -81,8 +81,8 @@ SPACE: Final = (
     MmioMutant(
         "a device's negative answer is taken",
         "mmio.space.route",
-        "if type(value) is not int or value >> _BITS[width]:",
-        "if type(value) is not int or abs(value) >> _BITS[width]:",
+        "if type(value) is not int or value >> _BITS[width]:  # a",
+        "if type(value) is not int or abs(value) >> _BITS[width]:  # a",
         "space/test_route.py::test_anything_else_is_a_device_error",
     ),
     MmioMutant(
@@ -123,15 +123,15 @@ SPACE: Final = (
     MmioMutant(
         "threads share their sites",
         "mmio.space.initiator",
-        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))",
-        "sites = self._sites.setdefault((0, self._flags), ({}, {}))",
+        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}, {}))",
+        "sites = self._sites.setdefault((0, self._flags), ({}, {}, {}))",
         "space/test_sites.py::test_records_are_those_of_single_accesses",
     ),
     MmioMutant(
         "a marked access has the site of one without marks",
         "mmio.space.initiator",
-        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}))",
-        "sites = self._sites.setdefault((self._thread, 0), ({}, {}))",
+        "sites = self._sites.setdefault((self._thread, self._flags), ({}, {}, {}))",
+        "sites = self._sites.setdefault((self._thread, 0), ({}, {}, {}))",
         "space/test_sites.py::test_records_are_those_of_single_accesses",
     ),
     MmioMutant(
@@ -234,6 +234,6 @@ SPACE: Final = (
         "mmio.space.route",
         "key = origin.ip, first if reads else ~first\n",
         "key = origin.ip, first\n",
-        "space/test_pieces.py::test_the_short_way_is_the_long_way",
+        "space/test_pieces.py::test_a_site_that_reads_and_writes",
     ),
 )

@@ -26,22 +26,25 @@ SOURCE = r"""
 #include <signal.h>
 #include <stdint.h>
 #include <sys/time.h>
-extern char first[], second[], third[], fourth[], fifth[];
-char *const sites[] = {first, second, third, fourth, fifth};
+extern char first[], second[], third[], fourth[], fifth[], sixth[];
+char *const sites[] = {first, second, third, fourth, fifth, sixth};
 static volatile uint32_t *places[2];
 static uint64_t made[2], wrong[2];
 uint32_t touch(volatile uint32_t *p) { return p[2]; }
 static __attribute__((noinline)) void round_of(int which) {
-    uint32_t a, b, c, d, e;
+    uint32_t a, b, c, d, e, f[4];
     __asm__ volatile(
-        ".globl first, second, third, fourth, fifth\n"
+        ".globl first, second, third, fourth, fifth, sixth\n"
         "first: movl (%5), %0\n"
         "second: movl 4(%5), %1\n"
         "third: movl 8(%5), %2\n"
         "fourth: movl 0x100(%5), %3\n"
         "fifth: movl (%5), %4\n"
-        : "=&a"(a), "=&c"(b), "=&d"(c), "=&S"(d), "=&b"(e) : "D"(places[which]));
-    if (a != 0x11110000 || b != 0x11110004 || c != 0x11110008 || d != 0x11110100 || e != 0x11110000)
+        "sixth: movups 0x10(%5), %%xmm0\n"
+        "movups %%xmm0, (%6)\n"
+        : "=&a"(a), "=&c"(b), "=&d"(c), "=&S"(d), "=&b"(e) : "D"(places[which]), "r"(f) : "xmm0", "memory");
+    if (a != 0x11110000 || b != 0x11110004 || c != 0x11110008 || d != 0x11110100 || e != 0x11110000
+        || f[0] != 0x11110010 || f[1] != 0x11110014 || f[2] != 0x11110018 || f[3] != 0x1111001c)
         __atomic_fetch_add(&wrong[which], 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&made[which], 1, __ATOMIC_RELAXED);
 }
@@ -68,13 +71,13 @@ void stop_timer(uint64_t *counts) {
 
 
 class Card:
-    """Each register holds its offset, marked."""
+    """Each register of 32 bits holds its offset, marked."""
 
     length = 4096
 
     def read(self, offset: int, width: int) -> int:
-        """Return the offset with a mark."""
-        return 0x11110000 + offset
+        """Return the offset with a mark, of each register."""
+        return sum(0x11110000 + offset + byte << 8 * byte for byte in range(0, width, 4))
 
     def write(self, offset: int, width: int, value: int) -> None:
         """Do nothing."""
@@ -85,7 +88,7 @@ def main(seconds: float, steps: int, seed: int) -> None:
     source = random.Random(seed)
     with TemporaryDirectory() as directory:
         library = compile_c(SOURCE, Path(directory))
-    addresses = list((ctypes.c_void_p * 5).in_dll(library, "sites"))
+    addresses = list((ctypes.c_void_p * 6).in_dll(library, "sites"))
     instructions = {at: decode(ctypes.string_at(at, 15), 64) for at in addresses if at is not None}
     sites = _trap().patching.sites
     sites._steps = steps
@@ -94,7 +97,8 @@ def main(seconds: float, steps: int, seed: int) -> None:
     counts = (ctypes.c_uint64 * 4)()
     changes = 0
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))  # in threads that run Python, as they come from here
-    with mmio.ioremap(Card()) as mapping:
+    card = Card()
+    with mmio.ioremap(card) as mapping:
         _trap().patching.faults = 1
         library.touch(mapping)  # prepares the trampoline
         _trap().patching.faults = 1 << 60  # from here on instructions are patched by this storm only
@@ -123,8 +127,8 @@ def main(seconds: float, steps: int, seed: int) -> None:
             thread.join()
         library.stop_timer(counts)
         records = mapping.trace
-        assert len(records) == 5 * counts[1] + 1, (len(records), counts[1])
-        assert all(access.value == 0x11110000 + (access.offset or 0) for access in records)
+        assert len(records) == 7 * counts[1] + 1, (len(records), counts[1])  # a vector is two
+        assert all(access.value == card.read(access.offset or 0, access.width) for access in records)
     print(changes, *counts)
 
 

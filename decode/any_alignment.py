@@ -6,7 +6,7 @@ MOVAPS raises a general protection fault where its operand is not aligned to its
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, Final
+from typing import Final
 
 from iced_x86 import Code
 
@@ -26,7 +26,5 @@ def _pairs() -> Iterator[tuple[str, str]]:
             yield f"{prefix}{aligned}_M{bits}_{vector}", prefix + other + store
 
 
-ANY_ALIGNMENT: Final[Mapping[int, Any]] = {
-    getattr(Code, aligned): getattr(Code, other) for aligned, other in _pairs() if hasattr(Code, aligned)
-}
-"""By the code of a form whose operand must be aligned, that of the form whose operand need not be."""
+ANY_ALIGNMENT: Final[Mapping[str, str]] = {aligned: other for aligned, other in _pairs() if hasattr(Code, aligned)}
+"""By the form of an instruction whose operand must be aligned, that of one whose operand need not be."""

@@ -7,7 +7,7 @@ and segment the original had, all registers keep the program's values.
 
 from typing import Any
 
-from iced_x86 import Decoder, Encoder, OpKind
+from iced_x86 import Code, Decoder, Encoder, OpKind
 from iced_x86 import Register as IcedRegister
 
 from decode.any_alignment import ANY_ALIGNMENT
@@ -69,7 +69,7 @@ def _encoded(instruction: Instruction, at: int, base: Any, size: int, displaceme
     if instruction.bits == 16 or named != 1 or raw.is_vsib:
         raise NotMovable(f"'{instruction}' has no single memory operand that could be moved")
     if base == IcedRegister.RSP:
-        raw.code = ANY_ALIGNMENT.get(raw.code, raw.code)
+        raw.code = getattr(Code, ANY_ALIGNMENT.get(instruction.form, instruction.form))
     raw.segment_prefix = IcedRegister.NONE
     raw.memory_base = base
     raw.memory_index = IcedRegister.NONE

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import frozen
 
 from decode import READ, WRITE, Instruction
+from decode.any_alignment import ANY_ALIGNMENT
 from decode.operands import PortOperand, RegisterOperand
 from decode.redirect import NotMovable, redirect_to_stack
 from decode.registers import GENERAL, VECTOR
@@ -22,14 +23,8 @@ _LOADS: Final = _MOVES | frozenset(
     {"movzx", "movsx", "movsxd", "cmp", "test", "add", "sub", "adc", "sbb", "and", "or", "xor", "imul", "popcnt"}
 )
 _STORES: Final = _MOVES | frozenset({"movnti"})
-_ALIGNED: Final = frozenset(
-    {"movaps", "movapd", "movdqa", "movntps", "movntpd", "movntdq", "movntdqa"}
-    | {"vmovaps", "vmovapd", "vmovdqa", "vmovdqa32", "vmovdqa64", "vmovntps", "vmovntpd", "vmovntdq", "vmovntdqa"}
-)
-_VECTOR_MOVES: Final = _ALIGNED | frozenset(
-    {"movups", "movupd", "movdqu", "lddqu", "vmovups", "vmovupd", "vmovdqu", "vlddqu"}
-    | {"vmovdqu8", "vmovdqu16", "vmovdqu32", "vmovdqu64"}
-)
+_VECTOR_MOVES: Final = frozenset(ANY_ALIGNMENT) | frozenset(ANY_ALIGNMENT.values())  # by form
+_OTHER_VECTOR_MOVES: Final = frozenset({"lddqu", "vlddqu", "vmovdqu8", "vmovdqu16"})
 _PORT_MOVES: Final = {  # MOV of AL, AX or EAX from the top of the stack, and to it, by width
     1: ("8a0424", "880424"),
     2: ("668b0424", "66890424"),
@@ -81,7 +76,7 @@ def plain(instruction: Instruction, loaded: int = 0, stored: int = 0) -> Plain |
     if isinstance(access.operand, PortOperand):
         return Plain(bytes.fromhex(_PORT_MOVES[width][not loads]), width, not loads, port=True)
     wide = width in _WIDE
-    if not (instruction.mnemonic in _VECTOR_MOVES if wide else width in _NARROW and _moves_little(instruction, loads)):
+    if not (_moves_vector(instruction) if wide else width in _NARROW and _moves_little(instruction, loads)):
         return None
     registers = (each.register for each in instruction.operands if isinstance(each, RegisterOperand))
     if any(register.file not in (GENERAL, VECTOR) for register in registers):  # segments, MMX
@@ -91,7 +86,11 @@ def plain(instruction: Instruction, loaded: int = 0, stored: int = 0) -> Plain |
         code = redirect_to_stack(instruction, place)
     except NotMovable:
         return None
-    return Plain(code, width, not loads, aligned=instruction.mnemonic in _ALIGNED)
+    return Plain(code, width, not loads, aligned=instruction.form in ANY_ALIGNMENT)
+
+
+def _moves_vector(instruction: Instruction) -> bool:
+    return instruction.form in _VECTOR_MOVES or instruction.mnemonic in _OTHER_VECTOR_MOVES
 
 
 def _moves_little(instruction: Instruction, loads: bool) -> bool:

@@ -330,7 +330,7 @@ PATCHING: Final = (
     MmioMutant(
         "a vector is taken where an aligned one is",
         "mmio.patching.direct",
-        "aligned=instruction.mnemonic in _ALIGNED)",
+        "aligned=instruction.form in ANY_ALIGNMENT)",
         "aligned=False)",
         "hosted/test_direct_calls.py::test_a_vector_that_is_not_aligned_faults",
     ),

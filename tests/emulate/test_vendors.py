@@ -6,6 +6,7 @@ all kinds; here both sides are held on any CPU.
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Mapping
 
@@ -178,7 +179,7 @@ def test_popa_reads_all_its_slots() -> None:
 def test_misaligned_mask_as_on_silicon() -> None:
     """With MXCSR.MM set, SSE instructions at any address end as on the CPU."""
     engine, pagetrap = need_silicon(), PagetrapEngine()
-    judged = 0
+    judged, refused = 0, False
     for code in all_codes(64, "amd"):
         if operation(code) not in MASKABLE or not host_has(code):
             continue
@@ -187,11 +188,12 @@ def test_misaligned_mask_as_on_silicon() -> None:
             case = with_misaligned_mask(random_case(source, code))
             try:
                 truth = engine.run(case)
-            except CannotRun:
+            except CannotRun as error:
+                refused |= isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EINVAL
                 continue
             assert differences(case, truth, pagetrap.run(case)) == [], (decode(case.code, 64, "amd"), case)
             judged += 1
-    assert judged
+    assert judged or refused  # QEMU has CPUs of AMD whose MXCSR has no such bit: the kernel takes no state with it
 
 
 def with_misaligned_mask(case: Case) -> Case:

@@ -24,7 +24,6 @@ _LEGACY_SIZE = 512
 _OSXSAVE = 1 << 27  # of CPUID.01H:ECX
 _YMM, _OPMASK, _ZMM_UPPER, _ZMM_16_TO_31 = 2, 5, 6, 7  # state components, by their bit in XCR0
 _FEATURE_OF = {_YMM: "AVX", _OPMASK: "AVX512F", _ZMM_UPPER: "AVX512F", _ZMM_16_TO_31: "AVX512F"}
-_MXCSR_MASK_AT = 28
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ register only. It is then the only address of the block.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import Array, addressof, c_uint64
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -101,6 +102,17 @@ class _Block:
     append: Callable[[bytes], object] | None
     entries: list[tuple[int, int, int, int]]
     words: "Array[c_uint64]"
+    announced: bool = False
+
+    def announce(self) -> None:
+        """Write the address of the block to where its stub finds it."""
+        self.site.words[stub.DIRECT] = addressof(self.words)
+        self.announced = True
+
+    @property
+    def is_found(self) -> bool:
+        """Return whether the stub finds the block, or is going to."""
+        return not self.announced or self.site.words[stub.DIRECT] == addressof(self.words)
 
 
 class DirectCalls:
@@ -126,7 +138,7 @@ class DirectCalls:
         self.possible = False
         self._forbidden = False
         self._trace_at = trace_at
-        self._blocks: dict[int, _Block] = {}  # by the address of the instruction
+        self._blocks: dict[int, list[_Block]] = {}  # by the address of the instruction; the last is the present one
         self._changes = 0
 
     def prepare(self, features: int, tells_use: bool) -> None:
@@ -157,7 +169,7 @@ class DirectCalls:
         rows = None if trace is None else trace.plain_rows(self.end_all)
         append = None if trace is None or rows is not None else trace.append_row
         entries = [(*caller[:2], number, caller.depth)]
-        before = self._blocks.get(site.address)
+        before = self._present(site)
         if before is not None and before.segment is segment and before.trace is trace:
             entries = [each for each in before.entries if each[0] != caller.floor][1 - _ENTRIES :] + entries
         width = plain.width
@@ -168,11 +180,13 @@ class DirectCalls:
             width - 1 if plain.aligned else 0,  # bits of an address that have to be clear
             *chain.from_iterable(entries),
         )
+        block = _Block(site, segment, method, wide, width, trace, rows, append, entries, words)
+        blocks = self._blocks.setdefault(site.address, [])
+        blocks.append(block)
+        block.announce()
         if before is not None and before.site is not site:  # of other code that has been there
             before.site.words[stub.DIRECT] = 0
-        block = _Block(site, segment, method, wide, width, trace, rows, append, entries, words)
-        self._blocks[site.address] = block
-        site.words[stub.DIRECT] = addressof(words)
+        _forget_lost(blocks)
         if self._changes != changes:  # by another thread, while this was looked at
             self.end_all()
             return False
@@ -180,7 +194,7 @@ class DirectCalls:
 
     def forget(self, floor: int) -> None:
         """Forget a thread by its stack: another one may get that, and has another number."""
-        for block in list(self._blocks.values()):
+        for block in [block for blocks in list(self._blocks.values()) for block in blocks]:
             for index, entry in enumerate(block.entries):
                 if entry[0] == floor:
                     block.entries[index] = 0, 0, _UNKNOWN, 0
@@ -189,9 +203,10 @@ class DirectCalls:
     def end_all(self) -> None:
         """Make no direct call any more: what they rely on has changed."""
         self._changes += 1
-        for block in list(self._blocks.values()):
-            block.site.words[stub.DIRECT] = 0
-        self._blocks.clear()
+        for blocks in list(self._blocks.values()):
+            for block in list(blocks):
+                block.site.words[stub.DIRECT] = 0
+            _forget_lost(blocks)
 
     def finish(self, key: int, frame: Frame, regs: Any, bus: Initiator, cached: CachedInstruction) -> None:
         """Complete an instruction whose device has been called directly, with what that has done.
@@ -219,6 +234,11 @@ class DirectCalls:
         finally:
             route.answer_next(address, None)
 
+    def _present(self, site: Site) -> _Block | None:
+        """Return the last block that has been made for an instruction at this address, if it may still be used."""
+        blocks = self._blocks.get(site.address)
+        return blocks[-1] if blocks else None
+
     def _narrow(self, site: Site, plain: Plain, address: int, bus: Initiator) -> "_Call | None":
         """Return the call of the device itself; None where an access needs more than that."""
         route: Route = bus.ports if plain.port else bus
@@ -236,7 +256,7 @@ class DirectCalls:
 
     def _wide(self, site: Site, address: int, bus: Initiator) -> "_Call | None":
         """Return the call of an initiator, which makes the parts of a wide access and records them."""
-        plain, segment, before = site.plain, bus.find(address), self._blocks.get(site.address)
+        plain, segment, before = site.plain, bus.find(address), self._present(site)
         assert plain is not None
         wide = before.wide if before is not None and before.site is site and before.segment is segment else None
         if wide is None:
@@ -270,6 +290,17 @@ class DirectCalls:
             return (rows, number) if type(rows) is Trace else None
         trace = self._trace_at("port" if plain.port else "memory", segment.start)
         return (trace, _UNKNOWN) if type(trace) is Trace and not trace.enabled else None
+
+
+def _forget_lost(blocks: list[_Block]) -> None:
+    """Forget blocks that no stub finds any more. Other threads may make one meanwhile, or forget the same.
+
+    Until then a block is kept: a thread that finds it uses its words, and what they name, under the GIL.
+    """
+    for block in list(blocks):
+        if not block.is_found:
+            with suppress(ValueError):
+                blocks.remove(block)
 
 
 def _answer(outcome: tuple[Any, ...], device: Any) -> Any:

@@ -31,7 +31,7 @@ from mmio.records.access import Access
 from tests.mmio.inprocess.execute import Executor, harmless
 from tests.mmio.inprocess.forms import PLACE, registers, suitable
 from tests.mmio.inprocess.models import Bytes
-from tests.native import compile_c
+from tests.native import build_c, compile_c, run_python
 
 # XGETBV with ECX = 1, which tells what is in use.
 pytestmark = [pytest.mark.cpu("XSAVEC"), pytest.mark.usefixtures("at_once")]
@@ -571,6 +571,47 @@ class Played:
         for number in numbers:
             text = text.replace(f"{number:#x}", f"card+{number - base:#x}" if base <= number < base + 4096 else "…")
         return re.sub(r"\d+ ns|\d+\.\d+", "", text)
+
+
+DISCARDED = """
+import ctypes, sys, threading, time
+import mmio
+from mmio.inprocess.mapping import _trap
+from tests.mmio.inprocess.test_direct_calls import typed
+
+class Card:
+    length = 4096
+    def read(self, offset, width):
+        return 1
+    def write(self, offset, width, value):
+        pass
+
+def work():
+    while not stop:
+        sums.append(driver.sum(mapping, 20))
+
+_trap().patching.faults = 1
+driver, stop, sums = typed(ctypes.CDLL(sys.argv[1])), [], []
+sys.setswitchinterval(1e-6)
+with mmio.ioremap(Card()) as mapping:
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        _trap()._direct.end_all()
+        time.sleep(0.0002)
+    stop.append(True)
+    for thread in threads:
+        thread.join()
+    print(set(sums), len(mapping.trace) - 20 * len(sums))
+"""
+
+
+def test_blocks_are_discarded_while_threads_use_them(tmp_path: Path) -> None:
+    """None is freed while a stub still finds it, whichever threads make and discard blocks of one instruction."""
+    done = run_python(DISCARDED, str(build_c(DRIVER, tmp_path)))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{20} 0\n", "")
 
 
 def test_no_thread_is_left_inside(driver: ctypes.CDLL) -> None:

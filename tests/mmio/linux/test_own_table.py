@@ -73,7 +73,8 @@ def test_paths_are_those_that_glob_finds(tree: list[tuple[str, str]], pattern: s
                 os.symlink("gone", f"{folder}/{name}")
             with suppress(IsADirectoryError, NotADirectoryError):
                 Path(name).touch()
-        whole = pattern if relative else os.path.join(root, pattern)
+        inside = pattern.lstrip("/") or "*"  # not in the folders of this machine, where others come and go
+        whole = inside if relative else os.path.join(root, inside)
         assert sorted(own_table.paths(whole)) == sorted(glob(whole))
 
 

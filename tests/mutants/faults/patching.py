@@ -334,4 +334,11 @@ PATCHING: Final = (
         "aligned=False)",
         "hosted/test_direct_calls.py::test_a_vector_that_is_not_aligned_faults",
     ),
+    MmioMutant(
+        "a block is freed while a stub finds it",
+        "mmio.live.direct_calls",
+        "        if not block.is_found:\n",
+        "        if block is not blocks[-1]:\n",
+        "inprocess/test_direct_calls.py::test_blocks_are_discarded_while_threads_use_them",
+    ),
 )

@@ -101,6 +101,8 @@ def played(answers: list[Any], missing: int, policy: dict[str, Any], accesses: l
     watched=st.booleans(),
 )
 @example(answers=[], missing=-1, policy={}, accesses=[(BASE + 32, 16, None, 0x4000)], watched=True)
+@example(answers=[], missing=20, policy={}, accesses=[(BASE + 16, 16, None, 0x4000)], watched=False)
+@example(answers=[], missing=-1, policy={}, accesses=[(BASE + 16, 16, 5, 0x4000)], watched=False)
 def test_the_short_way_is_the_long_way(
     answers: list[Any], missing: int, policy: dict[str, Any], accesses: list[Any], watched: bool
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from decode import decode
@@ -431,6 +431,8 @@ STEPS = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=4, max_size=40))
+@example(steps=[("exchange ports",), *[(way, bits, 1) for way in ("in", "read") for bits in (8, 16, 32)] * 3])
+@example(steps=[("write", 64, 0, 7), ("exchange",), ("load", "aligned", 0), ("read", 64, 0), ("in", 32, 0)])
 def test_all_ways_do_the_same(driver: ctypes.CDLL, steps: list[tuple[Any, ...]]) -> None:
     """Whatever changes between accesses: values, errors, records, watchpoints, and what comes after an access."""
     patching = _trap().patching

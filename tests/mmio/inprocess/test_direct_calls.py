@@ -433,6 +433,7 @@ STEPS = st.one_of(
 @given(steps=st.lists(STEPS, min_size=4, max_size=40))
 @example(steps=[("exchange ports",), *[(way, bits, 1) for way in ("in", "read") for bits in (8, 16, 32)] * 3])
 @example(steps=[("write", 64, 0, 7), ("exchange",), ("load", "aligned", 0), ("read", 64, 0), ("in", 32, 0)])
+@example(steps=[("write", 64, 0, 7), ("next", [True]), ("read", 32, 0), ("attach",), *[("read", 32, 0)] * 3])
 def test_all_ways_do_the_same(driver: ctypes.CDLL, steps: list[tuple[Any, ...]]) -> None:
     """Whatever changes between accesses: values, errors, records, watchpoints, and what comes after an access."""
     patching = _trap().patching

@@ -42,9 +42,9 @@ def redirect(instruction: Instruction, at: int, slot: int) -> bytes:
 
 
 def redirect_to_stack(instruction: Instruction, displacement: int = 0) -> bytes:
-    """Return the instruction re-encoded with its memory operand on the stack, wherever that is aligned.
+    """Return the instruction re-encoded with its memory operand on the stack, which need not be aligned there.
 
-    A move whose operand must be aligned becomes the one that does the same with any (MOVAPS becomes MOVUPS).
+    A move whose operand must be aligned becomes one whose operand need not be: MOVAPS becomes MOVUPS.
 
     Args:
         instruction: 64-bit code, with one memory operand it names by ModRM.

@@ -172,7 +172,7 @@ class Crossing:
         handler, restorer: for struct sigaction.
         gate: where a system call is made in the program's name.
         labels: addresses of the code, by their names in the listing.
-        from_stubs: what stubs call.
+        from_stubs: the functions that stubs call.
         stored: where the stub of a plain store continues when it has stored the value.
         end: of the code.
         words: the data page, one unsigned 64-bit word each.

@@ -195,7 +195,8 @@ def names(path: str, directory: int | None = None) -> list[str]:
 def paths(pattern: str) -> Iterator[str]:
     """Yield the paths that exist and fit a pattern, as `glob.glob` does, which opens directories."""
     if not has_magic(pattern):  # it keeps its slashes as they are
-        yield from (path for path in (pattern,) if os.path.lexists(path))
+        if os.path.lexists(pattern):
+            yield pattern
         return
     folder, last = os.path.split(pattern)
     for place in paths(folder) if has_magic(folder) else [folder]:

@@ -262,9 +262,9 @@ class DirectCalls:
         if wide is None:
             wide = WideAccess(segment.base)
         wide.admit(site.address, bus, in_parts=not segment.start <= address <= segment.limits[plain.width])
-        count = max(segment.end - plain.width + 1 - segment.start, 0)
+        span = max(segment.end - plain.width + 1 - segment.start, 0)
         method = wide.write if plain.stores else wide.read
-        return _Call(segment, method, segment.base, segment.start, count, None, _UNKNOWN, wide)
+        return _Call(segment, method, segment.base, segment.start, span, None, _UNKNOWN, wide)
 
     def _accessor(self, site: Site, segment: Segment, plain: Plain, address: int) -> Callable[..., Any] | None:
         """Return the device's function for one register, while that is all that an instruction has accessed."""

@@ -142,7 +142,7 @@ class Sites:
     """The instructions that have stubs, by their address.
 
     Args:
-        functions: what stubs call.
+        functions: the functions that stubs call.
         memory: for stubs.
         steps: see `text.change`.
         stored: where a plain store continues that the function has sent back to store its value; 0 where its stub

@@ -180,17 +180,17 @@ class Segment:
         self.write = self.region.device.write
 
     def pieces(self, address: int, width: int) -> Pieces:
-        """Return the pieces of an access too wide for the device, where only the width is to be thought of; else none.
+        """Return the pieces of an access that is split because it is too wide for the device; none for any other.
 
-        It lies in the segment, no byte is watched or missing, and the names depend on the offset only.
+        None either where more than the width counts: a border, a watched or missing byte, alignment, changing names.
         """
         if not self.start <= address <= self.end - width:
             return ()
         known = self._pieces.get(width)
         if known is None:
             policy = self.region.policy
-            thought = self.watched or self.optional("naming") is not None or policy.unaligned != "pass"
-            found = () if thought or width <= max(policy.widths) else policy.pieces(0, width)
+            more = self.watched or self.optional("naming") is not None or policy.unaligned != "pass"
+            found = () if more or width <= max(policy.widths) else policy.pieces(0, width)
             known = self._pieces[width] = found if isinstance(found, tuple) else (), self.optional("holes")
         pieces, holes = known
         return () if holes is not None and pieces and holes(address - self.base, width) else pieces

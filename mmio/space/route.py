@@ -239,7 +239,7 @@ class Route:
         return old, new
 
     def read_parts(self, address: int, width: int) -> int:
-        """Read as `read` does; sooner, where that is known to have to think."""
+        """Read as `read` does, for an access that is known not to go the short way."""
         hit, whole = self._map.find(address), 0
         if type(width) is int and (pieces := hit.pieces(address, width)):
             return self._in_pieces(READ, hit, pieces, address)
@@ -255,7 +255,7 @@ class Route:
         return whole
 
     def write_parts(self, address: int, width: int, whole: int) -> None:
-        """Write as `write` does; sooner, where that is known to have to think."""
+        """Write as `write` does, for an access that is known not to go the short way."""
         hit = self._map.find(address)
         if type(width) is type(whole) is int and (pieces := hit.pieces(address, width)):
             self._in_pieces(WRITE, hit, pieces, address, whole)
@@ -270,7 +270,7 @@ class Route:
         self._tell(watching, WRITE, parts[0], address, width, whole, old)
 
     def _in_pieces(self, direction: Direction, hit: Segment, pieces: Pieces, address: int, whole: int = 0) -> int:
-        """Make an access that only its width keeps from the short way: a vector's, to most devices."""
+        """Make an access that is split because of its width only, as a vector's to most devices is."""
         origin, reads = self._origin, direction is READ
         for first, width, flags in pieces:
             at, offset = address + first, address - hit.base + first

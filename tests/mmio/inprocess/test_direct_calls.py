@@ -190,7 +190,7 @@ def test_every_plain_form_is_as_on_memory(tmp_path: Path, narrow: int) -> None:
                 wrong.append(f"{form.name}: {got} instead of {expected}")
             (by_frame if any(device.by_frames) else forms)[how.width] += 1
     assert wrong == []
-    assert forms.total() > 300
+    assert forms.total() > 150  # with SSE alone; two thirds more with AVX-512
     assert by_frame == {}
 
 

@@ -211,8 +211,8 @@ SPACE: Final = (
     MmioMutant(
         "a watched vector goes the short way",
         "mmio.space.region",
-        "thought = self.watched or self.optional",
-        "thought = self.optional",
+        "more = self.watched or self.optional",
+        "more = self.optional",
         "space/test_pieces.py::test_the_short_way_is_the_long_way",
     ),
     MmioMutant(

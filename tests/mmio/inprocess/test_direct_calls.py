@@ -335,6 +335,16 @@ def test_each_thread_has_its_number(driver: ctypes.CDLL) -> None:
         assert device.direct > 0  # how many depends on who runs when
 
 
+def test_a_thread_on_a_stack_used_before_has_its_number(driver: ctypes.CDLL) -> None:
+    """Blocks know a thread by its stack, which the next one gets; the instruction has room for a jump anywhere."""
+    with ioremap(Scripted()) as mapping:
+        for _ in range(8):
+            thread = threading.Thread(target=driver.sum, args=(mapping, 5))
+            thread.start()
+            thread.join()
+        assert sorted(Counter(access.thread for access in mapping.trace).values()) == [5] * 8
+
+
 def test_registers_at_constant_addresses(driver: ctypes.CDLL) -> None:
     """Firmware names them so: the address is in the instruction."""
     device = Scripted(0x400)

@@ -227,7 +227,7 @@ PATCHING: Final = (
         "mmio.live.direct_calls",
         "                    block.words[_FIXED + _ENTRY * index + 1] = 0  # its size\n",
         "                    pass\n",
-        "inprocess/test_trap.py::test_thread_numbers_are_not_inherited",
+        "inprocess/test_direct_calls.py::test_a_thread_on_a_stack_used_before_has_its_number",
     ),
     MmioMutant(
         "a device is called directly after the map has changed",
